@@ -1,0 +1,61 @@
+"""Imports point one way, and nothing heavy loads before it is used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "zobench"
+# what a part may import of ours, itself included
+ALLOWED = {
+    "errors": set(),
+    "registry": {"errors"},
+    "core": {"core", "errors"},
+    "estimators": {"estimators", "core", "registry", "errors"},
+    "objectives": {"objectives", "core", "registry", "errors"},
+    "harness": {"harness", "core", "registry", "errors"},
+    "analysis": {"analysis", "errors"},
+    "report": {"report", "analysis", "errors"},
+}
+TOP = {"cli", "compare", "tune", "bench", "export", "new", "api", "commands", "display", "__init__"}
+HEAVY = ("torch", "transformers", "numba", "scipy", "pandas", "nevergrad", "cma", "cocoex")
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        yield from (name.split(".")[1] for name in names if name.startswith("zobench."))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.name))
+def test_imports_point_one_way(path):
+    here = part(path)
+    if here in TOP:
+        return
+    wrong = set(imported(path)) - ALLOWED[here] - {"__version__"}
+    assert not wrong, f"{path} imports {wrong}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.name))
+def test_modules_stay_short(path):
+    assert len(path.read_text().splitlines()) <= 230
+
+
+def test_loading_the_registries_imports_nothing_heavy():
+    code = (
+        "import sys, zobench.cli; from zobench.registry import estimators, objectives;"
+        "estimators.load(); objectives.load();"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,73 @@
+"""Names: taken once, found with a hint, loaded from a user's file."""
+
+import pytest
+
+from zobench.errors import BadInput
+from zobench.registry import Registry, estimators
+
+
+def test_an_unknown_name_suggests_a_known_one():
+    with pytest.raises(BadInput, match="did you mean 'mezo'"):
+        estimators["mezzo"]
+
+
+def test_a_name_is_taken_once():
+    registry = Registry("thing", "zobench.core")
+    registry.register("a")(lambda: None)
+    with pytest.raises(ValueError, match="two things are named 'a'"):
+        registry.register("a")(lambda: None)
+
+
+def test_every_setting_needs_a_default():
+    with pytest.raises(TypeError, match="default"):
+        Registry("thing", "zobench.core").register("a")(lambda x: None)
+
+
+FILE = '''"""Mine."""
+from zobench.core.estimator import ZerothOrder
+from zobench.core.rules import SGD
+from zobench.core.samplers import rademacher
+from zobench.core.schemes import Central
+from zobench.registry import estimators
+
+
+@estimators.register("my-own")
+def mine(lr: float = 0.1) -> ZerothOrder:
+    return ZerothOrder(rademacher, Central(1e-3), SGD(lr))
+
+
+def plain(lr: float = 0.1) -> ZerothOrder:
+    return ZerothOrder(rademacher, Central(1e-3), SGD(lr))
+'''
+
+
+def test_an_estimator_comes_from_a_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    assert estimators[f"{path}:my-own"].defaults == {"lr": 0.1}
+    assert estimators[f"{path}:plain"].build({"lr": "0.5"}).rule.lr == 0.5
+    path.write_text(FILE.replace("0.1", "0.2"))
+    estimators._entries.pop("my-own")
+    assert estimators[f"{path}:my-own"].defaults == {"lr": 0.2}  # its version is its content
+    estimators._entries.pop("my-own")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def broken(:\n    pass\n", "line 1: SyntaxError"),
+        ("import no_such_module\n", "no_such_module"),
+        ("x = 1\n", "has no estimator 'mine'"),
+    ],
+)
+def test_a_broken_file_gives_one_line(tmp_path, text, said):
+    path = tmp_path / "broken.py"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=said) as error:
+        estimators[f"{path}:mine"]
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_gives_one_line(tmp_path):
+    with pytest.raises(BadInput, match="no file"):
+        estimators[f"{tmp_path}/none.py:mine"]

@@ -1,0 +1,1 @@
+"""The Python interface behind `zobench.compare` and `zobench.make`."""

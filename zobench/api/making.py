@@ -1,0 +1,145 @@
+"""From what a user asks for to results: plan, make what is missing, read what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zobench.errors import BadInput
+from zobench.harness.plan import RunSpec, plan
+from zobench.harness.suite import Suite, load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zobench.harness.pool import Event
+
+FAILED = ("failed", "timeout", "oom")  # what makes a command exit with status 1
+Show = Callable[[Sequence[RunSpec], set[str]], AbstractContextManager[Callable[["Event"], None]]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to run. None: as the suite says."""
+
+    estimators: tuple[str, ...]
+    suite: str = "quick"
+    problems: tuple[str, ...] = ()  # globs on problem ids; none: all
+    repetitions: int | None = None
+    budget: int | None = None  # queries a run
+    time_limit: float | None = None  # seconds a run
+    memory_limit: float | None = None  # MiB a run
+    jobs: int = 1
+    out: Path | None = None  # the results folder; None: results/<suite>
+    fresh: bool = False  # set earlier results aside
+    tuned: bool = True  # take tuned settings where the user gave none
+    baselines: Path | None = None  # a folder of tuned settings of the user's own
+
+    def folder(self, suite: Suite) -> Path:
+        return self.out or Path("results") / suite.name
+
+
+@dataclass
+class Results:
+    """The runs that were asked for, as data frames; columns as `harness.tables` says."""
+
+    specs: list[RunSpec]
+    folder: Path
+    counts: dict[str, int]  # how many runs ended how in this call, and "resumed"
+    runs: pd.DataFrame
+    hits: pd.DataFrame
+    traces: pd.DataFrame
+    problems: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Did a run end as failed, timeout or oom?"""
+        return bool(self.runs["status"].isin(FAILED).any())
+
+
+def make_runs(request: Request, show: Show | None = None) -> Results:
+    """Make the runs that the results folder lacks; read all that were asked for.
+
+    `show(specs, keys made before)` is a context that gives a callback for events.
+    Raises BadInput, and Interrupted on Ctrl-C.
+    """
+    if not request.estimators:
+        raise BadInput("name at least one estimator; `zobench list estimators` shows them")
+    suite = load(request.suite).pick(request.problems)
+    specs = plan(
+        suite,
+        request.estimators,
+        repetitions=request.repetitions,
+        budget=request.budget,
+        time_limit=request.time_limit,
+        memory_limit=request.memory_limit,
+        baselines=request.tuned,
+        baselines_folder=request.baselines,
+    )
+    folder = request.folder(suite)
+    notes = _set_aside(folder) if request.fresh else []
+    counts = make(specs, folder, request.jobs, show)
+    return read(specs, folder, counts, notes)
+
+
+def make(
+    specs: Sequence[RunSpec], folder: Path, jobs: int, show: Show | None = None
+) -> dict[str, int]:
+    """Make what the folder lacks; how many runs ended with each status, and "resumed"."""
+    from zobench.harness.pool import run_all
+    from zobench.harness.store import Store
+
+    with Store.open(folder) as store:
+        done = store.done([spec.key for spec in specs])
+        shown = show(specs, done) if show else nullcontext(lambda event: None)
+        with shown as on_event:
+            return run_all(specs, store, jobs, on_event)
+
+
+def read(
+    specs: Sequence[RunSpec], folder: Path, counts: dict[str, int], notes: list[str]
+) -> Results:
+    """The results of `specs` alone, whatever else the folder holds."""
+    from zobench.harness.store import Store
+
+    with Store.open(folder, write=False) as store:
+        runs, hits, traces = store.runs(), store.hits(), store.traces()
+        problems = store.problems()
+    cells = {(s.suite, s.problem.id, s.estimator.display, s.repetition) for s in specs}
+    columns = ["suite", "problem", "estimator", "repetition"]
+    wanted = [cell in cells for cell in runs[columns].itertuples(index=False, name=None)]
+    runs = runs[wanted].reset_index(drop=True)
+    keys = set(runs["run_key"])
+    asked = {(s.suite, s.problem.id) for s in specs}
+    pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
+    return Results(
+        list(specs),
+        folder,
+        counts,
+        runs,
+        hits[hits["run_key"].isin(keys)].reset_index(drop=True),
+        traces[traces["run_key"].isin(keys)].reset_index(drop=True),
+        problems[[pair in asked for pair in pairs]].reset_index(drop=True),
+        notes,
+    )
+
+
+def _set_aside(folder: Path) -> list[str]:
+    """Rename the results file, so that nothing is lost and everything is made anew."""
+    from zobench.harness.store import FILE, Store
+
+    if not (folder / FILE).exists():
+        return []
+    with Store.open(folder):  # nobody is writing, and nothing is left in a side file
+        pass
+    name = f"results-{datetime.now(UTC):%Y%m%d-%H%M%S}.sqlite"
+    try:
+        (folder / FILE).rename(folder / name)
+    except OSError as error:
+        raise BadInput(f"cannot set {folder / FILE} aside: {error.strerror}") from error
+    return [f"earlier results were set aside as {folder / name}"]

@@ -1,0 +1,1 @@
+"""Speed, measured interleaved: `bench overhead` and `bench step`."""

@@ -1,0 +1,176 @@
+"""`zobench bench overhead`: what a query costs through zobench, against a plain script."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from zobench.bench import plain
+from zobench.bench.timing import Case, Sample, interleave
+from zobench.core.directions import Dense, Probe
+from zobench.core.oracle import Oracle
+from zobench.core.problem import Problem
+from zobench.errors import BadInput
+from zobench.harness.plan import plan
+from zobench.harness.run import execute
+from zobench.harness.suite import ProblemSpec, Suite
+from zobench.registry import estimators, objectives
+
+LR, EPS = 1e-3, 1e-3
+TARGETS = (*(10 ** (2 - 0.2 * k) for k in range(51)), -1.0)  # the last one is never reached
+BATCH = 16  # probes a call, where calls are batched
+DIMS = (10, 40)
+BBOB_DIM, BBOB_INSTANCES, BBOB_BUDGET = 10, 5, 1000
+
+
+@dataclass(frozen=True)
+class Line:
+    """A measurement: seconds a query of a case, and the case it is compared with."""
+
+    group: str
+    name: str
+    seconds: Sample
+    floor: Sample
+
+
+def cheap(rounds: int, queries: int) -> Iterator[tuple[str, list[Line]]]:
+    """The sphere in DIMS dimensions: yield (what was done, lines of the finished dimensions)."""
+    if rounds < 1 or queries < 100:
+        raise BadInput("repeats is a number of at least 1, and queries of at least 100")
+    lines: list[Line] = []
+    for dim in DIMS:
+        cases = _objective_cases(dim, queries) | _estimator_cases(dim, queries)
+        samples: dict[str, Sample] = {}
+        for done, samples in interleave(cases, rounds):
+            yield f"sphere, d = {dim}: round {done} of {rounds}", lines
+        floors = ("plain loop over f(x)", "zo-sgd in NumPy")
+        floor = floors[0]
+        for name, sample in samples.items():
+            floor = name if name in floors else floor
+            lines = [*lines, Line(f"sphere, d = {dim}", name, sample, samples[floor])]
+    yield "done", lines
+
+
+def bbob(rounds: int) -> Iterator[tuple[str, list[Line]]]:
+    """Random search and CMA-ES on BBOB: yield (what was done, lines of the finished methods)."""
+    lines: list[Line] = []
+    group = f"BBOB, d = {BBOB_DIM}, 24 x {BBOB_INSTANCES} runs of {BBOB_BUDGET} queries"
+    total = 24 * BBOB_INSTANCES * BBOB_BUDGET
+    for name, script in (("random-search", plain.random_search), ("cma-es", plain.cma_es)):
+        floor = f"{name}: script, COCO observer"
+
+        def scripted(script: Callable = script) -> None:
+            plain.bbob_script(script, BBOB_DIM, BBOB_INSTANCES, BBOB_BUDGET)
+
+        cases = {
+            floor: _timed(scripted, total),
+            f"{name}: zobench": _timed(lambda name=name: _bbob_harness(name), total),
+        }
+        samples: dict[str, Sample] = {}
+        for done, samples in interleave(cases, rounds, warm_up=False):
+            yield f"BBOB, {name}: round {done} of {rounds}", lines
+        lines = [*lines, *(Line(group, n, s, samples[floor]) for n, s in samples.items())]
+    yield "done", lines
+
+
+def _objective_cases(dim: int, queries: int) -> dict[str, Case]:
+    """The objective in a plain loop, and behind the meter, one or many points a call."""
+    points = np.random.default_rng(0).standard_normal((queries, dim))
+    problem = _sphere(dim)
+    x = problem.params.flat()
+    probes: list[Probe] = [(1.0, Dense(point - x)) for point in points]
+
+    def metered(size: int) -> Callable[[], None]:
+        calls = [probes[k : k + size] for k in range(0, queries, size)]
+
+        def run() -> None:
+            oracle = Oracle(problem, queries, 0)
+            for call in calls:
+                oracle(call)
+
+        return run
+
+    return {
+        "plain loop over f(x)": _timed(lambda: plain.sphere_loop(points), queries),
+        "objective + meter, 1 a call": _timed(metered(1), queries),
+        f"objective + meter, {BATCH} a call": _timed(metered(BATCH), queries),
+    }
+
+
+def _estimator_cases(dim: int, queries: int) -> dict[str, Case]:
+    """ZO-SGD by hand, as an estimator on its own, and through the whole harness."""
+
+    def bare() -> None:
+        problem = _sphere(dim)
+        estimator = estimators["zo-sgd"].build({"lr": LR, "eps": EPS})
+        estimator.start(problem.params, 0)
+        for _ in range(queries // 2):
+            estimator.step(lambda probes: problem.losses(probes, 0))
+
+    suite = Suite("overhead", "1", "", (_problem("sphere", {"dim": dim}, queries, "current"),))
+    spec = plan(suite, [f"zo-sgd:lr={LR},eps={EPS}"], repetitions=1, baselines=False)[0]
+
+    def harness() -> None:
+        result = execute(spec)
+        if result.queries != queries // 2 * 2:
+            raise RuntimeError(f"the run stopped after {result.queries} queries: {result.reason}")
+
+    return {
+        "zo-sgd in NumPy": _timed(lambda: plain.zo_sgd(dim, queries, LR, EPS, 0), queries),
+        "zo-sgd, the estimator alone": _timed(bare, queries),
+        "zo-sgd, through the harness": _timed(harness, queries),
+    }
+
+
+def _bbob_harness(name: str) -> None:
+    from zobench.harness.pool import run_all
+    from zobench.harness.store import Store
+
+    problems = tuple(
+        _problem("bbob", {"function": f, "dim": BBOB_DIM}, BBOB_BUDGET, "best", BBOB_INSTANCES)
+        for f in range(1, 25)
+    )
+    runs = plan(Suite("overhead", "1", "", problems), [name], baselines=False)
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
+        run_all(runs, store)
+
+
+def _problem(
+    objective: str, settings: dict, budget: int, scored: str, instances: int = 0
+) -> ProblemSpec:
+    entry = objectives[objective]
+    settings = entry.defaults | settings
+    if instances:
+        del settings["instance"]
+    return ProblemSpec(
+        id="-".join([objective, *(str(v) for v in settings.values())]),
+        objective=objective,
+        version=entry.version,
+        settings=settings,
+        budget=budget,
+        repetitions=instances or 1,
+        targets=TARGETS,
+        scored=scored,
+        group=objective,
+        instances=tuple(range(1, instances + 1)),
+    )
+
+
+def _sphere(dim: int) -> Problem:
+    problem = objectives["sphere"].build({"dim": dim})
+    problem.start(0)
+    return problem
+
+
+def _timed(work: Callable[[], object], queries: int) -> Case:
+    def case() -> float:
+        began = perf_counter()
+        work()
+        return (perf_counter() - began) / queries
+
+    return case

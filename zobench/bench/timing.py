@@ -1,0 +1,52 @@
+"""Interleaved timing: every round measures each case once, so that a slow minute hits all alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+Case = Callable[[], float]  # does a fixed amount of work and gives its cost, in any unit
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The costs that one case showed, a round each."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return median(self.values)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The lower and the upper quartile."""
+        if len(self.values) < 2:
+            return self.values[0], self.values[0]
+        low, _, high = quantiles(self.values, n=4, method="inclusive")
+        return low, high
+
+    def ratio(self, floor: Sample) -> float:
+        """The median over the rounds of this cost divided by that of `floor` in the same round."""
+        return median(a / b for a, b in zip(self.values, floor.values))
+
+
+def interleave(
+    cases: Mapping[str, Case], rounds: int, warm_up: bool = True
+) -> Iterator[tuple[int, dict[str, Sample]]]:
+    """Measure all cases `rounds` times; after each round yield its number and the samples so far.
+
+    The order turns by one place every round, so that no case always follows the same one. One
+    round before the first, not counted, fills caches and compiles.
+    """
+    names = list(cases)
+    values: dict[str, list[float]] = {name: [] for name in names}
+    if warm_up:
+        for name in names:
+            cases[name]()
+    for done in range(rounds):
+        turn = done % len(names)
+        for name in names[turn:] + names[:turn]:
+            values[name].append(cases[name]())
+        yield done + 1, {name: Sample(tuple(v)) for name, v in values.items()}

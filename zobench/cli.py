@@ -1,0 +1,100 @@
+"""The command line: parse, call one function, print. Nothing here computes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from zobench.commands import bench, compare, export, listing, new, tune
+from zobench.errors import BadInput
+
+ABOUT = """\b
+Zeroth-order optimization, benchmarked in queries, seconds and memory.
+
+\b
+Start here:
+  zobench list                             what there is
+  zobench compare mezo spsa                which of two is better, on a quick suite
+  zobench compare mezo:lr=1e-3 ./mine.py:Mine --suite bbob
+  zobench new estimator my-method          a file to start from
+"""
+
+app = typer.Typer(
+    help=ABOUT,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command("list")(listing.list_)
+app.command("compare")(compare.compare)
+app.command("run")(compare.run)
+app.command("tune")(tune.tune)
+app.command("export")(export.export)
+app.add_typer(new.app, name="new")
+app.add_typer(bench.app, name="bench")
+
+
+def _version(show: bool) -> None:
+    if show:
+        from zobench import __version__
+
+        typer.echo(f"zobench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version.", callback=_version, is_eager=True
+    ),
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; exit with 0, 1 (a run failed), 2 (bad input) or 130 (interrupted)."""
+    sys.exit(status_of(arguments))
+
+
+def status_of(arguments: list[str] | None = None) -> int:
+    """Run a command; its exit status. Every error is one line on stderr."""
+    if os.environ.get("ZOBENCH_TRACEBACK"):
+        return app(args=arguments, prog_name="zobench", standalone_mode=False) or 0
+    try:
+        return app(args=arguments, prog_name="zobench", standalone_mode=False) or 0
+    except BadInput as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except BrokenPipeError:  # `zobench list | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"{place}{error.strerror or error}", 2)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # the parser's own errors, whatever their module
+            return _usage(error)
+        return _say(f"this is a fault of zobench: {type(error).__name__}: {error} "
+                    "(ZOBENCH_TRACEBACK=1 shows where)", 1)  # fmt: skip
+
+
+def _usage(error: Exception) -> int:
+    message = error.format_message()  # pyright: ignore[reportAttributeAccessIssue]
+    if not message:  # no command given: the help was the answer
+        return 2
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "zobench"
+    return _say(f"{message.rstrip('.')}; see {path} --help", 2)
+
+
+def _say(text: str, status: int) -> int:
+    print("zobench: " + " ".join(text.split()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""`zobench bench overhead` and `zobench bench step`."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    help="Measure zobench itself: cost per query, and seconds per training step.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("step")
+def step(
+    model: str = typer.Option("", help="tiny, small, a folder or a hub id, instead of random."),
+    layers: int = typer.Option(8, help="Decoder layers of the random OPT."),
+    hidden: int = typer.Option(256, help="Its width."),
+    vocab: int = typer.Option(8192, help="Its vocabulary."),
+    heads: int = typer.Option(4, help="Its attention heads."),
+    batch: int = typer.Option(16, help="Examples a query."),
+    tokens: int = typer.Option(40, help="Tokens an example, before the label word."),
+    dtype: str = typer.Option("float32", help="float32, bfloat16 or float16."),
+    device: str = typer.Option("cpu", help="cpu or cuda."),
+    repeats: int = typer.Option(7, help="Rounds; every round times every method once."),
+    threads: int = typer.Option(0, help="Threads of torch. [default: torch's]", show_default=False),
+) -> None:
+    """Seconds a step of MeZO, MeZO-BCD and LOZO on a language model, against a textbook MeZO.
+
+    The yardstick is MeZO as published trainers write it: four passes of fresh noise with
+    full-size temporaries, one sequence a label word, logits of the whole vocabulary.
+
+    \b
+    zobench bench step
+    zobench bench step --layers 2 --hidden 64 --repeats 3       seconds
+    zobench bench step --model facebook/opt-125m --dtype bfloat16 --device cuda
+    """
+    from zobench.bench.step import Setup
+    from zobench.display.bench import show_step
+
+    shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}
+    size = {"batch": batch, "tokens": tokens, "dtype": dtype, "device": device}
+    show_step(Setup(model, **shape, **size), repeats, threads)
+
+
+@app.command("overhead")
+def overhead(
+    repeats: int = typer.Option(9, help="Rounds of the cheap cases."),
+    bbob_repeats: int = typer.Option(3, help="Rounds of the BBOB cases; 0 leaves them out."),
+    queries: int = typer.Option(20_000, help="Queries a sample of the cheap cases."),
+) -> None:
+    """What a query costs through zobench, against the plainest script that does the same.
+
+    Everything runs interleaved in this process; figures are medians over the rounds, with
+    quartiles. The BBOB cases run 24 functions x 5 instances in 10 dimensions, 1000 queries each,
+    through worker processes and the results file, against a script with COCO's own observer.
+
+    \b
+    zobench bench overhead
+    zobench bench overhead --bbob-repeats 0       half a minute
+    """
+    from zobench.display.bench import show_overhead
+
+    show_overhead(repeats, bbob_repeats, queries)

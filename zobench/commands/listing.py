@@ -1,0 +1,22 @@
+"""`zobench list`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def list_(
+    kind: str = typer.Argument("", metavar="[estimators|objectives|suites]", show_default=False),
+    name: str = typer.Argument("", metavar="[NAME]", show_default=False),
+) -> None:
+    """Show what there is: estimators, objectives and suites; with a NAME, all about it.
+
+    \b
+    zobench list
+    zobench list estimators
+    zobench list estimators mezo-bcd       formula, settings, where tune looks, paper
+    zobench list suites quick              problems, budgets, targets
+    """
+    from zobench.display.catalogue import catalogue
+
+    typer.echo(catalogue(kind, name))

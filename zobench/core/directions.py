@@ -1,0 +1,208 @@
+"""Directions: what a probe moves along. Frozen values: equal directions replay equal noise.
+
+A direction expands, block by block, into weighted primitives; a primitive adds itself to any slice
+of a flat buffer. So a probe, a restore and an update share one piece of code, and the direction
+that moves the point is always the one that was probed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from zobench.core.noise import interface as noise
+
+Array = Any  # a NumPy array, or a torch tensor: the core never asks which
+
+
+class Block(Protocol):
+    """One named array of the point."""
+
+    @property
+    def index(self) -> int: ...  # its place among the blocks; keys its noise
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def start(self) -> int: ...  # its first coordinate in the flattened point
+
+
+class Primitive(Protocol):
+    """A direction that is not a combination of others."""
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        """out += scale * d[start : start + len(out)], for a flat slice of `block`.
+
+        `out` is a NumPy buffer, float32 or float64; plain noise also goes into tensors directly.
+        """
+        ...
+
+
+Term = tuple[float, Primitive]
+
+
+class Direction(Protocol):
+    """A pure function of the block's index and shape, never of the point's values."""
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        """Weighted primitives whose sum is the direction on `block`; none where it is zero."""
+        ...
+
+
+Probe = tuple[float, Direction]  # (scale, d) stands for the point x + scale * d
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Independent entries of a law with mean 0 and variance 1: "gaussian" or "rademacher"."""
+
+    seed: int
+    law: str = "gaussian"
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self),)
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        noise.accumulate(out, ((scale, self.seed),), self.law, block.index, start=start)
+
+
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """`inner` on the active blocks, zero elsewhere: an inactive block costs nothing."""
+
+    inner: Direction
+    active: frozenset[int]
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return self.inner.expand(block) if block.index in self.active else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """sum_i w_i d_i: a gradient estimate that is never stored, only replayed. A direction too."""
+
+    terms: tuple[tuple[float, Direction], ...]  # (w_i, d_i)
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        for weight, direction in self.terms:
+            for inner, primitive in direction.expand(block):
+                yield weight * inner, primitive
+
+    def scaled(self, factor: float) -> Recipe:
+        return Recipe(tuple((factor * w, d) for w, d in self.terms))
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """U Vᵀ / sqrt(rank) on matrices, `law` elsewhere. V has its own seed, so it can outlive U.
+
+    Entries have unit variance whatever the rank, so a scale means what it means for Noise.
+    """
+
+    seed: int
+    basis_seed: int
+    rank: int
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self if len(block.shape) == 2 else Noise(self.seed)),)
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        rows, cols = block.shape
+        first, last = start // cols, -(-(start + len(out)) // cols)
+        u = noise.values(
+            "gaussian", self.seed, block.index, noise.FACTOR_U, first * self.rank, last * self.rank
+        ).reshape(-1, self.rank)
+        v = _factor_v(self.basis_seed, block.index, cols, self.rank)
+        product = (u @ v.T).reshape(-1)[start - first * cols :][: len(out)]
+        out += product * np.float32(scale * self.rank**-0.5)
+
+
+@lru_cache(maxsize=256)  # V is the memory that LOZO keeps: rank x columns a matrix
+def _factor_v(seed: int, block: int, cols: int, rank: int) -> np.ndarray:
+    return noise.values("gaussian", seed, block, noise.FACTOR_V, 0, cols * rank).reshape(cols, rank)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomMask:
+    """`inner` on a random fraction `keep` of the coordinates: equal seed, equal mask."""
+
+    inner: Noise
+    mask_seed: int
+    keep: float
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self),)
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        stop = start + len(out)
+        mask = noise.values("uniform", self.mask_seed, block.index, noise.MASK, start, stop)
+        part = np.zeros(len(out))
+        self.inner.add(part, scale, block, start)
+        out += part * (mask < self.keep)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FixedMask:
+    """`inner` on stored coordinates: `bits[block index]` holds one bit a coordinate, packed."""
+
+    inner: Noise
+    bits: Sequence[np.ndarray]
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self),)
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        stop = start + len(out)
+        packed = self.bits[block.index][start // 8 : -(-stop // 8)]
+        mask = np.unpackbits(packed)[start % 8 :][: len(out)]
+        part = np.zeros(len(out))
+        self.inner.add(part, scale, block, start)
+        out += part * mask
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """The unit vector of flat coordinate `index`."""
+
+    index: int
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self),) if 0 <= self.index - block.start < block.size else ()
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        at = self.index - block.start - start
+        if 0 <= at < len(out):
+            out[at] += scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A stored vector, for methods that name their points outright (CMA-ES, nevergrad)."""
+
+    vector: np.ndarray  # shape (d,)
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self),)
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        out += scale * self.vector[block.start + start :][: len(out)]
+
+
+def add_terms(out: Array, terms: Sequence[Term], block: Block, start: int, threads: int = 1) -> None:
+    """out += sum_i w_i p_i on a slice; all noise of one law in a single pass over `out`."""
+    laws: dict[str, list[tuple[float, int]]] = {}
+    for weight, primitive in terms:
+        if isinstance(primitive, Noise):
+            laws.setdefault(primitive.law, []).append((weight, primitive.seed))
+        else:
+            primitive.add(out, weight, block, start)
+    for law, seeds in laws.items():
+        noise.accumulate(out, seeds, law, block.index, start=start, threads=threads)
+

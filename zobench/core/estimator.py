@@ -1,0 +1,51 @@
+"""The one interface the harness knows, and the composition that most estimators are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from zobench.core.directions import Direction
+from zobench.core.params import Params
+from zobench.core.rules import Rule
+from zobench.core.samplers import Sampler
+from zobench.core.schemes import Evaluate, Scheme
+from zobench.core.seeds import fold
+
+
+class Finished(Exception):  # noqa: N818 - a normal end
+    """Raised by an estimator that has no further step to make, with the reason."""
+
+
+class Estimator(Protocol):
+    """Anything that improves a point by asking for losses."""
+
+    def start(self, params: Params, seed: int) -> None:
+        """Take the point to improve. Called once, before any step."""
+        ...
+
+    def step(self, evaluate: Evaluate) -> None:
+        """Ask for losses, as often as it takes, then move the point."""
+        ...
+
+
+@dataclass
+class ZerothOrder:
+    """sampler x scheme x rule: draw directions, weigh them by losses, move."""
+
+    sampler: Sampler
+    scheme: Scheme
+    rule: Rule
+
+    def start(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.t = self.drawn = 0
+
+    def step(self, evaluate: Evaluate) -> None:
+        gradient = self.scheme(self.params, evaluate, self._draw, self.t)
+        self.rule.apply(self.params, gradient, self.t)
+        self.t += 1
+
+    def _draw(self) -> Direction:
+        self.drawn += 1
+        return self.sampler(self.params, self.t, fold(self.seed, self.drawn), self.seed)

@@ -1,0 +1,143 @@
+"""Noise: what callers use. Random directions that replay from a seed, added in one fused pass.
+
+    accumulate(out, [(eps, seed)], "gaussian", block=3)     # out += eps * z(seed)
+
+Element e of a stream depends on (law, seed, block, stream, e) alone: not on slices, order, threads
+or device, and no global generator is touched. `layout` has the definition, `reference` a readable
+version. Importing this module loads neither numba (0.5 s) nor torch; the first use loads numba,
+and compiles the kernels once per installation (some seconds).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from zobench.core.noise.layout import LAWS as LAWS
+from zobench.errors import BadInput, unknown
+
+# Streams: the uses of one (seed, block), disjoint from each other.
+DIRECTION, FACTOR_U, FACTOR_V, MASK, ROUNDING = range(5)
+
+Terms = Sequence[tuple[float, int]]  # (scale, seed)
+# backend(out, terms, law, block, stream, start, stochastic_seed) does what `accumulate` says
+Backend = Callable[[Any, Terms, str, int, int, int, int | None], None]
+
+_backends: dict[str, Backend] = {}
+_code = {law: code for code, law in enumerate(LAWS)}
+
+
+def register_backend(device_type: str, backend: Backend) -> None:
+    """Let `backend` serve tensors whose `device.type` is `device_type` ("cuda", "mps", ...)."""
+    _backends[device_type] = backend
+
+
+def accumulate(
+    out: Any,
+    terms: Terms,
+    law: str,
+    block: int,
+    stream: int = DIRECTION,
+    start: int = 0,
+    threads: int = 1,
+    stochastic_seed: int | None = None,
+) -> None:
+    """out[k] += sum of scale * z(seed)[start + k] over the (scale, seed) of `terms`, in place.
+
+    One read and one write of `out` for all terms, and no temporary of its size. `out`: a contiguous
+    1-D NumPy array (float32, float64) or torch tensor (also float16, bfloat16: summed in float32
+    and rounded once, to nearest or, given `stochastic_seed`, stochastically: the expected result
+    is the exact sum). Sums in float32 and float64 are rounded once per term, so that several terms
+    give the bits of one call for each. `seed` in [0, 2^63), `block` and `stream` in [0, 2^32).
+    `threads` shares out large blocks; bits do not depend on it.
+
+    Raises BadInput for an unknown law, a number out of range, an `out` of another kind, and a
+    device without a backend.
+    """
+    code = _checked(law, block, stream, start)
+    for _, seed in terms:
+        if seed >> 63:
+            raise _bad_seed(seed)
+    if not terms:
+        return
+    if stochastic_seed is not None and stochastic_seed >> 63:
+        raise _bad_seed(stochastic_seed)
+    if isinstance(out, np.ndarray):
+        _arrays().accumulate(out, terms, code, block, stream, start, threads)
+        return
+    device = getattr(getattr(out, "device", None), "type", None)
+    if device is None:
+        raise BadInput(f"noise needs a NumPy array or a torch tensor, not {type(out).__name__}")
+    if device in _backends:
+        _backends[device](out, terms, law, block, stream, start, stochastic_seed)
+    elif device == "cpu":
+        rounding = None if stochastic_seed is None else (stochastic_seed, ROUNDING)
+        _tensors().accumulate(out, terms, code, block, stream, start, threads, rounding)
+    else:
+        known = ", ".join(sorted({"cpu", *_backends}))
+        raise BadInput(f"no noise on device {device!r}; there is noise on: {known}")
+
+
+def rows(
+    points: np.ndarray,
+    scales: Sequence[float] | np.ndarray,
+    law: str,
+    seeds: Sequence[int] | np.ndarray,
+    block: int,
+    stream: int = DIRECTION,
+    start: int = 0,
+) -> None:
+    """points[k, i] += scales[k] * z(seeds[k])[start + i], in one call for all probes.
+
+    `points`: float64, shape (probes, width). Equal seeds side by side (a central pair) are drawn
+    once. Bits are those of `accumulate` row by row. Raises BadInput as it does, and for unequal
+    numbers of points, scales and seeds.
+    """
+    code = _checked(law, block, stream, start)
+    for seed in seeds:
+        if seed >> 63:
+            raise _bad_seed(seed)
+    _arrays().rows(points, scales, code, seeds, block, stream, start)
+
+
+def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:
+    """Elements `start` to `stop` of a stream: float32, shape (stop - start,).
+
+    Laws: "gaussian" N(0, 1), |z| <= 5.89; "rademacher" -1 or 1; "uniform" [0, 1) in steps of 2^-24.
+    """
+    out = np.zeros(stop - start, np.float32)
+    accumulate(out, ((1.0, seed),), law, block, stream, start)
+    return out
+
+
+def _checked(law: str, block: int, stream: int, start: int) -> int:
+    """The law's number for kernels."""
+    if law not in _code:
+        raise unknown("law", law, LAWS)
+    if block >> 32 or stream >> 32:
+        raise BadInput(f"noise: block {block} and stream {stream} must be in [0, 2^32)")
+    if start < 0:
+        raise BadInput(f"noise: start {start} is negative")
+    return _code[law]
+
+
+def _bad_seed(seed: int) -> BadInput:
+    return BadInput(f"noise: seed {seed} is not in [0, 2^63)")
+
+
+@functools.cache
+def _arrays() -> ModuleType:
+    from zobench.core.noise import arrays
+
+    return arrays
+
+
+@functools.cache
+def _tensors() -> ModuleType:
+    from zobench.core.noise import tensors
+
+    return tensors

@@ -1,0 +1,58 @@
+"""Noise into torch tensors of the CPU: 32 and 64 bits in shared memory, 16 bits through a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from zobench.core.noise import arrays, cpu
+from zobench.core.noise.layout import UNIFORM
+from zobench.core.noise.rounding import round_stochastic
+from zobench.core.noise.threads import in_slices
+from zobench.errors import BadInput
+
+STAGE = 32768  # elements: 128 KiB, and too few for torch to start threads of its own
+
+
+def accumulate(
+    out: torch.Tensor,
+    terms: Sequence[tuple[float, int]],
+    law: int,
+    block: int,
+    stream: int,
+    start: int,
+    threads: int,
+    rounding: tuple[int, int] | None,
+) -> None:
+    """out += sum of scale * z(seed); `rounding`: (seed, stream) of stochastic rounding, 16 bits."""
+    flat = out.detach()
+    if flat.dim() != 1 or not flat.is_contiguous():
+        raise BadInput(f"noise needs a contiguous 1-D tensor, not one of shape {tuple(out.shape)}")
+    if flat.dtype in (torch.float32, torch.float64):
+        arrays.accumulate(flat.numpy(), terms, law, block, stream, start, threads)
+        return
+    if flat.dtype not in (torch.float16, torch.bfloat16):
+        raise BadInput(f"noise needs a floating-point tensor of 16, 32 or 64 bits, not {out.dtype}")
+    half = flat.dtype == torch.float16
+
+    def part(first: int, last: int) -> None:
+        stage, draw = np.empty((2, min(STAGE, last - first)), np.float32)
+        for a in range(first, last, STAGE):
+            piece = flat[a : min(a + STAGE, last)]
+            values = stage[: len(piece)]
+            staged = torch.from_numpy(values)
+            staged.copy_(piece)
+            arrays.accumulate(values, terms, law, block, stream, start + a, threads=1)
+            if rounding is None:
+                piece.copy_(staged)
+                continue
+            seed, tag = rounding
+            uniforms = draw[: len(piece)]
+            uniforms.fill(0)
+            cpu.accumulate(uniforms, 1.0, UNIFORM, seed, block, tag, start + a)
+            bits = piece.view(torch.int16).numpy().view(np.uint16)
+            round_stochastic(bits, values, uniforms, half)
+
+    in_slices(part, len(flat), threads)

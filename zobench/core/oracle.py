@@ -1,0 +1,82 @@
+"""The only door between an estimator and a problem: it counts, seeds, times and watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+from zobench.core.directions import Array, Probe
+from zobench.core.problem import Losses, Problem
+from zobench.core.seeds import fold
+
+
+class BudgetExhausted(Exception):  # noqa: N818 - the normal end of a run
+    """The next call would spend more queries than the run has."""
+
+
+class Diverged(Exception):  # noqa: N818 - an outcome, not a fault
+    """A loss was not finite."""
+
+
+class Oracle:
+    """`oracle(probes) -> losses`: one call is one draw of the problem's noise or minibatch.
+
+    Raises BudgetExhausted before a call that does not fit, Diverged after a loss that is not
+    finite. `seconds` is the time inside the problem; `low` the best noise-free score among the
+    evaluated points, where the problem knows it; `on_low` is told of each improvement.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        budget: int,
+        seed: int,
+        on_low: Callable[[Sequence[float]], None] | None = None,
+    ) -> None:
+        self.problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
+        self.queries = self.calls = 0
+        self.seconds = 0.0
+        self.low = float("inf")
+        self._losses, self._stochastic = problem.losses, problem.stochastic
+
+    def __call__(self, probes: Sequence[Probe]) -> Losses:
+        count = len(probes)
+        if self.queries + count > self.budget:
+            raise BudgetExhausted(f"the next step needs {count} queries")
+        self.calls += 1
+        seed = fold(self.seed, self.calls) if self._stochastic else 0
+        began = perf_counter()
+        losses = self._losses(probes, seed)
+        self.seconds += perf_counter() - began
+        self.queries += count
+        seen = self.problem.seen
+        if seen is not None and min(seen) < self.low:
+            self._lower(seen)
+        total = sum(losses)
+        if total - total != 0.0:
+            self._refuse(losses)
+        return losses
+
+    def gradient(self) -> tuple[float, Sequence[Array]]:
+        """(loss, gradient of each block), counted as one query. Raises Unsuitable without one."""
+        if self.queries + 1 > self.budget:
+            raise BudgetExhausted("the next step needs 1 query")
+        self.calls += 1
+        began = perf_counter()
+        loss, gradients = self.problem.gradient(fold(self.seed, self.calls))
+        self.seconds += perf_counter() - began
+        self.queries += 1
+        if loss - loss != 0.0:
+            self._refuse([loss])
+        return loss, gradients
+
+    def _lower(self, seen: Sequence[float]) -> None:
+        self.low = min(seen)
+        if self.on_low is not None:
+            self.on_low(seen)
+
+    def _refuse(self, losses: Losses) -> None:
+        first = next((k for k, loss in enumerate(losses) if loss - loss != 0.0), None)
+        if first is not None:  # else: finite losses whose sum overflowed
+            at = self.queries - len(losses) + first + 1
+            raise Diverged(f"the loss was {losses[first]} at query {at}")

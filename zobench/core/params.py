@@ -1,0 +1,86 @@
+"""The point being optimised: named blocks in named groups, changed only in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from zobench.core.directions import Array, Block, Direction, add_terms
+
+CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule that stores them
+
+
+@dataclass(frozen=True)
+class Group:
+    """Blocks that a block-coordinate method moves together (a decoder layer of an LLM)."""
+
+    name: str
+    blocks: frozenset[int]
+    role: str = "layer"  # "embeddings", "layer" or "head"
+
+
+class Params(ABC):
+    """The point x. Only `add`, `shrink` and `update` change it."""
+
+    blocks: Sequence[Block]
+    groups: Sequence[Group]
+    ops: ModuleType | Any  # numpy, or torch for a module: what rules compute with
+
+    @property
+    def size(self) -> int:
+        """The dimension d: the number of coordinates."""
+        last = self.blocks[-1]
+        return last.start + last.size
+
+    @abstractmethod
+    def add(self, scale: float, direction: Direction) -> None:
+        """x <- x + scale * direction. A module may delay the write until it must be seen."""
+
+    @abstractmethod
+    def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
+        """x <- factor * x on `blocks` (default: all): decoupled weight decay."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Write the delayed moves, so that the blocks hold the point x."""
+
+    @abstractmethod
+    def dense(self, direction: Direction, block: Block) -> Array:
+        """The direction on a block as a flat array of shape (block.size,)."""
+
+    @abstractmethod
+    def update(self, block: Block, delta: Array) -> None:
+        """x <- x + delta on a block, for rules that compute with arrays; delta is flat."""
+
+    @abstractmethod
+    def flat(self) -> np.ndarray:
+        """A copy of the point as one float64 vector, shape (d,)."""
+
+    def touched(self, direction: Direction) -> Iterator[Block]:
+        """The blocks on which the direction is not zero."""
+        return (b for b in self.blocks if any(True for _ in direction.expand(b)))
+
+    def gram(self, directions: Sequence[Direction]) -> np.ndarray:
+        """The inner products <d_i, d_j>, shape (n, n), a chunk of each direction at a time."""
+        total = np.zeros((len(directions), len(directions)))
+        for block in self.blocks:
+            terms = [tuple(d.expand(block)) for d in directions]
+            for start in range(0, block.size, CHUNK) if any(terms) else ():
+                part = np.zeros((len(directions), min(CHUNK, block.size - start)))
+                for row, row_terms in zip(part, terms):
+                    add_terms(row, row_terms, block, start)
+                total += part @ part.T
+        return total
+
+    def norm(self, direction: Direction) -> float:
+        """The Euclidean length |d|."""
+        return float(self.gram([direction])[0, 0]) ** 0.5
+
+    def chosen(self, pick: Callable[[Group], bool]) -> list[Group]:
+        """The groups that satisfy `pick`."""
+        return [group for group in self.groups if pick(group)]

@@ -1,0 +1,144 @@
+"""What an objective factory returns: a start, losses at probes, and an off-budget score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from zobench.core.directions import Array, Direction, Noise, Probe
+from zobench.core.params import Params
+from zobench.core.seeds import fold
+from zobench.core.vector import VectorParams
+from zobench.errors import Unsuitable
+
+Losses = Sequence[float]
+
+
+class Problem(ABC):
+    """A point to improve, and the losses and scores that judge it. Lower is better everywhere."""
+
+    params: Params
+    score_name = "loss"  # the entry of `score()` that targets refer to
+    scored = "current"  # what reaches a target: the "current" point, or the "best" evaluated one
+    stochastic = False  # do losses depend on the seed of the call?
+    score_ratio = 1.12  # the current point is scored on a geometric grid of queries, off the clock
+    samples = 0  # examples, episode steps or rows consumed so far
+    forwards = 0.0  # forward-equivalents so far; a query that reuses work costs less than 1
+    seen: Losses | None = None  # noise-free scores of the last call's points, where they are free
+
+    @abstractmethod
+    def start(self, seed: int) -> Params:
+        """A fresh starting point, which `losses` and `score` read in place."""
+
+    @abstractmethod
+    def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+        """f(x + scale * d) for each probe, all under the noise or minibatch of `seed`.
+
+        Always leaves the point where it was, also when it raises.
+        """
+
+    @abstractmethod
+    def score(self) -> dict[str, float]:
+        """The quality of the point as it stands, without noise and at no cost."""
+
+    def gradient(self, seed: int) -> tuple[float, Sequence[Array]]:
+        """(loss, flat gradient of each block) under the minibatch of `seed`."""
+        raise Unsuitable("needs gradients, which this objective does not have")
+
+    def warm_up(self) -> None:
+        """One evaluation that counts for nothing: caches fill, memory of evaluation shows."""
+        self.losses([(0.0, Noise(0))], 0)
+        self.samples, self.forwards, self.seen = 0, 0.0, None
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for the record: dimension, groups, dtype, realisation, content hashes."""
+        groups = {g.name: sum(self.params.blocks[i].size for i in g.blocks) for g in self.params.groups}
+        return {"dimension": self.params.size, "groups": groups}
+
+
+Noisy = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (gaps, points, seed) -> noisy gaps
+
+
+class VectorProblem(Problem):
+    """A function of rows, f: (n, d) -> (n,), with optional noise on what the estimator sees.
+
+    `minimum` is f at the optimum: the score "gap" is f(x) - minimum.
+    """
+
+    score_name, scored = "gap", "best"
+
+    def __init__(
+        self,
+        f: Callable[[np.ndarray], np.ndarray],
+        start: Callable[[np.random.Generator], np.ndarray],
+        minimum: float = 0.0,
+        *,
+        shapes: Sequence[tuple[int, ...]] = (),
+        gradient: Callable[[np.ndarray], np.ndarray] | None = None,
+        noise: Noisy | None = None,
+        scored: str = "best",
+    ) -> None:
+        self.f, self.x0, self.minimum, self.shapes = f, start, minimum, shapes
+        self._gradient, self.noise, self.scored = gradient, noise, scored
+        self.stochastic = noise is not None
+
+    def start(self, seed: int) -> Params:
+        self.params = VectorParams(self.x0(np.random.default_rng(seed)), self.shapes)
+        self.samples, self.forwards, self.seen = 0, 0.0, None
+        return self.params
+
+    def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        points = self.params.rows(probes)
+        values = self.f(points)
+        self.samples += len(probes)
+        self.forwards += len(probes)
+        if self.noise is None:
+            losses = values.tolist()
+        else:
+            losses = (self.noise(values - self.minimum, points, seed) + self.minimum).tolist()
+        self.seen = (values - self.minimum).tolist() if self.minimum else values.tolist()
+        return losses
+
+    def score(self) -> dict[str, float]:
+        value = float(self.f(self.params.x[None])[0])
+        return {"gap": value - self.minimum, "loss": value}
+
+    def gradient(self, seed: int) -> tuple[float, Sequence[np.ndarray]]:
+        if self._gradient is None:
+            return super().gradient(seed)
+        x = self.params.x
+        g = self._gradient(x)
+        self.forwards += 3  # a backward pass costs about two forwards
+        return float(self.f(x[None])[0]), [g[b.span] for b in self.params.blocks]
+
+
+class InPlaceProblem(Problem):
+    """A problem too large to copy its point: a probe moves the point, and moves it back."""
+
+    @abstractmethod
+    def loss(self, seed: int) -> float:
+        """The loss at the point as it stands, under the noise or minibatch of `seed`."""
+
+    def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+        self.forwards += len(probes)
+        return [self._loss(scale, direction, seed, k) for k, (scale, direction) in enumerate(probes)]
+
+    def _loss(self, scale: float, direction: Direction, seed: int, k: int) -> float:
+        self.params.add(scale, direction)
+        self.params.flush()
+        try:
+            return self.loss(self.probe_seed(seed, k))
+        finally:
+            self.params.add(-scale, direction)  # delayed: it merges with the next move
+
+    def probe_seed(self, seed: int, k: int) -> int:
+        """The seed of the k-th probe of a call: by default all share one minibatch."""
+        return seed
+
+
+def independent(seed: int, k: int) -> int:
+    """A `probe_seed` for noise that differs between the probes of one call."""
+    return fold(seed, k)

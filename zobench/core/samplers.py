@@ -1,0 +1,211 @@
+"""Samplers: which direction comes next.
+
+A sampler is called as (params, t, seed, base): t counts steps, `seed` is fresh at every draw and
+`base` is the run's own. Every direction has unit second moment per coordinate of its support,
+E[d dᵀ] = I, so one `eps` and one `lr` mean the same for all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from zobench.core.directions import (
+    Coordinate,
+    Direction,
+    FixedMask,
+    LowRank,
+    Noise,
+    RandomMask,
+    Recipe,
+    Restricted,
+)
+from zobench.core.params import Group, Params
+from zobench.core.seeds import fold
+from zobench.errors import BadInput, Unsuitable
+
+ORDERS = ("random", "ascending", "descending", "flip-flop")
+_BASIS, _MASKS, _ORDER = 1, 2, 3  # what a seed folded from `base` is for
+
+
+class Sampler(Protocol):
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction: ...
+
+
+def gaussian(params: Params, t: int, seed: int, base: int) -> Direction:
+    """d ~ N(0, I)."""
+    return Noise(seed)
+
+
+def rademacher(params: Params, t: int, seed: int, base: int) -> Direction:
+    """d_i = +1 or -1, independent and equally likely."""
+    return Noise(seed, "rademacher")
+
+
+def sphere(params: Params, t: int, seed: int, base: int) -> Direction:
+    """Uniform on the sphere of radius sqrt(d): a Gaussian divided by its length."""
+    noise = Noise(seed)
+    return Recipe(((math.sqrt(params.size) / params.norm(noise), noise),))
+
+
+@dataclass
+class Orthogonal:
+    """n directions at a time, orthogonal, uniform (Haar), of length sqrt(d).
+
+    From n Gaussians Z: the Cholesky factor Zᵀ Z = Rᵀ R gives Q = Z R⁻¹, the one QR factor whose
+    diagonal R is positive, so Q is Haar without a further sign correction. A direction stays a
+    recipe of n seeds: no memory of size d.
+    """
+
+    n: int
+    frame: list[Direction] = field(default_factory=list, repr=False)
+
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        if self.n > params.size:
+            raise Unsuitable(f"needs n <= d: {self.n} orthogonal directions, d = {params.size}")
+        if not self.frame:
+            noises = [Noise(fold(seed, k)) for k in range(self.n)]
+            upper = np.linalg.cholesky(params.gram(noises)).T
+            weights = math.sqrt(params.size) * np.linalg.inv(upper)  # column k makes direction k
+            for k in reversed(range(self.n)):
+                terms = zip(weights[: k + 1, k].tolist(), noises)
+                self.frame.append(Recipe(tuple(terms)))
+        return self.frame.pop()
+
+
+@dataclass
+class LowRankSampler:
+    """LOZO: U Vᵀ / sqrt(rank) on matrices, U fresh at every draw, V every `refresh` steps."""
+
+    rank: int
+    refresh: int
+
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        if t == 0 and not any(len(b.shape) == 2 and min(b.shape) > 1 for b in params.blocks):
+            raise Unsuitable("needs a matrix block: on vectors it would be plain Gaussian")
+        return LowRank(seed, fold(base, _BASIS, t // self.refresh), self.rank)
+
+
+@dataclass
+class Sparse:
+    """A Gaussian on a random fraction `keep` of the coordinates, redrawn every `refresh` steps."""
+
+    keep: float
+    refresh: int = 1
+
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        return RandomMask(Noise(seed), fold(base, _MASKS, t // self.refresh), self.keep)
+
+
+@dataclass
+class SmallWeights:
+    """Sparse-MeZO: a Gaussian on the fraction `keep` of smallest magnitude in each block.
+
+    The mask is that of the point itself, never of a probed point, and stored as one bit a
+    coordinate for `refresh` steps (0: for ever).
+    """
+
+    keep: float
+    refresh: int = 0
+    bits: list[np.ndarray] = field(default_factory=list, repr=False)
+
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        if not self.bits or (self.refresh and t % self.refresh == 0 and t != self._drawn):
+            flat, self._drawn = np.abs(params.flat()), t
+            parts = [flat[b.start : b.start + b.size] for b in params.blocks]
+            self.bits = [np.packbits(_smallest(part, self.keep)) for part in parts]
+        return FixedMask(Noise(seed), self.bits)
+
+
+def _smallest(part: np.ndarray, keep: float) -> np.ndarray:
+    """True for exactly round(keep * size) entries, ties broken by position."""
+    mask = np.zeros(part.size, bool)
+    mask[np.argsort(part, kind="stable")[: round(keep * part.size)]] = True
+    return mask
+
+
+@dataclass
+class OneGroup:
+    """MeZO-BCD: `inner` on one group of blocks, kept for `dwell` steps, then the next in `order`.
+
+    "random" draws groups without replacement: a fresh permutation for every sweep. `pick`
+    chooses which groups take part. The group is a pure function of t, so nothing must be saved.
+    """
+
+    dwell: int = 100
+    order: str = "random"
+    inner: Sampler = gaussian
+    pick: Callable[[Group], bool] = lambda group: True
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise BadInput(f"order is one of {', '.join(ORDERS)}, not {self.order!r}")
+        if self.dwell < 1:
+            raise BadInput(f"dwell is a number of steps of at least 1, not {self.dwell}")
+
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        return Restricted(self.inner(params, t, seed, base), self.group(params, t, base).blocks)
+
+    def group(self, params: Params, t: int, base: int) -> Group:
+        """The active group at step t."""
+        groups = params.chosen(self.pick)
+        count = len(groups)
+        if count < 2:
+            raise Unsuitable("needs at least two groups of blocks: with one it would be MeZO")
+        sweep, place = divmod(t // self.dwell, count)
+        if self.order == "random":
+            return groups[_permutation(fold(base, _ORDER, sweep), count)[place]]
+        if self.order == "flip-flop":  # 0, 1, ..., n-1, n-2, ..., 1, and again
+            place = (t // self.dwell) % (2 * count - 2)
+            return groups[min(place, 2 * count - 2 - place)]
+        return groups[place if self.order == "ascending" else count - 1 - place]
+
+
+@lru_cache(maxsize=8)
+def _permutation(seed: int, count: int) -> list[int]:
+    return np.random.default_rng(seed).permutation(count).tolist()
+
+
+@dataclass
+class Coordinates:
+    """sqrt(d) e_i: n different coordinates a step (0: all d), in a random order.
+
+    The factor gives the unit second moment; with the mean over n draws the estimate is
+    (d/n) sum_i g_i e_i, the exact finite-difference gradient at n = d.
+    """
+
+    n: int = 0
+
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        n = self.n or params.size
+        if n > params.size:
+            raise Unsuitable(f"needs n <= d: {n} different coordinates, d = {params.size}")
+        if not self._left or self._t != t:
+            rng = np.random.default_rng(seed)
+            chosen = rng.choice(params.size, n, replace=False) if n < params.size else range(n)
+            self._left, self._t = [int(i) for i in reversed(chosen)], t
+        return Recipe(((math.sqrt(params.size), Coordinate(self._left.pop())),))
+
+    def __post_init__(self) -> None:
+        self._left: list[int] = []
+        self._t = -1
+
+
+NAMES = ("gaussian", "rademacher", "sphere", "orthogonal")
+
+
+def named(name: str, n: int) -> Sampler:
+    """The sampler of a law's name, for schemes of n directions. Raises BadInput."""
+    if name not in NAMES:
+        raise BadInput(f"directions are one of {', '.join(NAMES)}, not {name!r}")
+    plain: dict[str, Sampler] = {
+        "gaussian": gaussian,
+        "rademacher": rademacher,
+        "sphere": sphere,
+    }
+    return plain.get(name) or Orthogonal(n)

@@ -1,0 +1,166 @@
+"""Schemes: from losses at probes to a gradient recipe, g = sum_i w_i d_i.
+
+A scheme is called as (params, evaluate, draw, t). With E[d dᵀ] = I no scheme has a factor d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from zobench.core.directions import Direction, Probe, Recipe
+from zobench.core.params import Params
+from zobench.core.schedules import Value, at
+from zobench.errors import BadInput
+
+Evaluate = Callable[[Sequence[Probe]], Sequence[float]]  # one call is one draw of the noise
+Draw = Callable[[], Direction]
+
+COMBINERS = ("mean", "align")
+
+
+class Scheme(Protocol):
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe: ...
+
+
+@dataclass
+class _Averaged:
+    """What schemes of n directions share. n = 0 means n = d."""
+
+    eps: Value
+    n: int = 1
+    combine: str = "mean"
+    clip: float = float("inf")
+
+    def __post_init__(self) -> None:
+        if self.combine not in COMBINERS:
+            raise BadInput(f"combine is one of {', '.join(COMBINERS)}, not {self.combine!r}")
+        if self.n < 0:
+            raise BadInput(f"n is a number of directions, not {self.n}")
+
+    def recipe(self, params: Params, directions: list[Direction], slopes: list[float]) -> Recipe:
+        """The mean of slope times direction, or the least-squares fit in the directions' span."""
+        if self.clip < float("inf"):
+            slopes = [min(max(slope, -self.clip), self.clip) for slope in slopes]
+        count = len(slopes)
+        if self.combine == "mean":
+            return Recipe(tuple((slope / count, d) for slope, d in zip(slopes, directions)))
+        gram = params.gram(directions)
+        fit = np.linalg.lstsq(gram, np.asarray(slopes), rcond=None)[0] * (params.size / count)
+        return Recipe(tuple(zip(fit.tolist(), directions)))
+
+
+class Central(_Averaged):
+    """c_i = (f(x + eps d_i) - f(x - eps d_i)) / (2 eps): 2n queries.
+
+    combine = "mean": g = (1/n) sum c_i d_i. combine = "align": g = (d/n) times the projection of
+    the gradient onto span(d_1 .. d_n), from the same slopes (multi-query alignment,
+    arXiv:2509.15552); both have expectation grad f on a linear f.
+    """
+
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
+        eps = at(self.eps, t)
+        directions, losses = pairs(params, evaluate, draw, eps, self.n)
+        half = 0.5 / eps
+        slopes = [(losses[k] - losses[k + 1]) * half for k in range(0, len(losses), 2)]
+        return self.recipe(params, directions, slopes)
+
+
+class Forward(_Averaged):
+    """c_i = (f(x + eps d_i) - f(x)) / eps: n + 1 queries, one base query shared by all."""
+
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
+        eps = at(self.eps, t)
+        directions = [draw() for _ in range(self.n or params.size)]
+        base, *losses = evaluate([(0.0, directions[0]), *((eps, d) for d in directions)])
+        return self.recipe(params, directions, [(loss - base) / eps for loss in losses])
+
+
+@dataclass
+class OnePoint:
+    """g = (f(x + eps d) - b) / eps d: 1 query (Flaxman et al., 2005, at b = 0).
+
+    `baseline` subtracts the mean of the previous losses, which leaves the expectation as it is
+    and removes most of the variance.
+    """
+
+    eps: Value
+    baseline: bool = False
+    mean: float = field(default=0.0, repr=False)
+
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
+        eps, direction = at(self.eps, t), draw()
+        loss = evaluate([(eps, direction)])[0]
+        if self.baseline and t == 0:
+            self.mean = loss  # no earlier loss to compare with: the first step stands still
+        weight = (loss - self.mean) / eps
+        if self.baseline:
+            self.mean += (loss - self.mean) / (t + 1)
+        return Recipe(((weight, direction),))
+
+
+@dataclass
+class ResidualOnePoint:
+    """g = (f(x_t + eps d_t) - f(x_{t-1} + eps d_{t-1})) / eps d_t: 1 query, one stored scalar.
+
+    Residual feedback (Zhang et al., arXiv:2006.10820). The first step stands still.
+    """
+
+    eps: Value
+    previous: float | None = field(default=None, repr=False)
+
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
+        eps, direction = at(self.eps, t), draw()
+        loss = evaluate([(eps, direction)])[0]
+        weight = 0.0 if self.previous is None else (loss - self.previous) / eps
+        self.previous = loss
+        return Recipe(((weight, direction),))
+
+
+@dataclass
+class TopPairs:
+    """The `keep` best of n pairs, by their better loss, divided by the deviation of their losses.
+
+    w_i = (f(x + eps d_i) - f(x - eps d_i)) / (keep std), std over the 2 keep losses used
+    (ARS V1-t, Mania et al., arXiv:1803.07055, Algorithm 1). Equal losses give a zero step.
+    """
+
+    eps: Value
+    n: int
+    keep: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.keep <= self.n:
+            raise BadInput(f"keep must be between 1 and n = {self.n}, not {self.keep}")
+
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
+        directions, flat = pairs(params, evaluate, draw, at(self.eps, t), self.n)
+        losses = np.reshape(flat, (self.n, 2))
+        best = np.argsort(losses.min(axis=1), kind="stable")[: self.keep]
+        std = float(losses[best].std())
+        weights = (losses[:, 0] - losses[:, 1]) / (self.keep * std if std > 0 else np.inf)
+        return Recipe(tuple((float(weights[i]), directions[i]) for i in best))
+
+
+def pairs(
+    params: Params, evaluate: Evaluate, draw: Draw, eps: float, n: int
+) -> tuple[list[Direction], Sequence[float]]:
+    """n directions and their losses at +eps and -eps, alternating, in one call of evaluate."""
+    directions = [draw() for _ in range(n or params.size)]
+    probes: list[Probe] = []
+    for direction in directions:
+        probes += (eps, direction), (-eps, direction)
+    return directions, evaluate(probes)
+
+
+NAMES = {"central": Central, "forward": Forward}
+
+
+def named(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: float = 0.0) -> Scheme:
+    """The averaging scheme of a name; `clip` bounds every |slope| (0: no bound). Raises BadInput."""
+    if name not in NAMES:
+        raise BadInput(f"scheme is one of {', '.join(NAMES)}, not {name!r}")
+    return NAMES[name](eps, n, combine, clip or float("inf"))

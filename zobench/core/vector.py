@@ -1,0 +1,115 @@
+"""Params over one float64 vector: probes become rows of a matrix, many at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zobench.core.directions import Direction, Noise, Probe, add_terms
+from zobench.core.noise import interface as noise
+from zobench.core.params import Group, Params
+
+
+@dataclass(frozen=True)
+class VectorBlock:
+    """A slice of the vector with a shape of its own."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    start: int
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def span(self) -> slice:
+        return slice(self.start, self.start + self.size)
+
+
+class VectorParams(Params):
+    """A vector x of shape (d,), seen as blocks of the given shapes; each block is a group."""
+
+    ops = np
+
+    def __init__(self, x: np.ndarray, shapes: Sequence[tuple[int, ...]] = ()) -> None:
+        """Copies x. Raises ValueError unless the shapes fill it exactly."""
+        self._x = np.array(x, dtype=np.float64)
+        blocks, start = [], 0
+        for index, shape in enumerate(shapes or [self._x.shape]):
+            blocks.append(VectorBlock(index, f"x{index}", tuple(shape), start))
+            start += blocks[-1].size
+        if start != self._x.size or self._x.ndim != 1:
+            raise ValueError(f"shapes {shapes} hold {start} coordinates, x has shape {x.shape}")
+        self.blocks = tuple(blocks)
+        self.groups = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
+        self._dim = start
+        self._rows = np.empty((2, start))  # reused while the number of probes stays the same
+
+    @property
+    def size(self) -> int:
+        return self._dim
+
+    @property
+    def x(self) -> np.ndarray:
+        """The point itself, shape (d,): read it, change it only through `add`."""
+        return self._x
+
+    def flat(self) -> np.ndarray:
+        return self._x.copy()
+
+    def add(self, scale: float, direction: Direction) -> None:
+        for block in self.blocks:
+            terms = [(scale * w, p) for w, p in direction.expand(block)]
+            if terms:
+                add_terms(self._x[block.span], terms, block, 0)
+
+    def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
+        for block in self.blocks:
+            if blocks is None or block.index in blocks:
+                self._x[block.span] *= factor
+
+    def flush(self) -> None:
+        """Nothing to do: moves are written at once."""
+
+    def dense(self, direction: Direction, block: VectorBlock) -> np.ndarray:
+        out = np.zeros(block.size)
+        add_terms(out, list(direction.expand(block)), block, 0)
+        return out
+
+    def update(self, block: VectorBlock, delta: np.ndarray) -> None:
+        self._x[block.span] += delta
+
+    def rows(self, probes: Sequence[Probe]) -> np.ndarray:
+        """The probed points, shape (len(probes), d). Valid until the next call."""
+        count = len(probes)
+        if len(self._rows) != count:
+            self._rows = np.empty((count, self._dim))
+        points = self._rows
+        points[:] = self._x
+        if len(self.blocks) == 1 and self._noise_rows(points, probes):
+            return points
+        for row, (scale, direction) in zip(points, probes):
+            for block in self.blocks if scale else ():
+                terms = [(scale * w, p) for w, p in direction.expand(block)]
+                if terms:
+                    add_terms(row[block.span], terms, block, 0)
+        return points
+
+    def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
+        """The common case in one call: every probe along plain noise of one law."""
+        law = None
+        seeds = []
+        for _, direction in probes:
+            if type(direction) is not Noise or direction.law != (law or direction.law):
+                return False
+            law = direction.law
+            seeds.append(direction.seed)
+        if law is None:
+            return False
+        noise.rows(points, [scale for scale, _ in probes], law, seeds, 0)
+        return True

@@ -1,0 +1,130 @@
+"""What is seen while runs are made: a live bar in a terminal, a line a cell elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zobench.display import text
+from zobench.display.eta import Eta, clock
+from zobench.harness.plan import RunSpec
+from zobench.harness.pool import Event
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+FAILED = ("failed", "timeout", "oom")
+SHOWN = 6  # current runs that have a line of their own
+
+
+@contextmanager
+def shown(specs: Sequence[RunSpec], done: set[str]) -> Iterator[Callable[[Event], None]]:
+    """Show the making of `specs`, of which those with a key in `done` are made already."""
+    unique = {spec.key: spec for spec in specs}
+    eta = Eta(list(unique.values()))
+    for key in done & set(unique):
+        eta.resumed(unique[key])
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+
+        bar = Bar(eta, len(unique), len(done))
+        console = Console(stderr=True)
+        with Live(get_renderable=bar.render, console=console, transient=True):
+            yield bar.on_event
+    else:
+        yield Lines(eta, list(unique.values()), done).on_event
+
+
+class Bar:
+    """Runs done, time left, and the runs in progress with their queries."""
+
+    def __init__(self, eta: Eta, total: int, made: int) -> None:
+        self.eta, self.total, self.made = eta, total, made
+        self.current: dict[str, Event] = {}
+        self.failures = 0
+        self.last_failure = ""
+
+    def on_event(self, event: Event) -> None:
+        if event.kind != "finished":
+            self.current[event.spec.key] = event
+            return
+        self.current.pop(event.spec.key, None)
+        self.made = event.made
+        result = event.result
+        assert result is not None
+        self.eta.finished(event.spec, result.estimator_seconds + result.objective_seconds)
+        if result.status in FAILED:
+            self.failures += 1
+            self.last_failure = f"{_where(event.spec)}: {result.status}: {result.reason}"
+
+    def render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            ProgressBar(total=max(1, self.total), completed=self.made, width=30),
+            f"{self.made:,} of {self.total:,} runs",
+            f"{clock(self.eta.elapsed)} so far",
+            f"about {clock(self.eta.remaining)} left",
+        )
+        lines: list[RenderableType] = [head]
+        for event in list(self.current.values())[:SHOWN]:
+            budget = event.spec.problem.budget
+            best = f", best {text.number(event.best)}" if event.best == event.best else ""
+            line = f"  {_where(event.spec)}: {event.queries:,} of {budget:,} queries{best}"
+            lines.append(Text(line, no_wrap=True, overflow="ellipsis", style="dim"))
+        if self.failures:
+            line = f"  {self.failures} failed so far; {self.last_failure}"
+            lines.append(Text(line, no_wrap=True, overflow="ellipsis", style="red"))
+        return Group(*lines)
+
+
+class Lines:
+    """One line on stderr when the last run of a problem and an estimator is done."""
+
+    def __init__(self, eta: Eta, specs: Sequence[RunSpec], done: set[str]) -> None:
+        self.eta = eta
+        self.waiting: dict[tuple[str, str], set[str]] = {}
+        for spec in specs:
+            if spec.key not in done:
+                self.waiting.setdefault(_cell(spec), set()).add(spec.key)
+        self.results: dict[tuple[str, str], list[Event]] = {}
+
+    def on_event(self, event: Event) -> None:
+        if event.kind != "finished":
+            return
+        assert event.result is not None
+        cell = _cell(event.spec)
+        took = event.result.estimator_seconds + event.result.objective_seconds
+        self.eta.finished(event.spec, took)
+        self.results.setdefault(cell, []).append(event)
+        self.waiting[cell].discard(event.spec.key)
+        if not self.waiting[cell]:
+            print(self._line(event), file=sys.stderr, flush=True)
+
+    def _line(self, event: Event) -> str:
+        events = self.results.pop(_cell(event.spec))
+        results = [e.result for e in events if e.result is not None]
+        reached = sum(result.status == "target" for result in results)
+        words = [f"{reached} of {len(results)} reached the final target"]
+        for status in (*FAILED, "diverged", "skipped"):
+            number = sum(result.status == status for result in results)
+            words += [f"{number} {status}"] if number else []
+        runs = f"[{event.made}/{event.total}]"
+        left = f"about {clock(self.eta.remaining)} left"
+        problem, estimator = _cell(event.spec)
+        return f"{runs} {problem}, {estimator}: {', '.join(words)} ({left})"
+
+
+def _cell(spec: RunSpec) -> tuple[str, str]:
+    return spec.problem.id, spec.estimator.display
+
+
+def _where(spec: RunSpec) -> str:
+    return f"{spec.estimator.display} on {spec.problem.id}, run {spec.repetition + 1}"

@@ -1,0 +1,87 @@
+"""What `zobench run` shows: a row a run, the trouble there was, and where the data lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from zobench.api.making import FAILED, Request, Results, make_runs
+from zobench.display import text
+from zobench.display.progress import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANY = 60  # runs in a table
+TROUBLES = 8  # reasons that are listed
+
+
+def show_runs(request: Request) -> int:
+    """Make the runs, print them; the exit status."""
+    results = make_runs(request, shown)
+    from zobench.api.files import write_runs
+
+    head = ["estimator", "problem", "run", "status", "queries", "time", "final score"]
+    reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()
+    targets = results.problems.groupby("problem")["target_index"].nunique()
+    rows = []
+    for run in results.runs.itertuples():
+        hit = reached.get((run.run_key, run.scored), 0)
+        rows.append([
+            run.estimator,
+            run.problem,
+            str(run.repetition + 1),
+            run.status,
+            f"{run.queries:,}",
+            text.seconds(run.seconds),
+            text.number(run.final_score),
+            f"{hit}/{targets.get(run.problem, 0)}",
+        ])  # fmt: skip
+    lines = text.table([*head, "targets"], rows[:MANY], left=2)
+    if len(rows) > MANY:
+        lines.append(f"  ... and {len(rows) - MANY} more, in runs.csv")
+    lines += ["", *troubles(results.runs)]
+    files = write_runs(results)
+    typer.echo("\n".join([*lines, *ending(results, files)]))
+    return int(results.failed)
+
+
+def troubles(runs: pd.DataFrame) -> Iterator[str]:
+    """Runs that failed, diverged or were skipped: how many, and why."""
+    for statuses, what in (
+        (FAILED, "failed"),
+        (("diverged",), "diverged"),
+        (("skipped",), "were skipped"),
+    ):
+        part = runs[runs["status"].isin(statuses)]
+        if part.empty:
+            continue
+        yield text.bold(f"{len(part)} of {len(runs)} runs {what}:")
+        groups = part.groupby(["estimator", "status", "reason"], sort=False)
+        for index, (key, some) in enumerate(groups):
+            if index == TROUBLES:
+                yield f"  ... and {groups.ngroups - TROUBLES} other reasons, in runs.csv"
+                break
+            estimator, status, reason = key
+            problems = list(dict.fromkeys(some["problem"]))
+            where = ", ".join(problems[:3]) + (", ..." if len(problems) > 3 else "")
+            said = reason if statuses != FAILED else f"{status}: {reason}"
+            yield f"  {len(some)} x {estimator} on {where}: {said}"
+        yield ""
+
+
+def ending(results: Results, files: list[str]) -> list[str]:
+    """How the runs came about and where they are kept."""
+    resumed, made = results.counts.get("resumed", 0), sum(results.counts.values())
+    lines = [*results.notes]
+    if resumed:
+        lines.append(
+            f"{resumed} of {made} runs were already in {results.folder} and were not run again "
+            "(--fresh makes all anew)"
+        )
+    if results.failed:
+        lines.append("Failed runs are made again by the same command.")
+    lines.append(f"Data: {results.folder}/ ({', '.join([*files, 'results.sqlite'])})")
+    return lines

@@ -1,0 +1,75 @@
+"""What `zobench tune` shows: the settings it chose, and what they gain over the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from zobench.api.making import make
+from zobench.display import text
+from zobench.display.progress import shown
+from zobench.harness.suite import load
+from zobench.tune.tuning import Tuned, searches, tune
+
+
+def show_tuning(
+    estimators: Sequence[str],
+    suite_name: str,
+    trials: int,
+    repetitions: int,
+    groups: Sequence[str],
+    budget: int | None,
+    jobs: int,
+    out: Path | None,
+    results: Path | None,
+    force: bool,
+) -> None:
+    """Search, write the baseline files, print what was chosen."""
+    from zobench.harness.store import Store
+
+    suite = load(suite_name)
+    found = searches(
+        suite,
+        estimators,
+        count=trials,
+        repetitions=repetitions,
+        groups=groups,
+        budget=budget,
+        folder=out,
+        force=force,
+    )
+    folder = results or Path("results") / f"tune-{suite.name}"
+    typer.echo(
+        f"{len(found)} searches of {trials} trials, {sum(len(s.runs) for s in found):,} runs; "
+        f"repetitions from {found[0].runs[0].repetition} on, which are never scored"
+    )
+    chosen: list[Tuned] = []
+    for tuned in tune(found, lambda: Store.open(folder, write=False),
+                      lambda specs: make(specs, folder, jobs, shown)):  # fmt: skip
+        chosen.append(tuned)
+    rows = [
+        [
+            tuned.search.estimator.display,
+            tuned.search.group,
+            "skipped" if tuned.skipped else f"{tuned.scores[0]:.3f}",
+            "-" if tuned.skipped else f"{tuned.scores[tuned.chosen]:.3f}",
+            ", ".join(f"{k}={v}" for k, v in tuned.settings.items()) or "-",
+        ]
+        for tuned in chosen
+    ]
+    head = ["estimator", "group", "defaults", "tuned", "settings"]
+    typer.echo("\n".join(["", *text.table(head, rows, left=2), ""]))
+    typer.echo("score: 0 to 1, how early the targets are reached on a log axis of queries.")
+    for tuned in chosen:
+        name, group = tuned.search.estimator.display, tuned.search.group
+        if tuned.skipped:
+            typer.echo(f"{name} on {group} was skipped: {tuned.skipped}")
+        elif tuned.at_edge:
+            edge = " and ".join(tuned.at_edge)
+            typer.echo(f"{name} on {group}: {edge} lies at an end of the span that was searched")
+        if tuned.failed:
+            typer.echo(f"{name} on {group}: {tuned.failed} runs failed")
+    for file in dict.fromkeys(t.search.file for t in chosen if not t.skipped):
+        typer.echo(f"wrote {file}")

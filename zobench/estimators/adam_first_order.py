@@ -1,0 +1,21 @@
+"""Adam on exact gradients (Kingma & Ba, 2015, https://arxiv.org/abs/1412.6980): a reference."""
+
+from zobench.core.first_order import GradientDescent
+from zobench.core.rules import Adam
+from zobench.registry import estimators
+
+
+@estimators.register(
+    "adam-first-order",
+    paper="arXiv:1412.6980",
+    space={"lr": (1e-5, 0.3, "log")},
+    sanity={"lr": 0.05},
+    first_order=True,
+)
+def adam_first_order(lr: float = 1e-3, b1: float = 0.9, b2: float = 0.999) -> GradientDescent:
+    """Adam with the objective's own gradients: a line to compare with, not a ZO method.
+
+    Queries a step: 1, of about 3 forward-equivalents. Memory: the weights, the gradient, two
+    moments, the activations of the backward pass.
+    """
+    return GradientDescent(lr, Adam(lr, b1, b2))

@@ -1,0 +1,70 @@
+"""CMA-ES with restarts, as in the `cma` package (Hansen, 2016, https://arxiv.org/abs/1604.00772)."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zobench.core.ask_tell import Adapted, AskTell
+from zobench.registry import estimators
+
+
+class CMA(AskTell):
+    """CMAEvolutionStrategy, begun again with a larger population whenever it stops."""
+
+    def __init__(self, x0: np.ndarray, seed: int, sigma: float, growth: float, diagonal: str):
+        self.rng = np.random.default_rng(seed)
+        self.x0, self.sigma, self.growth = x0, sigma, growth
+        self.diagonal = diagonal == "yes" or (diagonal == "auto" and x0.size > 1000)
+        self.favourite, self.low = x0, float("inf")
+        self.begin(x0, {})
+
+    def begin(self, x0: np.ndarray, options: dict[str, Any]) -> None:
+        with warnings.catch_warnings():  # it tells everyone that it cannot plot
+            warnings.simplefilter("ignore", UserWarning)
+            import cma  # optional, and slow to import
+
+        options |= {
+            "verbose": -9,
+            "seed": np.nan,  # leave NumPy's global generator alone
+            "randn": lambda *shape: self.rng.standard_normal(shape),
+            "CMA_diagonal": self.diagonal,
+        }
+        self.inner = cma.CMAEvolutionStrategy(x0, self.sigma, options)
+
+    def ask(self) -> np.ndarray:
+        if self.inner.stop():
+            population = max(self.inner.popsize + 1, int(self.growth * self.inner.popsize))
+            near = self.x0 + self.sigma * self.rng.standard_normal(self.x0.size)
+            self.begin(near, {"popsize": population})
+        return np.asarray(self.inner.ask())
+
+    def tell(self, candidates: np.ndarray, losses: Sequence[float]) -> None:
+        self.inner.tell(list(candidates), list(losses))
+        low = self.inner.best.f
+        if low is not None and low <= self.low:  # this restart holds the best sample so far
+            self.low, self.favourite = low, self.inner.mean
+
+    def best(self) -> np.ndarray:
+        return self.favourite
+
+
+@estimators.register(
+    "cma-es",
+    paper="arXiv:1604.00772",
+    needs="cma",
+    space={"sigma": (1e-4, 5.0, "log")},
+    sanity={"sigma": 0.3},
+)
+def cma_es(sigma: float = 0.5, growth: float = 2.0, diagonal: str = "auto") -> Adapted:
+    """Covariance matrix adaptation: one population a step, of the package's default size.
+
+    `sigma` is the first deviation, an entry. When the package's criteria stop it, it begins again
+    near x0 with `growth` times the population (IPOP; Auger & Hansen, CEC 2005). `diagonal`: auto,
+    yes or no; auto keeps only the variances above 1000 coordinates (sep-CMA-ES; Ros & Hansen, PPSN
+    2008), where d^2 numbers would not fit. The point is the mean of the restart that holds the
+    best sample. Queries a step: 4 + 3 ln d. Memory: d^2 numbers, or the population when diagonal.
+    Deviation: a restart begins at x0 + sigma z, as the objectives here have no box to draw from.
+    """
+    return Adapted(lambda x0, seed: CMA(x0, seed, sigma, growth, diagonal))

@@ -1,0 +1,27 @@
+"""LOZO (Chen et al., 2024, https://arxiv.org/abs/2410.07698)."""
+
+from zobench.core.estimator import ZerothOrder
+from zobench.core.rules import SGD
+from zobench.core.samplers import LowRankSampler
+from zobench.core.schemes import Central
+from zobench.registry import estimators
+
+
+@estimators.register(
+    "lozo",
+    paper="arXiv:2410.07698",
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log"), "refresh": (10, 200, "log")},
+    sanity={"lr": 0.02, "refresh": 5},
+)
+def lozo(lr: float = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50) -> ZerothOrder:
+    """MeZO along U Vᵀ / sqrt(rank): U fresh each step, V fresh every `refresh` steps.
+
+        Z = U Vᵀ / sqrt(rank) on matrices, Gaussian on vectors,    U, V ~ N(0, 1)
+        x <- x - lr (f(x + eps Z) - f(x - eps Z)) / (2 eps) Z
+
+    Queries a step: 2. Memory: the weights and V, rank x columns a matrix. Scale: the paper probes
+    along U Vᵀ and divides the estimate by the rank, so its eps is ours / sqrt(rank) at equal lr;
+    the authors' code leaves the division out, so its lr is ours / rank. Deviation: the update
+    moves along the probed direction at refresh steps too (the authors' code does not).
+    """
+    return ZerothOrder(LowRankSampler(rank, refresh), Central(eps), SGD(lr))

@@ -1,0 +1,26 @@
+"""One-point bandit gradient (Flaxman, Kalai & McMahan, 2005, https://arxiv.org/abs/cs/0408007)."""
+
+from zobench.core import samplers
+from zobench.core.estimator import ZerothOrder
+from zobench.core.rules import SGD
+from zobench.core.schemes import OnePoint
+from zobench.registry import estimators
+
+
+@estimators.register(
+    "one-point",
+    paper="arXiv:cs/0408007",
+    space={"lr": (1e-8, 0.1, "log"), "eps": (1e-3, 3.0, "log")},
+    sanity={"lr": 2e-3, "eps": 0.3},
+)
+def one_point(
+    lr: float = 1e-4, eps: float = 0.1, baseline: bool = True, directions: str = "sphere"
+) -> ZerothOrder:
+    """One query a step; the variance grows as d (f - b)^2 / eps^2.
+
+        x <- x - lr (f(x + eps d) - b) / eps d,    d uniform on the sphere of radius sqrt(d)
+
+    `baseline`: b is the mean of all earlier losses; False is the paper's b = 0. Queries a step: 1.
+    Memory: the weights. Deviations: the baseline; no projection on a feasible set.
+    """
+    return ZerothOrder(samplers.named(directions, 1), OnePoint(eps, baseline), SGD(lr))

@@ -1,0 +1,49 @@
+"""Random search with a Gaussian step (Matyas, 1965, Automation and Remote Control 26:246-253)."""
+
+from dataclasses import dataclass
+
+from zobench.core.directions import Noise, Probe
+from zobench.core.params import Params
+from zobench.core.schemes import Evaluate
+from zobench.core.seeds import fold
+from zobench.registry import estimators
+
+
+@dataclass
+class RandomSearch:
+    """Keep the best of x and n Gaussian samples around it."""
+
+    sigma: float
+    n: int
+
+    def start(self, params: Params, seed: int) -> None:
+        self.params, self.seed, self.drawn = params, seed, 0
+        self.low = float("inf")
+
+    def step(self, evaluate: Evaluate) -> None:
+        probes: list[Probe] = [
+            (self.sigma, Noise(fold(self.seed, self.drawn + k))) for k in range(self.n)
+        ]
+        self.drawn += self.n
+        losses = evaluate(probes)
+        low = min(losses)
+        if low < self.low:
+            self.low = low
+            self.params.add(*probes[losses.index(low)])
+
+
+@estimators.register(
+    "random-search",
+    paper="Matyas 1965",
+    space={"sigma": (1e-4, 10.0, "log")},
+    sanity={"sigma": 0.1},
+)
+def random_search(sigma: float = 1.0, n: int = 16) -> RandomSearch:
+    """The best of x and n samples x + sigma z, step after step: the baseline to beat.
+
+        z_i ~ N(0, I),    x <- the best of x, x + sigma z_1, ..., x + sigma z_n
+
+    Queries a step: n (x itself is not asked again: its loss is remembered, so under noise a lucky
+    loss stays). Memory: the weights. Deviation: the paper draws one sample a step.
+    """
+    return RandomSearch(sigma, n)

@@ -1,0 +1,38 @@
+"""ZO-Adam and ZO-AdaMM (Chen et al., 2019, https://arxiv.org/abs/1910.06513)."""
+
+from zobench.core import samplers, schemes
+from zobench.core.estimator import ZerothOrder
+from zobench.core.rules import Adam
+from zobench.registry import estimators
+
+
+@estimators.register(
+    "zo-adam",
+    paper="arXiv:1910.06513",
+    space={"lr": (1e-5, 0.3, "log"), "eps": (1e-5, 0.1, "log")},
+    sanity={"lr": 0.05},
+)
+def zo_adam(
+    lr: float = 1e-3,
+    eps: float = 1e-3,
+    n: int = 1,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    amsgrad: bool = False,
+    scheme: str = "central",
+    directions: str = "gaussian",
+) -> ZerothOrder:
+    """Adam on the finite-difference estimate; `amsgrad=True` is ZO-AdaMM's update.
+
+        g = (1/n) sum_i c_i d_i,    m <- b1 m + (1-b1) g,    v <- b2 v + (1-b2) g^2
+        x <- x - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + 1e-8)
+
+    Queries a step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and two
+    moments (three with amsgrad). Deviations from the paper: bias correction, constant b1, no
+    projection (there are no constraints), Gaussian directions by default instead of the sphere.
+    """
+    return ZerothOrder(
+        samplers.named(directions, n),
+        schemes.named(scheme, eps, n),
+        Adam(lr, b1, b2, amsgrad=amsgrad),
+    )

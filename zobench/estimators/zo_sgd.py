@@ -1,0 +1,39 @@
+"""ZO-SGD (Ghadimi & Lan, 2013, https://arxiv.org/abs/1309.5549)."""
+
+from zobench.core import samplers, schemes
+from zobench.core.estimator import ZerothOrder
+from zobench.core.rules import SGD, Normalised
+from zobench.registry import estimators
+
+
+@estimators.register(
+    "zo-sgd",
+    paper="arXiv:1309.5549",
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},
+    sanity={"lr": 0.02},
+)
+def zo_sgd(
+    lr: float = 1e-3,
+    eps: float = 1e-3,
+    n: int = 1,
+    directions: str = "gaussian",
+    scheme: str = "central",
+    combine: str = "mean",
+    clip: float = 0.0,
+    normalised: bool = False,
+) -> ZerothOrder:
+    """SGD on a finite-difference estimate along random directions, with every choice open.
+
+        c_i = (f(x + eps d_i) - f(x - eps d_i)) / (2 eps)     central
+        c_i = (f(x + eps d_i) - f(x)) / eps                   forward
+        g = (1/n) sum_i c_i d_i   or the least-squares fit of the slopes (combine="align")
+        x <- x - lr g             or x <- x - lr g / |g|       (normalised=True)
+
+    `directions`: gaussian, rademacher, sphere or orthogonal, all with E[d dᵀ] = I; `clip` bounds
+    |c_i| (0: no bound). Queries a step: 2n (central) or n + 1 (forward). Memory: the weights.
+    Deviation: the paper uses the forward form, n = 1.
+    """
+    rule = Normalised(lr) if normalised else SGD(lr)
+    return ZerothOrder(
+        samplers.named(directions, n), schemes.named(scheme, eps, n, combine, clip), rule
+    )

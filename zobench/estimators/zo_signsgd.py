@@ -1,0 +1,30 @@
+"""ZO-signSGD (Liu et al., ICLR 2019, https://openreview.net/forum?id=BJe-DsC5Fm)."""
+
+from zobench.core import samplers, schemes
+from zobench.core.estimator import ZerothOrder
+from zobench.core.rules import Sign
+from zobench.registry import estimators
+
+
+@estimators.register(
+    "zo-signsgd",
+    paper="openreview:BJe-DsC5Fm",
+    space={"lr": (1e-7, 0.1, "log"), "eps": (1e-5, 0.1, "log")},
+    sanity={"lr": 0.01},
+)
+def zo_signsgd(
+    lr: float = 1e-3,
+    eps: float = 1e-3,
+    n: int = 8,
+    directions: str = "gaussian",
+    scheme: str = "central",
+) -> ZerothOrder:
+    """The sign of the averaged estimate, entry by entry.
+
+        g = (1/n) sum_i c_i d_i,    x <- x - lr sign(g)
+
+    With n = 1, sign(g) = sign(c) sign(d): one bit of information a step. (Multiplying d by
+    sign(c), which some code calls sign descent, is zo-sgd with normalised=True.)
+    Queries a step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and one block.
+    """
+    return ZerothOrder(samplers.named(directions, n), schemes.named(scheme, eps, n), Sign(lr))

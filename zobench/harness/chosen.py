@@ -1,0 +1,98 @@
+"""An estimator as chosen for a run: its name, and where each of its settings comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput
+from zobench.harness.data import data_folder
+from zobench.harness.toml_file import TomlFile
+from zobench.registry import check_settings, estimators
+
+
+@dataclass(frozen=True)
+class EstimatorSpec:
+    """What to build, and how the user called it."""
+
+    display: str  # as typed: the name in tables
+    name: str  # registered, or /full/path.py:name
+    version: str
+    settings: dict[str, Any]  # as typed; after `settled`, all of them
+    settings_from: dict[str, str]  # setting -> "user", "baseline" or "default"
+
+
+def identity(name: str) -> str:
+    """The name that seeds and keys use: a file without its folder, so that results can move."""
+    path, colon, inner = name.rpartition(":")
+    return f"{Path(path).name}:{inner}" if colon else name
+
+
+def parse_estimator(text: str) -> EstimatorSpec:
+    """`name`, `name:lr=1e-3,n=4`, `path/file.py:Name` or `path/file.py:Name:lr=1`.
+
+    Raises BadInput on an unknown name or setting, or a value of a wrong type.
+    """
+    if text.endswith(".py"):
+        raise BadInput(f"{text!r}: say which estimator of the file, as in '{text}:Name'")
+    path, colon, rest = text.partition(".py:")
+    name, _, listed = (rest if colon else text).partition(":")
+    if colon:
+        name = f"{Path(path + '.py').resolve()}:{name}"
+    entry = estimators[name]
+    typed: dict[str, str] = {}
+    for item in listed.split(",") if listed else ():
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not key:
+            raise BadInput(f"{text!r}: {item!r} is no setting; write name=value")
+        if key in typed:
+            raise BadInput(f"{text!r}: setting {key!r} is given twice")
+        typed[key] = value
+    settings = check_settings(entry, typed)
+    return EstimatorSpec(text, name, entry.version, settings, dict.fromkeys(settings, "user"))
+
+
+def baseline_file(suite: str, name: str, folder: Path | None = None) -> Path:
+    """Where the tuned settings of an estimator on a suite are kept, whether they exist or not."""
+    path, colon, inner = name.rpartition(":")
+    stem = f"{Path(path).stem}-{inner}" if colon else name
+    return (folder or data_folder("baselines")) / suite / f"{stem}.toml"
+
+
+def baseline_settings(
+    suite: str, name: str, group: str, folder: Path | None = None
+) -> dict[str, Any]:
+    """The tuned settings for a group of problems; empty where none are kept.
+
+    A file holds a table [settings.<group>] for each group. Raises BadInput on a malformed file or
+    on settings that the estimator does not have.
+    """
+    path = baseline_file(suite, name, folder)
+    if not path.is_file():
+        return {}
+    file = TomlFile(path)
+    tables = file.typed(file.data.get("settings", {}), "table", "settings")
+    table = file.typed(tables.get(group, {}), "table", "settings", group)
+    try:
+        return check_settings(estimators[name], table)
+    except BadInput as error:
+        raise file.bad(error, "settings", group) from error
+
+
+def settled(
+    spec: EstimatorSpec,
+    suite: str,
+    group: str,
+    baselines: bool = True,
+    folder: Path | None = None,
+) -> EstimatorSpec:
+    """All settings: the user's, else the baseline's, else the default."""
+    defaults = estimators[spec.name].defaults
+    tuned = baseline_settings(suite, spec.name, group, folder) if baselines else {}
+    origin = dict.fromkeys(defaults, "default") | dict.fromkeys(tuned, "baseline")
+    return replace(
+        spec,
+        settings=defaults | tuned | spec.settings,
+        settings_from=origin | spec.settings_from,
+    )

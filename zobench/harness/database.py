@@ -1,0 +1,72 @@
+"""The file results.sqlite: opening it, and a lock so that only one process writes."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+from zobench.errors import BadInput
+from zobench.harness.schema import SCHEMA, VERSION
+
+FILE, LOCK = "results.sqlite", ".lock"
+
+
+def take_lock(folder: Path) -> IO[str]:
+    """An open file that only one process holds; the system frees it however that process ends.
+
+    Makes the folder. Raises BadInput when that fails, or when another process holds the lock.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / LOCK, "a")  # noqa: SIM115 - held as long as the store is open
+    except OSError as error:
+        raise BadInput(f"cannot write results to {str(folder)!r}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise BadInput(
+            f"another process is writing results to {str(folder)!r}: wait for it, or choose another"
+        ) from error
+    return lock
+
+
+def connect(folder: Path, write: bool) -> sqlite3.Connection:
+    """The database of a folder, made if need be when writing. Raises BadInput, one line."""
+    file = folder / FILE
+    if not write and not file.is_file():
+        raise BadInput(f"no results in {str(folder)!r}: there is no {FILE}; run something first")
+    try:
+        db = _open_to_write(file) if write else _open_to_read(file)
+        found = db.execute("PRAGMA user_version").fetchone()[0]
+        if write and found == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            db.executescript(SCHEMA)
+            found = VERSION
+    except sqlite3.DatabaseError as error:
+        raise BadInput(f"{file} cannot be used as a results file: {error}") from error
+    if found != VERSION:
+        db.close()
+        raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")
+    return db
+
+
+def _open_to_write(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing that was committed
+    return db
+
+
+def _open_to_read(file: Path) -> sqlite3.Connection:
+    uri = f"{file.resolve().as_uri()}?mode=ro"
+    db = sqlite3.connect(uri, uri=True)
+    try:
+        db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        db.close()
+        if file.with_name(FILE + "-wal").exists():
+            raise
+        db = sqlite3.connect(uri + "&immutable=1", uri=True)  # in a folder that is read-only
+    return db

@@ -1,0 +1,52 @@
+"""The elements of a run: registered entries, checked and with their packages loaded."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+import numpy as np
+
+from zobench.core.noise import interface as noise
+from zobench.errors import BadInput
+from zobench.harness.failures import MissingPackage
+from zobench.harness.plan import RunSpec
+from zobench.registry import Entry, Registry, estimators, objectives
+
+
+def entries(spec: RunSpec) -> tuple[Entry, Entry]:
+    """(objective, estimator). Raises BadInput on an unknown name or another version."""
+    return (
+        _entry(objectives, spec.problem.objective, spec.problem.version),
+        _entry(estimators, spec.estimator.name, spec.estimator.version),
+    )
+
+
+def load_packages(entry: Entry) -> None:
+    """Import what the entry needs, so that no import is on the clock. Raises MissingPackage."""
+    if entry.needs:
+        try:
+            import_module(entry.needs)
+        except ModuleNotFoundError as error:
+            wanted = entry.needs.partition(".")[0]
+            if (error.name or "").partition(".")[0] != wanted:
+                raise
+            raise MissingPackage(wanted, entry.install or wanted) from error
+    for module in entry.in_worker:
+        import_module(module)
+
+
+@cache
+def warm_noise() -> None:
+    """Load the kernels of the noise, once a process: the first run must not pay for it."""
+    for law in noise.LAWS:
+        for kind in (np.float32, np.float64):
+            noise.accumulate(np.zeros(2, kind), [(1.0, 0)], law, 0)
+        noise.rows(np.zeros((1, 2)), [1.0], law, [0], 0)
+
+
+def _entry(registry: Registry, name: str, version: str) -> Entry:
+    entry = registry[name]
+    if entry.version != version:
+        raise BadInput(f"{registry.kind} {name} changed after the run was planned; start again")
+    return entry

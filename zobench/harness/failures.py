@@ -1,0 +1,86 @@
+"""How a run ended: an exception becomes a status and one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+
+import zobench
+from zobench.core.estimator import Finished
+from zobench.core.oracle import BudgetExhausted, Diverged
+from zobench.errors import BadInput, Unsuitable
+
+LONGEST = 300  # characters of a reason
+_PACKAGE = str(Path(zobench.__file__).parent) + os.sep
+_OURS = tuple(_PACKAGE + part for part in ("core" + os.sep, "harness" + os.sep, "registry.py"))
+_LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")})
+
+
+class LastTarget(BudgetExhausted):
+    """The last target of the scored kind was reached: the normal end of a good run."""
+
+
+class OutOfTime(BaseException):
+    """The wall-clock limit passed. Not an Exception, so that estimators do not swallow it."""
+
+
+class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a fault
+    """A package that an element needs is not installed; args: the package, what to install."""
+
+
+def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
+    """(status, reason) for what ended a run after `queries` queries."""
+    if isinstance(error, LastTarget):
+        return "target", ""
+    if isinstance(error, BudgetExhausted):
+        return ("budget", "") if queries else ("skipped", f"{error}, the budget is {budget}")
+    if isinstance(error, Finished):
+        return "ok", one_line(str(error))
+    if isinstance(error, Diverged):
+        return "diverged", one_line(str(error))
+    if isinstance(error, Unsuitable):
+        return "skipped", one_line(str(error))
+    if isinstance(error, MissingPackage):
+        package, install = error.args
+        return "skipped", f"needs the package {package!r}: pip install {install}"
+    if isinstance(error, OutOfTime):
+        return "timeout", str(error)
+    if is_memory(error):
+        return "oom", one_line(str(error)) or "out of memory"
+    if isinstance(error, BadInput):
+        return "failed", one_line(str(error))
+    return "failed", one_line(f"{type(error).__name__}: {error}", _where(error))
+
+
+def is_memory(error: BaseException) -> bool:
+    """Did an allocation fail? PyTorch reports that as a RuntimeError, told by its text."""
+    text = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(s in text for s in ("can't allocate memory", "not enough memory", "out of memory"))
+    )
+
+
+def one_line(text: str, end: str = "") -> str:
+    """The text on one line of bounded length, and then `end`."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the innermost frame: of the user's, else of an element's, else of any."""
+    frames = traceback.extract_tb(error.__traceback__)
+    elements = [f for f in frames if not f.filename.startswith(_OURS)]
+    users = [f for f in elements if not f.filename.startswith((_PACKAGE, "<", *_LIBRARIES))]
+    own = [f for f in elements if f.filename.startswith(_PACKAGE)]
+    innermost = (users or own or frames)[-1:]
+    return "".join(f" ({_short(f.filename)}:{f.lineno})" for f in innermost)
+
+
+def _short(path: str) -> str:
+    """The path from the working folder where it lies below it, else the file's name."""
+    here = os.getcwd() + os.sep
+    return path[len(here) :] if path.startswith(here) else Path(path).name

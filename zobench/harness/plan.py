@@ -1,0 +1,129 @@
+"""Runs to make: what each is, the key that names its result, and its seeds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zobench.core.seeds import derive
+from zobench.errors import BadInput
+from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, settled
+from zobench.harness.suite import ProblemSpec, Suite
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One estimator on one problem with one repetition: all that is needed to run it."""
+
+    suite: str
+    suite_version: str
+    problem: ProblemSpec
+    estimator: EstimatorSpec
+    repetition: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The objective's settings, with the instance of this repetition."""
+        instance = self.problem.instance(self.repetition)
+        return self.problem.settings | ({} if instance is None else {"instance": instance})
+
+    @cached_property
+    def key(self) -> str:
+        """24 hex digits that depend on everything that defines the result.
+
+        Limits, labels and the folder of a user's file do not; versions and defaults do.
+        """
+        p, e = self.problem, self.estimator
+        parts = [
+            *(self.suite, self.suite_version, p.id, identity(p.objective), p.version),
+            *(self.settings, p.budget, p.targets, p.scored),
+            *(identity(e.name), e.version, e.settings, self.repetition),
+        ]
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    @property
+    def problem_seed(self) -> int:
+        """The seed of the start and the noise: the same for every estimator."""
+        p = self.problem
+        return derive("problem", self.suite, self.suite_version, p.id, self.repetition)
+
+    @property
+    def estimator_seed(self) -> int:
+        """The seed of the estimator's own randomness."""
+        name = identity(self.estimator.name)
+        p = self.problem
+        return derive("estimator", self.suite, self.suite_version, p.id, name, self.repetition)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "suite": self.suite,
+            "suite_version": self.suite_version,
+            "problem": vars(self.problem),
+            "estimator": vars(self.estimator),
+            "repetition": self.repetition,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RunSpec:
+        """The inverse of `to_dict`, also after JSON made lists of the tuples."""
+        problem = dict(data["problem"])
+        problem["targets"] = tuple(problem["targets"])
+        problem["instances"] = tuple(problem["instances"])
+        parts = {"problem": ProblemSpec(**problem), "estimator": EstimatorSpec(**data["estimator"])}
+        return cls(**(data | parts))
+
+
+def plan(
+    suite: Suite,
+    estimators: Iterable[str | EstimatorSpec],
+    *,
+    repetitions: int | Sequence[int] | None = None,
+    budget: int | None = None,
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
+    baselines: bool = True,
+    baselines_folder: Path | None = None,
+) -> list[RunSpec]:
+    """The runs of `estimators` on `suite`, problem by problem, so that estimators advance evenly.
+
+    `repetitions`, `budget` (queries), `time_limit` (seconds) and `memory_limit` (MiB) replace the
+    suite's. Repetitions are a count, or the numbers themselves: a tuner uses numbers from 1000 on,
+    whose seeds and instances are never scored. `baselines`: take tuned settings where the user gave
+    none. Adding a problem or an estimator changes no other run's key or seeds.
+    Raises BadInput.
+    """
+    chosen = [parse_estimator(e) if isinstance(e, str) else e for e in estimators]
+    for index, spec in enumerate(chosen):
+        if spec.display in [c.display for c in chosen[:index]]:
+            raise BadInput(f"estimator {spec.display!r} is given twice")
+    limits = {"budget": budget, "time_limit": time_limit, "memory_limit": memory_limit}
+    limits = {k: v for k, v in limits.items() if v is not None}
+    for name, value in limits.items():
+        if not value > 0:
+            raise BadInput(f"{name} must be above 0, not {value}")
+    if isinstance(repetitions, int) and repetitions < 1:
+        raise BadInput(f"repetitions must be at least 1, not {repetitions}")
+    ready: dict[tuple[str, str], EstimatorSpec] = {}
+    runs = []
+    for problem in suite.problems:
+        problem = replace(problem, **limits)
+        if isinstance(repetitions, int):
+            problem = replace(problem, repetitions=repetitions)
+        for spec in chosen:
+            cell = (problem.group, spec.display)
+            if cell not in ready:
+                ready[cell] = settled(spec, suite.name, problem.group, baselines, baselines_folder)
+        listed = repetitions if isinstance(repetitions, Sequence) else range(problem.repetitions)
+        runs += [
+            RunSpec(suite.name, suite.version, problem, ready[problem.group, spec.display], r)
+            for r in listed
+            for spec in chosen
+        ]
+    return runs

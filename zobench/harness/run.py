@@ -1,0 +1,198 @@
+"""One run: a problem, an estimator, a budget, a seed -> a result, however it ends.
+
+Scoring is off the budget and off the clock. A failed run is a result that keeps its trace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+from zobench.core.estimator import Finished
+from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
+from zobench.core.seeds import fold
+from zobench.errors import BadInput
+from zobench.harness.elements import entries, load_packages, warm_noise
+from zobench.harness.failures import LastTarget, MissingPackage, outcome
+from zobench.harness.hits import Hits
+from zobench.harness.limits import BUILD
+from zobench.harness.meters import Memory
+from zobench.harness.plan import RunSpec
+from zobench.harness.result import NAN, Row, RunResult
+
+START, NOISE = 0, 1  # what is folded into the problem's seed
+
+Progress = Callable[[int, float], None]  # (queries, best score so far)
+Phase = Callable[[float | None], None]  # the next part of the run may last so many seconds
+
+
+def execute(spec: RunSpec, progress: Progress | None = None) -> RunResult:
+    """Make the run in this process, without limits; `progress` hears of every score taken."""
+    return Run(spec, progress=progress).execute()
+
+
+class Run:
+    """A run in progress; `result` may be asked for at any time."""
+
+    def __init__(
+        self, spec: RunSpec, isolated: bool = False, progress: Progress | None = None
+    ) -> None:
+        """`isolated`: nothing else has run in this process, so the peak of memory is the run's."""
+        self.spec, self.isolated, self.progress = spec, isolated, progress
+        self.trace: list[Row] = []
+        self.facts: dict[str, Any] = {}
+        self.scores: dict[str, float] = {}
+        self.final = NAN
+        self.dimension: int | None = None
+        self.first_order = False
+        self.zero: float | None = None  # when the clock started; moves on while the clock is off
+        self.seconds = 0.0  # on the clock, once it has stopped
+        self.oracle: Oracle | None = None
+        self.memory: Memory | None = None
+        self.hits = Hits(spec.problem.targets, spec.problem.scored)
+        self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def execute(
+        self, limits: AbstractContextManager | None = None, phase: Phase = lambda seconds: None
+    ) -> RunResult:
+        """Build, step until something ends it, score the end. Only KeyboardInterrupt gets out."""
+        missing, limit = "", self.spec.problem.time_limit
+        try:
+            with limits or nullcontext():
+                phase(limit and max(BUILD, limit))
+                self._build()
+                phase(limit)
+                self._work()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            missing = error.args[0] if isinstance(error, MissingPackage) else ""
+            queries = self.oracle.queries if self.oracle else 0
+            status, reason = outcome(error, queries, self.spec.problem.budget)
+        if self.memory is not None and self.oracle is not None:
+            self.memory.stop()
+        result = self.result(status, reason)
+        result.missing = missing
+        return result
+
+    def _build(self) -> None:
+        objective, estimator = entries(self.spec)
+        self.first_order = estimator.first_order
+        load_packages(objective)
+        load_packages(estimator)
+        warm_noise()
+        seed = self.spec.problem_seed
+        self.memory = Memory(self.isolated)
+        self.problem = objective.build(self.spec.settings)
+        self.params = self.problem.start(fold(seed, START))
+        self.dimension = self.params.size
+        self.facts = self.problem.describe()
+        self.hits.scored = self.hits.scored or self.problem.scored
+        self.memory.built()
+        self.problem.warm_up()
+        self.memory.evaluated()
+        self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
+        self.estimator = estimator.build(self.spec.estimator.settings)
+
+    def _work(self) -> None:
+        """Step until an exception says how it ended."""
+        oracle, step = self.oracle, self.estimator.step
+        assert oracle is not None
+        self.zero = perf_counter()
+        try:
+            self.estimator.start(self.params, self.spec.estimator_seed)
+            due = self._score()
+            while True:
+                step(oracle)
+                if oracle.queries >= due:
+                    due = self._score()
+        except (BudgetExhausted, Finished, Diverged) as end:
+            raise self._last_score(end) from None
+        finally:
+            self.seconds, self.zero = self._clock(), None
+
+    def _last_score(self, end: Exception) -> Exception:
+        """Score the point where the run ended, and say what that was in the end."""
+        if self.final - self.final != 0.0:
+            return end  # the start, or the score itself, has diverged
+        assert self.oracle is not None
+        if not (isinstance(end, LastTarget) and self.trace[-1][0] == self.oracle.queries):
+            try:
+                self._score()
+            except LastTarget as reached:
+                end = reached
+            except Diverged as diverged:
+                return end if isinstance(end, LastTarget) else diverged
+        self.facts = self.problem.describe()
+        finish = getattr(self.problem, "finish", None)  # scores that are dear: once, at the end
+        self.scores = self.scores | (finish() if finish else {})
+        return end
+
+    def _clock(self) -> float:
+        return self.seconds if self.zero is None else perf_counter() - self.zero
+
+    def _score(self) -> int:
+        """Score the point, off the clock; the number of queries at which to do so again."""
+        assert self.oracle is not None
+        assert self.memory is not None
+        assert self.zero is not None
+        self.params.flush()
+        paused = perf_counter()
+        self.memory.pause()
+        try:
+            self._record(self.oracle.queries, paused - self.zero)
+        finally:
+            self.memory.resume()
+            self.zero += perf_counter() - paused
+        return max(
+            self.oracle.queries + 1, math.ceil(self.oracle.queries * self.problem.score_ratio)
+        )
+
+    def _record(self, queries: int, seconds: float) -> None:
+        assert self.oracle is not None
+        self.scores = self.problem.score()
+        self.final = score = float(self.scores[self.problem.score_name])
+        if score - score != 0.0:
+            raise Diverged(f"the {self.problem.score_name} was {score} after {queries} queries")
+        if self.trace and self.trace[-1][0] == queries:
+            self.trace.pop()
+        low = self.oracle.low
+        self.trace.append((queries, seconds, score, low if math.isfinite(low) else NAN))
+        if self.progress is not None:
+            self.progress(queries, min(score, low))
+        knows = self.problem.seen is not None or self.first_order
+        if queries and self.hits.scored == "best" and not knows:
+            raise BadInput('the objective knows no scores of evaluated points: scored = "current"')
+        if self.hits.reach("current", score, queries, seconds):
+            raise LastTarget
+
+    def _low(self, seen: Sequence[float]) -> None:
+        """A new best evaluated point, somewhere in the call just made."""
+        oracle = self.oracle
+        assert oracle is not None
+        if oracle.low <= self.hits.left:
+            before = oracle.queries - len(seen)
+            if self.hits.scan(seen, before, self._clock()):
+                raise LastTarget
+
+    def result(self, status: str, reason: str) -> RunResult:
+        """What is known so far."""
+        seconds, oracle, memory = self._clock(), self.oracle, self.memory
+        result = RunResult(self.spec.key, status, reason, started=self.started)
+        result.dimension, result.first_order = self.dimension, self.first_order
+        result.describe, result.scores, result.final_score = self.facts, self.scores, self.final
+        result.scored, result.hits, result.trace = self.hits.scored, self.hits.rows, self.trace
+        if oracle is not None:
+            result.queries, result.calls = oracle.queries, oracle.calls
+            result.samples = int(self.problem.samples)
+            result.forward_equivalents = float(self.problem.forwards)
+            result.objective_seconds = oracle.seconds
+            result.estimator_seconds = max(0.0, seconds - oracle.seconds)
+            result.best_score = oracle.low if math.isfinite(oracle.low) else NAN
+        if memory is not None and memory.steps:
+            result.peak_memory, result.memory_ratio = memory.steps, memory.ratio
+        return result

@@ -1,0 +1,93 @@
+"""Suite: a list of problems with budget, targets and seeds, read from suites/<name>.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput, unknown
+from zobench.harness.data import data_folder
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """An objective with its settings, and how its runs are limited and judged."""
+
+    id: str
+    objective: str  # a registered name, or /full/path.py:name
+    version: str  # of the objective
+    settings: dict[str, Any]  # all of them, defaults included, but for the instance
+    budget: int  # queries a run
+    repetitions: int
+    targets: tuple[float, ...]  # score values, from the easiest to the hardest
+    scored: str = ""  # what reaches a target: "current" or "best" point; "": as the problem says
+    group: str = ""  # a label of family, for tables and tuned settings
+    instances: tuple[int, ...] = ()  # repetition r runs settings["instance"] = instances[r]
+    time_limit: float | None = None  # seconds of wall clock for the steps of a run
+    memory_limit: float | None = None  # MiB above what the process had before the run
+    how: str = ""  # how the targets were chosen
+
+    def instance(self, repetition: int) -> int | None:
+        """The instance of a repetition; those beyond the list are none of the list.
+
+        So tuning, which uses far repetitions, never sees an instance that is scored.
+        """
+        if not self.instances:
+            return None
+        beyond = repetition - len(self.instances)
+        return self.instances[repetition] if beyond < 0 else max(self.instances) + 1 + beyond
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A name, a version that is raised when results must not be compared, and problems."""
+
+    name: str
+    version: str
+    description: str
+    problems: tuple[ProblemSpec, ...]
+
+    def problem(self, id: str) -> ProblemSpec:
+        """The problem of that id. Raises BadInput with a near one."""
+        for problem in self.problems:
+            if problem.id == id:
+                return problem
+        raise unknown(f"problem in suite {self.name!r}", id, [p.id for p in self.problems])
+
+    def pick(self, patterns: tuple[str, ...] | list[str]) -> Suite:
+        """The problems whose id matches one of the globs, in the suite's order; none given: all.
+
+        Raises BadInput when a pattern matches nothing.
+        """
+        ids = [p.id for p in self.problems]
+        for pattern in patterns:
+            if not any(fnmatchcase(id, pattern) for id in ids):
+                raise unknown(f"problem in suite {self.name!r}", pattern, ids)
+        kept = [p for p in self.problems if any(fnmatchcase(p.id, g) for g in patterns)]
+        return replace(self, problems=tuple(kept)) if patterns else self
+
+
+def suite_files() -> dict[str, Path]:
+    """The suites that ship with zobench: name to file."""
+    return {path.stem: path for path in sorted(data_folder("suites").glob("*.toml"))}
+
+
+def load(name_or_path: str | Path) -> Suite:
+    """The suite of a name that ships with zobench, or of a path to a TOML file.
+
+    Raises BadInput: one line that names the file, the line and the fault.
+    """
+    from zobench.harness.suite_file import read_suite
+
+    text = str(name_or_path)
+    if text.endswith(".toml") or "/" in text:
+        path = Path(text)
+        if not path.is_file():
+            raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
+        return read_suite(path)
+    files = suite_files()
+    if text not in files:
+        raise unknown("suite", text, files)
+    return read_suite(files[text])

@@ -1,0 +1,161 @@
+"""Reading a suite file: every fault is one line that names the file and the line."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput
+from zobench.harness.suite import ProblemSpec, Suite
+from zobench.harness.targets import read_targets
+from zobench.harness.toml_file import TomlFile
+from zobench.registry import Entry, check_settings, objectives
+
+SHARED = {  # keys that the top level may set for every problem -> kind
+    "budget": "whole number",
+    "repetitions": "whole number",
+    "time_limit": "number",
+    "memory_limit": "number",
+    "scored": "text",
+    "targets": "targets",
+    "instances": "numbers",
+}
+TOP = ("name", "version", "description", "problem", *SHARED)
+OWN = ("id", "objective", "settings", "expand", "group", *SHARED)
+REPETITIONS = 5  # where neither the suite nor the instances say
+
+
+def read_suite(path: Path) -> Suite:
+    """The suite of a TOML file. Raises BadInput."""
+    file = TomlFile(path)
+    top = file.data
+    file.only(top, TOP)
+    for key in ("name", "version", "problem"):
+        if key not in top:
+            raise file.bad(f"the suite lacks {key!r}")
+    tables = file.typed(top["problem"], "list", "problem")
+    problems: list[ProblemSpec] = []
+    for index, table in enumerate(tables):
+        for problem in _expand(file, file.typed(table, "table", "problem", index), index):
+            if problem.id in {p.id for p in problems}:
+                raise file.bad(f"two problems have the id {problem.id!r}", "problem", index, "id")
+            problems.append(problem)
+    if not problems:
+        raise file.bad("the suite has no [[problem]]")
+    words = {k: file.typed(top.get(k, ""), "text", k) for k in ("name", "version", "description")}
+    return Suite(**words, problems=tuple(problems))
+
+
+def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSpec]:
+    """The problems of one [[problem]] table: one, or one for each combination of `expand`."""
+    at = ("problem", index)
+    file.only(table, OWN, *at)
+    for key in ("id", "objective"):
+        if key not in table:
+            raise file.bad(f"the problem lacks {key!r}", *at)
+    lists = {}
+    for name, values in file.typed(table.get("expand", {}), "table", *at, "expand").items():
+        is_span = isinstance(values, str)
+        lists[name] = _span(file, values, *at, "expand", name) if is_span else values
+        if not isinstance(lists[name], list) or not lists[name]:
+            raise file.bad(f"expand needs values for {name!r}", *at, "expand", name)
+        if name in table.get("settings", {}):
+            raise file.bad(f"{name!r} is in settings and in expand", *at, "expand", name)
+    problems = []
+    for values in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, values))
+        words = {}
+        for key in ("id", "group"):
+            pattern = file.typed(table.get(key, ""), "text", *at, key)
+            try:
+                words[key] = pattern.format(**chosen)
+            except (KeyError, ValueError, IndexError) as error:
+                raise file.bad(f"{key} {pattern!r} does not fit expand: {error}", *at) from error
+        problems.append(_problem(file, table, index, chosen, **words))
+    return problems
+
+
+def _problem(
+    file: TomlFile, table: dict[str, Any], index: int, chosen: dict[str, Any], id: str, group: str
+) -> ProblemSpec:
+    at = ("problem", index)
+    name = _resolve(file, file.typed(table["objective"], "text", *at, "objective"))
+    try:
+        entry = objectives[name]
+    except BadInput as error:
+        raise file.bad(error, *at, "objective") from error
+    settings = file.typed(table.get("settings", {}), "table", *at, "settings") | chosen
+    shared, how = _shared(file, table, index)
+    if "instances" in shared:
+        _check(file, entry, {"instance": 1}, *at, "instances")
+        settings.pop("instance", None)
+    settings = entry.defaults | _check(file, entry, settings, *at, "settings")
+    if "instances" in shared:
+        del settings["instance"]
+    return ProblemSpec(
+        id, name, entry.version, settings, group=group or entry.name, how=how, **shared
+    )
+
+
+def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | int) -> dict:
+    """The settings in the types of the objective's; each alone, so that the line is its own."""
+    checked = {}
+    for key, value in settings.items():
+        try:
+            checked |= check_settings(entry, {key: value})
+        except BadInput as error:
+            raise file.bad(error, *keys, key) from error
+    return checked
+
+
+def _shared(file: TomlFile, table: dict[str, Any], index: int) -> tuple[dict[str, Any], str]:
+    """The values that a problem or else the top level gives; and how the targets were chosen."""
+    found: dict[str, Any] = {}
+    how = ""
+    for key, kind in SHARED.items():
+        source = ("problem", index) if key in table else ()
+        holder = table if key in table else file.data
+        if key not in holder:
+            continue
+        if kind == "targets":
+            found[key], how = read_targets(file, holder[key], *source, key)
+        elif kind == "numbers":
+            found[key] = tuple(_span(file, holder[key], *source, key))
+        else:
+            found[key] = file.typed(holder[key], kind, *source, key)
+            if kind != "text" and not found[key] > 0:
+                raise file.bad(f"{key} must be above 0, not {found[key]}", *source, key)
+    for key in ("budget", "targets"):
+        if key not in found:
+            raise file.bad(f"the problem lacks {key!r}", "problem", index)
+    if found.get("scored", "best") not in ("current", "best"):
+        raise file.bad("scored is 'current' or 'best'", "problem", index, "scored")
+    instances = found.get("instances", ())
+    found.setdefault("repetitions", len(instances) or REPETITIONS)
+    if instances and found["repetitions"] > len(instances):
+        text = f"{found['repetitions']} repetitions, but {len(instances)} instances"
+        raise file.bad(text, "problem", index, "repetitions")
+    return found, how
+
+
+def _span(file: TomlFile, value: Any, *keys: str | int) -> list[int]:
+    """Whole numbers from a list, or from text such as "1-5,71-80"."""
+    if isinstance(value, list):
+        return [file.typed(v, "whole number", *keys) for v in value]
+    numbers: list[int] = []
+    for part in str(value).split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
+            raise file.bad(f"{value!r} is no list of numbers such as '1-5,71-80'", *keys)
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
+def _resolve(file: TomlFile, name: str) -> str:
+    """A registered name as it is; path.py:name in full, relative to the suite's folder."""
+    path, colon, inner = name.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        return name
+    beside = file.path.parent / path
+    return f"{(beside if beside.is_file() else Path(path)).resolve()}:{inner}"

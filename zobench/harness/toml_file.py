@@ -1,0 +1,97 @@
+"""A TOML file whose errors name the line: values by path, each checked for its type."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput, unknown
+
+Keys = tuple[str | int, ...]  # where a value is: ("problem", 2, "settings", "dim")
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "number": (int, float),
+    "whole number": (int, float),
+    "table": (dict,),
+    "list": (list,),
+}
+
+
+class TomlFile:
+    """The data of a file, and BadInput that says where in the file the fault is."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads `path`. Raises BadInput when it cannot be read or is no TOML."""
+        self.path = path
+        try:
+            self.text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"cannot read {str(path)!r}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path}: no UTF-8 text, so no TOML file") from error
+        try:
+            self.data: dict[str, Any] = tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            message, _, place = str(error).partition(" (at ")
+            found = re.match(r"line (\d+)", place)
+            line = found[1] if found else self.text.count("\n") + 1
+            raise BadInput(f"{path} line {line}: {message}") from error
+
+    def bad(self, message: object, *keys: str | int) -> BadInput:
+        """The error for the value at `keys`."""
+        return BadInput(f"{self.path} line {line_of(self.text, keys)}: {message}")
+
+    def only(self, table: Mapping[str, Any], known: Iterable[str], *keys: str | int) -> None:
+        """Raises BadInput when `table`, found at `keys`, has a key that is not known."""
+        known = list(known)
+        for key in table:
+            if key not in known:
+                raise self.bad(unknown("key", key, known), *keys, key)
+
+    def typed(self, value: Any, kind: str, *keys: str | int) -> Any:
+        """`value` if it is of `kind` (a key of KINDS), else BadInput. Whole numbers become int."""
+        wrong = isinstance(value, bool) or not isinstance(value, KINDS[kind])
+        if kind == "whole number" and not wrong:
+            wrong = value != value or value in (float("inf"), -float("inf")) or value != int(value)
+        if wrong:
+            article = "" if kind == "text" else "a "
+            raise self.bad(f"{keys[-1]} must be {article}{kind}, not {value!r}", *keys)
+        return int(value) if kind == "whole number" else value
+
+
+def line_of(text: str, keys: Keys) -> int:
+    """The number of the line where the value at `keys` stands, or as near as can be told.
+
+    A scan, not a parser: it follows headers, skips comments and the inside of long strings.
+    """
+    lines = _code_lines(text)
+    first, last = 0, len(lines)
+    if len(keys) > 1 and isinstance(keys[1], int):
+        header = re.compile(rf"\s*\[\[\s*{re.escape(str(keys[0]))}\s*\]\]")
+        headers = [i for i, line in enumerate(lines) if header.match(line)]
+        if keys[1] < len(headers):
+            first = headers[keys[1]]
+            last = [*headers, last][keys[1] + 1]
+        keys = keys[2:]
+    else:
+        headers = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
+        last = [*headers, last][0]
+    at = first
+    for key in keys:
+        name = re.compile(rf"(?:^|[\s{{,.\[\"']){re.escape(str(key))}[\"']?\s*[=.\]]")
+        at = next((i for i in range(at, last) if name.search(lines[i])), at)
+    return at + 1
+
+
+def _code_lines(text: str) -> list[str]:
+    """The lines, with comments and the inside of triple-quoted strings blanked."""
+    lines, inside = [], False
+    for line in text.splitlines():
+        quotes = line.count('"""') + line.count("'''")
+        lines.append("" if inside or line.lstrip().startswith("#") else line)
+        inside ^= quotes % 2 == 1
+    return lines or [""]

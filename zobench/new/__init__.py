@@ -1,0 +1,1 @@
+"""`zobench new`: files to start from."""

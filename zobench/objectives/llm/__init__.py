@@ -1,0 +1,1 @@
+"""Language-model fine-tuning objectives: a prompt, label words, a loss (the MeZO protocol)."""

@@ -1,0 +1,118 @@
+"""SST-2 and RTE (Wang et al., 2019, https://arxiv.org/abs/1804.07461) with MeZO's prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.hub import one_line
+from zobench.objectives.llm.tasks import SIZES, Row, Task
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a task's rows are, and how one becomes a prompt (Malladi et al., 2023, table 14)."""
+
+    folder: str  # of the official archive
+    columns: tuple[str, ...]  # of text, in the official files and in the hub's alike
+    prompt: str
+    label_words: tuple[str, ...]
+    labels: tuple[str, ...]  # as the official files write them, in the order of the label words
+    joiner: str
+
+
+_SOURCES = {
+    "sst2": _Source(
+        "SST-2", ("sentence",), "{sentence} It was", ("terrible", "great"), ("0", "1"), " "
+    ),
+    "rte": _Source(
+        "RTE",
+        ("sentence1", "sentence2"),
+        '{sentence1}\nDoes this mean that "{sentence2}" is true? Yes or No?',
+        ("Yes", "No"),
+        ("entailment", "not_entailment"),
+        "\n",
+    ),
+}
+GLUE = tuple(_SOURCES)
+HUB = "nyu-mll/glue"
+
+
+def glue(
+    name: str,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    sizes: tuple[int, int, int] = SIZES,
+) -> Task:
+    """SST-2 or RTE, sampled as MeZO does.
+
+    Train and dev are drawn from the official train file by `seed`, without a common row; test is
+    drawn from the official dev file (whose labels are public), all of it if it has no more rows.
+
+    name: "sst2" or "rte".
+    folder: the unpacked GLUE archive, with SST-2/train.tsv, SST-2/dev.tsv and the same in RTE/;
+        None fetches the rows from the hub through the datasets package.
+    Raises BadInput, naming the file, for missing files, wrong columns or labels, too few rows.
+    """
+    if name not in _SOURCES:
+        raise unknown("GLUE task", name, _SOURCES)
+    source, (train, dev, test) = _SOURCES[name], sizes
+    if folder is None:
+        where = f"{HUB} {name}"
+        seen, held = _hub(name, source, "train"), _hub(name, source, "validation")
+    else:
+        path = Path(folder).expanduser() / source.folder
+        where = str(path / "train.tsv")
+        seen, held = _file(path / "train.tsv", source), _file(path / "dev.tsv", source)
+    if len(seen) < train + dev:
+        raise BadInput(f"{where} has {len(seen)} rows; train and dev need {train} + {dev}: "
+                       "ask for fewer with sizes=(train, dev, test)")  # fmt: skip
+    rng = np.random.default_rng(seed)
+    drawn = [seen[i] for i in rng.permutation(len(seen))[: train + dev]]
+    tested = [held[i] for i in rng.permutation(len(held))[:test]]
+    words = list(source.label_words)
+    return Task(name, words, drawn[:train], drawn[train:], tested, source.joiner)
+
+
+def _row(source: _Source, text: Mapping[str, str], label: int) -> Row:
+    return source.prompt.format(**{name: text[name].strip() for name in source.columns}), label
+
+
+def _file(path: Path, source: _Source) -> list[Row]:
+    """The rows of an official file: a header, then fields between tabs, never quoted."""
+    expected = f"expected tab-separated columns {', '.join((*source.columns, 'label'))}"
+    try:
+        # Not splitlines: a sentence may hold a rarer line separator.
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except OSError:
+        raise BadInput(f"no file {path}; {expected}, as in the official GLUE archive") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8 text; {expected}") from None
+    header = lines[0].split("\t")
+    if missing := [name for name in (*source.columns, "label") if name not in header]:
+        raise BadInput(f"{path} has columns {', '.join(header)}; "
+                       f"missing {', '.join(missing)}; {expected}")  # fmt: skip
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        fields = dict(zip(header, cells := line.split("\t")))
+        if len(cells) != len(header):
+            raise BadInput(f"{path} line {number} has {len(cells)} columns, not {len(header)}; "
+                           f"{expected}")  # fmt: skip
+        if fields["label"] not in source.labels:
+            raise BadInput(f"{path} line {number} has label {fields['label']!r}; "
+                           f"expected {' or '.join(source.labels)}")  # fmt: skip
+        rows.append(_row(source, fields, source.labels.index(fields["label"])))
+    return rows
+
+
+def _hub(name: str, source: _Source, split: str) -> list[Row]:
+    """The rows of the hub's copy; it numbers the labels as we do."""
+    with one_line(f"{HUB} {name} from the hub", "give the folder of the official files instead"):
+        from datasets import load_dataset
+
+        rows = load_dataset(HUB, name, split=split)
+    return [_row(source, row, row["label"]) for row in rows]  # pyright: ignore

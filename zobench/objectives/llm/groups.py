@@ -1,0 +1,50 @@
+"""Groups of a language model: the embeddings, each decoder layer, and what follows the layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zobench.errors import BadInput
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def groups(model: nn.Module) -> tuple[list[str], list[list[str]]]:
+    """Names of the groups, and for each the names of its trainable parameters.
+
+    Order: "embeddings", "layer.0", "layer.1", ..., "head" (final norm, projections, an output
+    embedding of its own). A tied output embedding counts once, with the embeddings. A group
+    without trainable parameters is left out. Raises BadInput for a model without a list of layers.
+    """
+    prefix, count = _layers(model)
+    names = ["embeddings", *(f"layer.{i}" for i in range(count)), "head"]
+    members: dict[str, list[str]] = {name: [] for name in names}
+    for name, parameter in model.named_parameters():  # a tied parameter comes once
+        if parameter.requires_grad:
+            members[_group(model, name, prefix)].append(name)
+    held = {name: inside for name, inside in members.items() if inside}
+    return list(held), list(held.values())
+
+
+def _layers(model: nn.Module) -> tuple[str, int]:
+    """Path and length of the decoder layers: the list of modules with most parameters."""
+    from torch import nn
+
+    lists = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
+    if not lists:
+        raise BadInput(f"{type(model).__name__} has no list of layers to make groups of")
+    sizes = [sum(p.numel() for p in module.parameters()) for _, module in lists]
+    name, module = lists[sizes.index(max(sizes))]  # the outermost of equal ones comes first
+    return name, len(module)
+
+
+def _group(model: nn.Module, name: str, prefix: str) -> str:
+    from torch import nn
+
+    if name.startswith(prefix + "."):
+        return "layer." + name[len(prefix) + 1 :].split(".", 1)[0]
+    path = name.rpartition(".")[0]
+    # Beside the tables, some decoders normalise or project the embeddings (OPT: project_in).
+    before = "embed" in path or path.endswith("project_in")
+    return "embeddings" if before or isinstance(model.get_submodule(path), nn.Embedding) else "head"

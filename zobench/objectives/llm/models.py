@@ -1,0 +1,172 @@
+"""The language models: two embedded ones, random ones, and whatever transformers can load."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.hub import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import torch
+    from transformers import OPTForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+FOLDER = Path(__file__).parent / "models"
+EMBEDDED = ("tiny", "small")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def load(
+    model: str = "tiny",
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    pretrained: bool = True,
+    seed: int = 0,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A causal language model in evaluation mode, and its tokenizer.
+
+    model: "tiny" or "small" (embedded; their content hash is verified), a local folder in the
+        hub's format, or a hub id.
+    pretrained: False keeps the configuration and draws the weights anew from `seed`.
+    Raises BadInput when there is no such model, device or dtype, or when the embedded weights
+    are not the published ones.
+    """
+    place, precision = as_device(device), as_dtype(dtype)
+    source = _source(model)
+    if model in EMBEDDED:
+        _verify(FOLDER / model)
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    hint = f"give a local folder, a hub id that can be reached, or one of {', '.join(EMBEDDED)}"
+    with one_line(f"model {model!r}", hint):
+        config = AutoConfig.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        if pretrained:
+            net = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=precision)
+        else:
+            with seeded(seed, place):
+                net = AutoModelForCausalLM.from_config(config, dtype=precision)
+    return net.to(place).eval(), tokenizer  # pyright: ignore[reportArgumentType]
+
+
+def random_opt(
+    layers: int,
+    hidden: int,
+    vocab: int,
+    heads: int,
+    max_positions: int = 2048,
+    seed: int = 0,
+    dtype: str | torch.dtype = "float32",
+    device: str | torch.device = "cpu",
+) -> OPTForCausalLM:
+    """An OPT decoder with seeded random weights and no tokenizer, for measuring speed and memory.
+
+    Shapes as in the published family: feed-forward 4 * hidden, tied output embedding, no dropout.
+    The weights are drawn on `device`, so they differ between a CPU and a GPU.
+    """
+    from transformers import OPTConfig, OPTForCausalLM
+
+    if hidden % heads:
+        raise BadInput(f"hidden={hidden} is not a multiple of heads={heads}")
+    config = OPTConfig(
+        vocab_size=vocab,
+        hidden_size=hidden,
+        word_embed_proj_dim=hidden,
+        ffn_dim=4 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        max_position_embeddings=max_positions,
+        dropout=0.0,
+        attention_dropout=0.0,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    place = as_device(device)
+    with seeded(seed, place):
+        net = OPTForCausalLM._from_config(config, dtype=as_dtype(dtype))
+    return net.to(place).eval()  # pyright: ignore[reportArgumentType]
+
+
+def content_hash(tensors: Mapping[str, torch.Tensor]) -> str:
+    """sha256 over name, type, shape and bytes of every tensor, in the order of the names."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """The torch type of a name in DTYPES."""
+    import torch
+
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    return getattr(torch, dtype)
+
+
+def as_device(device: str | torch.device) -> torch.device:
+    """The torch device of a name such as "cpu" or "cuda:0", if it is there."""
+    import torch
+
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        raise BadInput(f"no device named {device!r}; known: cpu, cuda, cuda:<index>") from None
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise BadInput(f"no device {device!s}: torch sees {torch.cuda.device_count()} CUDA GPUs")
+    return place
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Tensors are made on `device` and drawn from `seed`; the global generators come back after."""
+    import torch
+
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), torch.device(device):
+        torch.manual_seed(seed)
+        yield
+
+
+def _source(model: str) -> str | Path:
+    """Where the model's files are: a folder of ours, a local folder, or a hub id."""
+    if model in EMBEDDED:
+        return FOLDER / model
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise BadInput(f"{folder} holds no model: config.json, weights and tokenizer expected")
+        return folder
+    if model.startswith(("/", ".", "~")) or model.count("/") > 1:
+        raise BadInput(
+            f"no model folder {model!r}; give a folder that holds config.json, a hub id, "
+            f"or one of {', '.join(EMBEDDED)}"
+        )
+    if difflib.get_close_matches(model, EMBEDDED, n=1, cutoff=0.7):
+        raise unknown("model", model, EMBEDDED)
+    return model
+
+
+def _verify(folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    said = json.loads((folder / "card.json").read_text())["weights_sha256"]
+    found = content_hash(load_file(folder / "model.safetensors"))
+    if found != said:
+        raise BadInput(
+            f"the weights of the embedded model {folder.name!r} are not the published ones "
+            f"(sha256 {found[:12]}, card.json says {said[:12]}); install zobench again"
+        )

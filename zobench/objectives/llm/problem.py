@@ -1,0 +1,163 @@
+"""Language-model fine-tuning by prompt and label words: the MeZO protocol (arXiv:2305.17333)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from zobench.core.params import Group
+from zobench.core.problem import InPlaceProblem
+from zobench.errors import BadInput
+from zobench.registry import objectives
+
+if TYPE_CHECKING:
+    import torch
+
+    from zobench.core.module import TensorParams
+    from zobench.objectives.llm.batches import Batch, Split
+    from zobench.objectives.llm.tasks import Task
+
+ROLES = {"embeddings": "embeddings", "head": "head"}  # every other group is a decoder layer
+
+
+class FineTuning(InPlaceProblem):
+    """A causal language model moved in place; a query is the loss of one minibatch.
+
+    The score is the loss over the whole dev split, which no query sees; accuracy comes with it.
+    """
+
+    stochastic = True
+    params: TensorParams
+
+    def __init__(self, task: Task, model: dict[str, Any], batch: int, max_length: int) -> None:
+        self.task, self.source, self.batch, self.max_length = task, model, batch, max_length
+
+    def start(self, seed: int) -> TensorParams:
+        """The model as loaded; `seed` changes nothing, the start is the checkpoint."""
+        from zobench.core.module import TensorParams
+        from zobench.objectives.llm import batches, groups, models
+
+        self.net, tokenizer = models.load(**self.source)
+        length = min(self.max_length, batches.room(self.net)) or batches.room(self.net)
+        device = next(self.net.parameters()).device
+
+        def encode(rows: list) -> Split:
+            return batches.encode(rows, self.task, tokenizer, length, device)
+
+        self.train, self.dev = encode(self.task.train), encode(self.task.dev)
+        self._test = lambda: encode(self.task.test)
+        named = [(n, p) for n, p in self.net.named_parameters() if p.requires_grad]
+        place = {name: index for index, (name, _) in enumerate(named)}
+        self.params = TensorParams(
+            named,
+            [
+                Group(name, frozenset(place[n] for n in members), ROLES.get(name, "layer"))
+                for name, members in zip(*groups.groups(self.net))
+            ],
+        )
+        self.samples, self.forwards = 0, 0.0
+        self._held: tuple[int, Batch] | None = None
+        return self.params
+
+    def loss(self, seed: int) -> float:
+        import torch
+
+        from zobench.objectives.llm.loss import label_loss
+
+        with torch.inference_mode():
+            return float(label_loss(self.net, self.minibatch(seed)))
+
+    def minibatch(self, seed: int) -> Batch:
+        """The rows of `seed`; all probes of a call share them."""
+        from zobench.objectives.llm.batches import minibatch
+
+        if self._held is None or self._held[0] != seed:
+            self._held = seed, minibatch(self.train, seed, self.batch)
+        self.samples += len(self._held[1].labels)
+        return self._held[1]
+
+    def score(self) -> dict[str, float]:
+        """Mean loss (nats) and accuracy over the dev split, at the point as it stands."""
+        from zobench.objectives.llm.loss import evaluate
+
+        self.params.flush()
+        loss, accuracy = evaluate(self.net, self.dev)
+        return {"loss": loss, "accuracy": accuracy}
+
+    def finish(self) -> dict[str, float]:
+        """Loss and accuracy over the test split: held-out templates, or the official dev file."""
+        from zobench.objectives.llm.loss import evaluate
+
+        self.params.flush()
+        loss, accuracy = evaluate(self.net, self._test())
+        return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
+        from zobench.objectives.llm.loss import label_loss
+
+        self.params.flush()
+        self.net.zero_grad(set_to_none=True)
+        loss = label_loss(self.net, self.minibatch(seed))
+        loss.backward()
+        self.forwards += 3  # a backward pass costs about two forwards
+        trained = [p for p in self.net.parameters() if p.requires_grad]
+        gradients = [p.grad.reshape(-1) if p.grad is not None else 0 * p.view(-1) for p in trained]
+        return float(loss), gradients
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | {
+            "model": self.source["model"],
+            "task": self.task.name,
+            "dtype": str(next(self.net.parameters()).dtype).removeprefix("torch."),
+            "realisation": "walk",
+        }
+
+
+@objectives.register(
+    "llm",
+    in_worker=(
+        "torch",
+        "transformers.models.auto.modeling_auto",
+        "transformers.models.auto.tokenization_auto",
+        "transformers.models.opt.modeling_opt",
+        "zobench.core.module",
+        "zobench.objectives.llm.loss",
+    ),
+    isolate=True,
+    sanity={"model": "tiny"},
+)
+def llm(
+    model: str = "tiny",
+    task: str = "sentiment",
+    data: str = "",
+    label_noise: float = 0.0,
+    batch: int = 16,
+    dtype: str = "float32",
+    device: str = "cpu",
+    pretrained: bool = True,
+    data_seed: int = 0,
+    max_length: int = 0,
+) -> FineTuning:
+    """Fine-tune a causal language model on a task given by prompts and label words.
+
+    `model`: "tiny" or "small" (embedded, no network), a folder in the hub's format, or a hub id.
+    `task`: sentiment, topic or majority (generated, no network), or sst2 or rte, read from the
+    official files in the folder `data` (empty: from the hub). A query is the cross-entropy over
+    the label words on one minibatch of `batch` examples, reduced in fp32; the two probes of a pair
+    share it. The score is the loss on the dev split. `label_noise`: the share of wrong labels in
+    the generated train and dev splits. `pretrained=false`: the same architecture from random
+    weights. `max_length`: tokens a sequence (0: what the model takes). Groups: embeddings, each
+    decoder layer, head.
+    """
+    if batch < 1:
+        raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
+    from zobench.objectives.llm import glue, tasks
+
+    if task in tasks.GENERATED:
+        made = tasks.generated(task, label_noise, data_seed)
+    elif label_noise:
+        raise BadInput(f"llm: label_noise is for generated tasks, not for {task!r}")
+    else:
+        made = glue.glue(task, data or None, data_seed)
+    source = {"model": model, "device": device, "dtype": dtype, "pretrained": pretrained}
+    return FineTuning(made, source, batch, max_length)

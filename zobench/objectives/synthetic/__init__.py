@@ -1,0 +1,1 @@
+"""Functions with known optima: on vectors (rows at once) and on tensors (in place, any size)."""

@@ -1,0 +1,80 @@
+"""The function of `block-quadratic`, with its closed forms for each block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zobench.core.seeds import derive
+from zobench.errors import BadInput, unknown
+from zobench.objectives.synthetic._profiles import Blocks, Power, moment, quantile_factors
+from zobench.objectives.synthetic._quadratic import FLAT, Quadratic
+
+DEALS = 2000  # orders tried for a covariance near zero
+
+
+class BlockQuadratic(Quadratic):
+    """`blocks` blocks of `width` coordinates; block b has trace t_b and gradient energy e_b."""
+
+    def __init__(
+        self,
+        width: int,
+        blocks: int,
+        correlation: str,
+        spread: float,
+        exponent: float,
+        energy: float,
+        instance: int,
+    ) -> None:
+        """Raises BadInput on another correlation, and on a spread that no float can hold."""
+        factors = quantile_factors(blocks, spread)
+        if factors[0] * float(width) ** -exponent < FLAT:
+            raise BadInput(f"spread {spread} and exponent {exponent} give eigenvalues below {FLAT}")
+        t, e = _deal(factors, correlation, np.random.default_rng(derive("blocks", instance)))
+        inner, shares = Power(width, exponent), Power(width, energy)
+        gaps = e / t  # the gap of a block at the start, up to a constant
+        super().__init__(Blocks(inner, tuple(t.tolist())), Blocks(shares, tuple(gaps.tolist())))
+        self._traces = t * moment(inner, 1)
+        # |g_b|^2 = 2 sum_j l_j (gap in direction j), where the gaps sum to 1 over all directions
+        slope = moment(Power(width, exponent + energy), 1) / moment(shares, 1)
+        self._energies_at_start = 2.0 * t * gaps / gaps.sum() * slope
+
+    def traces(self) -> np.ndarray:
+        """t_b = tr H_b, shape (blocks,)."""
+        return self._traces.copy()
+
+    def energies(self) -> np.ndarray:
+        """e_b = |g_b|^2 at the start, the same for every seed, shape (blocks,)."""
+        return self._energies_at_start.copy()
+
+    def block_norms(self) -> np.ndarray:
+        """The operator norms |H_b|, shape (blocks,)."""
+        assert isinstance(self.spectrum, Blocks)
+        return np.array(self.spectrum.factors)
+
+    def bcd_gain(self) -> float:
+        """(sum e)(sum t) / (N sum e t): random blocks against the full space, one learning rate."""
+        t, e = self._traces, self._energies_at_start
+        return float(e.sum() * t.sum() / (len(t) * (e * t).sum()))
+
+    def facts(self) -> dict[str, Any]:
+        return super().facts() | {"bcd_gain": self.bcd_gain()}
+
+
+def _deal(
+    factors: np.ndarray, correlation: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(t, e): the factors in a random order, and in one that has the named correlation to it."""
+    if correlation == "positive":
+        e = factors
+    elif correlation == "negative":
+        e = factors[::-1]
+    elif correlation == "none":
+        orders = [rng.permutation(factors) for _ in range(DEALS)]
+        even = factors.mean() * factors.sum()
+        e = min(orders, key=lambda order: abs(float(order @ factors) - even))
+    else:
+        raise unknown("correlation", correlation, ["none", "positive", "negative"])
+    order = rng.permutation(len(factors))
+    return factors[order], e[order]

@@ -1,0 +1,55 @@
+"""Two convex functions with kinks, both 1 at the start and 0 at the origin."""
+
+from __future__ import annotations
+
+import torch
+
+from zobench.core.seeds import derive
+from zobench.objectives.synthetic._function import Function, signs, total
+
+
+class Kinked(Function):
+    """What both share: the optimum 0, and starts that differ in the signs of the coordinates."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def place(self, y: torch.Tensor, seed: int) -> None:
+        key = derive("start at a kink", seed)
+        for start, stop in self.chunks():
+            y[start:stop] = signs(key, start, stop, y)
+
+    def settle(self, y: torch.Tensor) -> None:
+        y.zero_()
+
+
+class Mean(Kinked):
+    """f(y) = mean |y_i|, from y_i = +-1."""
+
+    def value(self, y: torch.Tensor) -> float:
+        sums = total(y)
+        for start, stop in self.chunks():
+            sums += y[start:stop].double().abs_().sum()
+        return float(sums) / self.size
+
+    def slope(self, y: torch.Tensor) -> torch.Tensor:
+        return torch.sign(y) / self.size
+
+
+class Largest(Kinked):
+    """f(y) = max |y_i|, from y_i = +-i / size."""
+
+    def value(self, y: torch.Tensor) -> float:
+        return float(torch.linalg.vector_norm(y, float("inf")))
+
+    def slope(self, y: torch.Tensor) -> torch.Tensor:
+        at = int(y.abs().argmax())
+        g = torch.zeros_like(y)
+        g[at] = torch.sign(y[at])
+        return g
+
+    def place(self, y: torch.Tensor, seed: int) -> None:
+        super().place(y, seed)
+        for start, stop in self.chunks():
+            i = torch.arange(start + 1, stop + 1, dtype=torch.float64, device=y.device)
+            y[start:stop] *= i / self.size

@@ -1,0 +1,140 @@
+"""Profiles: a number for every index, computed where it is needed and never stored.
+
+A spectrum is a profile of eigenvalues with largest value 1. All are float64.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from zobench.errors import BadInput
+
+CHUNK = 1 << 20
+
+
+class Profile(Protocol):
+    """Values v_i for indices i = 0 .. size - 1."""
+
+    @property
+    def size(self) -> int: ...
+
+    def of(self, i: torch.Tensor) -> torch.Tensor:
+        """v_i for float64 indices i."""
+        ...
+
+
+def part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
+    """v_start .. v_{stop - 1}, float64 on a device."""
+    return profile.of(torch.arange(start, stop, dtype=torch.float64, device=device))
+
+
+def moment(profile: Profile, power: float) -> float:
+    """sum_i v_i^power, in float64, chunk by chunk."""
+    cpu, sums = torch.device("cpu"), 0.0
+    for start in range(0, profile.size, CHUNK):
+        values = part(profile, start, min(profile.size, start + CHUNK), cpu)
+        sums += float((values if power == 1 else values**power).sum())
+    return sums
+
+
+@dataclass(frozen=True)
+class Power:
+    """v_i = (i + 1)^-exponent: heavy-tailed below exponent 1, nearly low-rank above."""
+
+    size: int
+    exponent: float
+
+    def of(self, i: torch.Tensor) -> torch.Tensor:
+        return (i + 1.0).pow_(-self.exponent)
+
+
+@dataclass(frozen=True)
+class Spiked:
+    """1 for the first `spikes` indices; the others share `tail` times the sum of those, equally."""
+
+    size: int
+    spikes: int
+    tail: float
+
+    @property
+    def rest(self) -> float:
+        return self.tail * self.spikes / (self.size - self.spikes) if self.tail else 0.0
+
+    def of(self, i: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(i, self.rest).masked_fill_(i < self.spikes, 1.0)
+
+
+@dataclass(frozen=True)
+class Only:
+    """`inner` on the first `count` indices, 0 elsewhere."""
+
+    inner: Profile
+    count: int
+
+    @property
+    def size(self) -> int:
+        return self.inner.size
+
+    def of(self, i: torch.Tensor) -> torch.Tensor:
+        return self.inner.of(i).masked_fill_(i >= self.count, 0.0)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """`inner` in every block of equal size, times the block's own factor."""
+
+    inner: Profile
+    factors: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        return self.inner.size * len(self.factors)
+
+    @cached_property
+    def _factors(self) -> torch.Tensor:
+        return torch.tensor(self.factors, dtype=torch.float64)
+
+    def of(self, i: torch.Tensor) -> torch.Tensor:
+        block = torch.div(i, self.inner.size, rounding_mode="floor")
+        within = self.inner.of(i - block * self.inner.size)
+        return within.mul_(self._factors.to(i.device)[block.long()])
+
+
+def harmonic(size: int, exponent: float) -> float:
+    """sum_{i=1}^{size} i^-exponent: 1,000 terms, then Euler-Maclaurin (relative error < 1e-12)."""
+    i = np.arange(1.0, min(size, 1000) + 1.0)
+    head = float((i**-exponent).sum())
+    if size <= 1000:
+        return head
+    m, n, p = 1000.0, float(size), exponent
+    ratio = math.log(n / m)  # the integral of x^-p, also near p = 1
+    integral = m ** (1.0 - p) * (math.expm1((1.0 - p) * ratio) / (1.0 - p) if p != 1.0 else ratio)
+    return head + integral + (n**-p - m**-p) / 2.0 + p / 12.0 * (m ** (-p - 1.0) - n ** (-p - 1.0))
+
+
+def exponent_of_rank(size: int, rank: float) -> float:
+    """The exponent p with sum_i i^-p = rank: trace over norm of a power law.
+
+    Raises BadInput unless 1 < rank <= size.
+    """
+    if not 1.001 <= rank <= size:
+        raise BadInput(f"rank is a number from 1.001 to the dimension {size}, not {rank}")
+    low, high = 0.0, 16.0  # the sum is `size` at 0, and below 1.0001 at 16
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if harmonic(size, middle) > rank else (low, middle)
+    return 0.5 * (low + high)
+
+
+def quantile_factors(count: int, spread: float) -> np.ndarray:
+    """`count` factors with logarithms spread * (normal quantiles), ascending, largest 1."""
+    from scipy.stats import norm
+
+    values = np.exp(spread * norm.ppf((np.arange(count) + 0.5) / count))
+    return values / values[-1]

@@ -1,0 +1,132 @@
+"""A function of a tensor, moved in place: the problem behind all large synthetic objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from zobench.core.directions import Probe
+from zobench.core.module import TensorParams
+from zobench.core.problem import InPlaceProblem, Losses, independent
+from zobench.errors import BadInput, unknown
+from zobench.objectives.synthetic._basis import Basis
+from zobench.objectives.synthetic._function import Function
+from zobench.objectives.synthetic._noise import LossNoise, settle
+from zobench.objectives.synthetic._vectors import shapes
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the point is stored: one buffer, seen as blocks, each a group."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    def params(self, flat: torch.Tensor) -> TensorParams:
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        pieces = torch.split(flat, sizes)
+        named = [(f"x{i}", p.view(s)) for i, (p, s) in enumerate(zip(pieces, self.shapes))]
+        return TensorParams(named)
+
+
+def layout(dim: int, blocks: int, matrix: bool, dtype: str, device: str) -> Layout:
+    """The layout of the settings of that name. Raises BadInput on what does not exist."""
+    if dtype not in DTYPES:
+        raise unknown("dtype", dtype, DTYPES)
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).partition("\n")[0]
+        raise BadInput(f"cannot use device {device!r} (such as 'cpu', 'cuda'): {why}") from error
+    return Layout(shapes(dim, blocks, matrix), DTYPES[dtype], torch.device(device))
+
+
+class TensorProblem(InPlaceProblem):
+    """f(Q' x) over one buffer x. Its noise-free value costs nothing more, so `seen` is set.
+
+    The gap is (f - minimum) / span: 1 at the start, 0 at the optimum. Noise acts on the gap, so
+    its level is relative to the distance between start and optimum.
+    """
+
+    score_name = "gap"
+
+    def __init__(
+        self, function: Function, basis: Basis, layout: Layout, noise: LossNoise | None = None
+    ) -> None:
+        self.function, self.basis, self.layout, self.noise = function, basis, layout, noise
+        self.minimum = function.minimum
+        self._gaps: list[float] = []
+        settle(self, noise)
+
+    def start(self, seed: int) -> TensorParams:
+        self.x = torch.empty(0)  # the last start is freed before this one takes memory
+        y = self._like_y(self.function.size)
+        self.function.place(y, seed)
+        self.x = self.basis.point(y).to(self.layout.dtype)
+        self.params = self.layout.params(self.x)
+        self.samples, self.forwards, self.seen = 0, 0.0, None
+        return self.params
+
+    def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+        self._gaps = []
+        losses = super().losses(probes, seed)
+        self.samples += len(probes)
+        self.seen = self._gaps
+        return losses
+
+    def loss(self, seed: int) -> float:
+        gap = self._gap()
+        self._gaps.append(gap)
+        return self.minimum + self.function.span * self._noisy(gap, seed)
+
+    def probe_seed(self, seed: int, k: int) -> int:
+        fresh = self.noise is not None and self.noise.kind == "fresh"
+        return independent(seed, k) if fresh else seed
+
+    def score(self) -> dict[str, float]:
+        self.params.flush()
+        gap = self._gap()
+        return {"gap": gap, "loss": self.minimum + self.function.span * gap}
+
+    def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
+        """(f, its exact gradient, flat for each block), without noise."""
+        self.params.flush()
+        y = self.basis.coordinates(self.x)
+        loss = self.function.value(y)
+        g = self.basis.point(self.function.slope(y)).to(self.layout.dtype)
+        self.forwards += 3  # a backward pass costs about two forwards
+        return loss, [g[b.start : b.start + b.size] for b in self.params.blocks]
+
+    def optimum(self) -> torch.Tensor:
+        """A minimiser x*, shape (dim,), a new tensor."""
+        y = self._like_y(self.function.size)
+        self.function.settle(y)
+        return self.basis.point(y).to(self.layout.dtype)
+
+    def describe(self) -> dict[str, Any]:
+        kind = str(self.layout.dtype).removeprefix("torch.")
+        where = {"dtype": kind, "device": str(self.layout.device), "realisation": "walk"}
+        return super().describe() | where | self.function.facts()
+
+    def _gap(self) -> float:
+        value = self.function.value(self.basis.coordinates(self.x))
+        return (value - self.minimum) / self.function.span
+
+    def _noisy(self, gap: float, seed: int) -> float:
+        if self.noise is None:
+            return gap
+        frozen = self.noise.kind == "frozen"  # only then do the bits of the point matter
+        point = self.x.view(torch.uint8).cpu().numpy() if frozen else np.empty(0)
+        return float(self.noise(np.array([gap]), point[None], seed)[0])
+
+    def _like_y(self, size: int) -> torch.Tensor:
+        exact = self.layout.dtype == torch.float64
+        kind = torch.float64 if exact else torch.float32
+        return torch.empty(size, dtype=kind, device=self.layout.device)

@@ -1,0 +1,47 @@
+"""The 24 noiseless BBOB functions (Hansen, Finck, Ros & Auger, INRIA RR-6829, 2009), from COCO."""
+
+from __future__ import annotations
+
+from zobench.core.problem import VectorProblem
+from zobench.objectives.synthetic import _coco
+from zobench.objectives.synthetic._vectors import vector_problem
+from zobench.registry import objectives
+
+
+@objectives.register(
+    "bbob",
+    version="1",
+    paper="https://arxiv.org/abs/2210.10485",
+    needs="cocoex",
+    install="coco-experiment",
+)
+def bbob(
+    function: int = 1,
+    dim: int = 10,
+    instance: int = 1,
+    start: str = "zeros",
+    blocks: int = 1,
+    matrix: bool = False,
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> VectorProblem:
+    """BBOB function 1 to 24 with 2 to 40 variables; the gap is f - f_opt, exactly.
+
+    The interesting region is [-5, 5]^dim, and points outside are legal. COCO's own dimensions are
+    2, 3, 5, 10, 20 and 40. The start is COCO's, the zero vector, for every seed; `start="uniform"`
+    draws it in [-4, 4]^dim. Noise (`_noise.py`) makes the noisy BBOB functions, but seeded: their
+    levels are absolute, in units of f.
+    """
+    f, minimum = _coco.bare(function, dim, instance)
+    return vector_problem(
+        f,
+        _coco.start(start, dim),
+        minimum,
+        dim=dim,
+        blocks=blocks,
+        matrix=matrix,
+        noise=noise,
+        noise_level=noise_level,
+        noise_kind=noise_kind,
+    )

@@ -1,0 +1,45 @@
+"""The large-scale BBOB functions (Varelas et al., Applied Soft Computing 97, 2020), from COCO."""
+
+from __future__ import annotations
+
+from zobench.core.problem import VectorProblem
+from zobench.objectives.synthetic import _coco
+from zobench.objectives.synthetic._vectors import vector_problem
+from zobench.registry import objectives
+
+
+@objectives.register(
+    "bbob-largescale",
+    version="1",
+    paper="https://arxiv.org/abs/1903.06396",
+    needs="cocoex",
+    install="coco-experiment",
+)
+def bbob_largescale(
+    function: int = 1,
+    dim: int = 160,
+    instance: int = 1,
+    start: str = "zeros",
+    blocks: int = 1,
+    matrix: bool = False,
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> VectorProblem:
+    """BBOB function 1 to 24 with 20, 40, 80, 160, 320 or 640 variables, at a cost linear in them.
+
+    The rotations are block-diagonal between two permutations, so values differ from those of bbob
+    at equal dimension, while f_opt is the same. The other settings are those of bbob.
+    """
+    f, minimum = _coco.large(function, dim, instance)
+    return vector_problem(
+        f,
+        _coco.start(start, dim),
+        minimum,
+        dim=dim,
+        blocks=blocks,
+        matrix=matrix,
+        noise=noise,
+        noise_level=noise_level,
+        noise_kind=noise_kind,
+    )

@@ -1,0 +1,49 @@
+"""Rosenbrock's valley in any number of dimensions (Rosenbrock, Computer Journal 3, 1960)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zobench.objectives.synthetic._noise import loss_noise
+from zobench.objectives.synthetic._vectors import at_least
+from zobench.registry import objectives
+
+if TYPE_CHECKING:
+    from zobench.objectives.synthetic._tensors import TensorProblem
+
+
+@objectives.register(
+    "chained-rosenbrock",
+    version="1",
+    in_worker=("zobench.objectives.synthetic._tensors",),
+    isolate=True,
+)
+def chained_rosenbrock(
+    dim: int = 1000,
+    basis: str = "identity",
+    instance: int = 1,
+    blocks: int = 1,
+    matrix: bool = False,
+    dtype: str = "float32",
+    device: str = "cpu",
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> TensorProblem:
+    """A long curved valley in a large space, in place; minimum 0 at y = 1, f(x0) = 1 at x0 = 0.
+
+    f(x) = sum_{i < dim} [100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2] / (dim - 1), y = Q' x, with Q the
+    identity or, for `basis` "random", a rotation from `instance`. Every seed has the same start.
+    Noise levels are relative to f(x0) - f* = 1. Memory: the point; with "random" twice more.
+    """
+    from zobench.objectives.synthetic._basis import basis_of
+    from zobench.objectives.synthetic._chained import Chained
+    from zobench.objectives.synthetic._tensors import TensorProblem, layout
+
+    at_least("dim", dim, 2)
+    return TensorProblem(
+        Chained(dim),
+        basis_of(basis, dim, dim, instance),
+        layout(dim, blocks, matrix, dtype, device),
+        loss_noise(noise, noise_level, noise_kind, dim),
+    )

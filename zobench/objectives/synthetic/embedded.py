@@ -1,0 +1,67 @@
+"""Low intrinsic dimension: a function of k coordinates inside d, where only k ever matter.
+
+The setting of random embeddings (Wang et al., JAIR 55, 2016) and, axis-aligned, of sparse gradients
+(ZORO, arXiv:2003.13001): the optimum and the difficulty are those of the inner function.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zobench.errors import unknown
+from zobench.objectives.synthetic._noise import loss_noise
+from zobench.objectives.synthetic._vectors import at_least
+from zobench.registry import objectives
+
+if TYPE_CHECKING:
+    from zobench.objectives.synthetic._tensors import TensorProblem
+
+
+@objectives.register(
+    "embedded",
+    version="1",
+    paper="https://arxiv.org/abs/2003.13001",
+    in_worker=("zobench.objectives.synthetic._tensors",),
+    isolate=True,
+)
+def embedded(
+    dim: int = 1000,
+    intrinsic: int = 10,
+    inner: str = "sphere",
+    basis: str = "random",
+    instance: int = 1,
+    blocks: int = 1,
+    matrix: bool = False,
+    dtype: str = "float32",
+    device: str = "cpu",
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> TensorProblem:
+    """g(P x) with P of shape (intrinsic, dim), P P' = I; minimum 0, f(x0) = 1.
+
+    `inner` g: "sphere" |y|^2 / 2, "quadratic" with curvatures 1/i, or "rosenbrock" (chained).
+    `basis` "random": P has orthonormal rows drawn by `instance`, so every coordinate matters a
+    little. "subset": P picks random coordinates. The start lies in the subspace that matters.
+    """
+    from zobench.objectives.synthetic._basis import basis_of
+    from zobench.objectives.synthetic._chained import Chained
+    from zobench.objectives.synthetic._profiles import Power
+    from zobench.objectives.synthetic._quadratic import Quadratic
+    from zobench.objectives.synthetic._tensors import TensorProblem, layout
+
+    at_least("intrinsic", intrinsic, 2)
+    at_least("dim", dim, intrinsic + 1)
+    makers = {
+        "sphere": lambda: Quadratic(Power(intrinsic, 0.0), Power(intrinsic, 0.0)),
+        "quadratic": lambda: Quadratic(Power(intrinsic, 1.0), Power(intrinsic, 2.0)),
+        "rosenbrock": lambda: Chained(intrinsic),
+    }
+    if inner not in makers:
+        raise unknown("inner", inner, makers)
+    return TensorProblem(
+        makers[inner](),
+        basis_of(basis, dim, intrinsic, instance),
+        layout(dim, blocks, matrix, dtype, device),
+        loss_noise(noise, noise_level, noise_kind, dim),
+    )

@@ -1,0 +1,61 @@
+"""Regularised logistic regression on power-law features: the convex problem with natural noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zobench.errors import BadInput
+from zobench.objectives.synthetic._noise import loss_noise
+from zobench.objectives.synthetic._vectors import at_least
+from zobench.registry import objectives
+
+if TYPE_CHECKING:
+    from zobench.objectives.synthetic._tensors import TensorProblem
+
+
+@objectives.register(
+    "logistic",
+    version="1",
+    in_worker=("scipy.optimize", "zobench.objectives.synthetic._tensors"),
+    isolate=True,
+)
+def logistic(
+    dim: int = 1000,
+    examples: int = 500,
+    exponent: float = 1.0,
+    batch: int = 0,
+    instance: int = 1,
+    blocks: int = 1,
+    matrix: bool = False,
+    dtype: str = "float32",
+    device: str = "cpu",
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> TensorProblem:
+    """f(w) = mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0, where it is log 2.
+
+    Features a_i ~ N(0, diag(j^-exponent)), labels of a noisy linear teacher, from `instance`. With
+    `batch` > 0, losses are on that many random examples, the same for all probes of a call, and
+    the current point is scored on all. The gap is (f - f*) / (log 2 - f*): 1 at the start; f* is
+    found in float64 at build time. Memory: examples x dim numbers. One query takes batch samples.
+    """
+    from zobench.objectives.synthetic import _logistic
+    from zobench.objectives.synthetic._basis import Identity
+    from zobench.objectives.synthetic._tensors import layout
+
+    at_least("dim", dim, 1)
+    at_least("examples", examples, 2)
+    at_least("exponent", exponent, 0.0)
+    if not 0 <= batch <= examples:
+        raise BadInput(f"batch is 0 (all examples) or up to examples = {examples}, not {batch}")
+    place = layout(dim, blocks, matrix, dtype, device)
+    problem = _logistic.LogisticProblem(
+        _logistic.Logistic(_logistic.data(dim, examples, exponent, instance, dtype), place.device),
+        Identity(),
+        place,
+        loss_noise(noise, noise_level, noise_kind, dim),
+    )
+    if 0 < batch < examples:
+        problem.use_batches(batch)
+    return problem

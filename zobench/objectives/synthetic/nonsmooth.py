@@ -1,0 +1,50 @@
+"""Nonsmooth convex functions: gradients of constant length, or of a single coordinate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zobench.errors import unknown
+from zobench.objectives.synthetic._noise import loss_noise
+from zobench.objectives.synthetic._vectors import at_least
+from zobench.registry import objectives
+
+if TYPE_CHECKING:
+    from zobench.objectives.synthetic._tensors import TensorProblem
+
+
+@objectives.register(
+    "nonsmooth", version="1", in_worker=("zobench.objectives.synthetic._tensors",), isolate=True
+)
+def nonsmooth(
+    dim: int = 1000,
+    kind: str = "l1",
+    basis: str = "random",
+    instance: int = 1,
+    blocks: int = 1,
+    matrix: bool = False,
+    dtype: str = "float32",
+    device: str = "cpu",
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> TensorProblem:
+    """The mean ("l1") or the largest ("max") of |y_i|, y = Q' x; minimum 0 at 0, f(x0) = 1.
+
+    Starts: y_i = +-1 for "l1" and +-i / dim for "max", signs from the seed. Q is a rotation from
+    `instance`, or the identity for `basis` "identity". Gradients are subgradients at a kink.
+    """
+    from zobench.objectives.synthetic._basis import basis_of
+    from zobench.objectives.synthetic._kinks import Largest, Mean
+    from zobench.objectives.synthetic._tensors import TensorProblem, layout
+
+    at_least("dim", dim, 1)
+    functions = {"l1": Mean, "max": Largest}
+    if kind not in functions:
+        raise unknown("kind", kind, functions)
+    return TensorProblem(
+        functions[kind](dim),
+        basis_of(basis, dim, dim, instance),
+        layout(dim, blocks, matrix, dtype, device),
+        loss_noise(noise, noise_level, noise_kind, dim),
+    )

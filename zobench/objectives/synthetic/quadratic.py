@@ -1,0 +1,80 @@
+"""Quadratics of any dimension with a chosen Hessian spectrum: effective rank apart from dimension.
+
+Convergence of zeroth-order methods is governed by the trace and the decay of the Hessian rather
+than by d (Malladi et al., arXiv:2305.17333; Yue et al., COLT 2023): here both are settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zobench.errors import BadInput, unknown
+from zobench.objectives.synthetic._noise import loss_noise
+from zobench.objectives.synthetic._vectors import at_least
+from zobench.registry import objectives
+
+if TYPE_CHECKING:
+    from zobench.objectives.synthetic._profiles import Profile
+    from zobench.objectives.synthetic._tensors import TensorProblem
+
+
+@objectives.register(
+    "quadratic", version="1", in_worker=("zobench.objectives.synthetic._tensors",), isolate=True
+)
+def quadratic(
+    dim: int = 1000,
+    spectrum: str = "power",
+    exponent: float = 1.0,
+    rank: float = 10.0,
+    spikes: int = 10,
+    tail: float = 0.0,
+    energy: float = 2.0,
+    shift: float = 0.0,
+    basis: str = "identity",
+    instance: int = 1,
+    blocks: int = 1,
+    matrix: bool = False,
+    dtype: str = "float32",
+    device: str = "cpu",
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> TensorProblem:
+    """f(x) = 1/2 (x - x*)' Q diag(l) Q' (x - x*), largest l_i = 1, minimum 0, f(x0) = 1.
+
+    `spectrum` "power": l_i = i^-exponent. "rank": the power law whose trace is `rank`. "spiked": l
+    = 1 for `spikes` directions, and the others share `tail` times the trace of those.
+    `basis` "identity", or "random": Q from `instance`, orthogonal, in O(d log d).
+    The start has energy l_i c_i^2 / 2 proportional to i^-energy in eigen-direction i (for "spiked"
+    in the spikes only): a flat start would be unsolvable in large d whatever the rank.
+    x* = 0; with `shift`, x* is a rotated random vector of +-shift. Noise levels are relative to
+    f(x0) - f* = 1. Memory: the point; with basis "random" twice more.
+    """
+    from zobench.objectives.synthetic import _profiles
+    from zobench.objectives.synthetic._basis import basis_of
+    from zobench.objectives.synthetic._quadratic import Quadratic
+    from zobench.objectives.synthetic._tensors import TensorProblem, layout
+
+    at_least("dim", dim, 1)
+    at_least("exponent", exponent, 0.0)
+    at_least("energy", energy, 0.0)
+    at_least("tail", tail, 0.0)
+    at_least("spikes", spikes, 1)
+    start: Profile = _profiles.Power(dim, energy)
+    if spectrum == "spiked":
+        spikes = min(spikes, dim)
+        values = _profiles.Spiked(dim, spikes, tail if spikes < dim else 0.0)
+        if values.rest > 1.0:
+            raise BadInput(f"tail = {tail} lifts the {dim - spikes} other values above the spikes")
+        start = _profiles.Only(start, spikes)
+    elif spectrum in ("power", "rank"):
+        p = exponent if spectrum == "power" else _profiles.exponent_of_rank(dim, rank)
+        values = _profiles.Power(dim, p)
+    else:
+        raise unknown("spectrum", spectrum, ["power", "rank", "spiked"])
+    return TensorProblem(
+        Quadratic(values, start, shift),
+        basis_of(basis, dim, dim, instance),
+        layout(dim, blocks, matrix, dtype, device),
+        loss_noise(noise, noise_level, noise_kind, dim),
+    )

@@ -1,0 +1,52 @@
+"""The sphere: the sanity check. A method that does not solve it has a bug."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zobench.core.problem import VectorProblem
+from zobench.objectives.synthetic._vectors import at_least, vector_problem
+from zobench.registry import objectives
+
+
+@objectives.register("sphere", version="1")
+def sphere(
+    dim: int = 10,
+    blocks: int = 1,
+    matrix: bool = False,
+    shifted: bool = False,
+    noise: str = "none",
+    noise_level: float = 0.01,
+    noise_kind: str = "fresh",
+) -> VectorProblem:
+    """f(x) = |x - x*|^2, minimum 0, from x0 ~ N(0, I).
+
+    x* = 0; with `shifted`, x* ~ N(0, I) from the start's seed, so that shrinking x is no help.
+    `blocks` splits x into groups of equal size, as matrices with `matrix`. Noise: `_noise.py`.
+    """
+    at_least("dim", dim, 1)
+    optimum = np.zeros(dim)
+
+    def start(rng: np.random.Generator) -> np.ndarray:
+        x = rng.standard_normal(dim)
+        if shifted:
+            optimum[:] = rng.standard_normal(dim)
+        return x
+
+    def plain(x: np.ndarray) -> np.ndarray:  # (n, dim) -> (n,)
+        return np.vecdot(x, x)
+
+    def moved(x: np.ndarray) -> np.ndarray:  # (n, dim) -> (n,)
+        return plain(x - optimum)
+
+    return vector_problem(
+        moved if shifted else plain,
+        start,
+        gradient=lambda x: 2.0 * (x - optimum),
+        dim=dim,
+        blocks=blocks,
+        matrix=matrix,
+        noise=noise,
+        noise_level=noise_level,
+        noise_kind=noise_kind,
+    )

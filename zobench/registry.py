@@ -1,0 +1,163 @@
+"""Names to factories. A factory's signature is its table of settings."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any
+
+from zobench.errors import BadInput, unknown
+
+Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name, how to make what it names, and what a reader, a tuner or a test must know of it."""
+
+    name: str
+    make: Callable[..., Any]
+    version: str = "1"  # raised when results before and after must not be compared
+    paper: str = ""
+    needs: str = ""  # a module that only `make` or a run imports; missing: the run is skipped
+    install: str = ""  # what to `pip install` when `needs` is missing; default: `needs`
+    space: Mapping[str, Span] = field(default_factory=dict)  # what `zobench tune` searches
+    sanity: Mapping[str, Any] = field(default_factory=dict)  # settings that solve the contract test
+    first_order: bool = False  # uses gradients: a reference line, never ranked among ZO methods
+    in_worker: tuple[str, ...] = ()  # heavy modules that a worker imports once, before its runs
+    isolate: bool = False  # the run's memory is its own: a fresh process for each
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {p.name: p.default for p in inspect.signature(self.make).parameters.values()}
+
+    @property
+    def summary(self) -> str:
+        """The first line of the factory's docstring."""
+        return (inspect.getdoc(self.make) or "").partition("\n")[0]
+
+    def build(self, settings: Mapping[str, Any]) -> Any:
+        """`make` with checked settings. Raises BadInput on an unknown name or a wrong type."""
+        return self.make(**check_settings(self, settings))
+
+
+class Registry:
+    """What the modules of `package` register. Every name exists once, in the file that makes it."""
+
+    def __init__(self, kind: str, package: str) -> None:
+        self.kind, self.package = kind, package
+        self._entries: dict[str, Entry] = {}
+        self._loaded = False
+
+    def register(self, name: str, **facts: Any) -> Callable[[Callable], Callable]:
+        """A decorator for factories. Raises ValueError on a taken name, TypeError on a bare setting."""
+
+        def decorate(make: Callable) -> Callable:
+            entry = Entry(name, make, **facts)
+            if inspect.Parameter.empty in entry.defaults.values():
+                raise TypeError(f"{self.kind} {name!r}: every setting needs a default")
+            if name in self._entries:
+                raise ValueError(f"two {self.kind}s are named {name!r}")
+            self._entries[name] = entry
+            return make
+
+        return decorate
+
+    def load(self) -> dict[str, Entry]:
+        """Every entry by name: those of the package, then those that other packages announce."""
+        if not self._loaded:
+            self._loaded = True
+            package = import_module(self.package)
+            for module in walk_packages(package.__path__, self.package + "."):
+                if not module.name.rpartition(".")[2].startswith("_"):
+                    _import_registering(module.name)
+            for point in entry_points(group=self.package):  # e.g. group "zobench.estimators"
+                point.load()
+        return dict(sorted(self._entries.items()))
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of a registered name, or of `path/to/file.py:name`."""
+        path, colon, inner = name.rpartition(":")
+        if colon and path.endswith(".py"):
+            return self._from_file(Path(path), inner)
+        entries = self._entries if name in self._entries else self.load()
+        if name not in entries:
+            raise unknown(self.kind, name, entries)
+        return entries[name]
+
+    def _from_file(self, path: Path, name: str) -> Entry:
+        """The factory `name` of a user's own file; its version is the hash of the file."""
+        self.load()
+        if not path.is_file():
+            raise BadInput(f"no file {str(path)!r} to take {self.kind} {name!r} from")
+        source = path.read_bytes()
+        version = hashlib.sha256(source).hexdigest()[:12]
+        module_name = f"zobench_user_{path.stem}_{version}"
+        known = dict(self._entries)
+        if module_name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(module_name, path)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[module_name] = module
+            try:
+                spec.loader.exec_module(module)
+            except Exception as error:
+                del sys.modules[module_name]
+                self._entries = known
+                where = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
+                raise BadInput(f"{path}{where}: {type(error).__name__}: {error}") from error
+        module = sys.modules[module_name]
+        for entry in self._entries.values():
+            if entry.name == name and entry.make.__module__ == module_name:
+                return Entry(**{**entry.__dict__, "version": version})
+        make = getattr(module, name, None)
+        if not callable(make):
+            mine = [e.name for e in self._entries.values() if e.make.__module__ == module_name]
+            raise BadInput(f"{path} has no {self.kind} {name!r}; it has: {', '.join(mine) or '-'}")
+        return Entry(name, make, version=version)
+
+
+def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in the types of the defaults. Raises BadInput on a wrong name or type."""
+    defaults, checked = entry.defaults, {}
+    for key, value in settings.items():
+        if key not in defaults:
+            raise BadInput(f"{entry.name}: {unknown('setting', key, defaults)}")
+        checked[key] = _as_type_of(defaults[key], value, f"{entry.name}: setting {key!r}")
+    return checked
+
+
+def _as_type_of(default: Any, value: Any, what: str) -> Any:
+    kind = type(default)
+    if default is None or isinstance(value, kind) and not (kind is int and value is True):
+        return value
+    try:
+        if kind is bool and str(value).lower() in ("true", "false"):
+            return str(value).lower() == "true"
+        if kind is float and not isinstance(value, bool):
+            return float(value)
+        if kind is int and not isinstance(value, bool) and float(value).is_integer():
+            return int(float(value))
+        if kind is tuple and isinstance(value, list):
+            return tuple(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise BadInput(f"{what} takes a {kind.__name__} such as {default!r}, not {value!r}")
+
+
+def _import_registering(module: str) -> None:
+    """Import a module of elements; a missing optional package must not hide all the others."""
+    import_module(module)
+
+
+estimators = Registry("estimator", "zobench.estimators")
+objectives = Registry("objective", "zobench.objectives")

@@ -1,0 +1,66 @@
+"""Baseline files: the tuned settings of an estimator on a suite, and how they were found."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput
+
+
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """The tables `settings` and `record` of a file, a group each; empty where there is no file."""
+    if not path.is_file():
+        return {"settings": {}, "record": {}}
+    try:
+        data = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {error}; mend it or remove it") from error
+    return {key: dict(data.get(key, {})) for key in ("settings", "record")}
+
+
+def write(path: Path, tables: Mapping[str, Mapping[str, Any]], head: str) -> None:
+    """Write both tables, whole or not at all. Raises BadInput when that is impossible."""
+    lines = [*(f"# {line}" for line in head.splitlines()), ""]
+    for kind in ("settings", "record"):
+        for group, table in tables[kind].items():
+            lines += [f"[{kind}.{_key(group)}]", *_rows(table), ""]
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text("\n".join(lines))
+        part.replace(path)
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}") from error
+
+
+def _rows(table: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for key, value in table.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            rows += [f"{_key(key)} = [", *(f"  {_value(item)}," for item in value), "]"]
+        else:
+            rows.append(f"{_key(key)} = {_value(value)}")
+    return rows
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)  # also nan and inf: TOML's words for them are Python's
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    return json.dumps(str(value), ensure_ascii=False)  # JSON's strings are TOML's
+
+
+def _key(key: str) -> str:
+    bare = key and all(c.isalnum() and c.isascii() or c in "-_" for c in key)
+    return key if bare else json.dumps(key, ensure_ascii=False)

@@ -1,0 +1,209 @@
+"""`zobench tune`: the same number of trials for every estimator, on runs that are never scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zobench
+from zobench.errors import BadInput, unknown
+from zobench.harness.chosen import EstimatorSpec, baseline_file, identity, parse_estimator
+from zobench.harness.plan import RunSpec, plan
+from zobench.harness.suite import Suite
+from zobench.registry import estimators
+from zobench.tune import record
+from zobench.tune.score import DEFINITION, trial_scores
+from zobench.tune.space import trials
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zobench.harness.store import Store
+
+FIRST = 1000  # the number of the first repetition: its seeds and instances are never scored
+HEAD = """Tuned settings, written by `zobench tune`; `record` says how they were found.
+Compare and run take them where the command line gives no other."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """The trials of one estimator on one group of problems."""
+
+    estimator: EstimatorSpec
+    group: str
+    settings: list[dict[str, Any]]
+    runs: list[RunSpec]
+    file: Path
+
+    def name(self, trial: int) -> str:
+        return f"{self.estimator.display} #{trial}"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The outcome: trial 0 is the defaults."""
+
+    search: Search
+    chosen: int
+    scores: tuple[float, ...]  # of each trial, in [0, 1]
+    failed: int  # runs that failed, over all trials
+    skipped: str = ""  # why nothing could be run; then nothing is written
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {} if self.skipped else self.search.settings[self.chosen]
+
+    @property
+    def at_edge(self) -> list[str]:
+        """Settings chosen in the outer twentieth of their span: the span may be too narrow."""
+        edge = []
+        for key, (low, high, scale) in estimators[self.search.estimator.name].space.items():
+            value = self.settings.get(key)
+            if value is None or key in self.search.estimator.settings:
+                continue
+            if scale == "log":
+                low, high, value = math.log(low), math.log(high), math.log(value)
+            if not 0.05 <= (value - low) / (high - low) <= 0.95:
+                edge.append(key)
+        return edge
+
+
+def searches(
+    suite: Suite,
+    names: Sequence[str],
+    *,
+    count: int,
+    repetitions: int,
+    groups: Sequence[str] = (),
+    budget: int | None = None,
+    folder: Path | None = None,
+    force: bool = False,
+) -> list[Search]:
+    """What to try, group by group. Raises BadInput, also where settings would be overwritten.
+
+    A file whose record says the same trials, repetitions, budget and versions may be written
+    again: that is how an interrupted search goes on.
+    """
+    if repetitions < 1:
+        raise BadInput(f"repetitions is a number of at least 1, not {repetitions}")
+    known = list(dict.fromkeys(p.group for p in suite.problems))
+    for group in groups:
+        if group not in known:
+            raise unknown(f"group in suite {suite.name!r}", group, known)
+    chosen = [parse_estimator(name) for name in names]
+    if len({spec.name for spec in chosen}) < len(chosen):
+        raise BadInput("an estimator is given twice: its settings go to one file")
+    found = []
+    for group in groups or known:
+        part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
+        for spec in chosen:
+            entry = estimators[spec.name]
+            tried = trials(entry, count, spec.settings, suite.name, group, identity(spec.name))
+            named = [
+                replace(
+                    spec,
+                    display=f"{spec.display} #{trial}",
+                    settings=settings,
+                    settings_from=dict.fromkeys(settings, "user"),
+                )
+                for trial, settings in enumerate(tried)
+            ]
+            listed = range(FIRST, FIRST + repetitions)
+            runs = plan(part, named, repetitions=listed, budget=budget, baselines=False)
+            file = baseline_file(suite.name, spec.name, folder)
+            search = Search(spec, group, tried, runs, file)
+            found.append(search)
+            old = record.read(file)
+            differs = {k: old["record"].get(group, {}).get(k) for k in _how(search)} != _how(search)
+            if group in old["settings"] and differs and not force:
+                raise BadInput(f"{file} has settings for {group!r}, found another way; "
+                               "--force overwrites them")  # fmt: skip
+    return found
+
+
+def tune(
+    found: Sequence[Search],
+    results: Callable[[], Store],
+    run: Callable[[list[RunSpec]], object],
+) -> Iterator[Tuned]:
+    """Make the runs of each group with `run`, read them from `results`, choose, write the files.
+
+    Yields what was chosen.
+    """
+    for group in dict.fromkeys(search.group for search in found):
+        together = [search for search in found if search.group == group]
+        turns = zip(*(_by_turn(search) for search in together))
+        run([spec for turn in turns for specs in turn for spec in specs])
+        with results() as store:
+            frames = store.runs(), store.hits(), store.problems()
+        for search in together:
+            tuned = _choose(search, *frames)
+            if not tuned.skipped:
+                _write(tuned)
+            yield tuned
+
+
+def _by_turn(search: Search) -> list[list[RunSpec]]:
+    """The runs trial by trial, so that estimators advance evenly."""
+    turns: dict[str, list[RunSpec]] = {search.name(t): [] for t in range(len(search.settings))}
+    for spec in search.runs:
+        turns[spec.estimator.display].append(spec)
+    return list(turns.values())
+
+
+def _choose(
+    search: Search, runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame
+) -> Tuned:
+    keys = {spec.key for spec in search.runs}
+    names = {search.name(trial): trial for trial in range(len(search.settings))}
+    ids = {spec.problem.id for spec in search.runs}
+    mine = runs["run_key"].isin(keys) & runs["estimator"].isin(names) & runs["problem"].isin(ids)
+    runs = runs[mine]
+    if (runs["status"] == "skipped").all():
+        return Tuned(search, 0, (), 0, str(runs["reason"].iloc[0]))
+    ranked = trial_scores(runs, hits[hits["run_key"].isin(keys)], problems)
+    scores = {names[name]: score for name, score, _ in ranked}
+    failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
+    best = ranked[0][1:]
+    # The first of equal trials: the defaults stay unless something is better.
+    chosen = min(names[name] for name, *score in ranked if tuple(score) == best)
+    return Tuned(search, chosen, tuple(scores[t] for t in range(len(scores))), failed)
+
+
+def _how(search: Search) -> dict[str, Any]:
+    """What makes two searches the same."""
+    first = search.runs[0]
+    return {
+        "trials": len(search.settings),
+        "repetitions": len({spec.repetition for spec in search.runs}),
+        "queries": sorted({spec.problem.budget for spec in search.runs}),
+        "suite_version": first.suite_version,
+        "estimator_version": search.estimator.version,
+        "fixed": search.estimator.settings,
+    }
+
+
+def _write(tuned: Tuned) -> None:
+    search = tuned.search
+    tables = record.read(search.file)
+    tables["settings"][search.group] = tuned.settings
+    space = estimators[search.estimator.name].space
+    tables["record"][search.group] = _how(search) | {
+        "first_repetition": FIRST,
+        "problems": list(dict.fromkeys(spec.problem.id for spec in search.runs)),
+        "score": DEFINITION,
+        "chosen": tuned.chosen,
+        "failed_runs": tuned.failed,
+        "zobench": zobench.__version__,
+        "date": datetime.now(UTC).date().isoformat(),
+        "space": {k: list(span) for k, span in space.items()},
+        "tried": [
+            {"score": round(score, 6), "settings": settings}
+            for score, settings in zip(tuned.scores, search.settings)
+        ],
+    }
+    record.write(search.file, tables, HEAD)
