@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from zobench.errors import BadInput
-from zobench.objectives.llm import corpus, models, pretrain, tasks
+from zobench.objectives.llm import corpus, models, pretrain
 from zobench.objectives.llm.batches import batches, encode, minibatch, room
 from zobench.objectives.llm.glue import GLUE, glue
 from zobench.objectives.llm.groups import groups
@@ -98,7 +98,7 @@ def test_tokenizer_is_one_token_a_word_and_pads_on_the_left(tokenizer):
     assert len(tokenizer) == len(vocabulary()) == len(set(vocabulary()))
     rows = tokenizer(["It was great, wasn't it?", "zxqv"], padding=True)["input_ids"]
     start, pad, unknown = tokenizer.convert_tokens_to_ids(["<s>", "<pad>", "<unk>"])
-    words = tokenizer.convert_tokens_to_ids("it was great ,".split())
+    words = tokenizer.convert_tokens_to_ids(["it", "was", "great", ","])
     assert rows[0][:5] == [start, *words]
     assert rows[1] == [pad] * (len(rows[0]) - 2) + [start, unknown]
 
@@ -244,7 +244,7 @@ def test_a_long_prompt_loses_its_first_words(tokenizer):
     task = Task("long", ["terrible", "great"], [("film " * 30 + "plot . it was", 1)], [], [])
     split = encode(task.train, task, tokenizer, 8)
     assert tokenizer.convert_ids_to_tokens(split.ids[0].tolist()) == (
-        "<s> film film plot . it was".split()  # seven, and room for the label word
+        ["<s>", "film", "film", "plot", ".", "it", "was"]  # seven, and room for the label word
     )
 
 
@@ -264,7 +264,9 @@ def test_the_loss_is_the_textbooks(net, tokenizer, task):
     assert split.words.single == (task is ONE)
     for seed in range(3):
         batch = minibatch(split, seed, 16)
-        assert float(label_loss(net, batch)) == pytest.approx(float(textbook_loss(net, batch)), 1e-5)
+        assert float(label_loss(net, batch)) == pytest.approx(
+            float(textbook_loss(net, batch)), 1e-5
+        )
 
 
 @pytest.mark.parametrize("task", [ONE, SEVERAL], ids=["one token", "several tokens"])
@@ -338,7 +340,7 @@ def archive(tmp_path) -> Path:
     (tmp_path / "SST-2").mkdir()
     (tmp_path / "RTE").mkdir()
     for part, count in (("train", 12), ("dev", 4)):
-        reviews = [f"a fine film , \"number {i}\u2028 \t{i % 2}\n" for i in range(count)]
+        reviews = [f'a fine film , "number {i}\u2028 \t{i % 2}\n' for i in range(count)]
         (tmp_path / "SST-2" / f"{part}.tsv").write_text("sentence\tlabel\n" + "".join(reviews))
         pairs = [f"{i}\tIt rains {i}.\tIt's wet.\t{'not_' * (i % 2)}entailment\n"
                  for i in range(count)]  # fmt: skip
@@ -426,7 +428,7 @@ FAULTS = {
     "task": (lambda _: generated("sentimant"), "did you mean 'sentiment'"),
     "glue": (lambda _: glue("sst3"), "did you mean 'sst2'"),
     "rho": (lambda _: generated("topic", rho=1.5), r"rho=1.5 is not in \[0, 1\)"),
-    "rows": (lambda _: generated("sentiment", sizes=(10**6, 1, 1)), "1000001 rows asked for"),
+    "rows": (lambda _: generated("topic", sizes=(20_000, 1, 1)), "more rows than .* 20000"),
     "label word": (lambda _: encoded(words("great", "zxqv")), "'zxqv' .* not known"),
     "same words": (lambda _: encoded(words("great", "Great")), "are the same tokens"),
     "no rows": (lambda _: encode([], words("great"), build_tokenizer(9), 64), "has no rows"),
@@ -455,8 +457,3 @@ def test_an_unreachable_hub_gives_one_line(monkeypatch, capfd):
         models.load("nobody/nothing")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
-
-
-def test_grammars_say_when_they_are_exhausted():
-    assert len(generated("topic", sizes=(20000, 1, 1)).train) == 20000
-    assert tasks.SIZES == (1000, 500, 1000)

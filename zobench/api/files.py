@@ -27,5 +27,7 @@ def write_tables(results: Results, **tables: pd.DataFrame) -> list[str]:
         try:
             frame.to_csv(results.folder / names[-1], index=False)
         except OSError as error:
-            raise BadInput(f"cannot write {results.folder / names[-1]}: {error.strerror}") from error
+            raise BadInput(
+                f"cannot write {results.folder / names[-1]}: {error.strerror}"
+            ) from error
     return names

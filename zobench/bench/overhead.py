@@ -46,7 +46,8 @@ def cheap(rounds: int, queries: int) -> Iterator[tuple[str, list[Line]]]:
     for dim in DIMS:
         cases = _objective_cases(dim, queries) | _estimator_cases(dim, queries)
         samples: dict[str, Sample] = {}
-        for done, samples in interleave(cases, rounds):
+        for done, found in interleave(cases, rounds):
+            samples = found
             yield f"sphere, d = {dim}: round {done} of {rounds}", lines
         floors = ("plain loop over f(x)", "zo-sgd in NumPy")
         floor = floors[0]
@@ -72,7 +73,8 @@ def bbob(rounds: int) -> Iterator[tuple[str, list[Line]]]:
             f"{name}: zobench": _timed(lambda name=name: _bbob_harness(name), total),
         }
         samples: dict[str, Sample] = {}
-        for done, samples in interleave(cases, rounds, warm_up=False):
+        for done, found in interleave(cases, rounds, warm_up=False):
+            samples = found
             yield f"BBOB, {name}: round {done} of {rounds}", lines
         lines = [*lines, *(Line(group, n, s, samples[floor]) for n, s in samples.items())]
     yield "done", lines
@@ -82,8 +84,8 @@ def _objective_cases(dim: int, queries: int) -> dict[str, Case]:
     """The objective in a plain loop, and behind the meter, one or many points a call."""
     points = np.random.default_rng(0).standard_normal((queries, dim))
     problem = _sphere(dim)
-    x = problem.params.flat()
-    probes: list[Probe] = [(1.0, Dense(point - x)) for point in points]
+    # A probe of scale 0 is the point itself: no direction is drawn, only evaluated and metered.
+    probes: list[Probe] = [(0.0, Dense(points[0]))] * queries
 
     def metered(size: int) -> Callable[[], None]:
         calls = [probes[k : k + size] for k in range(0, queries, size)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,9 @@ def random_search(f: Callable[[np.ndarray], float], x: np.ndarray, budget: int, 
 
 def cma_es(f: Callable[[np.ndarray], float], x: np.ndarray, budget: int, seed: int) -> float:
     """CMA-ES of the package `cma`, restarted with twice the population; the lowest value."""
-    import cma
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it misses matplotlib, which nobody needs here
+        import cma
 
     low, spent, population = math.inf, 0, None
     while True:

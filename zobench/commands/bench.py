@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(
@@ -13,17 +15,21 @@ app = typer.Typer(
 
 @app.command("step")
 def step(
-    model: str = typer.Option("", help="tiny, small, a folder or a hub id, instead of random."),
-    layers: int = typer.Option(8, help="Decoder layers of the random OPT."),
-    hidden: int = typer.Option(256, help="Its width."),
-    vocab: int = typer.Option(8192, help="Its vocabulary."),
-    heads: int = typer.Option(4, help="Its attention heads."),
-    batch: int = typer.Option(16, help="Examples a query."),
-    tokens: int = typer.Option(40, help="Tokens an example, before the label word."),
-    dtype: str = typer.Option("float32", help="float32, bfloat16 or float16."),
-    device: str = typer.Option("cpu", help="cpu or cuda."),
-    repeats: int = typer.Option(7, help="Rounds; every round times every method once."),
-    threads: int = typer.Option(0, help="Threads of torch. [default: torch's]", show_default=False),
+    model: Annotated[
+        str, typer.Option(help="tiny, small, a folder or a hub id, instead of random.")
+    ] = "",
+    layers: Annotated[int, typer.Option(help="Decoder layers of the random OPT.")] = 8,
+    hidden: Annotated[int, typer.Option(help="Its width.")] = 256,
+    vocab: Annotated[int, typer.Option(help="Its vocabulary.")] = 8192,
+    heads: Annotated[int, typer.Option(help="Its attention heads.")] = 4,
+    batch: Annotated[int, typer.Option(help="Examples a query.")] = 16,
+    tokens: Annotated[int, typer.Option(help="Tokens an example, before the label word.")] = 40,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    repeats: Annotated[int, typer.Option(help="Rounds; every round times every method once.")] = 7,
+    threads: Annotated[
+        int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
+    ] = 0,
 ) -> None:
     """Seconds a step of MeZO, MeZO-BCD and LOZO on a language model, against a textbook MeZO.
 
@@ -45,9 +51,11 @@ def step(
 
 @app.command("overhead")
 def overhead(
-    repeats: int = typer.Option(9, help="Rounds of the cheap cases."),
-    bbob_repeats: int = typer.Option(3, help="Rounds of the BBOB cases; 0 leaves them out."),
-    queries: int = typer.Option(20_000, help="Queries a sample of the cheap cases."),
+    repeats: Annotated[int, typer.Option(help="Rounds of the cheap cases.")] = 9,
+    bbob_repeats: Annotated[
+        int, typer.Option(help="Rounds of the BBOB cases; 0 leaves them out.")
+    ] = 3,
+    queries: Annotated[int, typer.Option(help="Queries a sample of the cheap cases.")] = 20_000,
 ) -> None:
     """What a query costs through zobench, against the plainest script that does the same.
 

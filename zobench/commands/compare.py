@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import typer
 
-ESTIMATORS = typer.Argument(
-    ..., metavar="ESTIMATOR...", help="name, name:setting=value,... or path/to/file.py:Name."
-)
-SUITE = typer.Option("quick", "--suite", "-s", help="A suite's name, or a path to a .toml file.")
-PROBLEM = typer.Option(
-    None, "--problem", "-p", metavar="PATTERN", help="Only these problems, such as 'sphere*'."
-)
-REPETITIONS = typer.Option(
-    None, "--repetitions", "-r", metavar="N", help="Runs of an estimator on a problem."
-)
-BUDGET = typer.Option(None, "--budget", "-b", metavar="N", help="Queries a run.")
-JOBS = typer.Option(1, "--jobs", "-j", metavar="N", help="Runs at the same time.")
-OUT = typer.Option(
-    None, "--out", "-o", metavar="FOLDER", help="Results folder. [default: results/SUITE]"
-)
-TIME = typer.Option(None, "--time-limit", metavar="S", help="Seconds a run may take.")
-MEMORY = typer.Option(None, "--memory-limit", metavar="MIB", help="MiB a run may use.")
-FRESH = typer.Option(False, "--fresh", help="Make all runs anew; earlier results are set aside.")
-DEFAULTS = typer.Option(False, "--defaults", help="Do not use tuned settings (baselines).")
-BASELINES = typer.Option(
-    None, "--baselines", metavar="FOLDER", help="Tuned settings of your own (zobench tune --out)."
+from zobench.commands.options import (
+    Baselines,
+    Budget,
+    Defaults,
+    Estimators,
+    Folder,
+    Fresh,
+    Jobs,
+    MemoryLimit,
+    Problems,
+    Repetitions,
+    Suite,
+    TimeLimit,
 )
 
 
 def compare(
-    estimators: list[str] = ESTIMATORS,
-    suite: str = SUITE,
-    problem: list[str] | None = PROBLEM,
-    repetitions: int | None = REPETITIONS,
-    budget: int | None = BUDGET,
-    jobs: int = JOBS,
-    out: Path | None = OUT,
-    time_limit: float | None = TIME,
-    memory_limit: float | None = MEMORY,
-    fresh: bool = FRESH,
-    defaults: bool = DEFAULTS,
-    baselines: Path | None = BASELINES,
-    every: bool = typer.Option(False, "--all", help="A table for every problem, however many."),
+    estimators: Estimators,
+    suite: Suite = "quick",
+    problem: Problems = None,
+    repetitions: Repetitions = None,
+    budget: Budget = None,
+    jobs: Jobs = 1,
+    out: Folder = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    fresh: Fresh = False,
+    defaults: Defaults = False,
+    baselines: Baselines = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="A table for every problem, however many.")
+    ] = False,
 ) -> None:
     """Run estimators on a suite and say which reaches the targets sooner, and by how much.
 
@@ -71,18 +65,18 @@ def compare(
 
 
 def run(
-    estimators: list[str] = ESTIMATORS,
-    suite: str = SUITE,
-    problem: list[str] | None = PROBLEM,
-    repetitions: int | None = REPETITIONS,
-    budget: int | None = BUDGET,
-    jobs: int = JOBS,
-    out: Path | None = OUT,
-    time_limit: float | None = TIME,
-    memory_limit: float | None = MEMORY,
-    fresh: bool = FRESH,
-    defaults: bool = DEFAULTS,
-    baselines: Path | None = BASELINES,
+    estimators: Estimators,
+    suite: Suite = "quick",
+    problem: Problems = None,
+    repetitions: Repetitions = None,
+    budget: Budget = None,
+    jobs: Jobs = 1,
+    out: Folder = None,
+    time_limit: TimeLimit = None,
+    memory_limit: MemoryLimit = None,
+    fresh: Fresh = False,
+    defaults: Defaults = False,
+    baselines: Baselines = None,
 ) -> None:
     """Run estimators on a suite and list the runs: the same as compare, without the verdict.
 

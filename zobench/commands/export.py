@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from zobench.commands.options import Suite
+
 
 def export(
-    results: Path | None = typer.Argument(
-        None, metavar="[RESULTS]", help="The results folder. [default: results/SUITE]"
-    ),
-    suite: str = typer.Option("quick", "--suite", "-s", help="A suite's name, or a .toml file."),
-    out: Path | None = typer.Option(
-        None, "--out", "-o", metavar="FILE", help="The CSV file. [default: leaderboards/SUITE.csv]"
-    ),
+    results: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RESULTS]", help="The results folder. [default: results/SUITE]"),
+    ] = None,
+    suite: Suite = "quick",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The CSV file.  [default: leaderboards/SUITE.csv]"
+        ),
+    ] = None,
 ) -> None:
     """Write the leaderboard of a suite as CSV: one row an estimator, dimension and group.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 
 def list_(
-    kind: str = typer.Argument("", metavar="[estimators|objectives|suites]", show_default=False),
-    name: str = typer.Argument("", metavar="[NAME]", show_default=False),
+    kind: Annotated[
+        str, typer.Argument(metavar="[estimators|objectives|suites]", show_default=False)
+    ] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
 ) -> None:
     """Show what there is: estimators, objectives and suites; with a NAME, all about it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,12 +13,17 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-NAME = typer.Argument(..., metavar="NAME", help="Small letters, digits and dashes: my-method.")
-OUT = typer.Option(None, "--out", metavar="FILE", help="The Python file. [default: ./NAME.py]")
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Small letters, digits and dashes: my-method.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="The Python file.  [default: ./NAME.py]"),
+]
 
 
 @app.command("estimator")
-def estimator(name: str = NAME, out: Path | None = OUT) -> None:
+def estimator(name: Name, out: Out = None) -> None:
     """Write an estimator of your own to start from.
 
     \b
@@ -28,7 +34,7 @@ def estimator(name: str = NAME, out: Path | None = OUT) -> None:
 
 
 @app.command("objective")
-def objective(name: str = NAME, out: Path | None = OUT) -> None:
+def objective(name: Name, out: Out = None) -> None:
     """Write an objective of your own, and a suite that uses it.
 
     \b

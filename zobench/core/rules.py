@@ -32,7 +32,8 @@ class SGD:
 
     def apply(self, params: Params, gradient: Recipe, t: int) -> None:
         lr = at(self.lr, t)
-        decay(params, gradient, lr * self.weight_decay)
+        if self.weight_decay:
+            decay(params, gradient, lr * self.weight_decay)
         for weight, direction in gradient.terms:
             params.add(-lr * weight, direction)
 

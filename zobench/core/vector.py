@@ -47,7 +47,7 @@ class VectorParams(Params):
             raise ValueError(f"shapes {shapes} hold {start} coordinates, x has shape {x.shape}")
         self.blocks = tuple(blocks)
         self.groups = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
-        self._dim = start
+        self._dim, self._single = start, len(blocks) == 1
         self._rows = np.empty((2, start))  # reused while the number of probes stays the same
 
     @property
@@ -63,6 +63,9 @@ class VectorParams(Params):
         return self._x.copy()
 
     def add(self, scale: float, direction: Direction) -> None:
+        if self._single and type(direction) is Noise:
+            noise.accumulate_one(self._x, scale, direction.law, direction.seed, 0)
+            return
         for block in self.blocks:
             terms = [(scale * w, p) for w, p in direction.expand(block)]
             if terms:
@@ -86,12 +89,16 @@ class VectorParams(Params):
 
     def rows(self, probes: Sequence[Probe]) -> np.ndarray:
         """The probed points, shape (len(probes), d). Valid until the next call."""
-        count = len(probes)
-        if len(self._rows) != count:
-            self._rows = np.empty((count, self._dim))
-        points = self._rows
+        count, points = len(probes), self._rows
+        if len(points) != count:
+            points = self._rows = np.empty((count, self._dim))
+        if count == 2 and self._single:
+            (plus, direction), (minus, other) = probes
+            if direction is other and type(direction) is Noise:
+                noise.pair(points, self._x, (plus, minus), direction.law, direction.seed)
+                return points
         points[:] = self._x
-        if len(self.blocks) == 1 and self._noise_rows(points, probes):
+        if self._single and self._noise_rows(points, probes):
             return points
         for row, (scale, direction) in zip(points, probes):
             for block in self.blocks if scale else ():
@@ -102,14 +109,12 @@ class VectorParams(Params):
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """The common case in one call: every probe along plain noise of one law."""
-        law = None
-        seeds = []
         for _, direction in probes:
-            if type(direction) is not Noise or direction.law != (law or direction.law):
+            if type(direction) is not Noise:
                 return False
-            law = direction.law
-            seeds.append(direction.seed)
-        if law is None:
+        laws = {direction.law for _, direction in probes}
+        if len(laws) != 1:
             return False
-        noise.rows(points, [scale for scale, _ in probes], law, seeds, 0)
+        seeds = [direction.seed for _, direction in probes]
+        noise.rows(points, [scale for scale, _ in probes], laws.pop(), seeds, 0)
         return True

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from zobench.bench.step import TEXTBOOK, Cost, Setup, measure
 from zobench.display import text
+
+if TYPE_CHECKING:
+    from zobench.bench.overhead import Line
 
 
 def show_step(setup: Setup, repeats: int, threads: int) -> None:
@@ -39,7 +44,9 @@ def show_step(setup: Setup, repeats: int, threads: int) -> None:
     shape = setup.model or (
         f"random OPT, {setup.layers} layers, hidden {setup.hidden}, vocabulary {setup.vocab}"
     )
-    typer.echo(f"{shape}; batch {setup.batch} x {setup.tokens} tokens, two label words of one token")
+    typer.echo(
+        f"{shape}; batch {setup.batch} x {setup.tokens} tokens, two label words of one token"
+    )
     typer.echo(f"{setup.dtype} on {setup.device}, {torch.get_num_threads()} threads, "
                f"medians of {repeats} interleaved rounds")  # fmt: skip
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
@@ -53,3 +60,41 @@ def progress(line: str) -> None:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
         sys.stderr.write(f"\r\x1b[K{text.shortened(line, columns - 1)}")
         sys.stderr.flush()
+
+
+def show_overhead(repeats: int, bbob_repeats: int, queries: int) -> None:
+    """Measure and print microseconds a query, and ratios to the plain script of the same work."""
+    from zobench.bench.overhead import bbob, cheap
+
+    lines: list[Line] = []
+    for what, found in cheap(repeats, queries):
+        lines = found
+        progress(what)
+    _show(lines, f"medians of {repeats} interleaved rounds of {queries:,} queries")
+    if bbob_repeats:
+        for what, found in bbob(bbob_repeats):
+            lines = found
+            progress(what)
+        _show(lines, f"medians of {bbob_repeats} interleaved rounds; wall clock, start-up included")
+    typer.echo("added, ratio: against the plain script, the nearest line above with ratio 1.")
+
+
+def _show(lines: Sequence[Line], what: str) -> None:
+    progress("")
+    for group in dict.fromkeys(line.group for line in lines):
+        rows = []
+        for line in lines:
+            if line.group == group:
+                low, high = (1e6 * value for value in line.seconds.spread)
+                first = line.seconds is line.floor
+                added = 1e6 * (line.seconds.median - line.floor.median)
+                rows.append([
+                    line.name,
+                    f"{1e6 * line.seconds.median:.2f}",
+                    f"{low:.2f} to {high:.2f}",
+                    "" if first else f"{added:+.2f}",
+                    "1" if first else f"{line.seconds.ratio(line.floor):.2f}",
+                ])  # fmt: skip
+        typer.echo(text.bold(f"{group} ({what})"))
+        head = ["", "us a query", "quartiles", "added", "ratio"]
+        typer.echo("\n".join([*text.table(head, rows), ""]))

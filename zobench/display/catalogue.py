@@ -107,7 +107,9 @@ def _suite(name: str) -> str:
 
     suite = load(name)
     lines = [f"{suite.name} (suite, version {suite.version})", ""]
-    lines += textwrap.wrap(suite.description, min(width(), WIDEST), initial_indent="  ", subsequent_indent="  ")
+    lines += textwrap.wrap(
+        suite.description, min(width(), WIDEST), initial_indent="  ", subsequent_indent="  "
+    )
     rows = [("problem", "group", "queries", "runs", "targets (easiest to hardest)")]
     for p in suite.problems:
         span = f"{len(p.targets)}: {p.targets[0]:.4g} to {p.targets[-1]:.4g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from time import monotonic
 
@@ -19,7 +19,9 @@ class Eta:
         self.left = Counter(_cell(spec) for spec in specs)
         self.budget = {_cell(spec): spec.problem.budget for spec in specs}
         self.made: Counter[Cell] = Counter()
-        self.seconds: Counter[Cell] = Counter()  # of steps, over the finished runs
+        self.seconds: defaultdict[Cell, float] = defaultdict(
+            float
+        )  # of steps, over the finished runs
         self.began = monotonic()
 
     def resumed(self, spec: RunSpec) -> None:

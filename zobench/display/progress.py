@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 FAILED = ("failed", "timeout", "oom")
+CELLS = 40  # of a problem and an estimator: with more, lines come by the clock
+PAUSE = 10.0  # seconds between two of them
 SHOWN = 6  # current runs that have a line of their own
 
 
@@ -86,7 +88,7 @@ class Bar:
 
 
 class Lines:
-    """One line on stderr when the last run of a problem and an estimator is done."""
+    """Lines on stderr: one for each cell that is done, or, of many cells, one now and then."""
 
     def __init__(self, eta: Eta, specs: Sequence[RunSpec], done: set[str]) -> None:
         self.eta = eta
@@ -94,7 +96,9 @@ class Lines:
         for spec in specs:
             if spec.key not in done:
                 self.waiting.setdefault(_cell(spec), set()).add(spec.key)
-        self.results: dict[tuple[str, str], list[Event]] = {}
+        self.many = len(self.waiting) > CELLS
+        self.results: dict[tuple[str, str], list[str]] = {}
+        self.told = self.eta.elapsed
 
     def on_event(self, event: Event) -> None:
         if event.kind != "finished":
@@ -103,23 +107,25 @@ class Lines:
         cell = _cell(event.spec)
         took = event.result.estimator_seconds + event.result.objective_seconds
         self.eta.finished(event.spec, took)
-        self.results.setdefault(cell, []).append(event)
+        self.results.setdefault(cell, []).append(event.result.status)
         self.waiting[cell].discard(event.spec.key)
-        if not self.waiting[cell]:
-            print(self._line(event), file=sys.stderr, flush=True)
+        last = event.made == event.total
+        if self.many and (last or self.eta.elapsed - self.told > PAUSE):
+            self.told = self.eta.elapsed
+            self._tell(event, "", [s for cell in self.results.values() for s in cell])
+        elif not self.many and not self.waiting[cell]:
+            self._tell(event, f" {', '.join(cell)}:", self.results[cell])
 
-    def _line(self, event: Event) -> str:
-        events = self.results.pop(_cell(event.spec))
-        results = [e.result for e in events if e.result is not None]
-        reached = sum(result.status == "target" for result in results)
-        words = [f"{reached} of {len(results)} reached the final target"]
+    def _tell(self, event: Event, where: str, statuses: list[str]) -> None:
+        words = [f"{statuses.count('target')} of {len(statuses)} reached the final target"]
         for status in (*FAILED, "diverged", "skipped"):
-            number = sum(result.status == status for result in results)
-            words += [f"{number} {status}"] if number else []
-        runs = f"[{event.made}/{event.total}]"
-        left = f"about {clock(self.eta.remaining)} left"
-        problem, estimator = _cell(event.spec)
-        return f"{runs} {problem}, {estimator}: {', '.join(words)} ({left})"
+            words += [f"{statuses.count(status)} {status}"] if status in statuses else []
+        last = event.made == event.total
+        left = (
+            f"took {clock(self.eta.elapsed)}" if last else f"about {clock(self.eta.remaining)} left"
+        )
+        line = f"[{event.made}/{event.total}]{where} {', '.join(words)} ({left})"
+        print(line, file=sys.stderr, flush=True)
 
 
 def _cell(spec: RunSpec) -> tuple[str, str]:

@@ -68,7 +68,7 @@ from zobench.registry import objectives
 
 # The defaults below are the settings; a suite gives others in its `settings = { ... }`.
 @objectives.register("$name")
-def $function(dim: int = 10, steepness: float = 100.0) -> VectorProblem:
+def $function(dim: int = 10, steepness: float = 10.0) -> VectorProblem:
     """One line for `zobench list`; then the formula, its minimum and where it is."""
     scales = steepness ** np.linspace(0.0, 1.0, dim)
 
@@ -85,7 +85,7 @@ def $function(dim: int = 10, steepness: float = 100.0) -> VectorProblem:
     return VectorProblem(f, start, minimum=0.0)
 ''')
 
-SUITE = Template('''\
+SUITE = Template("""\
 # Compare on your own objective:  zobench compare spsa random-search --suite ./$function.toml
 name = "$name"
 version = "1"               # raise it when results before and after must not be compared
@@ -97,6 +97,6 @@ repetitions = 5             # runs of every estimator on every problem, each wit
 id = "$name-d{dim}"         # one problem for each value in `expand`
 objective = "$file:$name"
 expand = { dim = [5, 20] }
-settings = { steepness = 100.0 }
+settings = { steepness = 10.0 }
 targets = { log10 = [2, -4], step = -0.5 }   # gaps to reach: 10^2, 10^1.5, ..., 10^-4
-''')
+""")

@@ -22,7 +22,9 @@ def new(kind: Kind, name: str, out: Path | None = None) -> tuple[list[Path], str
     and when a file exists.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name) or keyword.iskeyword(name):
-        raise BadInput(f"a name has small letters, digits and dashes, as in 'my-method'; not {name!r}")
+        raise BadInput(
+            f"a name has small letters, digits and dashes, as in 'my-method'; not {name!r}"
+        )
     registry = estimators if kind == "estimator" else objectives
     if name in registry.load():
         raise BadInput(f"there is an {kind} named {name!r} already; choose another name")

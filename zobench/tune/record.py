@@ -62,5 +62,5 @@ def _value(value: Any) -> str:
 
 
 def _key(key: str) -> str:
-    bare = key and all(c.isalnum() and c.isascii() or c in "-_" for c in key)
+    bare = key and all((c.isalnum() and c.isascii()) or c in "-_" for c in key)
     return key if bare else json.dumps(key, ensure_ascii=False)

@@ -23,7 +23,7 @@ DEFINITION = "mean over runs and targets of 1 - log(queries to target)/log(budge
 
 
 def progress(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> pd.Series:
-    """The score of each run in [0, 1], indexed by run_key; all arguments as the store gives them."""
+    """The score of each run in [0, 1], by run_key; all arguments as the store gives them."""
     budgets = problems.groupby("problem")["budget"].first()
     counts = problems.groupby("problem")["target_index"].nunique()
     known = runs.set_index("run_key")[["problem", "scored"]]

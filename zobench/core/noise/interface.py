@@ -104,6 +104,19 @@ def rows(
     _arrays().rows(points, scales, code, seeds, block, stream, start)
 
 
+def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: int) -> None:
+    """`accumulate` of one direction into a float64 vector, unchecked: a call costs a microsecond."""
+    _kernels().accumulate(out, scale, _code[law], seed, block, DIRECTION, 0)
+
+
+def pair(points: np.ndarray, x: np.ndarray, scales: tuple[float, float], law: str, seed: int) -> None:
+    """points = x + scales z for the two probes of a pair, in block 0, unchecked.
+
+    `points`: float64, shape (2, d), contiguous; `x`: float64, shape (d,).
+    """
+    _kernels().pair(points, x, *scales, _code[law], seed, 0)
+
+
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:
     """Elements `start` to `stop` of a stream: float32, shape (stop - start,).
 
@@ -127,6 +140,13 @@ def _checked(law: str, block: int, stream: int, start: int) -> int:
 
 def _bad_seed(seed: int) -> BadInput:
     return BadInput(f"noise: seed {seed} is not in [0, 2^63)")
+
+
+@functools.cache
+def _kernels() -> ModuleType:
+    from zobench.core.noise import cpu
+
+    return cpu
 
 
 @functools.cache

@@ -75,10 +75,10 @@ class TensorProblem(InPlaceProblem):
         return self.params
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
-        self._gaps = []
+        self._gaps = seen = []
         losses = super().losses(probes, seed)
         self.samples += len(probes)
-        self.seen = self._gaps
+        self.seen, self._gaps = seen, []
         return losses
 
     def loss(self, seed: int) -> float:

@@ -1,0 +1,42 @@
+"""Suites of a test's own, and results without what may differ between two executions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zobench.harness.plan import plan
+from zobench.harness.suite import Suite, load
+
+ELEMENTS = Path(__file__).with_name("harness_elements.py")
+VARYING = ("seconds", "estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio")
+VARYING = (*VARYING, "started", "attempt", "environment")
+
+
+def element(name: str) -> str:
+    """A test's own element, as a user writes it on the command line."""
+    return f"{ELEMENTS}:{name}"
+
+
+def suite_of(folder: Path, objective: str = "bowl", settings: str = "", **top: object) -> Suite:
+    """A suite of one problem; values of `top` are TOML."""
+    lines = {"budget": 200, "repetitions": 2, "targets": [10.0, 1.0, 1e-9], **top}
+    text = 'name = "t"\nversion = "1"\n' + "".join(f"{k} = {v}\n" for k, v in lines.items())
+    text += f'[[problem]]\nid = "p"\nobjective = "{element(objective)}"\n'
+    file = folder / "t.toml"
+    file.write_text(text + f"settings = {{ {settings} }}\n")
+    return load(file)
+
+
+def specs_of(folder: Path, *estimators: str, objective: str = "bowl", **more):
+    """The plan of a suite of one problem for test estimators such as "walk:n=2"."""
+    suite = suite_of(folder, objective, **more)
+    return plan(suite, [element(e) for e in estimators])
+
+
+def comparable(frame):
+    """A frame of runs as rows that two executions must agree on."""
+    return (
+        frame.drop(columns=[c for c in VARYING if c in frame])
+        .sort_values("run_key")
+        .reset_index(drop=True)
+    )

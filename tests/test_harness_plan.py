@@ -1,0 +1,152 @@
+"""Plans: keys and seeds that depend on what they should, and settings with their origin."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from harness_tools import ELEMENTS, element, specs_of, suite_of
+
+from zobench.errors import BadInput
+from zobench.harness.chosen import identity, parse_estimator, settled
+from zobench.harness.plan import RunSpec, plan
+
+WALK = element("walk")
+
+
+def test_settings_are_typed_and_checked():
+    spec = parse_estimator(f"{WALK}:n=3,size=1e-2")
+    assert spec.settings == {"n": 3, "size": 0.01}
+    assert spec.settings_from == {"n": "user", "size": "user"}
+    assert spec.display == f"{WALK}:n=3,size=1e-2"
+    assert identity(spec.name) == "harness_elements.py:walk"
+    assert parse_estimator("mezo").name == "mezo"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mezoo", "did you mean 'mezo'"),
+        ("mezo:lrr=1", "did you mean 'lr'"),
+        ("mezo:lr=fast", "takes a float"),
+        ("mezo:lr", "write name=value"),
+        ("mezo:lr=1,lr=2", "given twice"),
+        (str(ELEMENTS), "which estimator of the file"),
+        (element("wlak"), "has no estimator 'wlak'"),
+        ("no/such.py:walk", "no file"),
+    ],
+)
+def test_a_wrong_estimator_is_one_line(text, words):
+    with pytest.raises(BadInput, match=words) as caught:
+        parse_estimator(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_baselines_lie_below_the_users_settings(tmp_path):
+    (tmp_path / "t").mkdir()
+    file = tmp_path / "t" / "harness_elements-walk.toml"
+    file.write_text("trials = 3\n[settings.bowl]\nsize = 0.7\nn = 4\n[settings.other]\nn = 9\n")
+    user = parse_estimator(f"{WALK}:n=2")
+    spec = settled(user, "t", "bowl", folder=tmp_path)
+    assert spec.settings == {"size": 0.7, "n": 2}
+    assert spec.settings_from == {"size": "baseline", "n": "user"}
+    spec = settled(user, "t", "absent", folder=tmp_path)
+    assert spec.settings == {"size": 0.3, "n": 2}
+    assert spec.settings_from == {"size": "default", "n": "user"}
+    assert settled(user, "t", "bowl", False, tmp_path).settings["size"] == 0.3
+    file.write_text("[settings.bowl]\nsize = 0.7\nm = 4\n")
+    with pytest.raises(BadInput, match=r"walk.toml line 1: .*no setting named 'm'"):
+        settled(user, "t", "bowl", folder=tmp_path)
+
+
+def test_runs_come_problem_by_problem_with_estimators_in_turn(tmp_path):
+    specs = specs_of(tmp_path, "walk", "walk:n=2", repetitions=3)
+    order = [(s.repetition, s.estimator.settings["n"]) for s in specs]
+    assert order == [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_a_spec_survives_json(tmp_path):
+    for spec in specs_of(tmp_path, "walk:n=2", instances='"1-3"', repetitions=3):
+        again = RunSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
+        assert again == spec
+        assert again.key == spec.key
+        assert again.settings["instance"] == spec.repetition + 1
+
+
+def test_a_key_names_what_defines_the_result(tmp_path):
+    (spec,) = specs_of(tmp_path, "walk", repetitions=1)
+    p, e = spec.problem, spec.estimator
+    assert len(spec.key) == 24
+    same = [
+        replace(spec, problem=replace(p, time_limit=5.0, memory_limit=9.0, group="g", how="h")),
+        replace(spec, problem=replace(p, repetitions=50)),
+        replace(spec, problem=replace(p, objective=f"/elsewhere/{identity(p.objective)}")),
+        replace(spec, estimator=replace(e, display="other", settings_from={})),
+        replace(spec, estimator=replace(e, settings=dict(reversed(e.settings.items())))),
+    ]
+    other = [
+        replace(spec, suite="u"),
+        replace(spec, suite_version="2"),
+        replace(spec, repetition=1),
+        replace(spec, problem=replace(p, id="q")),
+        replace(spec, problem=replace(p, version="2")),
+        replace(spec, problem=replace(p, budget=p.budget + 1)),
+        replace(spec, problem=replace(p, settings=p.settings | {"dim": 5})),
+        replace(spec, problem=replace(p, instances=(7,))),
+        replace(spec, problem=replace(p, targets=(1.0,))),
+        replace(spec, problem=replace(p, scored="current")),
+        replace(spec, estimator=replace(e, version="2")),
+        replace(spec, estimator=replace(e, name=element("typo"))),
+        replace(spec, estimator=replace(e, settings=e.settings | {"n": 2})),
+    ]
+    assert {s.key for s in same} == {spec.key}
+    assert len({s.key for s in [spec, *other]}) == len(other) + 1
+
+
+def test_keys_and_seeds_are_frozen(tmp_path):
+    """The seeds of these names must never change: stored results would lose their meaning."""
+    suite = suite_of(tmp_path)
+    spec = plan(suite, ["random-search"], repetitions=[3])[0]
+    spec = replace(spec, suite="bbob-small", suite_version="1.0")
+    assert spec.problem_seed == 4453968859374139108
+    assert spec.estimator_seed == 1063952819344215621
+
+
+def test_adding_a_problem_or_an_estimator_changes_no_other_run(tmp_path):
+    few = specs_of(tmp_path, "walk")
+    many = specs_of(tmp_path, "walk:n=2", "walk", repetitions=4)
+    keys = {s.key: (s.problem_seed, s.estimator_seed) for s in many}
+    assert all(keys[s.key] == (s.problem_seed, s.estimator_seed) for s in few)
+    suite = suite_of(tmp_path)
+    more = replace(suite, problems=(replace(suite.problems[0], id="new"), *suite.problems))
+    assert {s.key for s in few} < {s.key for s in plan(more, [WALK])}
+
+
+def test_seeds_are_shared_where_they_should_be(tmp_path):
+    a, b, c, d = specs_of(tmp_path, "walk", "typo")
+    assert a.problem_seed == b.problem_seed != c.problem_seed
+    assert len({s.estimator_seed for s in (a, b, c, d)}) == 4
+    far = plan(suite_of(tmp_path), [WALK], repetitions=range(1000, 1003))
+    assert [s.repetition for s in far] == [1000, 1001, 1002]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"budget": 0}, {"repetitions": 0}, {"time_limit": -1.0}, {"memory_limit": 0.0}]
+)
+def test_a_plan_refuses_limits_that_cannot_be(tmp_path, wrong):
+    with pytest.raises(BadInput, match=next(iter(wrong))):
+        plan(suite_of(tmp_path), [WALK], **wrong)
+    with pytest.raises(BadInput, match="given twice"):
+        plan(suite_of(tmp_path), [WALK, WALK])
+
+
+def test_a_moved_file_keeps_its_results(tmp_path):
+    copy = tmp_path / "harness_elements.py"
+    copy.write_bytes(Path(ELEMENTS).read_bytes())
+    suite = suite_of(tmp_path)
+    (here,) = plan(suite, [WALK], repetitions=1)
+    (there,) = plan(suite, [f"{copy}:walk"], repetitions=1)
+    assert here.key == there.key
+    assert here.estimator_seed == there.estimator_seed

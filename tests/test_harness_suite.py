@@ -1,0 +1,156 @@
+"""Suite files: what they may say, and how their faults are told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from harness_tools import element
+
+from zobench.errors import BadInput
+from zobench.harness.suite import load, suite_files
+
+HEAD = 'name = "s"\nversion = "1"\nbudget = 100\ntargets = [1.0]\n'
+PROBLEM = f'[[problem]]\nid = "p"\nobjective = "{element("bowl")}"\n'
+
+
+def read(folder, text):
+    file = folder / "s.toml"
+    file.write_text(text)
+    return load(file)
+
+
+def test_a_suite_as_written(tmp_path):
+    suite = read(
+        tmp_path,
+        HEAD
+        + 'time_limit = 2.5\ndescription = "d"\n'
+        + PROBLEM
+        + "settings = { dim = 2, noisy = true }\nrepetitions = 3\nbudget = 1e3\n"
+        + 'scored = "current"\nmemory_limit = 64\ngroup = "g"\n',
+    )
+    (p,) = suite.problems
+    assert (suite.name, suite.version, suite.description) == ("s", "1", "d")
+    assert (p.id, p.group, p.scored, p.budget, p.repetitions) == ("p", "g", "current", 1000, 3)
+    assert p.settings == {"dim": 2, "noisy": True, "instance": 1, "pause": 0.0}
+    assert (p.time_limit, p.memory_limit, p.targets) == (2.5, 64, (1.0,))
+
+
+def test_expand_makes_every_combination(tmp_path):
+    text = HEAD + '[[problem]]\nid = "b{dim}-{instance}"\n' + PROBLEM.partition('"p"\n')[2]
+    suite = read(tmp_path, text + 'group = "d{dim}"\nexpand = { instance = "1-2,7", dim = [2, 5] }')
+    assert [p.id for p in suite.problems] == ["b2-1", "b5-1", "b2-2", "b5-2", "b2-7", "b5-7"]
+    assert suite.problem("b5-7").settings["dim"] == 5
+    assert suite.problem("b5-7").settings["instance"] == 7
+    assert suite.problem("b5-7").group == "d5"
+
+
+def test_instances_go_with_repetitions(tmp_path):
+    (p,) = read(tmp_path, HEAD + PROBLEM + 'instances = "1-2,71-72"').problems
+    assert p.repetitions == 4
+    assert [p.instance(r) for r in range(4)] == [1, 2, 71, 72]
+    assert "instance" not in p.settings
+    beyond = {p.instance(r) for r in range(1000, 1100)}
+    assert len(beyond) == 100
+    assert not beyond & {1, 2, 71, 72}
+
+
+def test_the_three_forms_of_targets(tmp_path):
+    def targets(form):
+        return read(tmp_path, HEAD.replace("[1.0]", form) + PROBLEM).problems[0]
+
+    assert targets("[0.5, 3]").targets == (3.0, 0.5)
+    coco = targets("{ log10 = [2, -8], step = -0.2 }").targets
+    assert len(coco) == 51
+    assert (coco[0], coco[10], coco[-1]) == (100.0, 1.0, 1e-8)
+    part = targets('{ start = 0.8, reference = 0.4, fractions = [0.5, 1], how = "best of 3" }')
+    assert part.targets == pytest.approx((0.6, 0.4))
+    assert part.how == "best of 3"
+
+
+def test_pick_takes_globs(tmp_path):
+    text = HEAD + PROBLEM.replace('"p"', '"a{dim}"') + "expand = { dim = [2, 3, 10] }"
+    suite = read(tmp_path, text)
+    assert [p.id for p in suite.pick(["a1*", "a2"]).problems] == ["a2", "a10"]
+    assert suite.pick([]) is suite
+    with pytest.raises(BadInput, match="did you mean 'a10'"):
+        suite.pick(["a1x"])
+    with pytest.raises(BadInput, match="did you mean 'a2'"):
+        suite.problem("a22")
+
+
+def test_an_objective_file_is_found_beside_the_suite(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from zobench.core.problem import VectorProblem\n"
+        "def cup(dim: int = 2):\n"
+        "    return VectorProblem(lambda x: (x**2).sum(1), lambda rng: rng.normal(size=dim))\n"
+    )
+    text = HEAD + '[[problem]]\nid = "p"\nobjective = "mine.py:cup"\n'
+    (p,) = read(tmp_path, text).problems
+    assert p.objective == f"{tmp_path / 'mine.py'}:cup"
+    assert p.group == "cup"
+    assert p.version not in ("", "1")
+
+
+FAULTS = [  # what is added or replaced, the line of the fault, words of the message
+    (HEAD + PROBLEM + "budget = \n", 8, "Invalid value"),
+    (HEAD + PROBLEM + 'id = "q"\n', 8, "Cannot overwrite"),
+    (HEAD + "budgett = 3\n" + PROBLEM, 5, "did you mean 'budget'"),
+    (HEAD + PROBLEM + "repetition = 3\n", 8, "did you mean 'repetitions'"),
+    (HEAD + PROBLEM + "\n\nsettings = { dmi = 3 }\n", 10, "did you mean 'dim'"),
+    (HEAD + PROBLEM + "[problem.settings]\nnoisy = true\ndim = 2.5\n", 10, "takes a int"),
+    (HEAD + '[[problem]]\nid = "a"\nobjective = "spheer"\n', 7, "did you mean 'sphere'"),
+    (HEAD + '[[problem]]\nid = "a"\n', 5, "lacks 'objective'"),
+    (HEAD + '[[problem]]\nobjective = "sphere"\n', 5, "lacks 'id'"),
+    (HEAD.replace("budget = 100\n", "") + PROBLEM, 4, "lacks 'budget'"),
+    (HEAD.replace("targets = [1.0]\n", "") + PROBLEM, 4, "lacks 'targets'"),
+    (HEAD.replace('version = "1"\n', "") + PROBLEM, 1, "lacks 'version'"),
+    (HEAD.replace('"1"', "1") + PROBLEM, 2, "version must be text"),
+    (HEAD + PROBLEM + "\n" + PROBLEM, 10, "two problems have the id 'p'"),
+    (HEAD.replace("100", "0") + PROBLEM, 3, "budget must be above 0"),
+    (HEAD + PROBLEM + "# budget\nbudget = 1.5\n", 9, "whole number"),
+    (HEAD + PROBLEM + "budget = true\n", 8, "whole number"),
+    (HEAD + PROBLEM + "time_limit = -1\n", 8, "above 0"),
+    (HEAD.replace("[1.0]", "[]") + PROBLEM, 4, "no targets"),
+    (HEAD.replace("[1.0]", "[1, 1]") + PROBLEM, 4, "twice"),
+    (HEAD.replace("[1.0]", "[nan]") + PROBLEM, 4, "not finite"),
+    (HEAD.replace("[1.0]", "3.0") + PROBLEM, 4, "targets are a list"),
+    (HEAD.replace("[1.0]", "{ log10 = [2, -8], step = 1 }") + PROBLEM, 4, "do not lead"),
+    (HEAD.replace("[1.0]", "{ start = 1, fractions = [1] }") + PROBLEM, 4, "lack 'reference'"),
+    (HEAD + PROBLEM + 'scored = "final"\n', 8, "'current' or 'best'"),
+    (HEAD + PROBLEM + 'instances = "5-1"\n', 8, "no list of numbers"),
+    (HEAD + PROBLEM + "instances = [1]\nrepetitions = 2\n", 9, "2 repetitions, but 1 instances"),
+    (HEAD + PROBLEM + 'group = "{size}"\n', 8, "does not fit expand"),
+    (HEAD + PROBLEM + "expand = { dim = [] }\n", 8, "needs values"),
+    (HEAD + PROBLEM + "expand = { dim = [2, 3] }\n", 6, "two problems have the id"),
+    (HEAD + "problem = 3\n", 5, "problem must be a list"),
+    ('description = """\nbudgett = 1\n"""\n' + HEAD + "budgett = 3\n" + PROBLEM, 8, "budget"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "words"), FAULTS, ids=[f[2] for f in FAULTS])
+def test_a_fault_is_one_line_that_names_file_and_line(tmp_path, text, line, words):
+    with pytest.raises(BadInput) as caught:
+        read(tmp_path, text)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 's.toml'} line {line}: ")
+    assert words in message
+    assert "\n" not in message
+
+
+def test_files_that_are_not_there_or_no_text(tmp_path):
+    with pytest.raises(BadInput, match="no suite file"):
+        load(tmp_path / "none.toml")
+    with pytest.raises(BadInput, match="no suite named 'no-such-suite'"):
+        load("no-such-suite")
+    (tmp_path / "s.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match="no UTF-8"):
+        load(tmp_path / "s.toml")
+
+
+def test_every_shipped_suite_loads():
+    for name, path in suite_files().items():
+        suite = load(name)
+        assert suite.name == path.stem
+        assert re.fullmatch(r"\d+(\.\d+)*", suite.version)
+        assert suite.description
