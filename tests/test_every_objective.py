@@ -55,7 +55,7 @@ def dot(problem, gradients, direction) -> float:
     )
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818
     """What a failing loss raises."""
 
 

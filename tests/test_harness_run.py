@@ -39,7 +39,9 @@ def test_hits_of_evaluated_points_are_exact_inside_a_call(tmp_path):
 
 def test_the_current_point_is_scored_where_it_stands(tmp_path):
     targets = [3.0, 1.0, 0.5]
-    result = script(tmp_path, (1.0, 1.8), (1.5,), (1.4,), (1.3,), scored='"current"', targets=targets)
+    result = script(
+        tmp_path, (1.0, 1.8), (1.5,), (1.4,), (1.3,), scored='"current"', targets=targets
+    )
     assert [(q, round(s, 6)) for q, _, s, _ in result.trace] == [
         (0, 4.0),
         (2, 2.56),

@@ -67,7 +67,9 @@ def test_the_gap_of_a_large_function_is_zero_at_its_optimum(function, tmp_path, 
     suite[0]._best_parameter("print")
     best = np.loadtxt(next(tmp_path.iterdir()))
     assert problem.f(best[None])[0] - problem.minimum == pytest.approx(0.0, abs=1e-8)
-    assert np.all(problem.f(best + np.random.default_rng(0).standard_normal((9, 80))) > problem.minimum)
+    assert np.all(
+        problem.f(best + np.random.default_rng(0).standard_normal((9, 80))) > problem.minimum
+    )
 
 
 @pytest.mark.parametrize("name", ["bbob", "bbob-largescale"])

@@ -67,7 +67,8 @@ def test_the_correlation_is_the_one_named(instance):
         found[correlation] = np.corrcoef(t, e)[0, 1]
         gain = t.sum() * e.sum() / (len(t) * (t * e).sum())
         assert f.bcd_gain() == pytest.approx(gain)
-        assert build(correlation=correlation).describe()["bcd_gain"] == pytest.approx(gain)
+        facts = build(correlation=correlation, instance=instance).describe()
+        assert facts["bcd_gain"] == pytest.approx(gain)
     assert abs(found["none"]) < 0.02
     assert found["positive"] == pytest.approx(1.0)
     assert found["negative"] < -0.3
@@ -80,7 +81,7 @@ def test_without_spread_all_blocks_are_alike():
 
 
 def test_moments_of_the_two_point_estimate_in_a_block():
-    """E|z c|^2 = (s + 2) |g_b|^2 and E c^2 z'Hz = t_b |g_b|^2 + 2 g_b'H_b g_b, exact for quadratics."""
+    """E|cz|^2 = (s + 2) |g_b|^2 and E c^2 z'Hz = t_b |g_b|^2 + 2 g_b'H_b g_b, exact here."""
     problem = build(dim=60, blocks=4)
     g = gradients(problem)
     width, block = 15, 1
@@ -103,7 +104,7 @@ def test_moments_of_the_two_point_estimate_in_a_block():
 
 
 def best_decreases(problem):
-    """(over all coordinates, mean over random blocks): best expected decrease, one learning rate."""
+    """(all coordinates, mean over random blocks): best expected decrease, one learning rate."""
     f = problem.function
     bent = curvature(problem, gradients(problem))
     t, e = f.traces(), f.energies()

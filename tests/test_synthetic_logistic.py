@@ -10,7 +10,9 @@ from zobench.registry import objectives
 
 
 def build(**given):
-    problem = objectives["logistic"].build({"dim": 50, "examples": 120, "dtype": "float64", **given})
+    problem = objectives["logistic"].build(
+        {"dim": 50, "examples": 120, "dtype": "float64", **given}
+    )
     problem.start(1)
     return problem
 
@@ -30,7 +32,9 @@ def test_no_other_method_finds_a_lower_loss(given):
         p = 1.0 / (1.0 + np.exp(-signed @ w))
         return (p * (1 - p) * (signed @ v)) @ signed / n + v / n
 
-    found = minimize(loss, np.zeros(signed.shape[1]), jac=True, hessp=bend, method="trust-ncg", tol=1e-10)
+    found = minimize(
+        loss, np.zeros(signed.shape[1]), jac=True, hessp=bend, method="trust-ncg", tol=1e-10
+    )
     assert problem.minimum == pytest.approx(found.fun, abs=1e-12)
     np.testing.assert_allclose(problem.optimum().numpy(), found.x, atol=1e-5)
     problem.x.copy_(problem.optimum())
@@ -65,7 +69,9 @@ def test_a_minibatch_gradient_is_that_of_its_losses():
     _, gradients = problem.gradient(6)
     d = Noise(9)
     high, low = problem.losses([(1e-5, d), (-1e-5, d)], 6)
-    slope = sum(float(g @ problem.params.dense(d, b)) for g, b in zip(gradients, problem.params.blocks))
+    slope = sum(
+        float(g @ problem.params.dense(d, b)) for g, b in zip(gradients, problem.params.blocks)
+    )
     assert (high - low) / 2e-5 == pytest.approx(slope, rel=1e-5)
     other = torch.cat(list(problem.gradient(7)[1]))
     assert not torch.allclose(other, torch.cat(list(gradients)))

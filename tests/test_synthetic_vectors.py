@@ -175,7 +175,9 @@ def test_frozen_noise_belongs_to_the_point(law):
 
 def test_draws_of_neighbouring_rows_and_calls_are_independent():
     rows = noisy("additive", 0.0, 1.0)
-    calls = np.array([noisy("additive", 0.0, 1.0, count=1, seed=fold(9, k))[0] for k in range(4000)])
+    calls = np.array(
+        [noisy("additive", 0.0, 1.0, count=1, seed=fold(9, k))[0] for k in range(4000)]
+    )
     for z in (rows, calls):
         assert abs(np.corrcoef(z[:-1], z[1:])[0, 1]) < 4.0 / math.sqrt(len(z))
     assert stats.kstest(calls, "norm").pvalue > 1e-3

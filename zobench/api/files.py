@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zobench.api.frame import Frame
 from zobench.errors import BadInput
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from zobench.api.making import Results
 
 
@@ -19,7 +18,7 @@ def write_runs(results: Results) -> list[str]:
     return write_tables(results, runs=results.runs.drop(columns="describe"), hits=hits)
 
 
-def write_tables(results: Results, **tables: pd.DataFrame) -> list[str]:
+def write_tables(results: Results, **tables: Frame) -> list[str]:
     """Write each table as <name>.csv into the results folder; their names."""
     names = []
     for name, frame in tables.items():

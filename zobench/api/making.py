@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zobench.api.frame import Frame
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.suite import Suite, load
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from zobench.harness.pool import Event
 
 FAILED = ("failed", "timeout", "oom")  # what makes a command exit with status 1
@@ -50,10 +49,10 @@ class Results:
     specs: list[RunSpec]
     folder: Path
     counts: dict[str, int]  # how many runs ended how in this call, and "resumed"
-    runs: pd.DataFrame
-    hits: pd.DataFrame
-    traces: pd.DataFrame
-    problems: pd.DataFrame
+    runs: Frame
+    hits: Frame
+    traces: Frame
+    problems: Frame
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -114,7 +113,7 @@ def read(
     columns = ["suite", "problem", "estimator", "repetition"]
     wanted = [cell in cells for cell in runs[columns].itertuples(index=False, name=None)]
     runs = runs[wanted].reset_index(drop=True)
-    keys = set(runs["run_key"])
+    keys = list(set(runs["run_key"]))
     asked = {(s.suite, s.problem.id) for s in specs}
     pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
     return Results(

@@ -161,7 +161,7 @@ def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
         model = models.random_opt(*shape, dtype=setup.dtype, device=setup.device)
     if setup.tokens >= room(model):
         raise BadInput(f"tokens must be below {room(model)} for this model, not {setup.tokens}")
-    vocab = model.get_input_embeddings().weight.shape[0]  # pyright: ignore
+    vocab = int(model.get_input_embeddings().weight.shape[0])  # pyright: ignore
     draw = torch.Generator().manual_seed(0)
     place = models.as_device(setup.device)
     ids = torch.randint(3, vocab, (setup.batch, setup.tokens), generator=draw).to(place)

@@ -23,7 +23,7 @@ class Sample:
     def spread(self) -> tuple[float, float]:
         """The lower and the upper quartile."""
         if len(self.values) < 2:
-            return self.values[0], self.values[0]
+            return self.median, self.median
         low, _, high = quantiles(self.values, n=4, method="inclusive")
         return low, high
 

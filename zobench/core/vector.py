@@ -48,6 +48,7 @@ class VectorParams(Params):
         self.blocks = tuple(blocks)
         self.groups = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self._dim, self._single = start, len(blocks) == 1
+        self._views = [(self._x[b.span], b.index) for b in blocks]
         self._rows = np.empty((2, start))  # reused while the number of probes stays the same
 
     @property
@@ -63,8 +64,9 @@ class VectorParams(Params):
         return self._x.copy()
 
     def add(self, scale: float, direction: Direction) -> None:
-        if self._single and type(direction) is Noise:
-            noise.accumulate_one(self._x, scale, direction.law, direction.seed, 0)
+        if type(direction) is Noise:
+            for view, index in self._views:
+                noise.accumulate_one(view, scale, direction.law, direction.seed, index)
             return
         for block in self.blocks:
             terms = [(scale * w, p) for w, p in direction.expand(block)]
@@ -98,7 +100,7 @@ class VectorParams(Params):
                 noise.pair(points, self._x, (plus, minus), direction.law, direction.seed)
                 return points
         points[:] = self._x
-        if self._single and self._noise_rows(points, probes):
+        if self._noise_rows(points, probes):
             return points
         for row, (scale, direction) in zip(points, probes):
             for block in self.blocks if scale else ():
@@ -116,5 +118,7 @@ class VectorParams(Params):
         if len(laws) != 1:
             return False
         seeds = [direction.seed for _, direction in probes]
-        noise.rows(points, [scale for scale, _ in probes], laws.pop(), seeds, 0)
+        scales, law = [scale for scale, _ in probes], laws.pop()
+        for block in self.blocks:
+            noise.rows(points[:, block.span], scales, law, seeds, block.index)
         return True

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import typer
 
+from zobench.api.frame import Frame
 from zobench.api.making import FAILED, Request, Results, make_runs
 from zobench.display import text
 from zobench.display.progress import shown
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MANY = 60  # runs in a table
 TROUBLES = 8  # reasons that are listed
@@ -48,7 +45,7 @@ def show_runs(request: Request) -> int:
     return int(results.failed)
 
 
-def troubles(runs: pd.DataFrame) -> Iterator[str]:
+def troubles(runs: Frame) -> Iterator[str]:
     """Runs that failed, diverged or were skipped: how many, and why."""
     for statuses, what in (
         (FAILED, "failed"),

@@ -12,17 +12,15 @@ reaches a target, say) are ordered by the rank of their final scores.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import pandas as pd
+from zobench.api.frame import Frame
 
 DEFINITION = "mean over runs and targets of 1 - log(queries to target)/log(budget), 0 if missed"
 
 
-def progress(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> pd.Series:
+def progress(runs: Frame, hits: Frame, problems: Frame) -> Frame:
     """The score of each run in [0, 1], by run_key; all arguments as the store gives them."""
     budgets = problems.groupby("problem")["budget"].first()
     counts = problems.groupby("problem")["target_index"].nunique()
@@ -38,9 +36,7 @@ def progress(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> 
     return shares.rename("progress")
 
 
-def trial_scores(
-    runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame
-) -> list[tuple[str, float, float]]:
+def trial_scores(runs: Frame, hits: Frame, problems: Frame) -> list[tuple[str, float, float]]:
     """(display name, score, tie-breaker) of each trial, the best first; `estimator` is the trial.
 
     The score averages runs within a problem, then problems. The tie-breaker is the mean over

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zobench
+from zobench.api.frame import Frame
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import EstimatorSpec, baseline_file, identity, parse_estimator
 from zobench.harness.plan import RunSpec, plan
@@ -20,8 +21,6 @@ from zobench.tune.score import DEFINITION, trial_scores
 from zobench.tune.space import trials
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from zobench.harness.store import Store
 
 FIRST = 1000  # the number of the first repetition: its seeds and instances are never scored
@@ -155,9 +154,7 @@ def _by_turn(search: Search) -> list[list[RunSpec]]:
     return list(turns.values())
 
 
-def _choose(
-    search: Search, runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame
-) -> Tuned:
+def _choose(search: Search, runs: Frame, hits: Frame, problems: Frame) -> Tuned:
     keys = {spec.key for spec in search.runs}
     names = {search.name(trial): trial for trial in range(len(search.settings))}
     ids = {spec.problem.id for spec in search.runs}

@@ -1,0 +1,303 @@
+"""The store: what is written is read, faults are one line, and history is never edited."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness_tools import element, specs_of, suite_of
+
+from zobench.errors import BadInput
+from zobench.harness.environment import environment, fingerprint
+from zobench.harness.plan import plan
+from zobench.harness.result import RunResult
+from zobench.harness.run import execute
+from zobench.harness.store import Store
+
+PLACE = {"machine": "test"}
+
+
+@pytest.fixture
+def filled():
+    """A maker of stores with the results of specs, made in this process; closed after the test."""
+    stores = []
+
+    def fill(folder, specs, status=None):
+        store = Store.open(folder)
+        stores.append(store)
+        store.begin(specs, PLACE)
+        results = [execute(spec) for spec in specs]
+        store.add([replace(r, status=status) if status else r for r in results])
+        return store, results
+
+    yield fill
+    for store in stores:
+        store.close()
+
+
+def test_what_is_written_is_read(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk", "walk:n=2", instances='"3-4"')
+    store, results = filled(tmp_path / "r", specs)
+    runs, hits, traces = store.runs(), store.hits(), store.traces()
+    assert list(runs.run_key) == [s.key for s in specs]
+    for spec, result, run in zip(specs, results, runs.itertuples()):
+        assert (run.suite, run.suite_version, run.problem, run.group) == ("t", "1", "p", "bowl")
+        assert (run.dimension, run.instance, run.repetition) == (
+            4,
+            3 + spec.repetition,
+            spec.repetition,
+        )
+        assert (run.estimator, run.estimator_name) == (spec.estimator.display, spec.estimator.name)
+        assert json.loads(run.settings) == spec.estimator.settings
+        assert json.loads(run.settings_from) == spec.estimator.settings_from
+        assert (run.seed, run.status, run.scored) == (spec.problem_seed, "budget", "best")
+        assert (run.queries, run.final_score) == (200, result.final_score)
+        assert run.seconds == pytest.approx(result.estimator_seconds + result.objective_seconds)
+        assert json.loads(run.describe) == result.describe
+        assert store.environments()[run.environment] == PLACE
+        mine = traces[traces.run_key == spec.key]
+        table = mine[["queries", "seconds", "score", "best"]].to_numpy()
+        assert np.array_equal(table, np.array(result.trace), equal_nan=True)
+        mine = hits[hits.run_key == spec.key].drop(columns="run_key")
+        assert set(mine.itertuples(index=False, name=None)) == set(result.hits)
+    assert store.specs() == specs
+
+
+def test_problems_tell_their_targets(tmp_path):
+    specs = specs_of(tmp_path, "walk", targets="{ log10 = [1, -1], step = -1 }")
+    with Store.open(tmp_path / "r") as store:
+        store.begin(specs, PLACE)
+        before = store.problems()
+        assert list(before.target) == [10.0, 1.0, 0.1]
+        assert before.dimension.isna().all()
+        store.add([execute(spec) for spec in specs])
+        table = store.problems()
+    assert list(table.target_index) == [0, 1, 2]
+    assert set(table.kind) == {"best"}
+    assert set(table.dimension) == {4}
+    assert set(table.budget) == {200}
+    assert set(table.group) == {"bowl"}
+
+
+def test_an_empty_store_reads_as_empty_tables(tmp_path):
+    with Store.open(tmp_path / "r") as store:
+        store.begin(specs_of(tmp_path, "walk"), PLACE)
+        assert len(store.runs()) == len(store.hits()) == len(store.traces()) == 0
+        assert {"run_key", "queries", "score"} <= set(store.traces().columns)
+        assert {"run_key", "status", "seconds"} <= set(store.runs().columns)
+
+
+def test_a_failed_run_gets_a_new_attempt_and_its_row_stays(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk", repetitions=1)
+    store, results = filled(tmp_path / "r", specs, status="failed")
+    assert store.done([specs[0].key]) == set()
+    store.add(results)
+    assert store.done([specs[0].key, "unknown"]) == {specs[0].key}
+    run = store.runs().iloc[0]
+    assert (run.status, run.attempt) == ("budget", 2)
+    assert len(store.hits()) == len(results[0].hits)
+    rows = store.db.execute("SELECT status, attempt FROM runs ORDER BY id").fetchall()
+    assert rows == [("failed", 1), ("budget", 2)]
+
+
+@pytest.mark.parametrize("status", ["ok", "target", "budget", "diverged", "skipped"])
+def test_settled_statuses_are_done(filled, tmp_path, status):
+    specs = specs_of(tmp_path, "walk", repetitions=1)
+    store, _ = filled(tmp_path / "r", specs, status)
+    assert store.done([specs[0].key]) == {specs[0].key}
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "oom"])
+def test_unsettled_statuses_are_not_done(filled, tmp_path, status):
+    specs = specs_of(tmp_path, "walk", repetitions=1)
+    store, _ = filled(tmp_path / "r", specs, status)
+    assert store.done([specs[0].key]) == set()
+
+
+def test_tables_show_what_was_asked_last(filled, tmp_path):
+    """Another budget makes other runs; the tables never mix the two, and forget neither."""
+    suite = suite_of(tmp_path)
+    walk, pair = element("walk"), element("walk:n=2")
+    small = plan(suite, [walk, pair])
+    large = plan(suite, [walk], budget=300)
+    store, _ = filled(tmp_path / "r", small)
+    store.begin(large, PLACE)
+    assert len(store.runs()) == 0  # none of these is made yet
+    store.add([execute(spec) for spec in large])
+    assert set(store.runs().queries) == {300}
+    assert set(store.problems().budget) == {300}
+    store.begin(small, PLACE)
+    assert set(store.runs().queries) == {200}
+    assert len(store.runs()) == 4
+    assert set(store.hits().run_key) == {s.key for s in small}
+
+
+def test_a_changed_estimator_replaces_its_rows_and_no_others(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk", "walk:n=2", repetitions=1)
+    store, _ = filled(tmp_path / "r", specs)
+    changed = replace(specs[0], estimator=replace(specs[0].estimator, version="2"))
+    store.begin([changed], PLACE)
+    store.add([replace(execute(specs[0]), key=changed.key)])
+    assert set(store.runs().run_key) == {changed.key, specs[1].key}
+    store.begin(specs, PLACE)  # back to the first version: nothing to make, and it shows
+    assert set(store.runs().run_key) == {s.key for s in specs}
+
+
+def test_fewer_repetitions_hide_nothing(filled, tmp_path):
+    suite = suite_of(tmp_path)
+    specs = plan(suite, [element("walk")], repetitions=3)
+    store, _ = filled(tmp_path / "r", specs)
+    store.begin(plan(suite, [element("walk")], repetitions=1, time_limit=5.0), PLACE)
+    assert len(store.runs()) == 3
+
+
+def test_a_second_writer_is_refused_and_readers_are_not(tmp_path):
+    with Store.open(tmp_path / "r"):
+        with pytest.raises(BadInput, match="another process is writing"):
+            Store.open(tmp_path / "r")
+        Store.open(tmp_path / "r", write=False).close()
+    Store.open(tmp_path / "r").close()
+
+
+def test_folders_that_cannot_hold_results(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/zobench")):
+        with pytest.raises(BadInput, match="cannot write results to") as caught:
+            Store.open(folder)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_write_permission(tmp_path):
+    """As a user without privileges, for whom permissions hold."""
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    tmp_path.chmod(0o755)
+    code = (
+        "import os, sys; os.geteuid() or os.setuid(65534)\n"
+        "from zobench.errors import BadInput\n"
+        "from zobench.harness.store import Store\n"
+        "try: Store.open(sys.argv[1])\n"
+        "except BadInput as error: print(error)\n"
+    )
+    # the unprivileged user may not reach this interpreter's folders: load before giving up rights
+    code = "import zobench.harness.store\n" + code
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith(f"cannot write results to '{folder}'"), run.stderr
+    assert run.stdout.count("\n") == 1
+
+
+def test_files_that_are_no_results(tmp_path):
+    with pytest.raises(BadInput, match="no results in"):
+        Store.open(tmp_path, write=False)
+    (tmp_path / "results.sqlite").write_text("no database at all, but text of some length\n" * 9)
+    for write in (True, False):
+        with pytest.raises(BadInput, match=r"results.sqlite cannot be used .* not a database"):
+            Store.open(tmp_path, write=write)
+    Store.open(tmp_path / "r").close()
+    with sqlite3.connect(tmp_path / "r" / "results.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(BadInput, match="has layout 99, not 1"):
+        Store.open(tmp_path / "r")
+    with sqlite3.connect(tmp_path / "other.sqlite") as db:
+        db.execute("CREATE TABLE other (x)")
+    db.close()
+    (tmp_path / "o").mkdir()
+    (tmp_path / "other.sqlite").rename(tmp_path / "o" / "results.sqlite")
+    with pytest.raises(BadInput, match="has layout 0"):
+        Store.open(tmp_path / "o")
+
+
+def test_results_can_be_read_where_nothing_can_be_written(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk")
+    store, _ = filled(tmp_path / "r", specs)
+    store.close()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "results.sqlite").write_bytes((tmp_path / "r" / "results.sqlite").read_bytes())
+    copy.chmod(0o555)
+    with Store.open(copy, write=False) as readable:
+        assert len(readable.runs()) == len(specs)
+    assert [p.name for p in copy.iterdir() if p.stat().st_size] == ["results.sqlite"]
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing_committed(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk", repetitions=40)
+    store, results = filled(tmp_path / "r", specs[:2])
+    pages = store.db.execute("PRAGMA page_count").fetchone()[0]
+    store.db.execute(f"PRAGMA max_page_count = {pages + 5}")
+    added = 2
+    with pytest.raises(BadInput, match="database or disk is full; what was stored") as caught:
+        for number, spec in enumerate(specs[2:]):
+            store.add([replace(results[0], key=spec.key)])
+            added = 3 + number
+    assert "\n" not in str(caught.value)
+    assert 2 < added < 40
+    assert store.db.execute("SELECT COUNT(*) FROM runs").fetchone() == (added,)
+    store.close()
+    with Store.open(tmp_path / "r") as again:
+        assert again.db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert again.db.execute("SELECT COUNT(*) FROM runs").fetchone() == (added,)
+
+
+def test_a_file_that_may_not_grow_is_one_line(tmp_path):
+    """The limit of the system on file size, as a real write error under SQLite."""
+    code = (
+        "import resource, sys\n"
+        "from zobench.errors import BadInput\n"
+        "from zobench.harness.result import RunResult\n"
+        "from zobench.harness.store import Store\n"
+        "store = Store.open(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "try:\n"
+        "    for k in range(1000):\n"
+        "        store.add([RunResult(f'{k:024}', 'budget', trace=[(j, 0, 0, 0) for j in range(99)])])\n"
+        "except BadInput as error:\n"
+        "    print(k, error)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "r")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    stored, _, message = run.stdout.partition(" ")
+    assert "what was stored before is kept" in message, run.stderr
+    with Store.open(tmp_path / "r") as store:
+        assert store.db.execute("SELECT COUNT(*) FROM runs").fetchone() == (int(stored),)
+        assert int(stored) > 10
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
+    good = RunResult("a" * 24, "budget", hits=[("best", 0, 1.0, 1, 0.1)])
+    twice = RunResult("b" * 24, "budget", hits=[("best", 0, 1.0, 1, 0.1)] * 2)
+    with Store.open(tmp_path / "r") as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add([good, twice])
+        assert store.db.execute("SELECT COUNT(*) FROM runs").fetchone() == (0,)
+
+
+def test_the_environment_is_found_without_importing(tmp_path):
+    code = (
+        "import sys; from zobench.harness.environment import environment; e = environment(2, 3)\n"
+        "print(e['packages']['torch'], e['threads'], e['jobs'], 'torch' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    version, threads, jobs, loaded = out.stdout.split()
+    assert (threads, jobs, loaded) == ("2", "3", "False")
+    assert version[0].isdigit()
+    here = environment()
+    assert here["cores"] == len(os.sched_getaffinity(0))
+    assert here["cpu"]
+    assert here["memory"] > 2**28
+    assert fingerprint(here) == fingerprint(json.loads(json.dumps(here)))
+    assert len(fingerprint(here)) == 12
