@@ -163,7 +163,7 @@ def needy() -> Walk:
 
 
 @objectives.register("roomy", isolate=True, in_worker=("json", "decimal"))
-def roomy(mib: int = 64, scoring: int = 200) -> VectorProblem:
+def roomy(mib: int = 64, scoring: int = 100) -> VectorProblem:
     """An evaluation that takes `mib` MiB, a score that takes `scoring` MiB."""
 
     def f(x: np.ndarray) -> np.ndarray:

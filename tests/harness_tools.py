@@ -33,10 +33,9 @@ def specs_of(folder: Path, *estimators: str, objective: str = "bowl", **more):
     return plan(suite, [element(e) for e in estimators])
 
 
-def comparable(frame):
-    """A frame of runs as rows that two executions must agree on."""
-    return (
-        frame.drop(columns=[c for c in VARYING if c in frame])
-        .sort_values("run_key")
-        .reset_index(drop=True)
-    )
+def comparable(store):
+    """The tables of a store, without what two executions may differ in, in one order."""
+    keys = ["run_key", "estimator", "queries", "kind", "target_index"]
+    frames = [store.runs(), store.hits(), store.traces()]
+    frames = [f.drop(columns=[c for c in VARYING if c in f]) for f in frames]
+    return [f.sort_values([k for k in keys if k in f]).reset_index(drop=True) for f in frames]

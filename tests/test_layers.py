@@ -19,7 +19,7 @@ ALLOWED = {
     "analysis": {"analysis", "errors"},
     "report": {"report", "analysis", "errors"},
 }
-TOP = {"cli", "compare", "tune", "bench", "export", "new", "api", "commands", "display", "__init__"}
+TOP = {"cli", "tune", "bench", "new", "api", "commands", "display", "__init__", "__main__"}
 HEAVY = ("torch", "transformers", "numba", "scipy", "pandas", "nevergrad", "cma", "cocoex")
 
 

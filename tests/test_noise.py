@@ -146,6 +146,18 @@ def test_any_slice_replays_alone(law, seed, start, size, data):
     assert np.array_equal(bits(part), bits(whole[first:last]))
 
 
+@pytest.mark.parametrize("law", noise.LAWS)
+def test_slices_at_every_edge_replay_alone(law):
+    """Starts and stops within two elements of the edges of rows and chunks."""
+    whole = noise.values(law, 8, 0, noise.DIRECTION, 0, BITS_CHUNK + 3 * CHUNK)
+    edges = [*range(0, 2 * CHUNK + 1, LANES), BITS_CHUNK - LANES, BITS_CHUNK, BITS_CHUNK + LANES]
+    near = sorted({max(edge + k, 0) for edge in edges for k in (-2, -1, 0, 1, 2)})
+    for start in near:
+        for stop in (s for s in near if start < s <= start + 2 * CHUNK):
+            part = noise.values(law, 8, 0, noise.DIRECTION, start, stop)
+            assert np.array_equal(bits(part), bits(whole[start:stop])), (start, stop)
+
+
 @examples
 @given(
     laws,
@@ -188,6 +200,20 @@ def test_rows_are_accumulates(law, probes, start, size, strided):
     if strided:
         assert (wide[:, 0] == 1).all()
         assert (wide[:, size + 1 :] == 1).all()
+
+
+@pytest.mark.parametrize("law", noise.LAWS)
+@pytest.mark.parametrize("size", [0, 1, 10, 300, CHUNK + 7, BITS_CHUNK + CHUNK + 7])
+def test_the_unchecked_calls_are_accumulates(law, size):
+    x = np.linspace(-1, 1, size)
+    scales, seed = (0.3, -0.7), 2**63 - 1
+    points, one, want = np.full((2, size), np.nan), x.copy(), np.stack([x, x])
+    for row, scale in zip(want, scales):
+        noise.accumulate(row, [(scale, seed)], law, 0)
+    noise.pair(points, x, scales, law, seed)
+    noise.accumulate_one(one, scales[1], law, seed, 0)
+    assert np.array_equal(points, want)
+    assert np.array_equal(one, want[1])
 
 
 @pytest.mark.parametrize("law", noise.LAWS)
@@ -307,6 +333,19 @@ def test_sixteen_bits_are_summed_in_float32_and_rounded_once(dtype, size):
     assert torch.equal(out, exact.to(dtype))
 
 
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("stochastic_seed", [None, 4])
+def test_a_slice_of_sixteen_bits_replays_alone(dtype, stochastic_seed):
+    whole = torch.linspace(-2, 2, 2 * STAGE + 99).to(dtype)
+    parts = whole.clone()
+    terms = [(1e-3, 1), (0.5, 2)]
+    noise.accumulate(whole, terms, "gaussian", 3, stochastic_seed=stochastic_seed)
+    for first, last in ((0, 7), (7, STAGE + 1), (STAGE + 1, len(parts))):
+        part = parts[first:last]
+        noise.accumulate(part, terms, "gaussian", 3, start=first, stochastic_seed=stochastic_seed)
+    assert torch.equal(whole, parts)
+
+
 def all_values(dtype: torch.dtype) -> torch.Tensor:
     """Every finite value of a 16-bit type."""
     values = torch.arange(-(2**15), 2**15, dtype=torch.int32).to(torch.int16).view(dtype)
@@ -314,11 +353,13 @@ def all_values(dtype: torch.dtype) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("dtype", HALVES)
-def test_stochastic_rounding_keeps_what_is_exact(dtype):
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2.0**-24])
+def test_stochastic_rounding_keeps_what_is_exact(dtype, uniform):
     values = all_values(dtype)
-    out = values.clone()
-    noise.accumulate(out, [(0.0, 1)], "rademacher", 0, stochastic_seed=2)
-    assert torch.equal(out, values)
+    out = np.empty(len(values), np.uint16)
+    uniforms = np.full(len(values), uniform, np.float32)
+    round_stochastic(out, values.float().numpy(), uniforms, dtype == torch.float16)
+    assert np.array_equal(out, values.view(torch.int16).numpy().view(np.uint16))
 
 
 @pytest.mark.parametrize("dtype", HALVES)

@@ -1,20 +1,11 @@
 """Large synthetic objectives: closed forms, rotations, chunks, precision and size."""
 
-import json
-import math
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from zobench.core.directions import Noise
 from zobench.errors import BadInput
-from zobench.objectives.synthetic import _basis, _profiles
 from zobench.registry import objectives
 
 CASES = [
@@ -49,15 +40,6 @@ def build(name, start=1, **given):
 def put(problem, x):
     problem.params.flush()
     problem.x.copy_(torch.as_tensor(x))
-
-
-def hessian(problem):
-    """Columns H e_i, shape (dim, dim), of a quadratic."""
-    best, columns = problem.optimum(), []
-    for e in torch.eye(len(best), dtype=best.dtype):
-        put(problem, best + e)
-        columns.append(torch.cat(list(problem.gradient(0)[1])))
-    return torch.stack(columns).numpy()
 
 
 @pytest.mark.parametrize(("name", "given"), CASES)
@@ -118,141 +100,6 @@ def test_seeds_choose_the_start_and_instances_the_function(name, given):
         for problem in (one, other):
             put(problem, torch.linspace(-1.0, 1.0, DIM, dtype=torch.float64))
         assert other.score()["gap"] != one.score()["gap"]
-
-
-# ---- bases
-
-
-def dense(basis, dim, size):
-    columns = [basis.point(y).clone() for y in torch.eye(size, dtype=torch.float64)]
-    return torch.stack(columns, dim=1).reshape(dim, size).numpy()
-
-
-@given(st.integers(1, 40), st.integers(0, 99), st.sampled_from([1, 2, 5]), st.booleans())
-@settings(max_examples=40, deadline=None)
-def test_a_rotation_is_orthogonal(width, seed, parts, grid):
-    short, _basis.SHORT = _basis.SHORT, 0 if grid else 10**6
-    try:
-        dim = width * parts
-        basis = _basis.Rotation(dim, dim, seed, parts)
-    finally:
-        _basis.SHORT = short
-    q = dense(basis, dim, dim)
-    np.testing.assert_allclose(q.T @ q, np.eye(dim), atol=1e-12)
-    x = torch.randn(dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    np.testing.assert_allclose(basis.coordinates(x).numpy(), q.T @ x.numpy(), atol=1e-12)
-    for part in range(parts):  # each part in itself
-        own = slice(part * width, (part + 1) * width)
-        assert not np.delete(q[:, own], np.arange(dim)[own], axis=0).any()
-
-
-@pytest.mark.parametrize("dim", [4096, 4097, 10_000, 65_536, 99_991])
-def test_a_large_rotation_keeps_lengths_and_mixes_all(dim):
-    basis = _basis.Rotation(dim, dim, 3)
-    x = torch.randn(dim, generator=torch.Generator().manual_seed(1))
-    y = basis.coordinates(x).clone()
-    assert float(y.norm() / x.norm()) == pytest.approx(1.0, abs=1e-5)
-    torch.testing.assert_close(basis.point(y), x, atol=2e-5, rtol=0)
-    spike = torch.zeros(dim)
-    spike[dim // 3] = 1.0
-    column = basis.coordinates(spike)
-    assert float(column.abs().max()) < 0.2
-    effective = 1.0 / float((column.double() ** 4).sum())  # d/3 for normal, d/9 for products of two
-    assert effective > dim / 20
-
-
-def test_bases_of_another_seed_differ_and_a_subset_is_one():
-    one, two = (_basis.Rotation(50, 50, seed) for seed in (1, 2))
-    x = torch.ones(50)
-    assert not torch.allclose(one.coordinates(x), two.coordinates(x))
-    subset = _basis.Subset(50, 7, 1)
-    p = dense(subset, 50, 7)
-    np.testing.assert_array_equal(p.T @ p, np.eye(7))
-    assert (p != 0).sum() == 7
-
-
-# ---- spectra
-
-
-@pytest.mark.parametrize("basis", ["identity", "random"])
-@pytest.mark.parametrize(
-    ("given", "values"),
-    [
-        ({"exponent": 0.5}, np.arange(1, DIM + 1.0) ** -0.5),
-        ({"exponent": 2.0, "shift": 0.3}, np.arange(1, DIM + 1.0) ** -2.0),
-        (
-            {"spectrum": "spiked", "spikes": 4, "tail": 0.5},
-            np.r_[np.ones(4), np.full(DIM - 4, 0.5 * 4 / (DIM - 4))],
-        ),
-    ],
-)
-def test_eigenvalues_are_those_named(given, values, basis):
-    problem = build("quadratic", **given, basis=basis)
-    h = hessian(problem)
-    np.testing.assert_allclose(h, h.T, atol=1e-12)
-    np.testing.assert_allclose(np.linalg.eigvalsh(h)[::-1], values, atol=1e-12)
-    assert problem.function.trace() == pytest.approx(values.sum())
-    assert problem.function.norms()["frobenius"] == pytest.approx(np.linalg.norm(values))
-    assert problem.function.norms()["operator"] == pytest.approx(values.max())
-    assert problem.describe()["effective_rank"] == pytest.approx(values.sum())
-
-
-@pytest.mark.parametrize("rank", [1.5, 7.0, 59.0, 60.0])
-def test_a_rank_is_the_trace_over_the_norm(rank):
-    problem = build("quadratic", spectrum="rank", rank=rank)
-    assert problem.function.trace() == pytest.approx(rank, rel=1e-9)
-    values = np.linalg.eigvalsh(hessian(problem))
-    assert values.sum() / values.max() == pytest.approx(rank, rel=1e-9)
-
-
-@given(st.integers(1, 30_000), st.floats(0.0, 8.0))
-@settings(max_examples=60, deadline=None)
-def test_harmonic_numbers_match_their_sums(size, p):
-    direct = math.fsum((np.arange(1.0, size + 1) ** -p).tolist())
-    assert _profiles.harmonic(size, p) == pytest.approx(direct, rel=1e-11)
-
-
-def test_the_trace_agrees_with_hutchinson():
-    problem = build("quadratic", dim=3000, exponent=0.7, basis="random")
-    best, found = problem.optimum(), []
-    for seed in range(200):
-        put(problem, best)
-        problem.params.add(1.0, Noise(seed, "rademacher"))
-        found.append(2.0 * problem.score()["loss"])  # z'Hz
-    error = np.std(found) / math.sqrt(len(found))
-    assert abs(np.mean(found) - problem.function.trace()) < 4.0 * error
-    assert error < 0.01 * problem.function.trace()
-
-
-@pytest.mark.parametrize("energy", [0.0, 1.0, 2.0])
-def test_the_start_shares_its_gap_as_named(energy):
-    problem = build("quadratic", energy=energy, exponent=1.5)
-    i = np.arange(1, DIM + 1.0)
-    shares = 0.5 * i**-1.5 * problem.x.numpy() ** 2
-    np.testing.assert_allclose(shares, i**-energy / (i**-energy).sum(), rtol=1e-12)
-    signs = np.array([build("quadratic", seed).x.sign().numpy() for seed in range(40)])
-    assert np.abs(signs.mean(axis=0)).max() < 0.7
-
-
-# ---- embeddings
-
-
-@pytest.mark.parametrize("inner", ["sphere", "quadratic", "rosenbrock"])
-@pytest.mark.parametrize("basis", ["random", "subset"])
-def test_only_the_intrinsic_subspace_matters(inner, basis):
-    problem = build("embedded", intrinsic=4, inner=inner, basis=basis)
-    p = dense(problem.basis, DIM, 4)
-    rng = np.random.default_rng(1)
-    x, z = rng.standard_normal((2, DIM))
-    put(problem, x)
-    value, g = problem.loss(0), torch.cat(list(problem.gradient(0)[1])).numpy()
-    put(problem, x + z - p @ (p.T @ z))
-    assert problem.loss(0) == pytest.approx(value, rel=1e-9)
-    np.testing.assert_allclose(p @ (p.T @ g), g, atol=1e-9 * np.abs(g).max())
-    assert problem.function.size == 4
-
-
-# ---- layout, noise, bad input
 
 
 def test_blocks_are_views_of_one_buffer():
@@ -332,51 +179,3 @@ def test_bad_settings_give_one_line(name, given, said):
     with pytest.raises(BadInput, match=said) as error:
         objectives[name].build(given)
     assert "\n" not in str(error.value)
-
-
-# ---- size
-
-MEASURE = """
-import json, sys, time, torch
-from zobench.registry import objectives
-torch.set_num_threads(1)
-def peak():
-    lines = open("/proc/self/status")
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-def reset():
-    open("/proc/self/clear_refs", "w").write("5")
-for name, settings in json.loads(sys.argv[1]):
-    small = objectives[name].build({**settings, "dim": 200_000})
-    small.start(0), small.score(), reset()
-    base = peak()
-    large = objectives[name].build({**settings, "dim": 2_000_000})
-    large.start(0), reset()
-    began = time.perf_counter()
-    gap = large.score()["gap"]
-    print(json.dumps([time.perf_counter() - began, (peak() - base) / 2e6, gap]))
-    del small, large
-"""
-LARGE = [  # with the number of float32 vectors that may exist
-    ("quadratic", {"shift": 1.0}, 1),
-    ("quadratic", {"basis": "random"}, 2),
-    ("block-quadratic", {"blocks": 100, "basis": "random"}, 2),
-    ("chained-rosenbrock", {}, 1),
-    ("nonsmooth", {"basis": "random"}, 2),
-    ("embedded", {"basis": "subset"}, 1),
-]
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak from /proc")
-def test_millions_of_dimensions_need_the_point_and_one_buffer(record_property):
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, json.dumps([case[:2] for case in LARGE])],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000"},  # what is freed leaves the process
-    )
-    for (name, chosen, copies), line in zip(LARGE, done.stdout.splitlines(), strict=True):
-        seconds, bytes_each, gap = json.loads(line)
-        record_property(f"{name} {chosen}", f"{1e3 * seconds:.1f} ms, {bytes_each:.1f} bytes each")
-        assert gap == pytest.approx(1.0, abs=1e-4)
-        assert bytes_each < 4.0 * copies + 6.0  # and some chunks of 1 MiB

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from zobench.commands import bench, compare, export, listing, new, tune
 from zobench.errors import BadInput
@@ -22,11 +23,31 @@ Start here:
   zobench new estimator my-method          a file to start from
 """
 
+
+
+class Commands(TyperGroup):
+    """The group of all commands, which says itself how an interrupted one ends."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """The command's exit status."""
+        try:
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt as stopped:
+            return _say(str(stopped) or "interrupted", 130)
+        except BrokenPipeError:  # `zobench list | head`: nobody reads on
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
 app = typer.Typer(
+    cls=Commands,
     help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("list")(listing.list_)
@@ -69,11 +90,6 @@ def status_of(arguments: list[str] | None = None) -> int:
         return app(args=arguments, prog_name="zobench", standalone_mode=False) or 0
     except BadInput as error:
         return _say(str(error), 2)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
-    except BrokenPipeError:  # `zobench list | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _say(f"{place}{error.strerror or error}", 2)

@@ -58,7 +58,7 @@ class Registry:
         self._loaded = False
 
     def register(self, name: str, **facts: Any) -> Callable[[Callable], Callable]:
-        """A decorator for factories. Raises ValueError on a taken name, TypeError on a bare setting."""
+        """Decorates a factory. Raises ValueError on a taken name, TypeError on a bare setting."""
 
         def decorate(make: Callable) -> Callable:
             entry = Entry(name, make, **facts)
@@ -138,7 +138,8 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_type_of(default: Any, value: Any, what: str) -> Any:
     kind = type(default)
-    if default is None or isinstance(value, kind) and not (kind is int and value is True):
+    right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if default is None or right:
         return value
     try:
         if kind is bool and str(value).lower() in ("true", "false"):

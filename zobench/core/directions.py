@@ -195,7 +195,9 @@ class Dense:
         out += scale * self.vector[block.start + start :][: len(out)]
 
 
-def add_terms(out: Array, terms: Sequence[Term], block: Block, start: int, threads: int = 1) -> None:
+def add_terms(
+    out: Array, terms: Sequence[Term], block: Block, start: int, threads: int = 1
+) -> None:
     """out += sum_i w_i p_i on a slice; all noise of one law in a single pass over `out`."""
     laws: dict[str, list[tuple[float, int]]] = {}
     for weight, primitive in terms:
@@ -205,4 +207,3 @@ def add_terms(out: Array, terms: Sequence[Term], block: Block, start: int, threa
             primitive.add(out, weight, block, start)
     for law, seeds in laws.items():
         noise.accumulate(out, seeds, law, block.index, start=start, threads=threads)
-

@@ -48,7 +48,9 @@ class TensorParams(Params):
             blocks.append(TensorBlock(len(blocks), name, tensor, start))
             start += tensor.numel()
         if not blocks:
-            raise BadInput("no tensor to move: the module has no parameter that requires a gradient")
+            raise BadInput(
+                "no tensor to move: the module has no parameter that requires a gradient"
+            )
         self.blocks: Sequence[TensorBlock] = tuple(blocks)
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self._pending: dict[Direction, float] = {}
@@ -98,9 +100,7 @@ class TensorParams(Params):
         for start in range(0, block.size, CHUNK):
             part = np.zeros(min(CHUNK, block.size - start), _compute(block))
             add_terms(part, terms, block, start)
-            block.data[start : start + len(part)].add_(
-                torch.from_numpy(part).to(block.data.device)
-            )
+            block.data[start : start + len(part)].add_(torch.from_numpy(part).to(block.data.device))
 
 
 def _compute(block: TensorBlock) -> type:

@@ -55,7 +55,9 @@ class Problem(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Facts for the record: dimension, groups, dtype, realisation, content hashes."""
-        groups = {g.name: sum(self.params.blocks[i].size for i in g.blocks) for g in self.params.groups}
+        groups = {
+            g.name: sum(self.params.blocks[i].size for i in g.blocks) for g in self.params.groups
+        }
         return {"dimension": self.params.size, "groups": groups}
 
 
@@ -69,6 +71,7 @@ class VectorProblem(Problem):
     """
 
     score_name, scored = "gap", "best"
+    params: VectorParams
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class VectorProblem(Problem):
         self._gradient, self.noise, self.scored = gradient, noise, scored
         self.stochastic = noise is not None
 
-    def start(self, seed: int) -> Params:
+    def start(self, seed: int) -> VectorParams:
         self.params = VectorParams(self.x0(np.random.default_rng(seed)), self.shapes)
         self.samples, self.forwards, self.seen = 0, 0.0, None
         return self.params
@@ -124,7 +127,9 @@ class InPlaceProblem(Problem):
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
         self.forwards += len(probes)
-        return [self._loss(scale, direction, seed, k) for k, (scale, direction) in enumerate(probes)]
+        return [
+            self._loss(scale, direction, seed, k) for k, (scale, direction) in enumerate(probes)
+        ]
 
     def _loss(self, scale: float, direction: Direction, seed: int, k: int) -> float:
         self.params.add(scale, direction)

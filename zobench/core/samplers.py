@@ -34,6 +34,8 @@ _BASIS, _MASKS, _ORDER = 1, 2, 3  # what a seed folded from `base` is for
 
 
 class Sampler(Protocol):
+    """Which direction next, at step t."""
+
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction: ...
 
 

@@ -23,6 +23,8 @@ COMBINERS = ("mean", "align")
 
 
 class Scheme(Protocol):
+    """Which losses to ask for, and the recipe that they make."""
+
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe: ...
 
 
@@ -169,7 +171,7 @@ NAMES = {"central": Central, "forward": Forward}
 
 
 def named(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: float = 0.0) -> Scheme:
-    """The averaging scheme of a name; `clip` bounds every |slope| (0: no bound). Raises BadInput."""
+    """The averaging scheme of a name; `clip` bounds |slope| (0: no bound). Raises BadInput."""
     if name not in NAMES:
         raise BadInput(f"scheme is one of {', '.join(NAMES)}, not {name!r}")
     return NAMES[name](eps, n, combine, clip or float("inf"))

@@ -23,6 +23,6 @@ def fold(seed: int, *data: int) -> int:
 
 
 def derive(*parts: str | int) -> int:
-    """A 63-bit seed from names and numbers, by BLAKE2b; `("ab", "c")` differs from `("a", "bc")`."""
+    """A 63-bit seed of names and numbers, by BLAKE2b; ("ab", "c") differs from ("a", "bc")."""
     digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -45,7 +45,7 @@ class VectorParams(Params):
             start += blocks[-1].size
         if start != self._x.size or self._x.ndim != 1:
             raise ValueError(f"shapes {shapes} hold {start} coordinates, x has shape {x.shape}")
-        self.blocks = tuple(blocks)
+        self.blocks: Sequence[VectorBlock] = tuple(blocks)
         self.groups = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self._dim, self._single = start, len(blocks) == 1
         self._views = [(self._x[b.span], b.index) for b in blocks]
@@ -111,14 +111,10 @@ class VectorParams(Params):
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """The common case in one call: every probe along plain noise of one law."""
-        for _, direction in probes:
-            if type(direction) is not Noise:
-                return False
-        laws = {direction.law for _, direction in probes}
-        if len(laws) != 1:
+        plain = [direction for _, direction in probes if isinstance(direction, Noise)]
+        if len(plain) < len(probes) or len({direction.law for direction in plain}) != 1:
             return False
-        seeds = [direction.seed for _, direction in probes]
-        scales, law = [scale for scale, _ in probes], laws.pop()
+        scales, seeds = [scale for scale, _ in probes], [direction.seed for direction in plain]
         for block in self.blocks:
-            noise.rows(points[:, block.span], scales, law, seeds, block.index)
+            noise.rows(points[:, block.span], scales, plain[0].law, seeds, block.index)
         return True

@@ -13,9 +13,7 @@ from zobench.registry import estimators
     space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},
     sanity={"lr": 0.02},
 )
-def mezo(
-    lr: float = 1e-6, eps: float = 1e-3, n: int = 1, weight_decay: float = 0.0
-) -> ZerothOrder:
+def mezo(lr: float = 1e-6, eps: float = 1e-3, n: int = 1, weight_decay: float = 0.0) -> ZerothOrder:
     """SGD along seeded Gaussian directions that are replayed, never stored.
 
         g = (1/n) sum_i (f(x + eps z_i) - f(x - eps z_i)) / (2 eps) z_i,    z_i ~ N(0, I)

@@ -30,6 +30,4 @@ def spsa(
     Dividing by the entries of z, as printed, is multiplying by them. Queries a step: 2n.
     Memory: the weights. Deviation: `lr` is the first gain a_0 = a/(1+A)^alpha, not a.
     """
-    return ZerothOrder(
-        rademacher, Central(power(eps, gamma), n), SGD(power(lr, alpha, offset))
-    )
+    return ZerothOrder(rademacher, Central(power(eps, gamma), n), SGD(power(lr, alpha, offset)))

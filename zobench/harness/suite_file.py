@@ -71,7 +71,9 @@ def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSp
             try:
                 words[key] = pattern.format(**chosen)
             except (KeyError, ValueError, IndexError) as error:
-                raise file.bad(f"{key} {pattern!r} does not fit expand: {error}", *at, key) from error
+                raise file.bad(
+                    f"{key} {pattern!r} does not fit expand: {error}", *at, key
+                ) from error
         problems.append(_problem(file, table, index, chosen, **words))
     return problems
 

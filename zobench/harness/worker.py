@@ -56,26 +56,22 @@ def serve(connection: Connection) -> None:
     """Make runs until the connection ends, or a run has left this process in doubt."""
     while True:
         spec = RunSpec.from_dict(json.loads(connection.recv_bytes()))
-        if _is_isolated(spec):
+        if _prepare(spec):
             _make_in_fork(connection, spec)
         elif _make(connection, spec, isolated=False) in DAMAGED:
             return
 
 
-def _is_isolated(spec: RunSpec) -> bool:
-    """Does the run need a process of its own? If so its packages are loaded, once for all forks."""
+def _prepare(spec: RunSpec) -> bool:
+    """Load what the run needs, off its clock. Does it need a process of its own?"""
     try:
         pair = entries(spec)
-        if not any(entry.isolate for entry in pair):
-            return False
         for entry in pair:
             load_packages(entry)
         warm_noise()
     except (Exception, SystemExit):
         return False  # the run says what is wrong
-    gc.collect()
-    gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
-    return True
+    return any(entry.isolate for entry in pair)
 
 
 def _make(connection: Connection, spec: RunSpec, isolated: bool) -> str:
@@ -100,6 +96,8 @@ def _make(connection: Connection, spec: RunSpec, isolated: bool) -> str:
 
 def _make_in_fork(connection: Connection, spec: RunSpec) -> None:
     worker = os.getpid()
+    gc.collect()
+    gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
     pid = os.fork()
     if pid == 0:
         status = 1

@@ -26,8 +26,6 @@ def new(kind: Kind, name: str, out: Path | None = None) -> tuple[list[Path], str
             f"a name has small letters, digits and dashes, as in 'my-method'; not {name!r}"
         )
     registry = estimators if kind == "estimator" else objectives
-    if name in registry.load():
-        raise BadInput(f"there is an {kind} named {name!r} already; choose another name")
     function = name.replace("-", "_")
     path = out or Path(f"{function}.py")
     if path.suffix != ".py":
@@ -45,6 +43,8 @@ def new(kind: Kind, name: str, out: Path | None = None) -> tuple[list[Path], str
     for target in texts:
         if target.exists():
             raise BadInput(f"{target} exists; choose another name, or --out FILE")
+    if name in registry.load():
+        raise BadInput(f"there is an {kind} named {name!r} already; choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for target, text in texts.items():

@@ -24,15 +24,16 @@ def progress(runs: Frame, hits: Frame, problems: Frame) -> Frame:
     """The score of each run in [0, 1], by run_key; all arguments as the store gives them."""
     budgets = problems.groupby("problem")["budget"].first()
     counts = problems.groupby("problem")["target_index"].nunique()
-    known = runs.set_index("run_key")[["problem", "scored"]]
-    joined = hits.join(known, on="run_key", how="inner")
+    known = runs[["run_key", "problem", "scored"]]
+    joined = hits.merge(known, on="run_key")
     joined = joined[joined["kind"] == joined["scored"]]
     budget = joined["problem"].map(budgets).to_numpy(float)
     queries = np.maximum(joined["queries"].to_numpy(float), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = np.where(budget > 1, 1.0 - np.log(queries) / np.log(budget), 0.0)
     sums = joined.assign(gain=gain).groupby("run_key")["gain"].sum()
-    shares = sums.reindex(known.index, fill_value=0.0) / known["problem"].map(counts)
+    known = known.set_index("run_key")["problem"]
+    shares = sums.reindex(known.index, fill_value=0.0) / known.map(counts)
     return shares.rename("progress")
 
 

@@ -185,19 +185,26 @@ def rows(
         at += last - first
 
 
-@compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64)")
+@compiled(f"void(float64[:, ::1], float64[::1], float64, float64, int64, int64, {_TAIL}")
 def pair(
-    points: Array, x: Array, plus: float, minus: float, law: int, seed: int, block: int
+    points: Array,
+    x: Array,
+    plus: float,
+    minus: float,
+    law: int,
+    seed: int,
+    block: int,
+    stream: int,
+    start: int,
 ) -> None:
     """points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both."""
     words = np.empty(CHUNK, np.uint32)
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
-    done = np.int64(0)  # a plain 0 is a type of its own: twice the code
     for i in range(x.size):
         points[0, i] = points[1, i] = x[i]
-    while done < x.size:
-        last = min(size, x.size - done)
-        _fill(words, law, seed, block, 0, done // size, 0, last)
-        _add(points[0], done, words, law, plus, 0, last)
-        _add(points[1], done, words, law, minus, 0, last)
-        done += last
+    for chunk in range(-(-x.size // size)):
+        at = chunk * size
+        last = min(size, x.size - at)
+        _fill(words, law, seed, block, 0, chunk, 0, last)
+        _add(points[0], at, words, law, plus, 0, last)
+        _add(points[1], at, words, law, minus, 0, last)

@@ -105,16 +105,18 @@ def rows(
 
 
 def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: int) -> None:
-    """`accumulate` of one direction into a float64 vector, unchecked: a call costs a microsecond."""
+    """`accumulate` of one direction into a float64 vector, unchecked: one microsecond a call."""
     _kernels().accumulate(out, scale, _code[law], seed, block, DIRECTION, 0)
 
 
-def pair(points: np.ndarray, x: np.ndarray, scales: tuple[float, float], law: str, seed: int) -> None:
+def pair(
+    points: np.ndarray, x: np.ndarray, scales: tuple[float, float], law: str, seed: int
+) -> None:
     """points = x + scales z for the two probes of a pair, in block 0, unchecked.
 
     `points`: float64, shape (2, d), contiguous; `x`: float64, shape (d,).
     """
-    _kernels().pair(points, x, *scales, _code[law], seed, 0)
+    _kernels().pair(points, x, *scales, _code[law], seed, 0, DIRECTION, 0)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:

@@ -102,7 +102,7 @@ class FineTuning(InPlaceProblem):
         self.forwards += 3  # a backward pass costs about two forwards
         trained = [p for p in self.net.parameters() if p.requires_grad]
         gradients = [p.grad.reshape(-1) if p.grad is not None else 0 * p.view(-1) for p in trained]
-        return float(loss), gradients
+        return loss.item(), gradients
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {

@@ -34,7 +34,7 @@ def chained_rosenbrock(
 
     f(x) = sum_{i < dim} [100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2] / (dim - 1), y = Q' x, with Q the
     identity or, for `basis` "random", a rotation from `instance`. Every seed has the same start.
-    Noise levels are relative to f(x0) - f* = 1. Memory: the point; with "random" twice more.
+    Noise levels are relative to f(x0) - f* = 1. Memory: the point, with "random" twice.
     """
     from zobench.objectives.synthetic._basis import basis_of
     from zobench.objectives.synthetic._chained import Chained

@@ -48,7 +48,7 @@ def quadratic(
     The start has energy l_i c_i^2 / 2 proportional to i^-energy in eigen-direction i (for "spiked"
     in the spikes only): a flat start would be unsolvable in large d whatever the rank.
     x* = 0; with `shift`, x* is a rotated random vector of +-shift. Noise levels are relative to
-    f(x0) - f* = 1. Memory: the point; with basis "random" twice more.
+    f(x0) - f* = 1. Memory: the point, and as much again for a rotation (more when dim is prime).
     """
     from zobench.objectives.synthetic import _profiles
     from zobench.objectives.synthetic._basis import basis_of

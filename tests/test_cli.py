@@ -1,0 +1,397 @@
+"""The command line, end to end: what it prints, what it writes, how it ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from zobench.cli import status_of
+
+TINY = """\
+name = "tiny"
+version = "1"
+description = "A suite of a test."
+budget = 300
+repetitions = 4
+
+[[problem]]
+id = "sphere-d{dim}"
+objective = "sphere"
+group = "spheres"
+expand = { dim = [3, 5] }
+settings = { shifted = true }
+targets = [2.0, 1.0, 0.5]
+
+[[problem]]
+id = "valley"
+objective = "rosenbrock"
+settings = { dim = 2 }
+targets = [3.0, 1.0]
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A working folder with a small suite in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return tmp_path
+
+
+@pytest.fixture
+def zobench(here, capfd):
+    """Run a command in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = status_of([str(a) for a in arguments])
+        return status, *capfd.readouterr()
+
+    return run
+
+
+def process(*arguments: str, **options) -> subprocess.Popen:
+    """The same as a process of its own."""
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.Popen(
+        [sys.executable, "-m", "zobench.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def said(error: str) -> str:
+    """The one line of an error, without the lines of progress before it."""
+    lines = [line for line in error.splitlines() if not line.startswith("[")]
+    assert len(lines) == 1, error
+    return lines[0].removeprefix("zobench: ")
+
+
+# list, new
+
+
+def test_list_shows_every_kind(zobench):
+    status, out, _ = zobench("list")
+    assert status == 0
+    for name in ("ESTIMATORS", "OBJECTIVES", "SUITES", "mezo-bcd", "sphere"):
+        assert name in out
+
+
+def test_list_shows_all_there_is_to_know_of_a_name(zobench):
+    _, out, _ = zobench("list", "estimators", "mezo")
+    for fact in ("2305.17333", "weight_decay", "1e-06 to 1, log", "Queries a step"):
+        assert fact in out
+    assert zobench("list", "estimator", "mezo")[1] == zobench("list", "mezo")[1] == out
+    _, out, _ = zobench("list", "objectives", "sphere")
+    assert 'objective = "sphere"' in out
+    _, out, _ = zobench("list", "suites", "tiny.toml")
+    assert re.search(r"valley +rosenbrock +300 +4 +2: 3 to 1", out)
+    assert "at most 3,600 queries" in out
+
+
+def test_a_new_estimator_runs_as_it_is(zobench, here):
+    status, out, _ = zobench("new", "estimator", "my-method")
+    assert status == 0
+    command = re.search(r"zobench compare (\S+) mezo", out)
+    assert command
+    status, out, _ = zobench("run", command[1], "-s", "tiny.toml", "-p", "sphere-d3", "-r", "1")
+    assert status == 0
+    assert "my-method" in out
+    status, _, err = zobench("new", "estimator", "my-method")
+    assert (status, said(err)) == (2, "my_method.py exists; choose another name, or --out FILE")
+
+
+def test_a_new_objective_runs_as_it_is(zobench, here):
+    status, out, _ = zobench("new", "objective", "my-function", "--out", "deep/f.py")
+    assert status == 0
+    assert "--suite ./deep/f.toml" in out
+    status, _, _ = zobench("run", "spsa", "--suite", "./deep/f.toml", "-r", "1")
+    assert status == 0
+    runs = pd.read_csv("results/my-function/runs.csv")
+    assert list(runs["problem"]) == ["my-function-d5", "my-function-d20"]
+    assert set(runs["status"]) <= {"budget", "target"}
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("My Method", "small letters"), ("mezo", "already"), ("9th", "small letters")],
+)
+def test_a_new_name_must_be_one(zobench, name, why):
+    status, _, err = zobench("new", "estimator", name)
+    assert status == 2
+    assert why in said(err)
+
+
+# run, tune
+
+
+def test_run_lists_the_runs_and_resumes(zobench, here):
+    arguments = ("run", "spsa", "zo-sgd:lr=1e-2", "-s", "tiny.toml", "-r", "2")
+    status, out, err = zobench(*arguments)
+    assert status == 0
+    assert err.count("\n") == 6  # three problems, two estimators
+    assert out.count("zo-sgd:lr=1e-2") == 6
+    runs = pd.read_csv("results/tiny/runs.csv")
+    assert len(runs) == 12
+    hits = pd.read_csv("results/tiny/hits.csv")
+    assert set(hits["run_key"]) <= set(runs["run_key"])
+    status, out, err = zobench(*arguments)
+    assert "12 of 12 runs were already in results/tiny" in out
+    assert err == ""
+    status, out, err = zobench(*arguments, "--fresh")
+    assert "were set aside as results/tiny/results-" in out
+    again = pd.read_csv("results/tiny/runs.csv")
+    same = ["run_key", "status", "queries", "final_score", "best_score", "seed"]
+    pd.testing.assert_frame_equal(runs[same], again[same])
+
+
+def test_tune_writes_what_compare_then_uses(zobench, here):
+    arguments = ("tune", "spsa", "zo-sgd:n=2", "-s", "tiny.toml", "-n", "3", "-r", "1")
+    arguments = (*arguments, "--out", "mine")
+    status, out, _ = zobench(*arguments, "-g", "spheres")
+    assert status == 0
+    kept = tomllib.loads(Path("mine/tiny/zo-sgd.toml").read_text())
+    record = kept["record"]["spheres"]
+    assert record["trials"] == len(record["tried"]) == 3
+    assert record["problems"] == ["sphere-d3", "sphere-d5"]
+    assert kept["settings"]["spheres"] == record["tried"][record["chosen"]]["settings"]
+    assert kept["settings"]["spheres"]["n"] == 2
+    best = max(trial["score"] for trial in record["tried"])
+    assert record["tried"][record["chosen"]]["score"] == best
+    assert f"{best:.3f}" in out
+
+    status, out, _ = zobench(*arguments)  # the other group joins, the first one is kept
+    both = tomllib.loads(Path("mine/tiny/zo-sgd.toml").read_text())
+    assert set(both["settings"]) == {"spheres", "rosenbrock"}
+    assert both["settings"]["spheres"] == kept["settings"]["spheres"]
+
+    status, _, err = zobench(*arguments[:-6], "-n", "4", "-r", "1", "--out", "mine")
+    assert status == 2
+    assert "found another way; --force overwrites them" in said(err)
+
+    run = ("run", "zo-sgd", "-s", "tiny.toml", "-r", "1")
+    zobench(*run, "--baselines", "mine")
+    tuned = pd.read_csv("results/tiny/runs.csv")
+    assert f'"lr": {kept["settings"]["spheres"]["lr"]}' in tuned["settings"][0]
+    assert '"lr": "baseline"' in tuned["settings_from"][0]
+    zobench(*run, "--baselines", "mine", "--defaults")
+    assert '"lr": "default"' in pd.read_csv("results/tiny/runs.csv")["settings_from"][0]
+
+
+def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
+    (here / "i.toml").write_text(
+        'name = "i"\nversion = "1"\n[[problem]]\nid = "f1"\nobjective = "bbob"\nbudget = 50\n'
+        'settings = { dim = 2 }\ninstances = "1-3"\ntargets = [1.0]\n'
+    )
+    zobench("tune", "spsa", "-s", "i.toml", "-n", "2", "-r", "2", "--out", "b", "--results", "t")
+    zobench("run", "spsa", "-s", "i.toml", "--out", "scored")
+    zobench("run", "spsa", "-s", "i.toml", "--out", "t", "-r", "1")
+    from zobench.harness.store import Store
+
+    with Store.open("t", write=False) as store:
+        specs = [spec for spec in store.specs() if "#" in spec.estimator.display]
+    scored = pd.read_csv("scored/runs.csv")
+    assert len(specs) == 4
+    assert not {spec.settings["instance"] for spec in specs} & set(scored["instance"])
+    assert not {spec.problem_seed for spec in specs} & set(scored["seed"])
+
+
+# bad input: one clear line, status 2
+
+
+USER = """\
+import numpy as np
+
+from zobench.core.problem import VectorProblem
+
+calls = 0
+
+
+def value(x):
+    global calls
+    calls += len(x)
+    return HERE
+
+
+def odd(dim: int = 3) -> VectorProblem:
+    return VectorProblem(value, lambda rng: rng.standard_normal(dim))
+"""
+SUITE = """\
+name = "odd"
+version = "1"
+[[problem]]
+id = "odd"
+objective = "odd.py:odd"
+budget = 400
+repetitions = 2
+targets = [1e-9]
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ("run mezzo -s tiny.toml", "no estimator named 'mezzo'; did you mean 'mezo'?"),
+        ("run mezo:rl=1 -s tiny.toml", "mezo: no setting named 'rl'; known: lr, eps"),
+        ("run mezo:lr=fast -s tiny.toml", "setting 'lr' takes a float such as 1e-06, not 'fast'"),
+        ("run mezo:lr -s tiny.toml", "'lr' is no setting; write name=value"),
+        ("run mezo mezo -s tiny.toml", "estimator 'mezo' is given twice"),
+        ("run mezo -s tinny.toml", "no suite file 'tinny.toml'"),
+        ("run mezo -s smokee", "no suite named 'smokee'; did you mean 'smoke'?"),
+        ("run mezo -s tiny.toml -p cube", "no problem in suite 'tiny' named 'cube'"),
+        ("run mezo -s tiny.toml -b 0", "budget must be above 0, not 0"),
+        ("run mezo -s tiny.toml -r 0", "repetitions must be at least 1, not 0"),
+        ("run mezo -s tiny.toml -j 0", "jobs must be at least 1, not 0"),
+        ("run mezo -s tiny.toml -b many", "Invalid value for '--budget'"),
+        ("run mezo -s tiny.toml --bugdet 3", "No such option: --bugdet"),
+        ("run ./none.py:Mine -s tiny.toml", "no file"),
+        ("run -s tiny.toml", "Missing argument 'ESTIMATOR...'"),
+        ("ruin mezo", "No such command 'ruin'"),
+        ("tune mezo -s tiny.toml -g cubes", "no group in suite 'tiny' named 'cubes'"),
+        ("tune mezo -s tiny.toml -n 0", "trials is a number of at least 1, not 0"),
+        ("list estimator mezzo", "did you mean 'mezo'?"),
+        ("list mezzo", "did you mean 'mezo'?"),
+        ("bench step --layers 0", "layers is a number of at least 1, not 0"),
+        ("bench step --hidden 10 --heads 3", "not a multiple of heads=3"),
+        ("bench step --dtype float13", "no dtype named 'float13'; did you mean 'float32'?"),
+        ("bench step --model ./no/such", "no model folder './no/such'"),
+        ("bench overhead --repeats 0", "at least 1"),
+    ],
+)
+def test_bad_input_gives_one_line_and_status_2(zobench, arguments, what):
+    status, out, err = zobench(*arguments.split())
+    assert (status, out) == (2, "")
+    assert what in said(err)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what"),
+    [
+        ("budget = 300", "budget = 300 300", "tiny.toml line 4", ""),
+        ("budget = 300", "bugdet = 300", "tiny.toml line 4", "did you mean 'budget'?"),
+        ("budget = 300", "budget = 0", "tiny.toml line 4", "budget must be above 0"),
+        ('"rosenbrock"', '"rosenbrok"', "tiny.toml line 17", "did you mean 'rosenbrock'?"),
+        ("{ dim = 2 }", "{ dims = 2 }", "tiny.toml line 18", "did you mean 'dim'?"),
+        ("[3.0, 1.0]", "[]", "tiny.toml line 19", "no targets"),
+    ],
+)
+def test_a_malformed_suite_names_the_line(zobench, here, old, new, where, what):
+    (here / "tiny.toml").write_text(TINY.replace(old, new))
+    status, _, err = zobench("run", "mezo", "-s", "tiny.toml")
+    assert status == 2
+    assert where in said(err).replace(", line", " line").replace(":", " line ", 1) or where in err
+    assert what in said(err)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "outcome", "why"),
+    [
+        ("np.full(len(x), np.nan)", 0, "diverged", "nan"),
+        ("np.full(len(x), 1.0 / (calls < 100))", 1, "failed", "ZeroDivisionError"),
+        ("np.full(len(x), np.arange(3))", 1, "failed", "ValueError"),
+    ],
+)
+def test_a_broken_objective_is_an_outcome(zobench, here, body, status, outcome, why):
+    (here / "odd.py").write_text(USER.replace("HERE", body))
+    (here / "odd.toml").write_text(SUITE)
+    got, out, _ = zobench("run", "mezo", "-s", "odd.toml")
+    assert got == status
+    runs = pd.read_csv("results/odd/runs.csv")
+    assert list(runs["status"]) == [outcome] * 2
+    assert why in runs["reason"][0]
+    assert runs["reason"][0] in out
+    assert "odd.py" in runs["reason"][0] or outcome == "diverged"
+
+
+def test_an_estimator_with_a_syntax_error_names_the_line(zobench, here):
+    (here / "bad.py").write_text("x = 1\ndef broken(:\n")
+    status, _, err = zobench("run", "bad.py:Mine", "-s", "tiny.toml")
+    assert status == 2
+    assert "bad.py line 2: SyntaxError" in said(err)
+
+
+def test_a_missing_model_or_data_is_one_line(zobench, here):
+    (here / "m.toml").write_text(
+        'name = "m"\nversion = "1"\nbudget = 10\ntargets = [0.1]\nrepetitions = 1\n'
+        '[[problem]]\nid = "m"\nobjective = "llm"\nsettings = { model = "./no/model" }\n'
+        '[[problem]]\nid = "d"\nobjective = "llm"\nsettings = { task = "sst2", data = "csv" }\n'
+    )
+    (here / "csv" / "SST-2").mkdir(parents=True)
+    for name in ("train", "dev"):
+        (here / "csv" / "SST-2" / f"{name}.tsv").write_text("text\tstars\nfine\t5\n")
+    status, out, _ = zobench("run", "mezo", "-s", "m.toml")
+    assert status == 1
+    reasons = pd.read_csv("results/m/runs.csv")["reason"]
+    assert "no model folder './no/model'" in reasons[0]
+    assert "column" in reasons[1]
+    assert all(reason in out for reason in reasons)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(zobench, here):
+    (here / "file").write_text("")
+    status, _, err = zobench("run", "mezo", "-s", "tiny.toml", "--out", "file/results")
+    assert status == 2
+    assert "cannot write results to 'file/results'" in said(err)
+
+
+def test_an_error_of_ours_shows_no_traceback_unless_asked(zobench, monkeypatch):
+    import zobench.display.catalogue as catalogue
+
+    monkeypatch.setattr(catalogue, "catalogue", lambda *_: 1 / 0)
+    status, _, err = zobench("list")
+    assert status == 1
+    assert "this is a fault of zobench: ZeroDivisionError" in said(err)
+    monkeypatch.setenv("ZOBENCH_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        zobench("list")
+
+
+# processes
+
+
+def test_help_and_list_answer_at_once():
+    for arguments in (("--help",), ("list",)):
+        took = []
+        for _ in range(3):
+            began = time.perf_counter()
+            child = process(*arguments)
+            out, _ = child.communicate()
+            took.append(time.perf_counter() - began)
+            assert child.returncode == 0
+            assert "zobench" in out
+        assert min(took) < 1.0  # half a second on a quiet machine
+
+
+def test_ctrl_c_says_how_to_go_on(here):
+    slow = TINY.replace("budget = 300", "budget = 40_000_000").replace("targets = [", "targets = [-1, ")
+    (here / "slow.toml").write_text(slow)
+    child = process("run", "spsa", "-s", "slow.toml", cwd=here)
+    deadline = time.monotonic() + 30
+    while not (here / "results" / "tiny" / "results.sqlite").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1.0)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert out == ""
+    assert re.fullmatch(r"zobench: stopped: 0 of 12 runs are finished and kept; "
+                        r"the same command goes on from there\n", err)  # fmt: skip
+
+
+def test_a_closed_pipe_is_no_error():
+    with process("list") as child:
+        assert child.stdout is not None
+        child.stdout.close()
+        _, err = child.communicate(timeout=20)
+    assert (child.returncode, err) == (0, "")

@@ -1,0 +1,190 @@
+"""The parts of the command line: numbers, tables, time left, tuning's draws, scores and files."""
+
+import tomllib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zobench.bench.timing import Sample, interleave
+from zobench.display import text
+from zobench.display.eta import Eta, clock
+from zobench.errors import BadInput
+from zobench.harness.plan import plan
+from zobench.harness.suite import ProblemSpec, Suite
+from zobench.registry import Entry, estimators
+from zobench.tune import record
+from zobench.tune.score import progress, trial_scores
+from zobench.tune.space import trials
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0, "0"),
+        (0.00123456, "0.00123"),
+        (12.345, "12.3"),
+        (1234.5, "1,230"),
+        (99_999, "100,000"),
+        (1234567, "1.2e+06"),
+        (2e-7, "2.0e-07"),
+        (-0.5, "-0.500"),
+        (float("nan"), "-"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_numbers_have_three_digits(value, said):
+    assert text.number(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(3e-6, "3.0 us"), (0.0123, "12 ms"), (5.55, "5.5 s"), (600, "10 min"), (36000, "10 h")],
+)
+def test_seconds_have_a_unit(value, said):
+    assert text.seconds(value) == said
+
+
+def test_memory_has_a_unit():
+    assert text.memory(3 << 20) == "3.00 MiB"
+    assert text.memory(40 << 30) == "40.0 GiB"
+
+
+def test_a_table_gives_way_in_its_first_column(monkeypatch):
+    monkeypatch.setattr(text, "width", lambda default=0: 40)
+    rows = [["a-name-that-is-much-too-long-for-this", "1", "22"], ["short", "333", "4"]]
+    lines = text.table(["name", "first", "second"], rows)
+    assert all(len(line) <= 40 for line in lines)
+    assert "…" in lines[1]
+    assert lines[1].endswith("22")
+    assert lines[2].split() == ["short", "333", "4"]
+
+
+def some_runs(*names: str, budgets=(100, 1000)):
+    problems = tuple(
+        ProblemSpec(f"p{b}", "sphere", "1", {"dim": 2}, b, 2, (1.0,), group="g") for b in budgets
+    )
+    return plan(Suite("s", "1", "", problems), names, baselines=False)
+
+
+def test_the_time_left_follows_from_what_runs_took(monkeypatch):
+    specs = some_runs("spsa")
+    eta = Eta(specs)
+    assert np.isnan(eta.remaining)
+    now = eta.began
+    monkeypatch.setattr("zobench.display.eta.monotonic", lambda: now + 4.0)
+    eta.finished(specs[0], 1.0)  # 100 queries; one run of 100 and two of 1000 are left
+    assert eta.remaining == pytest.approx((1.0 + 20.0) * 4.0)
+    eta.finished(specs[2], 3.0)  # 1000 queries: faster a query than the small ones
+    assert eta.remaining == pytest.approx((1.0 + 3.0) / 4.0 * 4.0)
+    eta.resumed(specs[1])
+    eta.finished(specs[3], 3.0)
+    assert eta.remaining == 0.0
+
+
+def test_a_clock_reads_like_one():
+    assert [clock(5), clock(750), clock(11045), clock(float("nan"))] == [
+        "0:05",
+        "12:30",
+        "3:04:05",
+        "-",
+    ]
+
+
+def test_timing_measures_every_case_in_every_round():
+    calls = []
+    cases = {name: lambda name=name: calls.append(name) or len(calls) for name in "abc"}
+    *_, (done, samples) = interleave(cases, 3)
+    assert done == 3
+    assert "".join(calls) == "abc" + "abc" + "bca" + "cab"
+    assert all(len(sample.values) == 3 for sample in samples.values())
+
+
+def test_a_ratio_pairs_the_rounds():
+    slow, fast = Sample((2.0, 40.0, 2.0)), Sample((1.0, 10.0, 1.0))
+    assert slow.ratio(fast) == 2.0
+    assert slow.median == 2.0
+    assert Sample((3.0,)).spread == (3.0, 3.0)
+
+
+def test_trials_start_with_the_defaults_and_repeat_themselves():
+    entry = estimators["mezo-bcd"]
+    few, many = trials(entry, 3, {}, "suite", "group"), trials(entry, 200, {}, "suite", "group")
+    assert few[0] == {key: entry.defaults[key] for key in entry.space}
+    assert many[:3] == few
+    assert trials(entry, 3, {}, "suite", "other")[1] != few[1]
+    for key, (low, high, _) in entry.space.items():
+        values = [settings[key] for settings in many]
+        assert low <= min(values) < max(values) <= high
+        assert all(type(value) is type(entry.defaults[key]) for value in values)
+    logs = np.log10([settings["lr"] for settings in many])
+    assert abs(np.mean(logs) - -3.0) < 0.5  # log-uniform from 1e-6 to 1
+    entry.build(many[7])
+
+
+def test_linear_spaces_are_drawn_linearly():
+    entry = Entry("x", lambda a=0.5: a, space={"a": (0.0, 10.0, "linear")})
+    values = [settings["a"] for settings in trials(entry, 300, {}, "s")][1:]
+    assert abs(np.mean(values) - 5.0) < 0.6
+
+
+def test_fixed_settings_are_not_searched():
+    found = trials(estimators["spsa"], 5, {"lr": 0.5}, "s")
+    assert {settings["lr"] for settings in found} == {0.5}
+    assert len({settings["eps"] for settings in found}) == 5
+    with pytest.raises(BadInput, match="nothing to tune"):
+        trials(estimators["spsa"], 5, {"lr": 0.5, "eps": 0.1}, "s")
+    with pytest.raises(BadInput, match="declares no space"):
+        trials(Entry("bare", lambda lr=0.1: lr), 5, {}, "s")
+    with pytest.raises(BadInput, match="at least 1"):
+        trials(estimators["spsa"], 0, {}, "s")
+
+
+def test_a_record_is_toml_and_reads_back(tmp_path):
+    path = tmp_path / "deep" / "x.toml"
+    settings = {"lr": 1e-06, "n": 4, "name": 'a "quoted" one', "yes": True}
+    tried = [{"score": 0.5, "settings": {"lr": 1e-300}}, {"score": float("nan"), "settings": {}}]
+    kept = {"chosen": 1, "span": [1e-6, 1, "log"], "tried": tried}
+    tables = {"settings": {"a group": settings}, "record": {"a group": kept}}
+    record.write(path, tables, "head\nof two lines")
+    assert path.read_text().startswith("# head\n# of two lines\n")
+    back = tomllib.loads(path.read_text())
+    assert back["settings"]["a group"] == settings
+    assert back["record"]["a group"]["tried"][0] == tried[0]
+    assert record.read(path)["settings"] == back["settings"]
+    assert list(tmp_path.glob("deep/*")) == [path]
+
+
+def test_a_broken_record_gives_one_line(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("[settings\n")
+    with pytest.raises(BadInput, match=r"x\.toml: .*line 1"):
+        record.read(path)
+
+
+def frames(hits):
+    """Two trials on one problem of two targets and 100 queries."""
+    runs = pd.DataFrame({
+        "run_key": ["r0", "r1", "r2"],
+        "problem": "p",
+        "estimator": ["t0", "t0", "t1"],
+        "scored": "best",
+        "final_score": [3.0, 2.0, float("nan")],
+    })  # fmt: skip
+    problems = pd.DataFrame({"problem": "p", "target_index": [0, 1], "budget": 100})
+    columns = pd.Index(["run_key", "kind", "target_index", "queries"])
+    return runs, pd.DataFrame(hits, columns=columns), problems
+
+
+def test_progress_is_the_area_over_log_queries():
+    hits = [("r0", "best", 0, 1), ("r0", "best", 1, 10), ("r1", "best", 0, 100)]
+    shares = progress(*frames([*hits, ("r1", "current", 1, 1)]))
+    # r0: (1 - 0 + 1 - 1/2) / 2; r1: reached with the last query, and a hit of the other kind
+    assert shares.to_dict() == pytest.approx({"r0": 0.75, "r1": 0.0, "r2": 0.0})
+
+
+def test_trials_are_ranked_by_progress_and_then_by_final_score():
+    assert [name for name, *_ in trial_scores(*frames([("r2", "best", 0, 50)]))] == ["t1", "t0"]
+    ranked = trial_scores(*frames([("r2", "best", 0, 100)]))  # no progress: finals decide
+    assert [name for name, *_ in ranked] == ["t0", "t1"]
+    assert [score for _, score, _ in ranked] == [0.0, 0.0]

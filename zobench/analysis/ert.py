@@ -1,0 +1,88 @@
+"""Expected run length (ERT) to a target: all queries (or seconds) spent, per success.
+
+ERT = sum of all lengths / number of successes, with the lengths of unsuccessful runs: what a
+method needs on average if it is started again until it succeeds (Hansen et al. 2016,
+https://arxiv.org/abs/1605.03560). Infinite if no run succeeds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zobench.analysis.interval import LEVEL, RESAMPLES, limits, reach, studentised
+from zobench.analysis.logratio import log_ratio
+from zobench.analysis.resampling import bootstrap, strata_of
+from zobench.analysis.runlengths import RunLengths
+
+SIGNS = np.array([1.0, -1.0])  # lengths over successes
+
+
+@dataclass(frozen=True)
+class Ert:
+    """An ERT in queries or seconds, its interval, and the counts that belong to it.
+
+    `value` is inf without a success, NaN without a run or where a length was not measured.
+    """
+
+    value: float
+    low: float
+    high: float
+    successes: int
+    runs: int
+
+
+def ert(length: np.ndarray, success: np.ndarray) -> float:
+    """sum(length) / number of successes; inf without a success, NaN without a run."""
+    length, success = np.asarray(length, float), np.asarray(success, bool)
+    if not len(length):
+        return np.nan
+    hits = int(success.sum())
+    total = float(length.sum())
+    if np.isnan(total):
+        return np.nan
+    return total / hits if hits else np.inf
+
+
+def ert_interval(
+    runs: RunLengths, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> Ert:
+    """ERT with its studentised bootstrap interval on the log scale; deterministic.
+
+    Runs are drawn within their instance where instances have several runs. The upper limit is
+    infinite when more than (1 - level) / 2 of all resamples have no success. Fewer than four runs
+    give [0, inf]. Without a success the lower limit follows from the exact binomial limit of the
+    success probability, p <= 1 - ((1 - level) / 2)^(1/n): ERT >= mean length (1 - p) / p.
+    """
+    value, n = ert(runs.length, runs.success), runs.runs
+    if np.isnan(value):
+        return Ert(np.nan, np.nan, np.nan, runs.successes, n)
+    tail = (1 - level) / 2
+    if not runs.successes:
+        likely = 1 - tail ** (1 / n)
+        return Ert(np.inf, float(runs.length.mean()) * (1 - likely) / likely, np.inf, 0, n)
+    x, (strata,) = columns(runs), strata_of(runs.instance)
+    theta, error = (float(v[0]) for v in log_ratio(x, SIGNS, np.ones((1, n)), strata))
+    draws = log_ratio(x, SIGNS, bootstrap(strata, resamples, seed), strata)
+    down, up = reach(studentised(theta, *draws), freedom(strata), level)
+    if no_success(runs.success, strata) > tail:
+        up = np.inf
+    return Ert(value, *limits(theta, error, down, up), runs.successes, n)
+
+
+def columns(runs: RunLengths) -> np.ndarray:
+    """(n, 2): lengths and successes, the two means of an ERT."""
+    return np.stack([runs.length, runs.success.astype(float)], axis=1)
+
+
+def freedom(strata: np.ndarray) -> float:
+    """Degrees of freedom of the standard error: runs less strata."""
+    return len(strata) - (int(strata.max()) + 1)
+
+
+def no_success(success: np.ndarray, strata: np.ndarray) -> float:
+    """The share of all bootstrap resamples that have no success, exactly."""
+    sizes = np.bincount(strata)
+    hits = np.bincount(strata, weights=success.astype(float))
+    return float(np.prod((1 - hits / sizes) ** sizes))

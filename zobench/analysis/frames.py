@@ -1,0 +1,66 @@
+"""The data frames that statistics are made of: what they must have, and which rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from zobench.errors import BadInput
+
+SKIPPED = "skipped"
+FAILED = ("diverged", "failed", "timeout", "oom")  # runs that ended before their budget, in trouble
+STATUSES = ("ok", "target", "budget", *FAILED, SKIPPED)
+
+RUN_COLUMNS = (
+    "run_key", "suite", "problem", "instance", "estimator", "repetition", "seed", "status",
+    "queries", "seconds",
+)  # fmt: skip
+HIT_COLUMNS = ("run_key", "kind", "target_index", "queries", "seconds")
+PROBLEM_COLUMNS = ("problem", "group", "dimension", "budget", "target_index", "target", "kind")
+
+
+def require(frame: pd.DataFrame, name: str, columns: Iterable[str]) -> None:
+    """Raise BadInput if the data frame called `name` lacks a column."""
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise BadInput(f"the data frame {name!r} lacks {', '.join(missing)}")
+
+
+def check(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> None:
+    """Raise BadInput, in one line, for frames that no statistics can be made of."""
+    require(runs, "runs", RUN_COLUMNS)
+    require(hits, "hits", HIT_COLUMNS)
+    require(problems, "problems", PROBLEM_COLUMNS)
+    suites = runs["suite"].unique()
+    if len(suites) > 1:
+        raise BadInput(f"runs of {len(suites)} suites ({', '.join(map(str, suites))}); give one")
+    strange = set(runs["status"]) - set(STATUSES)
+    if strange:
+        raise BadInput(f"unknown status {sorted(strange)[0]!r}; known: {', '.join(STATUSES)}")
+    unknown = set(runs["problem"]) - set(problems["problem"])
+    if unknown:
+        raise BadInput(f"runs of problem {sorted(unknown)[0]!r}, which has no targets in problems")
+    cell = ["problem", "estimator", "repetition"]
+    twice = runs[runs.duplicated(cell)]
+    if len(twice):
+        problem, estimator, repetition = twice[cell].iloc[0]
+        raise BadInput(
+            f"two runs of {estimator!r} on {problem!r} with repetition {repetition}; keep one"
+        )
+    if problems.duplicated(["problem", "target_index"]).any():
+        raise BadInput("a problem has two targets of the same index")
+
+
+def first_order(runs: pd.DataFrame) -> dict[str, bool]:
+    """Estimator -> is it a first-order reference? In the order of `runs`; by default it is not.
+
+    A run that failed early may not know, so one run that says yes decides.
+    """
+    if "first_order" not in runs.columns:
+        return dict.fromkeys(runs["estimator"].unique(), False)
+    said = runs["first_order"].fillna(False).astype(bool)
+    return {
+        str(name): bool(flag)
+        for name, flag in said.groupby(runs["estimator"], sort=False).any().items()
+    }

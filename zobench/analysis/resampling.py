@@ -1,0 +1,69 @@
+"""Seeded resamples of runs: with replacement (bootstrap), and with exchanged labels (permutation).
+
+All are rows of weights for `log_ratio`. Streams are named, so that the interval of one case does
+not depend on which other cases are computed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """The random numbers of a named use of `seed`."""
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
+
+
+def strata_of(*instances: np.ndarray) -> list[np.ndarray]:
+    """Numbers 0, 1, ... of the groups within which runs are drawn, one array a sample.
+
+    Runs are drawn within their instance if each sample has at least two runs of each instance;
+    otherwise the instances are themselves the random units, and all runs form one group.
+    """
+    found = np.unique(np.concatenate(instances))
+    counts = [(sample[:, None] == found).sum(axis=0) for sample in instances]
+    if len(found) < 2 or np.min(counts) < 2:
+        return [np.zeros(len(sample), dtype=int) for sample in instances]
+    return [np.searchsorted(found, sample) for sample in instances]
+
+
+@lru_cache(maxsize=64)
+def _multinomial(sizes: tuple[int, ...], resamples: int, seed: int, name: str) -> np.ndarray:
+    rng = generator(seed, "bootstrap", name)
+    parts = [rng.multinomial(size, [1 / size] * size, resamples) for size in sizes]
+    weights = np.concatenate(parts, axis=1).astype(float)
+    weights.flags.writeable = False
+    return weights
+
+
+def bootstrap(strata: np.ndarray, resamples: int, seed: int, name: str = "") -> np.ndarray:
+    """(resamples, n) counts: each stratum is drawn anew, with replacement, in its own size."""
+    order = np.argsort(strata, kind="stable")
+    weights = _multinomial(tuple(np.bincount(strata).tolist()), resamples, seed, name)
+    return weights[:, np.argsort(order)]
+
+
+def swaps(pairs: int, relabellings: int, seed: int, name: str) -> np.ndarray:
+    """(relabellings, pairs) of 0 and 1: in which pairs the two labels are exchanged."""
+    rng = generator(seed, "swaps", name)
+    return rng.integers(0, 2, (relabellings, pairs)).astype(float)
+
+
+def shuffles(strata: Sequence[np.ndarray], relabellings: int, seed: int, name: str) -> np.ndarray:
+    """(relabellings, n_a + n_b) of 0 and 1: which runs of two samples get the first label.
+
+    Within a stratum the number of first labels stays what it is.
+    """
+    rng = generator(seed, "shuffles", name)
+    joined = np.concatenate(list(strata))
+    first = np.zeros((relabellings, len(joined)))
+    for stratum in np.unique(joined):
+        places = np.flatnonzero(joined == stratum)
+        count = int((strata[0] == stratum).sum())
+        order = rng.random((relabellings, len(places))).argsort(axis=1)
+        np.put_along_axis(first, places[order[:, :count]], 1.0, axis=1)
+    return first
