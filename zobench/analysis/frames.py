@@ -42,9 +42,9 @@ def check(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> Non
     if unknown:
         raise BadInput(f"runs of problem {sorted(unknown)[0]!r}, which has no targets in problems")
     cell = ["problem", "estimator", "repetition"]
-    twice = runs[runs.duplicated(cell)]
+    twice = runs.loc[runs.duplicated(cell), cell]
     if len(twice):
-        problem, estimator, repetition = twice[cell].iloc[0]
+        problem, estimator, repetition = twice.to_numpy()[0]
         raise BadInput(
             f"two runs of {estimator!r} on {problem!r} with repetition {repetition}; keep one"
         )

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
+FEWEST = 3  # runs of an instance from which on they are drawn within it
+
 
 def generator(seed: int, *names: str) -> np.random.Generator:
     """The random numbers of a named use of `seed`."""
@@ -21,12 +23,13 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 def strata_of(*instances: np.ndarray) -> list[np.ndarray]:
     """Numbers 0, 1, ... of the groups within which runs are drawn, one array a sample.
 
-    Runs are drawn within their instance if each sample has at least two runs of each instance;
-    otherwise the instances are themselves the random units, and all runs form one group.
+    Runs are drawn within their instance if each sample has at least three runs of each instance
+    (two would often be drawn equal, without any spread); otherwise the instances are themselves
+    the random units, and all runs form one group.
     """
     found = np.unique(np.concatenate(instances))
     counts = [(sample[:, None] == found).sum(axis=0) for sample in instances]
-    if len(found) < 2 or np.min(counts) < 2:
+    if len(found) < 2 or np.min(counts) < FEWEST:
         return [np.zeros(len(sample), dtype=int) for sample in instances]
     return [np.searchsorted(found, sample) for sample in instances]
 

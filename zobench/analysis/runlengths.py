@@ -7,7 +7,7 @@ have no length: they lower the coverage instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -65,10 +65,12 @@ def run_table(
     if unit not in SHORTEST:
         raise BadInput(f"no unit {unit!r}; known: {', '.join(SHORTEST)}")
     labels = ["run_key", "problem", "instance", "estimator", "repetition", "seed"]
-    made = runs.loc[runs["status"] != SKIPPED, [*labels, unit]].rename(columns={unit: "spent"})
+    ran = runs.loc[runs["status"] != SKIPPED]
+    made = ran.loc[:, labels].assign(spent=ran[unit].to_numpy(float))
     scored = problems[["problem", "group", "dimension", "budget", "kind", "target_index", "target"]]
     key = ["run_key", "kind", "target_index"]
-    first = hits.groupby(key, as_index=False)[unit].min().rename(columns={unit: "hit"})
+    first = hits.astype({"target_index": int}).groupby(key, as_index=False)
+    first = first.agg(hit=(unit, "min"))
     table = made.merge(scored, on="problem").merge(first, on=key, how="left", indicator=True)
     success = (table.pop("_merge") == "both").to_numpy()
     hit = np.maximum(table.pop("hit").to_numpy(float), SHORTEST[unit])
@@ -78,40 +80,20 @@ def run_table(
         spent = np.where(np.isnan(spent), table["budget"].to_numpy(float), spent)
     if (spent < 0).any():
         raise BadInput(f"a run spent a negative number of {unit}")
-    table["instance"] = pd.to_numeric(table["instance"]).fillna(-1)
+    instance = pd.Series(pd.to_numeric(table["instance"]))
+    table["instance"] = instance.fillna(-1)
     return table.assign(length=np.where(success, hit, spent), success=success)
-
-
-def run_lengths(rows: pd.DataFrame) -> RunLengths:
-    """Rows of `run_table` for one (problem, target, estimator) as arrays."""
-    rows = rows.sort_values(["instance", "repetition", "seed"])
-    return RunLengths(
-        rows["length"].to_numpy(float),
-        rows["success"].to_numpy(bool),
-        rows["instance"].to_numpy(float),
-        rows["repetition"].to_numpy(),
-        rows["seed"].to_numpy(),
-    )
 
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
     """The rows of one target a problem: `targets` maps problem -> target_index."""
-    wanted = table["problem"].map(targets)
-    return table[table["target_index"] == wanted]
+    wanted = np.array([targets.get(problem, -1) for problem in table["problem"]])
+    return table.loc[table["target_index"].to_numpy() == wanted]
 
 
 def cases(table: pd.DataFrame) -> dict[tuple[str, int, str], RunLengths]:
     """(problem, target_index, estimator) -> its run lengths."""
     table = table.sort_values(["instance", "repetition", "seed"])
     groups = table.groupby(["problem", "target_index", "estimator"], sort=False).indices
-    columns = {
-        "length": table["length"].to_numpy(float),
-        "success": table["success"].to_numpy(bool),
-        "instance": table["instance"].to_numpy(float),
-        "repetition": table["repetition"].to_numpy(),
-        "seed": table["seed"].to_numpy(),
-    }
-    return {
-        key: RunLengths(**{name: values[rows] for name, values in columns.items()})  # type: ignore[misc]
-        for key, rows in groups.items()
-    }
+    columns = [table[field.name].to_numpy() for field in fields(RunLengths)]
+    return {key: RunLengths(*(c[rows] for c in columns)) for key, rows in groups.items()}  # type: ignore[misc]

@@ -107,7 +107,8 @@ def speedup(
     """
     if b < a:
         return speedup(table, b, a, level, resamples, seed).mirrored()
-    if table.groupby("problem")["target_index"].nunique().gt(1).any():
+    chosen = table[["problem", "target_index"]].drop_duplicates()
+    if len(chosen) > len(set(chosen["problem"])):
         raise BadInput("a speed-up needs one target a problem; choose with at_targets")
     found = {(problem, name): runs for (problem, _, name), runs in cases(table).items()}
     names = list(dict.fromkeys(table["problem"]))
@@ -115,19 +116,23 @@ def speedup(
     ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
     alpha = 1 - level
     paired, too_few = _pairing(list(ready.values()), alpha)
-    pairs = {}
-    for name, (x, y) in ready.items():
-        if x.successes + y.successes:
-            pairs[name] = pair(x, y, paired and can_pair(x, y), resamples, seed, name)
-    ratio, low, high = _mean(list(pairs.values()), alpha, too_few)
+
+    def resampled(name: str, paired: bool) -> list[Pair]:
+        x, y = ready[name]
+        if not x.successes + y.successes:
+            return []
+        return [pair(x, y, paired and can_pair(x, y), resamples, seed, name)]
+
+    pairs = {name: resampled(name, paired) for name in ready}
+    ratio, low, high = _mean([p for ps in pairs.values() for p in ps], alpha, too_few)
     rows = []
     for name in names:
-        x, y = sides[name]
         of_problem: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
-            alone = [pairs[name]] if name in pairs else []
-            of_problem = _mean(alone, alpha, _pairing([ready[name]], alpha)[1])
-        rows.append(_row(name, x, y, name in ready, of_problem))
+            alone, few = _pairing([ready[name]], alpha)
+            drawn = pairs[name] if alone == paired else resampled(name, alone)
+            of_problem = _mean(drawn, alpha, few)
+        rows.append(_row(name, *sides[name], name in ready, of_problem))
     counts = [
         (r.successes_a, r.runs_a, r.successes_b, r.runs_b) for r in rows if r.problem in ready
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib import import_module
 
 import numpy as np
 
+from zobench.core.directions import Noise, Recipe
 from zobench.core.noise import interface as noise
+from zobench.core.vector import VectorParams
 from zobench.errors import BadInput
 from zobench.harness.failures import MissingPackage
 from zobench.harness.plan import RunSpec
@@ -36,13 +39,24 @@ def load_packages(entry: Entry) -> None:
         import_module(module)
 
 
-@cache
 def warm_noise() -> None:
-    """Load the kernels of the noise, once a process: the first run must not pay for it."""
-    for law in noise.LAWS:
-        for kind in (np.float32, np.float64):
-            noise.accumulate(np.zeros(2, kind), [(1.0, 0)], law, 0)
-        noise.rows(np.zeros((1, 2)), [1.0], law, [0], 0)
+    """Load the kernels of the noise, once a process, the way runs use them: no run pays for it."""
+    _warm_noise("torch" in sys.modules)
+
+
+@cache
+def _warm_noise(tensors: bool) -> None:
+    one, two = Noise(0), Noise(1)
+    recipe = Recipe(((1.0, one), (1.0, two)))
+    for shapes in (((2,),), ((1,), (1,))):
+        params = VectorParams(np.zeros(2), shapes)
+        for probes in ([(1.0, one), (-1.0, one)], [(1.0, one), (1.0, two), (1.0, recipe)]):
+            params.rows(probes)
+        params.add(1.0, one)
+        params.add(1.0, recipe)
+    if tensors:
+        for terms in ([(1.0, 0)], [(1.0, 0), (1.0, 1)]):
+            noise.accumulate(np.zeros(2, np.float32), terms, "gaussian", 0)
 
 
 def _entry(registry: Registry, name: str, version: str) -> Entry:

@@ -202,9 +202,11 @@ def pair(
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
     for i in range(x.size):
         points[0, i] = points[1, i] = x[i]
-    for chunk in range(-(-x.size // size)):
-        at = chunk * size
-        last = min(size, x.size - at)
-        _fill(words, law, seed, block, 0, chunk, 0, last)
-        _add(points[0], at, words, law, plus, 0, last)
-        _add(points[1], at, words, law, minus, 0, last)
+    at, stop = start, start + x.size
+    while at < stop:
+        chunk, first = at // size, at % size
+        last = min(size, first + stop - at)
+        _fill(words, law, seed, block, stream, chunk, first, last)
+        _add(points[0], at - start, words, law, plus, first, last)
+        _add(points[1], at - start, words, law, minus, first, last)
+        at += last - first

@@ -1,0 +1,127 @@
+"""`zobench.compare`: estimators on a suite, as data frames and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zobench.api.files import write_runs, write_tables
+from zobench.api.frame import Frame
+from zobench.api.making import Request, Results, Show, make_runs
+from zobench.api.summary import summarise
+from zobench.api.versus import Versus, verdict, versus
+from zobench.errors import BadInput
+
+
+@dataclass
+class Comparison:
+    """What came of it. `summary` has a row for each problem and estimator: see `summarise`."""
+
+    results: Results
+    summary: Frame
+    pairs: list[Versus]  # the first estimator against each of the others
+    files: list[str]  # CSV files written into the results folder
+
+    @property
+    def runs(self) -> Frame:
+        """One row a run."""
+        return self.results.runs
+
+    @property
+    def hits(self) -> Frame:
+        """One row a target that a run hit."""
+        return self.results.hits
+
+    @property
+    def traces(self) -> Frame:
+        """One row a scored point of a run."""
+        return self.results.traces
+
+    @property
+    def folder(self) -> Path:
+        """Where the results are kept."""
+        return self.results.folder
+
+    @property
+    def verdict(self) -> str:
+        """Who is sooner, by how much, and how sure that is; a line for each pair."""
+        return "\n".join(verdict(pair) for pair in self.pairs)
+
+    def __str__(self) -> str:
+        return self.verdict
+
+
+def compare(
+    estimators: Sequence[str],
+    suite: str | Path = "quick",
+    *,
+    problems: Sequence[str] = (),
+    repetitions: int | None = None,
+    budget: int | None = None,
+    jobs: int = 1,
+    out: str | Path | None = None,
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
+    fresh: bool = False,
+    defaults: bool = False,
+    baselines: str | Path | None = None,
+    progress: bool = True,
+) -> Comparison:
+    """Run `estimators` on a suite, or take the runs from an earlier call, and compare them.
+
+    estimators: registered names, "name:lr=1e-3,n=4", or "path/to/file.py:Name".
+    problems: globs on problem ids; none: all. repetitions, budget (queries), time_limit (seconds)
+    and memory_limit (MiB) replace the suite's. jobs: runs at the same time. out: the results
+    folder (default: results/<suite>), which keeps every run; `fresh` sets earlier ones aside.
+    defaults: leave tuned settings (baselines) aside. progress: show it on stderr.
+    Raises zobench.errors.BadInput. Failed runs do not raise: they are rows of `.runs`.
+    """
+    if isinstance(estimators, str):
+        raise BadInput(f"estimators is a list of names, such as [{estimators!r}]")
+    request = Request(
+        tuple(estimators),
+        str(suite),
+        tuple(problems),
+        repetitions,
+        budget,
+        time_limit,
+        memory_limit,
+        jobs,
+        Path(out) if out else None,
+        fresh,
+        not defaults,
+        Path(baselines) if baselines else None,
+    )
+    show = None
+    if progress:
+        from zobench.display.progress import shown as show
+    return comparison(request, show)
+
+
+def comparison(request: Request, show: Show | None) -> Comparison:
+    """Make what is missing, compute, write the CSV files."""
+    results = make_runs(request, show)
+    names = list(dict.fromkeys(spec.estimator.display for spec in results.specs))
+    summary = summarise(results)
+    pairs = [versus(results, names[0], other) for other in names[1:]]
+    files = write_runs(results) + write_tables(results, summary=summary, speedups=_table(pairs))
+    return Comparison(results, summary, pairs, files)
+
+
+def _table(pairs: list[Versus]) -> Frame:
+    """One row a pair and unit: over all problems (problem empty), then problem by problem."""
+    import pandas as pd
+
+    rows = []
+    for pair in pairs:
+        for unit, s in (("queries", pair.queries), ("seconds", pair.seconds)):
+            of_pair = {"a": s.a, "b": s.b, "unit": unit, "targets": pair.targets}
+            rows.append(of_pair | {"problem": "", "speedup": s.ratio, "low": s.low, "high": s.high})
+            rows += [
+                of_pair
+                | {"problem": p.problem, "outcome": p.outcome}
+                | {"speedup": p.ratio, "low": p.low, "high": p.high}
+                for p in s.problems
+            ]
+    return pd.DataFrame(rows)
