@@ -19,8 +19,10 @@ MIB = 1 << 20
 
 
 @objectives.register("bowl")
-def bowl(dim: int = 4, instance: int = 1, noisy: bool = False, pause: float = 0.0) -> VectorProblem:
-    """f(x) = |x - instance|^2, from a random start; `pause` seconds a call."""
+def bowl(
+    dim: int = 4, instance: int = 1, noisy: bool = False, pause: float = 0.0, spread: float = 1.0
+) -> VectorProblem:
+    """f(x) = |x - instance|^2, from x0 ~ spread N(0, I); `pause` seconds a call."""
 
     def f(x: np.ndarray) -> np.ndarray:
         time.sleep(pause) if pause else None
@@ -29,7 +31,10 @@ def bowl(dim: int = 4, instance: int = 1, noisy: bool = False, pause: float = 0.
     def noise(gaps: np.ndarray, points: np.ndarray, seed: int) -> np.ndarray:
         return gaps * (1 + 0.01 * np.random.default_rng(seed).standard_normal(len(gaps)))
 
-    return VectorProblem(f, lambda rng: rng.normal(size=dim), noise=noise if noisy else None)
+    def start(rng: np.random.Generator) -> np.ndarray:
+        return spread * rng.normal(size=dim)
+
+    return VectorProblem(f, start, noise=noise if noisy else None)
 
 
 def bad(kind: str = "raise", at: int = 100) -> VectorProblem:
@@ -129,7 +134,6 @@ class Scripted:
     def start(self, params, seed):
         self.params, self.left = params, list(self.calls)
         self.at = 0.0
-        params.add(-1.0, Dense(params.flat()))  # begin at 0
 
     def step(self, evaluate):
         if not self.left:
@@ -164,7 +168,7 @@ def needy() -> Walk:
 
 @objectives.register("roomy", isolate=True, in_worker=("json", "decimal"))
 def roomy(mib: int = 64, scoring: int = 100) -> VectorProblem:
-    """An evaluation that takes `mib` MiB, a score that takes `scoring` MiB."""
+    """An evaluation of `mib` MiB; a score of `scoring` MiB; four times that once, at the end."""
 
     def f(x: np.ndarray) -> np.ndarray:
         work = np.ones(mib * MIB // 8)
@@ -176,7 +180,12 @@ def roomy(mib: int = 64, scoring: int = 100) -> VectorProblem:
         work = np.ones(scoring * MIB // 8)
         return {"gap": float((problem.params.x**2).sum() * work[-1])}
 
+    def finish() -> dict[str, float]:
+        time.sleep(0.6)
+        return {"left": float(np.ones(4 * scoring * MIB // 8)[0])}
+
     problem.score = score
+    problem.finish = finish
     return problem
 
 

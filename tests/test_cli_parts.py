@@ -14,7 +14,7 @@ from zobench.harness.plan import plan
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.registry import Entry, estimators
 from zobench.tune import record
-from zobench.tune.score import progress, trial_scores
+from zobench.tune.score import trial_scores
 from zobench.tune.space import trials
 
 
@@ -166,25 +166,31 @@ def frames(hits):
     """Two trials on one problem of two targets and 100 queries."""
     runs = pd.DataFrame({
         "run_key": ["r0", "r1", "r2"],
+        "suite": "s",
         "problem": "p",
+        "instance": float("nan"),
         "estimator": ["t0", "t0", "t1"],
-        "scored": "best",
+        "repetition": [1000, 1001, 1000],
+        "seed": [1, 2, 1],
+        "status": "budget",
+        "queries": 100,
+        "seconds": 1.0,
         "final_score": [3.0, 2.0, float("nan")],
     })  # fmt: skip
-    problems = pd.DataFrame({"problem": "p", "target_index": [0, 1], "budget": 100})
-    columns = pd.Index(["run_key", "kind", "target_index", "queries"])
-    return runs, pd.DataFrame(hits, columns=columns), problems
+    facts = {"problem": "p", "group": "g", "dimension": 1, "budget": 100, "kind": "best"}
+    problems = pd.DataFrame({"target_index": [0, 1], "target": [1.0, 0.1], **facts})
+    columns = pd.Index(["run_key", "kind", "target_index", "queries", "seconds"])
+    return runs, pd.DataFrame([(*hit, 0.5) for hit in hits], columns=columns), problems
 
 
-def test_progress_is_the_area_over_log_queries():
-    hits = [("r0", "best", 0, 1), ("r0", "best", 1, 10), ("r1", "best", 0, 100)]
-    shares = progress(*frames([*hits, ("r1", "current", 1, 1)]))
-    # r0: (1 - 0 + 1 - 1/2) / 2; r1: reached with the last query, and a hit of the other kind
-    assert shares.to_dict() == pytest.approx({"r0": 0.75, "r1": 0.0, "r2": 0.0})
-
-
-def test_trials_are_ranked_by_progress_and_then_by_final_score():
-    assert [name for name, *_ in trial_scores(*frames([("r2", "best", 0, 50)]))] == ["t1", "t0"]
-    ranked = trial_scores(*frames([("r2", "best", 0, 100)]))  # no progress: finals decide
+def test_trials_are_ranked_by_area_and_then_by_final_score():
+    early = [("r0", "best", 0, 1), ("r0", "best", 1, 10), ("r2", "best", 0, 50)]
+    ranked = trial_scores(*frames(early))
+    # r0: (1 + 1/2) / 2, r1: 0; r2: (1 - log 50 / log 100) / 2
+    scores = {name: score for name, score, _ in ranked}
+    assert scores == pytest.approx({"t0": 0.375, "t1": 0.0752575})
+    assert [name for name, *_ in ranked] == ["t0", "t1"]
+    assert [n for n, *_ in trial_scores(*frames([("r2", "best", 0, 50)]))] == ["t1", "t0"]
+    ranked = trial_scores(*frames([("r2", "current", 0, 5)]))  # the other kind: finals decide
     assert [name for name, *_ in ranked] == ["t0", "t1"]
     assert [score for _, score, _ in ranked] == [0.0, 0.0]

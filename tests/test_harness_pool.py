@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -161,7 +162,7 @@ def test_runs_that_share_a_process_have_no_memory_ratio(ordinary):
 def test_an_isolated_run_has_a_memory_of_its_own(tmp_path):
     """An evaluation takes 64 MiB, the hoarder holds 128 more; scoring takes 100 that none sees."""
     specs = specs_of(
-        tmp_path, "walk", "hoarder:mib=128", objective="roomy", repetitions=2, budget=4
+        tmp_path, "walk", "hoarder:mib=128", objective="roomy", repetitions=1, budget=4
     )
     with Store.open(tmp_path / "r") as store:
         run_all(specs, store)
@@ -172,6 +173,23 @@ def test_an_isolated_run_has_a_memory_of_its_own(tmp_path):
     assert all(abs(fat.memory_ratio - 3.0) < 0.2)
     extra = fat.peak_memory.mean() - lean.peak_memory.mean()
     assert abs(extra / 2**20 - 128) < 15
+    assert all(json.loads(scores)["left"] == 1.0 for scores in runs.scores)
+    assert all(runs.seconds < 0.6)  # nor is the time of the last scores the estimator's
+
+
+def test_runs_with_and_without_a_process_of_their_own_can_mix(tmp_path):
+    problems = [
+        suite_of(tmp_path, objective, repetitions=1, budget=4).problems[0]
+        for objective in ("bowl", "roomy", "bowl", "roomy")
+    ]
+    problems = tuple(replace(p, id=str(index)) for index, p in enumerate(problems))
+    suite = replace(suite_of(tmp_path), problems=problems)
+    with Store.open(tmp_path / "r") as store:
+        counts = run_all(plan(suite, [element("walk")]), store)
+        runs = store.runs()
+    assert counts == {"resumed": 0, "budget": 4}
+    assert list(runs.memory_ratio.isna()) == [True, False, True, False]
+    assert set(runs.attempt) == {1}
 
 
 def test_files_that_print_and_files_that_kill_the_worker(tmp_path, ordinary):
@@ -240,3 +258,20 @@ def _is_worker_of(path: Path, parent: int) -> bool:
     except OSError:
         return False
     return "zobench.harness.worker" in words and str(parent) in words
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of files are a matter of Linux")
+def test_a_fork_has_the_file_pages_of_its_parent():
+    code = (
+        "import os, sys, time, pandas\n"
+        "from zobench.harness import pages, proc\n"
+        "def held(): return proc.memory_of('RssFile')\n"
+        "before, ranges = held(), pages.file_pages()\n"
+        "if os.fork() == 0:\n"
+        "    alone = held(); pages.map_pages(ranges); print(before, alone, held()); sys.exit()\n"
+        "os.wait()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, alone, after = map(int, run.stdout.split())
+    assert alone < 0.5 * before
+    assert abs(after - before) < 0.05 * before

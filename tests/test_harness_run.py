@@ -10,6 +10,7 @@ import pytest
 from harness_tools import element, specs_of, suite_of
 
 from zobench.harness.chosen import parse_estimator
+from zobench.harness.failures import outcome
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.run import execute
@@ -17,7 +18,10 @@ from zobench.harness.run import execute
 
 def script(folder, *calls, **more):
     """The result of evaluating multiples p of (1, 1, 1, 1): the gap is 4 (p - 1)^2."""
-    (spec,) = plan(suite_of(folder, **({"repetitions": 1} | more)), [element("scripted")])
+    (spec,) = plan(
+        suite_of(folder, settings="spread = 0.0", **({"repetitions": 1} | more)),
+        [element("scripted")],
+    )
     chosen = replace(spec.estimator, settings={"calls": calls})
     return execute(replace(spec, estimator=chosen))
 
@@ -146,6 +150,17 @@ def test_a_score_that_is_not_finite_is_divergence(tmp_path):
     assert 100 < result.queries < 115
     assert result.trace[-1][0] < 100
     assert result.final_score == math.inf
+
+
+def test_pytorch_out_of_memory_is_told_from_other_errors():
+    import torch
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 50)
+    assert outcome(caught.value, 5, 9)[0] == "oom"
+    with pytest.raises(RuntimeError) as caught:
+        torch.ones(2) @ torch.ones(3)
+    assert outcome(caught.value, 5, 9)[0] == "failed"
 
 
 def test_code_that_leaves_python_is_a_failure(tmp_path):

@@ -32,7 +32,7 @@ def test_a_suite_as_written(tmp_path):
     (p,) = suite.problems
     assert (suite.name, suite.version, suite.description) == ("s", "1", "d")
     assert (p.id, p.group, p.scored, p.budget, p.repetitions) == ("p", "g", "current", 1000, 3)
-    assert p.settings == {"dim": 2, "noisy": True, "instance": 1, "pause": 0.0}
+    assert p.settings == {"dim": 2, "noisy": True, "instance": 1, "pause": 0.0, "spread": 1.0}
     assert (p.time_limit, p.memory_limit, p.targets) == (2.5, 64, (1.0,))
 
 

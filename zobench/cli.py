@@ -24,7 +24,6 @@ Start here:
 """
 
 
-
 class Commands(TyperGroup):
     """The group of all commands, which says itself how an interrupted one ends."""
 

@@ -14,6 +14,7 @@ most 1 - level, however few or skewed the runs are.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,18 +101,20 @@ def speedup(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    problems: Sequence[str] | None = None,
 ) -> Speedup:
     """Compare estimators `a` and `b` of a `run_table` that has one target a problem.
 
+    `problems`: those to report on, also without a run (default: those in the table).
     Deterministic; speedup(b, a) is the exact mirror image. Raises BadInput.
     """
     if b < a:
-        return speedup(table, b, a, level, resamples, seed).mirrored()
+        return speedup(table, b, a, level, resamples, seed, problems).mirrored()
     chosen = table[["problem", "target_index"]].drop_duplicates()
     if len(chosen) > len(set(chosen["problem"])):
         raise BadInput("a speed-up needs one target a problem; choose with at_targets")
     found = {(problem, name): runs for (problem, _, name), runs in cases(table).items()}
-    names = list(dict.fromkeys(table["problem"]))
+    names = list(dict.fromkeys(table["problem"] if problems is None else problems))
     sides = {p: (found.get((p, a)), found.get((p, b))) for p in names}
     ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
     alpha = 1 - level
@@ -173,10 +176,9 @@ def _mean(pairs: list[Pair], alpha: float, too_few: bool) -> Interval:
     down, up = reach(studentised(theta, draws, errors), freedom, 1 - alpha)
     critical = _critical(pairs, alpha)
     down, up = max(down, critical), max(up, critical)
-    if any(p.none[0] > alpha / 2 for p in both):
-        down = np.inf
-    if any(p.none[1] > alpha / 2 for p in both):
-        up = np.inf
+    if count == 1:  # too few successes to bound; in a mean over problems the others bound it
+        down = np.inf if both[0].none[0] > alpha / 2 else down
+        up = np.inf if both[0].none[1] > alpha / 2 else up
     return math.exp(theta), *limits(theta, error, down, up)
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from zobench.api.files import write_runs, write_tables
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results, Show, make_runs
-from zobench.api.summary import summarise
 from zobench.api.versus import Versus, verdict, versus
 from zobench.errors import BadInput
 
 
 @dataclass
 class Comparison:
-    """What came of it. `summary` has a row for each problem and estimator: see `summarise`."""
+    """What came of it. Data frames are described in `harness.tables` and `analysis.table`."""
 
     results: Results
     summary: Frame
@@ -103,7 +102,9 @@ def comparison(request: Request, show: Show | None) -> Comparison:
     """Make what is missing, compute, write the CSV files."""
     results = make_runs(request, show)
     names = list(dict.fromkeys(spec.estimator.display for spec in results.specs))
-    summary = summarise(results)
+    from zobench.analysis.table import summary as summarise
+
+    summary = summarise(results.runs, results.hits, results.problems)
     pairs = [versus(results, names[0], other) for other in names[1:]]
     files = write_runs(results) + write_tables(results, summary=summary, speedups=_table(pairs))
     return Comparison(results, summary, pairs, files)

@@ -70,7 +70,9 @@ def verdict(pair: Versus) -> str:
     if s.count("missing"):
         alone.append(f"{_problems(s.count('missing'))} could not be compared")
     if alone:
-        words.append("; ".join(alone) + _often(s))
+        listed = "; ".join(alone)
+        words.append(listed[0].upper() + listed[1:] if alone[0].startswith("neither") else listed)
+        words[-1] += _often(s)
     return ". ".join(words) + "."
 
 
@@ -83,10 +85,8 @@ def _speed(pair: Versus, goal: str) -> str:
     if s.shown:
         sure = "" if t.shown else " (not shown)"
         return f"{winner} reaches {goal} {in_queries}, {in_seconds}{sure}, on {share}"
-    if s.too_few:
-        why = "too few runs to show a difference"
-    else:
-        why = "no difference in queries is shown"
+    few = "too few runs to show a difference"
+    why = few if s.too_few else "no difference in queries is shown"
     return (
         f"{pair.a} and {pair.b}: {why}; as measured, {winner} reaches {goal} {in_queries}, "
         f"{in_seconds}, on {share}"
@@ -95,12 +95,15 @@ def _speed(pair: Versus, goal: str) -> str:
 
 def _often(s: Speedup) -> str:
     """What the success counts say by themselves."""
-    hits = [(p.successes_a, p.runs_a, p.successes_b, p.runs_b) for p in s.problems]
+    compared = [p for p in s.problems if p.outcome != "missing"]
+    hits = [(p.successes_a, p.runs_a, p.successes_b, p.runs_b) for p in compared]
     of_a, runs_a, of_b, runs_b = (sum(column) for column in zip(*hits))
+    if of_a * runs_b == of_b * runs_a:
+        return ""
     shown = "shown" if s.success_p < ALPHA else "not shown"
     return (
-        f" (runs that reach it: {of_a} of {runs_a} against {of_b} of {runs_b}; "
-        f"the difference is {shown}, p = {s.success_p:.2g})"
+        f" (runs that reach it: {s.a} {of_a} of {runs_a}, {s.b} {of_b} of {runs_b}; "
+        f"that difference is {shown}, p = {s.success_p:.2g})"
     )
 
 
@@ -112,11 +115,17 @@ def _times(s: Speedup, back: bool) -> str:
     if not math.isfinite(ratio):
         return "-"
     known = low > 0 or math.isfinite(high)
-    return f"{number(ratio, 2)}x" + (f" [{number(low, 2)}, {number(high, 2)}]" if known else "")
+    return f"{_factor(ratio)}x" + (f" [{_factor(low)}, {_factor(high)}]" if known else "")
 
 
 def _inverse(value: float) -> float:
     return math.inf if value == 0 else 1 / value
+
+
+def _factor(value: float) -> str:
+    """Two digits; more where they would not tell on which side of 1 it is."""
+    digits = next((d for d in (2, 3, 4) if value == 1 or float(f"{value:.{d}g}") != 1), 5)
+    return number(value, digits)
 
 
 def _problems(count: int) -> str:

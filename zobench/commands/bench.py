@@ -1,4 +1,4 @@
-"""`zobench bench overhead` and `zobench bench step`."""
+"""`zobench bench overhead`, `zobench bench step` and `zobench bench blocks`."""
 
 from __future__ import annotations
 
@@ -70,3 +70,25 @@ def overhead(
     from zobench.display.bench import show_overhead
 
     show_overhead(repeats, bbob_repeats, queries)
+
+
+@app.command("blocks")
+def blocks(
+    dim: Annotated[int, typer.Option(help="Coordinates, a multiple of the blocks.")] = 2000,
+    count: Annotated[int, typer.Option("--blocks", help="Blocks of equal size.")] = 20,
+    steps: Annotated[int, typer.Option(help="Steps of two queries.")] = 200,
+    seeds: Annotated[int, typer.Option(help="Runs a learning rate.")] = 4,
+) -> None:
+    """When does moving one block at a time help? MeZO-BCD against MeZO, and against theory.
+
+    On quadratics whose blocks' gradient energy and curvature are uncorrelated, positively or
+    negatively correlated. Both methods get the same grid of learning rates, a factor sqrt(2) apart,
+    and are shown at their best.
+
+    \b
+    zobench bench blocks
+    zobench bench blocks --dim 320 --blocks 8 --steps 80      half a minute
+    """
+    from zobench.display.bench import show_blocks
+
+    show_blocks(dim, count, steps, seeds)

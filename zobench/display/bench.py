@@ -98,3 +98,30 @@ def _show(lines: Sequence[Line], what: str) -> None:
         typer.echo(text.bold(f"{group} ({what})"))
         head = ["", "us a query", "quartiles", "added", "ratio"]
         typer.echo("\n".join([*text.table(head, rows), ""]))
+
+
+def show_blocks(dim: int, blocks: int, steps: int, seeds: int) -> None:
+    """Measure and print best learning rates and progress of MeZO-BCD against MeZO."""
+    from zobench.bench.blocks import CORRELATIONS, experiment
+
+    rows = []
+    progress(f"correlation {CORRELATIONS[0]}, 1 of {len(CORRELATIONS)}")
+    for done, o in enumerate(experiment(dim, blocks, steps, seeds), 1):
+        rows.append([
+            o.correlation,
+            *(f"{o.lr[name]:.2f}" for name in ("mezo", "mezo-bcd")),
+            f"{o.lr_ratio:.1f}",
+            *(f"{o.gap[name]:.3f}" for name in ("mezo", "mezo-bcd")),
+            f"{o.gain:.2f}",
+            f"{o.predicted:.2f}",
+        ])  # fmt: skip
+        progress(f"{done} of {len(CORRELATIONS)} correlations")
+    progress("")
+    head = ["correlation", "lr mezo", "lr bcd", "ratio", "gap mezo", "gap bcd", "gain", "theory"]
+    typer.echo(f"block-quadratic, d = {dim}, {blocks} blocks, {2 * steps} queries, {seeds} seeds")
+    typer.echo("\n".join(["", *text.table(head, rows), ""]))
+    typer.echo("lr: the best of the grid, times tr H. gap: f - f* at the end, 1 at the start.")
+    typer.echo(
+        "gain: log gap of mezo-bcd over log gap of mezo; theory: (sum e)(sum t)/(N sum e t),"
+    )
+    typer.echo("which holds for the first steps; e gradient energy, t curvature of each block.")

@@ -36,6 +36,12 @@ class Eta:
         self.seconds[cell] += seconds
 
     @property
+    def certain(self) -> bool:
+        """Has every problem that is left a finished run to judge by?"""
+        seen = {problem for problem, _ in self.made}
+        return all(problem in seen for (problem, _), left in self.left.items() if left)
+
+    @property
     def elapsed(self) -> float:
         return monotonic() - self.began
 
@@ -56,6 +62,13 @@ class Eta:
             each = self.seconds[cell] / known if known else per_query * self.budget[cell]
             ahead += count * each
         return ahead / work * self.elapsed
+
+
+def left(eta: Eta) -> str:
+    """about 0:40 left"""
+    if not math.isfinite(eta.remaining):
+        return "time left unknown yet"
+    return f"{'about' if eta.certain else 'over'} {clock(eta.remaining)} left"
 
 
 def clock(seconds: float) -> str:

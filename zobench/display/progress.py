@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from zobench.display import text
-from zobench.display.eta import Eta, clock
+from zobench.display.eta import Eta, clock, left
 from zobench.harness.plan import RunSpec
 from zobench.harness.pool import Event
 
@@ -73,7 +73,7 @@ class Bar:
             ProgressBar(total=max(1, self.total), completed=self.made, width=30),
             f"{self.made:,} of {self.total:,} runs",
             f"{clock(self.eta.elapsed)} so far",
-            f"about {clock(self.eta.remaining)} left",
+            left(self.eta),
         )
         lines: list[RenderableType] = [head]
         for event in list(self.current.values())[:SHOWN]:
@@ -81,6 +81,8 @@ class Bar:
             best = f", best {text.number(event.best)}" if event.best == event.best else ""
             line = f"  {_where(event.spec)}: {event.queries:,} of {budget:,} queries{best}"
             lines.append(Text(line, no_wrap=True, overflow="ellipsis", style="dim"))
+        if not self.current:
+            lines.append(Text("  loading", style="dim"))
         if self.failures:
             line = f"  {self.failures} failed so far; {self.last_failure}"
             lines.append(Text(line, no_wrap=True, overflow="ellipsis", style="red"))

@@ -20,7 +20,7 @@ def show_runs(request: Request) -> int:
     results = make_runs(request, shown)
     from zobench.api.files import write_runs
 
-    head = ["estimator", "problem", "run", "status", "queries", "time", "final score"]
+    head = ["estimator", "problem", "run", "status", "queries", "time", "score"]
     reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()
     targets = results.problems.groupby("problem")["target_index"].nunique()
     rows = []
@@ -33,7 +33,7 @@ def show_runs(request: Request) -> int:
             run.status,
             f"{run.queries:,}",
             text.seconds(run.seconds),
-            text.number(run.final_score),
+            text.number(run.best_score if run.scored == "best" else run.final_score),
             f"{hit}/{targets.get(run.problem, 0)}",
         ])  # fmt: skip
     lines = text.table([*head, "targets"], rows[:MANY], left=2)
@@ -65,7 +65,8 @@ def troubles(runs: Frame) -> Iterator[str]:
             problems = list(dict.fromkeys(some["problem"]))
             where = ", ".join(problems[:3]) + (", ..." if len(problems) > 3 else "")
             said = reason if statuses != FAILED else f"{status}: {reason}"
-            yield f"  {len(some)} x {estimator} on {where}: {said}"
+            line = f"{len(some)} x {estimator} on {where}: {said}"
+            yield from text.wrapped(line, indent="  ")
         yield ""
 
 
@@ -81,4 +82,4 @@ def ending(results: Results, files: list[str]) -> list[str]:
     if results.failed:
         lines.append("Failed runs are made again by the same command.")
     lines.append(f"Data: {results.folder}/ ({', '.join([*files, 'results.sqlite'])})")
-    return lines
+    return [part for line in lines for part in text.wrapped(line)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 
 WIDEST = 100  # columns of running text
+NARROWEST = 12  # columns of a table's first column, which gives way
 UNKNOWN = "-"
 
 
@@ -35,10 +37,8 @@ def table(
 
     Where the terminal is too narrow, the first column gives way; what it loses is marked.
     """
-    sizes = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    spare = width(10_000) - len(indent) - sum(sizes) - 2 * (len(head) - 1)
-    if spare < 0:
-        sizes[0] = max(12, sizes[0] + spare)
+    sizes = _sizes(head, rows)
+    sizes[0] = max(NARROWEST, sizes[0] + min(0, _spare(sizes, indent)))
     lines = []
     for row in (head, *rows):
         cells = [shortened(row[0], sizes[0]), *row[1:]]
@@ -48,6 +48,33 @@ def table(
         ]
         lines.append((indent + "  ".join(padded)).rstrip())
     return [bold(lines[0]), *lines[1:]]
+
+
+def fits(head: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> bool:
+    """Is the terminal wide enough for a table whose first column may give way?"""
+    sizes = _sizes(head, rows)
+    return sizes[0] + _spare(sizes, indent) >= min(NARROWEST, sizes[0])
+
+
+def _sizes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+
+
+def _spare(sizes: list[int], indent: str) -> int:
+    """Columns of the terminal that a table leaves; of a file, plenty."""
+    return width(10_000) - len(indent) - sum(sizes) - 2 * (len(sizes) - 1)
+
+
+def wrapped(line: str, indent: str = "") -> list[str]:
+    """Running text in lines that fit; all but the first are indented further."""
+    return textwrap.wrap(
+        line,
+        min(width(), WIDEST),
+        initial_indent=indent,
+        subsequent_indent=indent + "  " * bool(indent),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def shortened(text: str, size: int) -> str:
@@ -78,19 +105,30 @@ def count(value: float) -> str:
     return number(value) if not math.isfinite(value) else f"{round(value):,}"
 
 
-def seconds(value: float) -> str:
-    """1.2 us, 3.4 ms, 5.6 s, 12 min, 3.4 h"""
+def seconds(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """1.2 us, 3.4 ms, 5.6 s, 12 min, 3.4 h; with limits in one unit, if near: 5.6 [4.4, 7] s."""
     if value is None or not math.isfinite(value):
         return number(value)
-    for limit, factor, unit in (
-        (1e-3, 1e6, "us"),
-        (1.0, 1e3, "ms"),
-        (120.0, 1.0, "s"),
-        (7200.0, 1 / 60, "min"),
-    ):
-        if abs(value) < limit:
-            return f"{number(value * factor, 2 if value * factor < 100 else 3)} {unit}"
-    return f"{number(value / 3600, 2)} h"
+    factor, unit = next((f, u) for limit, f, u in _UNITS if abs(value) < limit)
+    if math.isnan(low):
+        return f"{_two(value * factor)} {unit}"
+    if 1e5 < high * factor < math.inf:
+        return interval(seconds(value), seconds(low), seconds(high))
+    return f"{interval(_two(value * factor), _two(low * factor), _two(high * factor))} {unit}"
+
+
+_UNITS = (
+    (1e-3, 1e6, "us"),
+    (1.0, 1e3, "ms"),
+    (120.0, 1.0, "s"),
+    (7200.0, 1 / 60, "min"),
+    (math.inf, 1 / 3600, "h"),
+)
+
+
+def _two(value: float) -> str:
+    """Two digits, three above 100."""
+    return number(value, 2 if abs(value) < 99.5 else 3)
 
 
 def memory(value: float) -> str:

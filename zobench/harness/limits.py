@@ -38,9 +38,8 @@ class Limits:
         self._handler = signal.signal(signal.SIGALRM, self._tick)
         signal.siginterrupt(signal.SIGALRM, False)  # system calls of other libraries go on
         self._data = resource.getrlimit(resource.RLIMIT_DATA)
-        used = proc.memory_of("VmData")
-        if self.mib is not None and used is not None and sys.platform == "linux":
-            soft = used + int(self.mib * _MIB)
+        if self.mib is not None and sys.platform == "linux":
+            soft = (proc.memory_of("VmData") or 0) + int(self.mib * _MIB)
             hard = self._data[1]
             if hard == resource.RLIM_INFINITY or soft < hard:
                 resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

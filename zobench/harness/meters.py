@@ -27,8 +27,9 @@ class Memory:
             proc.trim_heap()
         self.isolated = proc.reset_peak() and isolated
         self.cuda: Any = None  # torch.cuda, once the problem lives there
-        self.base = proc.memory_of("VmRSS") or 0
+        self.base = (proc.memory_of("VmRSS") or 0) if isolated else 0
         self.evaluation = self.steps = 0
+        self.stopped = False
 
     def built(self) -> None:
         """The problem stands; one evaluation follows."""
@@ -52,8 +53,10 @@ class Memory:
         self._reset()
 
     def stop(self) -> None:
-        """The last step is over."""
-        self.steps = max(self.steps, self._peak())
+        """The last step is over; what follows does not count."""
+        if not self.stopped:
+            self.steps = max(self.steps, self._peak())
+        self.stopped = True
 
     @property
     def ratio(self) -> float:

@@ -170,7 +170,7 @@ class _Pool:
                 reason = f"no worker lived to begin it ({reason}); see {LOG}"
             result = worker.partial or RunResult(spec.key, status)
             result.status, result.reason = status, reason
-            self.deaths = 0
+            self.deaths = DEATHS - 1  # if the next worker dies so too, its run is blamed at once
             self._finish(spec, result)
         self.queue.extendleft(reversed(worker.given))
 

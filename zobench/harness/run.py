@@ -73,8 +73,6 @@ class Run:
             missing = error.args[0] if isinstance(error, MissingPackage) else ""
             queries = self.oracle.queries if self.oracle else 0
             status, reason = outcome(error, queries, self.spec.problem.budget)
-        if self.memory is not None and self.oracle is not None:
-            self.memory.stop()
         result = self.result(status, reason)
         result.missing = missing
         return result
@@ -92,6 +90,7 @@ class Run:
         self.dimension = self.params.size
         self.facts = self.problem.describe()
         self.hits.scored = self.hits.scored or self.problem.scored
+        self.scores = self.problem.score()  # of x0; what scoring leaves behind is no estimator's
         self.memory.built()
         self.problem.warm_up()
         self.memory.evaluated()
@@ -105,7 +104,8 @@ class Run:
         self.zero = perf_counter()
         try:
             self.estimator.start(self.params, self.spec.estimator_seed)
-            due = self._score()
+            self._record(0, 0.0)
+            due = 1
             while True:
                 step(oracle)
                 if oracle.queries >= due:
@@ -113,7 +113,13 @@ class Run:
         except (BudgetExhausted, Finished, Diverged) as end:
             raise self._last_score(end) from None
         finally:
-            self.seconds, self.zero = self._clock(), None
+            self._stop()
+
+    def _stop(self) -> None:
+        """The steps are over, for the clock and the meter of memory."""
+        assert self.memory is not None
+        self.seconds, self.zero = self._clock(), None
+        self.memory.stop()
 
     def _last_score(self, end: Exception) -> Exception:
         """Score the point where the run ended, and say what that was in the end."""
@@ -127,6 +133,7 @@ class Run:
                 end = reached
             except Diverged as diverged:
                 return end if isinstance(end, LastTarget) else diverged
+        self._stop()
         self.facts = self.problem.describe()
         finish = getattr(self.problem, "finish", None)  # scores that are dear: once, at the end
         self.scores = self.scores | (finish() if finish else {})
@@ -144,6 +151,7 @@ class Run:
         paused = perf_counter()
         self.memory.pause()
         try:
+            self.scores = self.problem.score()
             self._record(self.oracle.queries, paused - self.zero)
         finally:
             self.memory.resume()
@@ -153,8 +161,8 @@ class Run:
         )
 
     def _record(self, queries: int, seconds: float) -> None:
+        """Note the score that was just taken. Raises Diverged, or LastTarget."""
         assert self.oracle is not None
-        self.scores = self.problem.score()
         self.final = score = float(self.scores[self.problem.score_name])
         if score - score != 0.0:
             raise Diverged(f"the {self.problem.score_name} was {score} after {queries} queries")

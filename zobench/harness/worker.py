@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from zobench.harness import proc
 from zobench.harness.elements import entries, load_packages, warm_noise
 from zobench.harness.limits import Limits
+from zobench.harness.pages import file_pages, map_pages
 from zobench.harness.plan import RunSpec
 from zobench.harness.run import Run
 
@@ -53,13 +54,22 @@ def main() -> None:
 
 
 def serve(connection: Connection) -> None:
-    """Make runs until the connection ends, or a run has left this process in doubt."""
+    """Make runs until the connection ends, or this process is not fit for the next.
+
+    The parent then starts another. A process that has computed may have threads, which a fork
+    would lack: it does not fork.
+    """
+    has_computed = False
     while True:
         spec = RunSpec.from_dict(json.loads(connection.recv_bytes()))
         if _prepare(spec):
+            if has_computed:
+                return
             _make_in_fork(connection, spec)
-        elif _make(connection, spec, isolated=False) in DAMAGED:
-            return
+        else:
+            has_computed = True
+            if _make(connection, spec, isolated=False) in DAMAGED:
+                return
 
 
 def _prepare(spec: RunSpec) -> bool:
@@ -86,7 +96,8 @@ def _make(connection: Connection, spec: RunSpec, isolated: bool) -> str:
     limits = Limits(spec.problem.memory_limit, beat)
 
     def phase(seconds: float | None) -> None:
-        line.send(next(kinds), json.dumps([os.getpid(), proc.memory_of("VmRSS") or 0]))
+        resident = proc.memory_of("VmRSS") if spec.problem.memory_limit else None
+        line.send(next(kinds), json.dumps([os.getpid(), resident or 0]))
         limits.phase(seconds)
 
     result = run.execute(limits, phase)
@@ -98,12 +109,14 @@ def _make_in_fork(connection: Connection, spec: RunSpec) -> None:
     worker = os.getpid()
     gc.collect()
     gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
+    pages = file_pages()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             proc.die_with_parent()
             if os.getppid() == worker:
+                map_pages(pages)
                 _make(connection, spec, isolated=True)
                 status = DELIVERED
         except BaseException:

@@ -162,7 +162,8 @@ def _choose(search: Search, runs: Frame, hits: Frame, problems: Frame) -> Tuned:
     runs = runs[mine]
     if (runs["status"] == "skipped").all():
         return Tuned(search, 0, (), 0, str(runs["reason"].iloc[0]))
-    ranked = trial_scores(runs, hits[hits["run_key"].isin(keys)], problems)
+    hits, problems = hits[hits["run_key"].isin(keys)], problems[problems["problem"].isin(ids)]
+    ranked = trial_scores(runs, hits, problems)
     scores = {names[name]: score for name, score, _ in ranked}
     failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
     best = ranked[0][1:]

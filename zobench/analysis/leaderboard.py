@@ -1,0 +1,135 @@
+"""Leaderboard rows: one a (estimator, dimension, group) of a suite version.
+
+Scores refer to the suite's frozen targets and, for the speed-up, to a frozen baseline: adding an
+estimator never changes another one's row. What is not known is left empty, never guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from zobench.analysis.frames import FAILED, SKIPPED, first_order, require
+from zobench.analysis.interval import LEVEL, RESAMPLES
+from zobench.analysis.runlengths import at_targets, run_table
+from zobench.analysis.scores import Mean, mean_score, run_scores
+from zobench.analysis.speedup import speedup
+from zobench.analysis.table import median
+from zobench.analysis.targets import final_targets
+
+COLUMNS = (
+    "suite", "suite_version", "dimension", "group", "method", "version", "git_sha", "first_order",
+    "track", "tuning_effort", "n_problems", "coverage", "n_runs", "n_failed", "success_rate",
+    "log_area", "log_area_low", "log_area_high", "aocc", "aocc_low", "aocc_high",
+    "baseline", "n_speedup", "speedup", "speedup_low", "speedup_high",
+    "us_per_query", "peak_rss_mb", "targets_hash", "data_sha256", "seed_root",
+    "cpu", "threads", "os", "python", "numpy", "date", "verified",
+)  # fmt: skip
+METERS = ("suite_version", "estimator_seconds", "peak_memory")
+
+
+def leaderboard_rows(
+    runs: pd.DataFrame,
+    hits: pd.DataFrame,
+    problems: pd.DataFrame,
+    facts: Mapping[str, object] | None = None,
+    of_method: Mapping[str, Mapping[str, object]] | None = None,
+    baseline: pd.DataFrame | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row a (estimator, dimension, group), with COLUMNS.
+
+    `facts` fill columns for all rows (cpu, threads, git_sha, date, verified, ...), `of_method` for
+    one estimator (version, track, tuning_effort, ...); a computed column cannot be set. `baseline`
+    is the frozen `run_table` (in queries) of one estimator on the same targets.
+
+    coverage: share of the problems with a run. success_rate: share of runs that reached the final
+    target, mean over problems. log_area and aocc: see `scores`. speedup: geometric mean against
+    the baseline at the final target, over the n_speedup problems that both reached. us_per_query:
+    median microseconds of the estimator itself; peak_rss_mb: median peak memory in 10^6 bytes.
+    Raises BadInput.
+    """
+    require(runs, "runs", METERS)
+    table = run_table(runs, hits, problems, "queries")
+    references = first_order(runs)
+    final = at_targets(table, final_targets(problems))
+    rows = []
+    where = problems.drop_duplicates("problem")[["problem", "dimension", "group"]]
+    for (dimension, group), listed in where.groupby(["dimension", "group"], sort=False):
+        names = list(listed["problem"])
+        scores = run_scores(table.loc[table["problem"].isin(names)])
+        digest = targets_hash(problems.loc[problems["problem"].isin(names)])
+        for method, reference in references.items():
+            mine = runs.loc[(runs["estimator"] == method) & runs["problem"].isin(names)]
+            if mine.empty:
+                continue
+            made = mine.loc[mine["status"] != SKIPPED]
+            ours = final.loc[(final["estimator"] == method) & final["problem"].isin(names)]
+            rates = ours.groupby("problem")["success"].mean().to_numpy()
+            computed = {
+                "suite": mine["suite"].to_numpy()[0],
+                "suite_version": mine["suite_version"].to_numpy()[0],
+                "dimension": dimension,
+                "group": group,
+                "method": method,
+                "first_order": reference,
+                "n_problems": len(rates),
+                "coverage": len(rates) / len(names),
+                "n_runs": len(made),
+                "n_failed": int(made["status"].isin(FAILED).sum()),
+                "success_rate": float(rates.mean()) if len(rates) else np.nan,
+                "us_per_query": _microseconds(made),
+                "peak_rss_mb": median(made["peak_memory"].to_numpy(float)) / 1e6,
+                "targets_hash": digest,
+            }
+            for column in ("log_area", "aocc"):
+                computed |= _columns(column, mean_score(scores, method, column, level))
+            if baseline is not None and len(baseline) and len(ours):
+                chosen = at_targets(baseline, final_targets(problems))
+                computed |= _against(ours, chosen, names, level, resamples, seed)
+            given = {**(facts or {}), **(of_method or {}).get(method, {})}
+            rows.append({**given, **computed})
+    return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+
+
+def targets_hash(problems: pd.DataFrame) -> str:
+    """16 hex digits of SHA-256 over problem, budget, kind and targets, in the order of names."""
+    columns = ["problem", "target_index", "target", "kind", "budget"]
+    listed = problems[columns].sort_values(["problem", "target_index"]).to_numpy().tolist()
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+
+
+def _columns(name: str, mean: Mean) -> dict[str, float]:
+    return {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+
+
+def _microseconds(made: pd.DataFrame) -> float:
+    queries = made["queries"].to_numpy(float)
+    spent = queries > 0
+    return median(made["estimator_seconds"].to_numpy(float)[spent] / queries[spent]) * 1e6
+
+
+def _against(
+    ours: pd.DataFrame,
+    baseline: pd.DataFrame,
+    names: list[str],
+    level: float,
+    resamples: int,
+    seed: int,
+) -> dict[str, object]:
+    """Speed-up columns; labels keep a method apart from a baseline of the same name."""
+    both = pd.concat([ours.assign(estimator="method"), baseline.assign(estimator="baseline")])
+    found = speedup(both, "method", "baseline", level, resamples, seed, names)
+    return {
+        "baseline": baseline["estimator"].to_numpy()[0],
+        "n_speedup": found.count("both"),
+        "speedup": found.ratio,
+        "speedup_low": found.low,
+        "speedup_high": found.high,
+    }

@@ -1,0 +1,103 @@
+"""Scores of a run: how soon it reached how many targets. Each is defined here and nowhere else.
+
+Both are areas under the share of targets reached, from the first query to the budget: 1 is every
+target at the first query, 0 is no target. They differ in the axis.
+
+- `log_area`, on a log axis: mean over targets of 1 - log(q) / log(budget), 0 for a target that is
+  missed. A factor in queries counts the same early and late.
+- `aocc`, on a linear axis: mean over targets of (budget - q + 1) / budget, 0 if missed. With ever
+  more targets, evenly spaced in log f from 1e2 to 1e-8, it becomes `aocc_of_trace`, the anytime
+  score of https://arxiv.org/abs/2404.02031: 1 minus the mean over the budget of
+  (clip(log10 f, -8, 2) + 8) / 10.
+
+Runs are averaged within a problem, then problems: each problem weighs the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from zobench.analysis.interval import LEVEL
+from zobench.analysis.pairs import satterthwaite
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean score with its interval, and the numbers of problems and runs in it.
+
+    `low` and `high` are NaN where a problem has a single run.
+    """
+
+    value: float
+    low: float
+    high: float
+    problems: int
+    runs: int
+
+
+def log_area(queries: np.ndarray, success: np.ndarray, budget: np.ndarray) -> np.ndarray:
+    """1 - log(queries) / log(budget) of reached targets, 0 of others; element by element."""
+    budget = np.maximum(np.asarray(budget, float), 2.0)
+    share = 1 - np.log(np.clip(queries, 1, budget)) / np.log(budget)
+    return np.where(success, share, 0.0)
+
+
+def aocc(queries: np.ndarray, success: np.ndarray, budget: np.ndarray) -> np.ndarray:
+    """(budget - queries + 1) / budget of reached targets, 0 of others; element by element."""
+    share = (np.asarray(budget, float) - np.maximum(queries, 1) + 1) / budget
+    return np.where(success, np.clip(share, 0, 1), 0.0)
+
+
+def aocc_of_trace(
+    queries: np.ndarray, gaps: np.ndarray, budget: int, low: float = -8.0, high: float = 2.0
+) -> float:
+    """1 - mean over the queries 1..budget of (clip(log10 gap, low, high) - low) / (high - low).
+
+    `gaps` (n,) are scores less their known optimum at `queries` (n,), in order; the best so far
+    holds until the next row, and before the first row no progress is counted.
+    """
+    queries, gaps = np.asarray(queries), np.minimum.accumulate(np.asarray(gaps, float))
+    with np.errstate(divide="ignore"):
+        loss = (np.clip(np.log10(np.maximum(gaps, 0)), low, high) - low) / (high - low)
+    ends = np.clip(np.append(np.maximum(queries, 1), budget + 1), 1, budget + 1)
+    held = np.diff(ends)  # how many of the queries 1..budget a row speaks for
+    return float(1 - (np.sum(held * loss) + (ends[0] - 1)) / budget)
+
+
+def run_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Scores of each run over all targets of its problem; `table` from `run_table` in queries.
+
+    Columns: problem, estimator, repetition, log_area, aocc.
+    """
+    parts = (table[name].to_numpy() for name in ("length", "success", "budget"))
+    queries, success, budget = parts
+    scored = table[["problem", "estimator", "repetition"]].assign(
+        log_area=log_area(queries, success, budget), aocc=aocc(queries, success, budget)
+    )
+    keys = ["problem", "estimator", "repetition"]
+    groups = scored.groupby(keys, sort=False, as_index=False)
+    return groups.agg(log_area=("log_area", "mean"), aocc=("aocc", "mean"))
+
+
+def mean_score(scores: pd.DataFrame, estimator: str, column: str, level: float = LEVEL) -> Mean:
+    """Mean over problems of the mean over runs of a column of `run_scores`.
+
+    The interval is Student's t for given problems: the variance is that of runs within problems.
+    """
+    mine = scores.loc[scores["estimator"] == estimator]
+    samples = [group.to_numpy() for _, group in mine.groupby("problem")[column]]
+    if not samples:
+        return Mean(np.nan, np.nan, np.nan, 0, 0)
+    value = float(np.mean([s.mean() for s in samples]))
+    runs = sum(map(len, samples))
+    if min(map(len, samples)) < 2:
+        return Mean(value, np.nan, np.nan, len(samples), runs)
+    errors = [s.std(ddof=1) / np.sqrt(len(s)) for s in samples]
+    freedom = satterthwaite(errors, [len(s) - 1 for s in samples])
+    error = np.sqrt(np.square(errors).sum()) / len(samples)
+    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+    return Mean(value, max(value - half, 0.0), min(value + half, 1.0), len(samples), runs)

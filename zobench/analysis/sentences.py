@@ -1,0 +1,140 @@
+"""A comparison of two estimators in plain words. No factor is ever said without its interval."""
+
+from __future__ import annotations
+
+import math
+
+from zobench.analysis.speedup import ProblemSpeedup, Speedup
+
+
+def pair_sentence(queries: Speedup, seconds: Speedup, names: tuple[str, str], target: str) -> str:
+    """`queries.a` against `queries.b` at one target a problem, in one or two sentences.
+
+    `seconds` is the same comparison in seconds, `names` how to call the two, `target` what to call
+    the target: "mezo-bcd reaches the target 1.8x [1.4, 2.3] sooner than mezo in queries, ...".
+    """
+    a, b = names
+    if not queries.compared:
+        return f"{a} and {b} are not compared: {_no_runs(queries, names)}."
+    if not queries.count("both"):
+        return _without_ratio(queries, names, target) + _left_out(queries, names)
+    scope = _scope(queries)
+    if queries.too_few:
+        runs = [f"{p.runs_a} against {p.runs_b} on {p.problem}" for p in queries.problems[:3]]
+        more = ", ..." if len(queries.problems) > 3 else ""
+        said = (
+            f"Too few runs to tell {a} and {b} apart ({', '.join(runs)}{more}); "
+            "make more repetitions"
+        )
+    elif queries.shown:
+        winner, loser = (a, b) if queries.shown > 0 else (b, a)
+        said = (
+            f"{winner} reaches {target} {_factor(queries, queries.shown)} sooner than {loser} "
+            f"in queries{_seconds(seconds, queries.shown, names, scope)}"
+        )
+    else:
+        said = (
+            f"No difference shown between {a} and {b} in queries to {target} (speed-up of {a} "
+            f"{_factor(queries)}){_seconds(seconds, 0, names, scope)}"
+        )
+    return said + _others(queries, names) + "." + _left_out(queries, names)
+
+
+def factor(value: float) -> str:
+    """1.8, 12, 0.85; three decimals next to 1, where the side matters; infinity as inf."""
+    if math.isinf(value) or math.isnan(value):
+        return str(value)
+    if 0.95 < value < 1.05:
+        return "1" if value == 1 else f"{value:.4g}" if round(value, 3) == 1 else f"{value:.3f}"
+    if value >= 10:
+        return f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def _factor(speedup: Speedup, side: int = 1) -> str:
+    """The ratio and interval of `a` against `b` (side 1) or of `b` against `a` (side -1)."""
+    s = speedup if side > 0 else speedup.mirrored()
+    return f"{factor(s.ratio)}x [{factor(s.low)}, {factor(s.high)}]"
+
+
+def _scope(speedup: Speedup) -> str:
+    if len(speedup.problems) == 1:
+        return f"on {speedup.problems[0].problem}"
+    return f"on {speedup.count('both')}/{speedup.compared} problems"
+
+
+def _seconds(seconds: Speedup, side: int, names: tuple[str, str], scope: str) -> str:
+    """What seconds add to a sentence whose winner in queries is `side` (0: none)."""
+    if not seconds.count("both"):
+        return f", {scope}; seconds were not measured"
+    if seconds.shown == side != 0:
+        return f", {_factor(seconds, side)} in seconds, {scope}"
+    if seconds.shown:
+        winner = names[0] if seconds.shown > 0 else names[1]
+        but = "but in seconds" if side else "in seconds"
+        return f", {scope}; {but} {winner} is {_factor(seconds, seconds.shown)} sooner"
+    if not side:
+        return f", nor in seconds ({_factor(seconds)}), {scope}"
+    name = names[0] if side > 0 else names[1]
+    return (
+        f", {scope}; no difference shown in seconds (speed-up of {name} {_factor(seconds, side)})"
+    )
+
+
+def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str:
+    """Where no problem was reached by both."""
+    a, b = names
+    alone = [_alone(speedup, which, name) for which, name in (("only_a", a), ("only_b", b))]
+    count = speedup.compared
+    where = "on the problem" if count == 1 else f"on any of the {count} problems"
+    if not any(alone):
+        ran = [p for p in speedup.problems if p.outcome != "missing"]
+        runs = f"{sum(p.runs_a for p in ran)} and {sum(p.runs_b for p in ran)} runs"
+        return f"Neither {a} nor {b} reached {target} {where} ({runs})."
+    said = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
+    if speedup.success_p > 1 - speedup.level:
+        return f"{said}: too few successes to tell them apart (p = {speedup.success_p:.2g})."
+    return f"{said}: no factor can be given (more often by one, p = {speedup.success_p:.1g})."
+
+
+def _others(speedup: Speedup, names: tuple[str, str]) -> str:
+    """The problems that are not in the mean."""
+    parts = [
+        text.replace(" alone", " alone reached it", 1)
+        for which, name in (("only_a", names[0]), ("only_b", names[1]))
+        if (text := _alone(speedup, which, name))
+    ]
+    if neither := speedup.count("neither"):
+        parts.append(f"neither reached it on {neither}")
+    return "".join(f"; {part}" for part in parts)
+
+
+def _alone(speedup: Speedup, which: str, name: str) -> str:
+    rows = [p for p in speedup.problems if p.outcome == which]
+    if not rows:
+        return ""
+    mine, other = _counts(rows, which == "only_a"), _counts(rows, which != "only_a")
+    where = rows[0].problem if len(rows) == 1 else f"{len(rows)} problems"
+    return f"{name} alone on {where} ({mine} runs against {other})"
+
+
+def _counts(rows: list[ProblemSpeedup], of_a: bool) -> str:
+    if of_a:
+        return f"{sum(p.successes_a for p in rows)}/{sum(p.runs_a for p in rows)}"
+    return f"{sum(p.successes_b for p in rows)}/{sum(p.runs_b for p in rows)}"
+
+
+def _left_out(speedup: Speedup, names: tuple[str, str]) -> str:
+    left = speedup.count("missing")
+    return f" Not compared on {left}: {_no_runs(speedup, names)}." if left else ""
+
+
+def _no_runs(speedup: Speedup, names: tuple[str, str]) -> str:
+    """Who has no runs on the problems that were not compared."""
+    rows = [p for p in speedup.problems if p.outcome == "missing"]
+    without = [
+        name
+        for name, runs in zip(names, ([p.runs_a for p in rows], [p.runs_b for p in rows]))
+        if not rows or 0 in runs
+    ]
+    return f"no runs of {' and '.join(without)}" if without else "not all lengths were measured"
