@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import pairwise
+from time import perf_counter
 
 import pytest
 from harness_tools import element, specs_of, suite_of
@@ -103,11 +104,16 @@ def test_equal_seeds_give_equal_traces(tmp_path):
 
 
 def test_scoring_is_off_the_clock(tmp_path):
-    (spec,) = specs_of(tmp_path, "walk", settings="pause = 0.01", repetitions=1, budget=20)
-    result = execute(replace(spec, problem=replace(spec.problem, targets=(1e-99,))))
-    assert len(result.trace) > 10  # each score pauses too
-    assert 0.2 <= result.objective_seconds < 0.35
-    assert result.estimator_seconds < 0.1
+    (spec,) = specs_of(
+        tmp_path, "walk", settings="pause = 0.01", repetitions=1, budget=20, targets=[1e-99]
+    )
+    began = perf_counter()
+    result = execute(spec)
+    whole = perf_counter() - began
+    assert result.objective_seconds >= 20 * 0.01
+    assert len(result.trace) > 10
+    on_clock = result.estimator_seconds + result.objective_seconds
+    assert on_clock < whole - 0.01 * len(result.trace)  # each score pauses too
 
 
 def test_progress_is_told_at_every_score(tmp_path):

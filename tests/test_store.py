@@ -16,7 +16,7 @@ import pytest
 from harness_tools import element, specs_of, suite_of
 
 from zobench.errors import BadInput
-from zobench.harness.environment import environment, fingerprint
+from zobench.harness.environment import environment, fingerprint, threads_each
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.run import execute
@@ -313,3 +313,11 @@ def test_the_environment_is_found_without_importing(tmp_path):
     assert here["memory"] > 2**28
     assert fingerprint(here) == fingerprint(json.loads(json.dumps(here)))
     assert len(fingerprint(here)) == 12
+
+
+def test_workers_share_the_processors(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads_each(1) == environment()["cores"]
+    assert threads_each(10_000) == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert threads_each(1) == 1

@@ -61,7 +61,8 @@ def leaderboard_rows(
     final = at_targets(table, final_targets(problems))
     rows = []
     where = problems.drop_duplicates("problem")[["problem", "dimension", "group"]]
-    for (dimension, group), listed in where.groupby(["dimension", "group"], sort=False):
+    for key, listed in where.groupby(["dimension", "group"], sort=False, dropna=False):
+        dimension, group = tuple(key)  # type: ignore[misc]
         names = list(listed["problem"])
         scores = run_scores(table.loc[table["problem"].isin(names)])
         digest = targets_hash(problems.loc[problems["problem"].isin(names)])
@@ -101,7 +102,7 @@ def leaderboard_rows(
 def targets_hash(problems: pd.DataFrame) -> str:
     """16 hex digits of SHA-256 over problem, budget, kind and targets, in the order of names."""
     columns = ["problem", "target_index", "target", "kind", "budget"]
-    listed = problems[columns].sort_values(["problem", "target_index"]).to_numpy().tolist()
+    listed = sorted(problems[columns].to_numpy().tolist())
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 

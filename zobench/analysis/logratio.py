@@ -18,7 +18,8 @@ def log_ratio(
 
     `x` (n, k) are the values of the runs, `signs` (k,) is +1 for a numerator and -1 for a
     denominator, `weights` (b, n) say how often a run counts, `strata` (n,) number the groups
-    (0, 1, ...) within which runs are drawn. The standard error is that of a stratified mean.
+    (0, 1, ...) within which runs are drawn. The standard error is that of a stratified mean, NaN
+    where a stratum has a single run.
     """
     products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
     k = x.shape[1]
@@ -38,5 +39,5 @@ def log_ratio(
         spread = second - first**2 / count
         # equal runs have no spread: what is left is rounding
         spread[spread < 1e-11 * np.trace(terms, axis1=1, axis2=2)] = 0.0
-        variance += spread * count / np.maximum(count - 1, 1)
+        variance += spread * count / np.where(count > 1, count - 1, np.nan)
     return np.log(means) @ signs, np.sqrt(variance) / size

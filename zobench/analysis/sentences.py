@@ -7,18 +7,21 @@ import math
 from zobench.analysis.speedup import ProblemSpeedup, Speedup
 
 
-def pair_sentence(queries: Speedup, seconds: Speedup, names: tuple[str, str], target: str) -> str:
+def pair_sentence(
+    queries: Speedup, seconds: Speedup, names: tuple[str, str], target: str, scope: str = ""
+) -> str:
     """`queries.a` against `queries.b` at one target a problem, in one or two sentences.
 
     `seconds` is the same comparison in seconds, `names` how to call the two, `target` what to call
-    the target: "mezo-bcd reaches the target 1.8x [1.4, 2.3] sooner than mezo in queries, ...".
+    the target and `scope` on which problems: "mezo-bcd reaches the target 1.8x [1.4, 2.3] sooner
+    than mezo in queries, ...".
     """
     a, b = names
     if not queries.compared:
         return f"{a} and {b} are not compared: {_no_runs(queries, names)}."
     if not queries.count("both"):
         return _without_ratio(queries, names, target) + _left_out(queries, names)
-    scope = _scope(queries)
+    scope = scope or _scope(queries)
     if queries.too_few:
         runs = [f"{p.runs_a} against {p.runs_b} on {p.problem}" for p in queries.problems[:3]]
         more = ", ..." if len(queries.problems) > 3 else ""
@@ -76,9 +79,8 @@ def _seconds(seconds: Speedup, side: int, names: tuple[str, str], scope: str) ->
     if not side:
         return f", nor in seconds ({_factor(seconds)}), {scope}"
     name = names[0] if side > 0 else names[1]
-    return (
-        f", {scope}; no difference shown in seconds (speed-up of {name} {_factor(seconds, side)})"
-    )
+    none = f"no difference shown in seconds (speed-up of {name} {_factor(seconds, side)})"
+    return f", {scope}; {none}"
 
 
 def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str:
@@ -94,16 +96,16 @@ def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str
     said = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
     if speedup.success_p > 1 - speedup.level:
         return f"{said}: too few successes to tell them apart (p = {speedup.success_p:.2g})."
-    return f"{said}: no factor can be given (more often by one, p = {speedup.success_p:.1g})."
+    return f"{said}: no factor can be given (successes differ, p = {speedup.success_p:.1g})."
 
 
 def _others(speedup: Speedup, names: tuple[str, str]) -> str:
     """The problems that are not in the mean."""
-    parts = [
-        text.replace(" alone", " alone reached it", 1)
-        for which, name in (("only_a", names[0]), ("only_b", names[1]))
-        if (text := _alone(speedup, which, name))
-    ]
+    parts = []
+    for which, name, behind in (("only_a", names[0], -1), ("only_b", names[1], 1)):
+        if text := _alone(speedup, which, name):
+            but = "but " if speedup.shown == behind else ""
+            parts.append(but + text.replace(" alone", " alone reached it", 1))
     if neither := speedup.count("neither"):
         parts.append(f"neither reached it on {neither}")
     return "".join(f"; {part}" for part in parts)

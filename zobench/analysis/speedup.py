@@ -13,21 +13,20 @@ most 1 - level, however few or skewed the runs are.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from zobench.analysis.combine import Interval, geometric_mean, pairing
 from zobench.analysis.ert import ert
-from zobench.analysis.interval import LEVEL, RESAMPLES, limits, reach, studentised
-from zobench.analysis.pairs import Pair, can_pair, log_relabellings, pair, satterthwaite
+from zobench.analysis.interval import LEVEL, RESAMPLES
+from zobench.analysis.pairs import Pair, can_pair, pair
 from zobench.analysis.runlengths import RunLengths, cases
 from zobench.analysis.successes import success_test
 from zobench.errors import BadInput
 
-Interval = tuple[float, float, float]  # ratio, low, high
 OUTCOMES = ("both", "only_a", "only_b", "neither", "missing")
 
 
@@ -118,7 +117,7 @@ def speedup(
     sides = {p: (found.get((p, a)), found.get((p, b))) for p in names}
     ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
     alpha = 1 - level
-    paired, too_few = _pairing(list(ready.values()), alpha)
+    paired, too_few = pairing(list(ready.values()), alpha)
 
     def resampled(name: str, paired: bool) -> list[Pair]:
         x, y = ready[name]
@@ -127,14 +126,14 @@ def speedup(
         return [pair(x, y, paired and can_pair(x, y), resamples, seed, name)]
 
     pairs = {name: resampled(name, paired) for name in ready}
-    ratio, low, high = _mean([p for ps in pairs.values() for p in ps], alpha, too_few)
+    ratio, low, high = geometric_mean([p for ps in pairs.values() for p in ps], alpha, too_few)
     rows = []
     for name in names:
         of_problem: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
-            alone, few = _pairing([ready[name]], alpha)
+            alone, few = pairing([ready[name]], alpha)
             drawn = pairs[name] if alone == paired else resampled(name, alone)
-            of_problem = _mean(drawn, alpha, few)
+            of_problem = geometric_mean(drawn, alpha, few)
         rows.append(_row(name, *sides[name], name in ready, of_problem))
     counts = [
         (r.successes_a, r.runs_a, r.successes_b, r.runs_b) for r in rows if r.problem in ready
@@ -144,72 +143,9 @@ def speedup(
     )
 
 
-def _pairing(sides: list[tuple[RunLengths, RunLengths]], alpha: float) -> tuple[bool, bool]:
-    """(draw runs in pairs?, are there too few runs for any outcome to be significant?)
-
-    Few pairs have too few relabellings to show anything, where the same runs unpaired have enough:
-    they are then drawn apart, which is the cautious choice when pairs resemble each other.
-    """
-    needed = math.log(2 / alpha) - 1e-9
-    useful = [(x, y) for x, y in sides if x.successes + y.successes]
-
-    def ways(paired: bool) -> float:
-        return sum(log_relabellings(x, y, paired and can_pair(x, y)) for x, y in useful)
-
-    paired = any(can_pair(x, y) for x, y in useful) and ways(True) >= needed
-    return paired, not paired and ways(False) < needed
-
-
-def _mean(pairs: list[Pair], alpha: float, too_few: bool) -> Interval:
-    """(geometric mean, low, high) over the pairs whose ratio exists."""
-    both = [p for p in pairs if np.isfinite(p.estimate)]
-    if not both:
-        return np.nan, np.nan, np.nan
-    count = len(both)
-    theta = sum(p.estimate for p in both) / count
-    error = math.sqrt(sum(p.error**2 for p in both)) / count
-    if too_few:
-        return math.exp(theta), 0.0, np.inf
-    draws = np.mean([_filled(p.draws) for p in both], axis=0)
-    errors = np.sqrt(np.sum([_filled(p.draw_errors) ** 2 for p in both], axis=0)) / count
-    freedom = satterthwaite([p.error for p in both], [p.freedom for p in both])
-    down, up = reach(studentised(theta, draws, errors), freedom, 1 - alpha)
-    critical = _critical(pairs, alpha)
-    down, up = max(down, critical), max(up, critical)
-    if count == 1:  # too few successes to bound; in a mean over problems the others bound it
-        down = np.inf if both[0].none[0] > alpha / 2 else down
-        up = np.inf if both[0].none[1] > alpha / 2 else up
-    return math.exp(theta), *limits(theta, error, down, up)
-
-
 def _inverse(ratio: float, low: float, high: float) -> Interval:
     with np.errstate(divide="ignore"):
         return tuple(np.divide(1.0, [ratio, high, low]).tolist())  # type: ignore[return-value]
-
-
-def _filled(values: np.ndarray) -> np.ndarray:
-    """Resamples without a success replaced by others: the distribution given a success."""
-    there = np.isfinite(values)
-    return np.where(there, values, np.resize(values[there], len(values)))
-
-
-def _critical(pairs: list[Pair], alpha: float) -> float:
-    """The |t| that must be exceeded for the permutation test to reject at `alpha`.
-
-    Each relabelling is treated as the observed runs are: problems where one side has no success
-    are left out of its mean.
-    """
-    null = np.stack([p.null for p in pairs])
-    squares = np.stack([p.null_errors for p in pairs]) ** 2
-    there = np.isfinite(null)
-    top = np.abs(np.where(there, null, 0.0).sum(axis=0))
-    bottom = np.sqrt(np.where(there, squares, 0.0).sum(axis=0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(top < 1e-12, 0.0, top / bottom)
-    allowed = math.floor(alpha * (len(t) + 1) + 1e-9) - 1  # relabellings as extreme as the runs
-    if allowed < 0:
-        return np.inf
-    return float(np.sort(t)[len(t) - 1 - allowed]) * (1 + 1e-9)
 
 
 def _row(

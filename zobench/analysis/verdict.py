@@ -72,8 +72,9 @@ class Comparison:
         common = hardest_common(self.queries, a, b)
         if queries.count("both") < queries.compared and common and common != final:
             easier = self._speedups(a, b, common, level, resamples, seed)
-            said = pair_sentence(*easier, names, "the hardest target both reach in half their runs")
-            lines.append(said)
+            target = "the hardest target that both reach in half their runs"
+            scope = f"on {len(common)}/{len(final)} problems"
+            lines.append(pair_sentence(*easier, names, target, scope))
         return PairVerdict(a, b, tuple(lines), queries, seconds)
 
     def _speedups(

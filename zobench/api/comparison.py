@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zobench.api.files import write_runs, write_tables
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results, Show, make_runs
-from zobench.api.versus import Versus, verdict, versus
 from zobench.errors import BadInput
+
+if TYPE_CHECKING:
+    from zobench.analysis.verdict import PairVerdict, Verdict
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Comparison:
 
     results: Results
     summary: Frame
-    pairs: list[Versus]  # the first estimator against each of the others
+    found: Verdict | None  # None for a single estimator
     files: list[str]  # CSV files written into the results folder
 
     @property
@@ -44,8 +47,8 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Who is sooner, by how much, and how sure that is; a line for each pair."""
-        return "\n".join(verdict(pair) for pair in self.pairs)
+        """Who is sooner, by how much, and how sure that is, in plain words."""
+        return str(self.found) if self.found else ""
 
     def __str__(self) -> str:
         return self.verdict
@@ -101,28 +104,28 @@ def compare(
 def comparison(request: Request, show: Show | None) -> Comparison:
     """Make what is missing, compute, write the CSV files."""
     results = make_runs(request, show)
-    names = list(dict.fromkeys(spec.estimator.display for spec in results.specs))
     from zobench.analysis.table import summary as summarise
+    from zobench.analysis.verdict import verdict
 
-    summary = summarise(results.runs, results.hits, results.problems)
-    pairs = [versus(results, names[0], other) for other in names[1:]]
-    files = write_runs(results) + write_tables(results, summary=summary, speedups=_table(pairs))
-    return Comparison(results, summary, pairs, files)
+    names = list(dict.fromkeys(spec.estimator.display for spec in results.specs))
+    frames = results.runs, results.hits, results.problems
+    summary = summarise(*frames)
+    found = verdict(*frames, names) if len(names) > 1 else None
+    tables = {"summary": summary, "speedups": _speedups(found.pairs if found else ())}
+    files = write_runs(results) + write_tables(results, **tables)
+    return Comparison(results, summary, found, files)
 
 
-def _table(pairs: list[Versus]) -> Frame:
-    """One row a pair and unit: over all problems (problem empty), then problem by problem."""
+def _speedups(pairs: Sequence[PairVerdict]) -> Frame:
+    """Rows for each pair at the final targets: over all problems (problem empty), then each."""
     import pandas as pd
 
+    columns = ["a", "b", "unit", "problem", "outcome", "speedup", "low", "high", "level"]
     rows = []
     for pair in pairs:
         for unit, s in (("queries", pair.queries), ("seconds", pair.seconds)):
-            of_pair = {"a": s.a, "b": s.b, "unit": unit, "targets": pair.targets}
-            rows.append(of_pair | {"problem": "", "speedup": s.ratio, "low": s.low, "high": s.high})
-            rows += [
-                of_pair
-                | {"problem": p.problem, "outcome": p.outcome}
-                | {"speedup": p.ratio, "low": p.low, "high": p.high}
-                for p in s.problems
-            ]
-    return pd.DataFrame(rows)
+            head = pair.a, pair.b, unit
+            rows.append((*head, "", "", s.ratio, s.low, s.high, s.level))
+            for p in s.problems:
+                rows.append((*head, p.problem, p.outcome, p.ratio, p.low, p.high, s.level))
+    return pd.DataFrame(rows, columns=pd.Index(columns))

@@ -22,14 +22,24 @@ def export(
             "--out", "-o", metavar="FILE", help="The CSV file.  [default: leaderboards/SUITE.csv]"
         ),
     ] = None,
+    freeze: Annotated[
+        str,
+        typer.Option(
+            "--freeze", metavar="ESTIMATOR", help="Keep its runs as what speed-ups refer to."
+        ),
+    ] = "",
 ) -> None:
     """Write the leaderboard of a suite as CSV: one row an estimator, dimension and group.
 
+    Rows of other estimators that the file holds stay as they are. Speed-ups refer to runs that
+    were frozen once, with --freeze, in a file beside the leaderboard.
+
     \b
     zobench compare mezo spsa random-search --suite quick
-    zobench export --suite quick
+    zobench export --suite quick --freeze random-search      the first time
+    zobench export --suite quick                             later
     """
     from zobench.export import export as write
 
-    target, rows, estimators = write(suite, results, out)
-    typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators")
+    target, rows, estimators = write(suite, results, out, freeze)
+    typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")

@@ -10,7 +10,6 @@ import typer
 from zobench.api.comparison import Comparison, comparison
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
-from zobench.api.versus import verdict
 from zobench.display import text
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
@@ -28,7 +27,7 @@ def show_comparison(request: Request, every: bool) -> int:
             lines += _problem(found.summary[found.summary["problem"] == problem])
     else:
         lines += _groups(found.summary)
-    lines += [*_legend(found.summary), "", *_speedups(found), *troubles(found.runs)]
+    lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
     lines += [*_settings(found.results), *ending(found.results, found.files)]
     typer.echo("\n".join(lines))
     return int(found.results.failed)
@@ -128,7 +127,9 @@ def _groups(summary: Frame) -> Iterator[str]:
         ["group", "dimension"], sort=False, dropna=False
     ):
         count = part["problem"].nunique()
-        yield text.bold(f"{group} (d = {dimension:,.0f})") + f": {count} problems"
+        yield (
+            text.bold(f"{group} (d = {dimension:,.0f})") + f": {count} problem{'s' * (count != 1)}"
+        )
         rows = []
         for estimator, some in part.groupby("estimator", sort=False):
             made = int(some["runs"].sum())
@@ -162,11 +163,11 @@ def _legend(summary: Frame) -> Iterator[str]:
         yield from (text.dim(part) for part in text.wrapped(line))
 
 
-def _speedups(found: Comparison) -> Iterator[str]:
-    if found.pairs:
+def _verdict(found: Comparison) -> Iterator[str]:
+    if found.verdict:
         yield text.bold("Verdict")
-    for pair in found.pairs:
-        yield from text.wrapped(verdict(pair))
+        for line in found.verdict.splitlines():
+            yield from text.wrapped(line, indent="  ")
         yield ""
 
 

@@ -50,6 +50,13 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def threads_each(jobs: int) -> int:
+    """Threads for each of `jobs` workers: a fair share, or what OMP_NUM_THREADS says if less."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    share = max(1, cores() // jobs)
+    return min(share, int(asked)) if asked.isdigit() and int(asked) else share
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for name in PACKAGES:

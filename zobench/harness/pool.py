@@ -11,7 +11,7 @@ from time import monotonic
 from typing import IO
 
 from zobench.errors import BadInput
-from zobench.harness.environment import cores, environment
+from zobench.harness.environment import environment, threads_each
 from zobench.harness.handle import IN_WORKER, Worker
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult
@@ -55,7 +55,7 @@ def run_all(
         )
     if jobs < 1:
         raise BadInput(f"jobs must be at least 1, not {jobs}")
-    threads = max(1, cores() // jobs)
+    threads = threads_each(jobs)
     store.begin(specs, environment(threads, jobs))
     unique = {spec.key: spec for spec in specs}
     done = store.done(unique)

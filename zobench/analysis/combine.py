@@ -1,0 +1,78 @@
+"""Pairs of several problems in one geometric mean, with the interval that goes with it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from zobench.analysis.interval import limits, reach, studentised
+from zobench.analysis.pairs import Pair, can_pair, log_relabellings, satterthwaite
+from zobench.analysis.runlengths import RunLengths
+
+Interval = tuple[float, float, float]  # ratio, low, high
+
+
+def pairing(sides: list[tuple[RunLengths, RunLengths]], alpha: float) -> tuple[bool, bool]:
+    """(draw runs in pairs?, are there too few runs for any outcome to be significant?)
+
+    A single run on a problem has no known spread, so it is too few whatever the other problems
+    have. Few pairs have too few relabellings to show anything, where the same runs unpaired have
+    enough: they are then drawn apart, the cautious choice when runs of a pair resemble each other.
+    """
+    needed = math.log(2 / alpha) - 1e-9
+    useful = [(x, y) for x, y in sides if x.successes + y.successes]
+
+    def ways(paired: bool) -> float:
+        return sum(log_relabellings(x, y, paired and can_pair(x, y)) for x, y in useful)
+
+    paired = any(can_pair(x, y) for x, y in useful) and ways(True) >= needed
+    single = any(min(x.runs, y.runs) < 2 for x, y in useful if x.successes and y.successes)
+    return paired, single or (not paired and ways(False) < needed)
+
+
+def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool) -> Interval:
+    """(geometric mean, low, high) over the pairs whose ratio exists."""
+    both = [p for p in pairs if np.isfinite(p.estimate)]
+    if not both:
+        return np.nan, np.nan, np.nan
+    count = len(both)
+    theta = sum(p.estimate for p in both) / count
+    if too_few:
+        return math.exp(theta), 0.0, np.inf
+    error = math.sqrt(sum(p.error**2 for p in both)) / count
+    draws = np.mean([_filled(p.draws) for p in both], axis=0)
+    errors = np.sqrt(np.sum([_filled(p.draw_errors) ** 2 for p in both], axis=0)) / count
+    freedom = satterthwaite([p.error for p in both], [p.freedom for p in both])
+    down, up = reach(studentised(theta, draws, errors), freedom, 1 - alpha)
+    critical = _critical(pairs, alpha)
+    down, up = max(down, critical), max(up, critical)
+    if count == 1:  # too few successes to bound; in a mean over problems the others bound it
+        down = np.inf if both[0].none[0] > alpha / 2 else down
+        up = np.inf if both[0].none[1] > alpha / 2 else up
+    return math.exp(theta), *limits(theta, error, down, up)
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Resamples without a success replaced by others: the distribution given a success."""
+    there = np.isfinite(values)
+    return np.where(there, values, np.resize(values[there], len(values)))
+
+
+def _critical(pairs: list[Pair], alpha: float) -> float:
+    """The |t| that must be exceeded for the permutation test to reject at `alpha`.
+
+    Each relabelling is treated as the observed runs are: problems where one side has no success
+    are left out of its mean.
+    """
+    null = np.stack([p.null for p in pairs])
+    squares = np.stack([p.null_errors for p in pairs]) ** 2
+    there = np.isfinite(null) & np.isfinite(squares)
+    top = np.abs(np.where(there, null, 0.0).sum(axis=0))
+    bottom = np.sqrt(np.where(there, squares, 0.0).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(top < 1e-12, 0.0, top / bottom)
+    allowed = math.floor(alpha * (len(t) + 1) + 1e-9) - 1  # relabellings as extreme as the runs
+    if allowed < 0:
+        return np.inf
+    return float(np.sort(t)[len(t) - 1 - allowed]) * (1 + 1e-9)

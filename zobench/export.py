@@ -1,0 +1,141 @@
+"""`zobench export`: the leaderboard of a suite, from a results folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zobench.api.frame import Frame
+from zobench.api.making import read
+from zobench.errors import BadInput, unknown
+from zobench.harness.chosen import baseline_file
+from zobench.harness.plan import RunSpec
+from zobench.harness.suite import Suite, load
+from zobench.tune import record
+
+ROW = ["suite_version", "dimension", "group", "method"]  # what a row is about
+
+
+def export(
+    suite_name: str, folder: Path | None, out: Path | None, freeze: str = ""
+) -> tuple[Path, int, int]:
+    """(the CSV file, its rows, estimators exported): see `analysis.leaderboard` for columns.
+
+    Runs count if they were made as the suite says: same version, budget, targets and settings.
+    Rows of other estimators and versions that the file holds stay. The speed-up is against
+    <file>-reference.csv beside it, which `freeze` writes from the runs of that estimator, once.
+    Raises BadInput.
+    """
+    import pandas as pd
+
+    from zobench.analysis.leaderboard import COLUMNS, leaderboard_rows
+    from zobench.harness.store import Store
+
+    suite = load(suite_name)
+    folder = folder or Path("results") / suite.name
+    out = out or Path("leaderboards") / f"{suite.name}.csv"
+    with Store.open(folder, write=False) as store:
+        specs = [spec for spec in store.specs() if _as_the_suite_says(spec, suite)]
+        environments = store.environments()
+    if not specs:
+        raise BadInput(
+            f"{folder} holds no runs of suite {suite.name!r} version {suite.version} with its own "
+            "budgets and targets; make them with `zobench run`"
+        )
+    results = read(specs, folder, {}, [])
+    frames = results.runs, results.hits, results.problems
+    reference = _reference(out, frames, freeze)
+    methods = {name: _facts(part, environments) for name, part in _by(results.runs, "estimator")}
+    rows: Frame = leaderboard_rows(
+        *frames,
+        {"seed_root": f"{suite.name}/{suite.version}", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
+        | {"verified": "none", "data_sha256": _digest(results.runs, results.hits)},
+        methods,
+        reference,
+    )
+    if out.is_file():
+        kept = pd.read_csv(out, dtype={"suite_version": str})
+        if list(kept.columns) != list(COLUMNS):
+            raise BadInput(f"{out} is no leaderboard of this zobench: its columns differ")
+        old = kept.set_index(ROW).index.isin(rows.set_index(ROW).index)
+        rows = pd.concat([kept[~old], rows]) if not old.all() else rows
+    rows = rows.sort_values("log_area", ascending=False, kind="stable").sort_values(
+        ["suite_version", "dimension", "group"], kind="stable"
+    )
+    _save(rows, out)
+    return out, len(rows), len(methods)
+
+
+def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
+    if (spec.suite, spec.suite_version) != (suite.name, suite.version):
+        return False
+    asked = next((p for p in suite.problems if p.id == spec.problem.id), None)
+    if asked is None or spec.repetition >= asked.repetitions:
+        return False
+    same = ("objective", "version", "settings", "budget", "targets", "scored", "group", "instances")
+    return all(getattr(spec.problem, key) == getattr(asked, key) for key in same)
+
+
+def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Frame | None:
+    """The frozen run table of the estimator that speed-ups refer to."""
+    import pandas as pd
+
+    from zobench.analysis.runlengths import run_table
+
+    file = out.with_name(f"{out.stem}-reference.csv")
+    if freeze:
+        if file.exists():
+            raise BadInput(f"{file} exists: a reference is frozen; raise the suite's version")
+        table = run_table(*frames)
+        names = list(table["estimator"].unique())
+        if freeze not in names:
+            raise unknown("estimator with runs", freeze, names)
+        _save(table[table["estimator"] == freeze], file)
+    return pd.read_csv(file) if file.is_file() else None
+
+
+def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a row says of an estimator: version, how its settings came about, where it ran."""
+    origins = {o for text in runs["settings_from"] for o in json.loads(text).values()}
+    tuned = "baseline" in origins
+    name, suite = runs["estimator_name"].iloc[0], runs["suite"].iloc[0]
+    notes = record.read(baseline_file(suite, name))["record"] if tuned else {}
+    places = [environments[key] for key in dict.fromkeys(runs["environment"])]
+
+    def place(key: str) -> str:
+        return " | ".join(dict.fromkeys(str(p.get(key, "")) for p in places))
+
+    numpy = dict.fromkeys(str(p.get("packages", {}).get("numpy", "")) for p in places)
+    return {
+        "version": " | ".join(dict.fromkeys(str(p.get("zobench", "")) for p in places)),
+        "git_sha": place("commit"),
+        "track": "tuned" if tuned else "user" if "user" in origins else "default",
+        "tuning_effort": max((int(n.get("trials", 0)) for n in notes.values()), default=0),
+        **{key: place(key) for key in ("cpu", "threads", "os", "python")},
+        "numpy": " | ".join(numpy),
+    }
+
+
+def _digest(runs: Frame, hits: Frame) -> str:
+    """16 hex digits over what the scores are computed from."""
+    kept = runs[["run_key", "status", "queries"]].sort_values("run_key")
+    reached = hits[["run_key", "kind", "target_index", "queries"]]
+    reached = reached.sort_values(["run_key", "kind", "target_index"])
+    text = kept.to_csv(index=False) + reached.to_csv(index=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _by(frame: Frame, column: str) -> list[tuple[str, Frame]]:
+    return [(str(name), part) for name, part in frame.groupby(column, sort=False)]
+
+
+def _save(frame: Frame, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(file, index=False, float_format="%.6g")
+    except OSError as error:
+        raise BadInput(f"cannot write {file}: {error.strerror}") from error
