@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from zobench.analysis.ert import SIGNS, columns, ert, ert_interval, no_success
 from zobench.analysis.logratio import log_ratio
 from zobench.analysis.resampling import bootstrap, shuffles, strata_of, swaps

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis_tools import HIT_COLUMNS, results
+
 from zobench.analysis.runlengths import at_targets, cases, run_table
 from zobench.analysis.targets import final_targets, hardest_common, hardest_reached
 from zobench.errors import BadInput

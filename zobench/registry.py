@@ -7,7 +7,8 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,6 +16,8 @@ from pkgutil import walk_packages
 from typing import Any
 
 from zobench.errors import BadInput, unknown
+
+_USER = "zobench_user_"  # how modules of users' files are named
 
 Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
 
@@ -35,7 +38,7 @@ class Entry:
     in_worker: tuple[str, ...] = ()  # heavy modules that a worker imports once, before its runs
     isolate: bool = False  # the run's memory is its own: a fresh process for each
 
-    @property
+    @cached_property
     def defaults(self) -> dict[str, Any]:
         return {p.name: p.default for p in inspect.signature(self.make).parameters.values()}
 
@@ -55,6 +58,7 @@ class Registry:
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] = {}
+        self._files: dict[str, dict[str, Entry]] = {}
         self._loaded = False
 
     def register(self, name: str, **facts: Any) -> Callable[[Callable], Callable]:
@@ -64,9 +68,12 @@ class Registry:
             entry = Entry(name, make, **facts)
             if inspect.Parameter.empty in entry.defaults.values():
                 raise TypeError(f"{self.kind} {name!r}: every setting needs a default")
-            if name in self._entries:
+            home = self._entries
+            if make.__module__.startswith(_USER):  # names of a user's file are its own
+                home = self._files.setdefault(make.__module__, {})
+            if name in home or name in self._entries:
                 raise ValueError(f"two {self.kind}s are named {name!r}")
-            self._entries[name] = entry
+            home[name] = entry
             return make
 
         return decorate
@@ -100,8 +107,7 @@ class Registry:
             raise BadInput(f"no file {str(path)!r} to take {self.kind} {name!r} from")
         source = path.read_bytes()
         version = hashlib.sha256(source).hexdigest()[:12]
-        module_name = f"zobench_user_{path.stem}_{version}"
-        known = dict(self._entries)
+        module_name = f"{_USER}{path.stem}_{version}"
         if module_name not in sys.modules:
             spec = importlib.util.spec_from_file_location(module_name, path)
             assert spec is not None
@@ -112,17 +118,14 @@ class Registry:
                 spec.loader.exec_module(module)
             except Exception as error:
                 del sys.modules[module_name]
-                self._entries = known
                 where = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
                 raise BadInput(f"{path}{where}: {type(error).__name__}: {error}") from error
-        module = sys.modules[module_name]
-        for entry in self._entries.values():
-            if entry.name == name and entry.make.__module__ == module_name:
-                return Entry(**{**entry.__dict__, "version": version})
-        make = getattr(module, name, None)
+        own = self._files.get(module_name, {})
+        if name in own:
+            return replace(own[name], version=version)
+        make = getattr(sys.modules[module_name], name, None)
         if not callable(make):
-            mine = [e.name for e in self._entries.values() if e.make.__module__ == module_name]
-            raise BadInput(f"{path} has no {self.kind} {name!r}; it has: {', '.join(mine) or '-'}")
+            raise BadInput(f"{path} has no {self.kind} {name!r}; it has: {', '.join(own) or '-'}")
         return Entry(name, make, version=version)
 
 

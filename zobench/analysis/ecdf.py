@@ -61,15 +61,18 @@ def ecdf(
 
 def _problem_curves(rows: pd.DataFrame, x: np.ndarray, dimension: float) -> Iterator[np.ndarray]:
     """For each problem the share of targets that each run reached by x: (runs, points)."""
-    for _, problem in rows.groupby("problem", sort=False):
-        runs = [run for _, run in problem.groupby("repetition", sort=False)]
-        yield np.stack([_run_curve(run, x, dimension) for run in runs])
-
-
-def _run_curve(run: pd.DataFrame, x: np.ndarray, dimension: float) -> np.ndarray:
-    reached = np.sort(run["length"].to_numpy()[run["success"].to_numpy()])
+    problem, _ = pd.factorize(rows["problem"])
+    run = rows.groupby(["problem", "repetition"], sort=False).ngroup().to_numpy()
+    success = rows["success"].to_numpy()
+    reached = np.log10(rows["length"].to_numpy()[success] / dimension)
     # a hair of slack: x that stands for a whole number of queries includes it
-    return np.searchsorted(np.log10(reached / dimension), x + 1e-12, side="right") / len(run)
+    place = np.searchsorted(x, reached - 1e-12)
+    steps = np.zeros((run.max() + 1, len(x) + 1))
+    np.add.at(steps, (run[success], place), 1.0)
+    shares = steps[:, :-1].cumsum(axis=1) / np.bincount(run)[:, None]
+    _, first = np.unique(run, return_index=True)
+    for number in range(problem.max() + 1):
+        yield shares[problem[first] == number]
 
 
 def _resampled(curves: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:

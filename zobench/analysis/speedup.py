@@ -13,7 +13,7 @@ most 1 - level, however few or skewed the runs are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from zobench.analysis.runlengths import RunLengths, cases
 from zobench.analysis.successes import success_test
 from zobench.errors import BadInput
 
+Sides = Mapping[str, tuple[RunLengths | None, RunLengths | None]]
 OUTCOMES = ("both", "only_a", "only_b", "neither", "missing")
 
 
@@ -107,14 +108,22 @@ def speedup(
     `problems`: those to report on, also without a run (default: those in the table).
     Deterministic; speedup(b, a) is the exact mirror image. Raises BadInput.
     """
-    if b < a:
-        return speedup(table, b, a, level, resamples, seed, problems).mirrored()
     chosen = table[["problem", "target_index"]].drop_duplicates()
     if len(chosen) > len(set(chosen["problem"])):
         raise BadInput("a speed-up needs one target a problem; choose with at_targets")
     found = {(problem, name): runs for (problem, _, name), runs in cases(table).items()}
     names = list(dict.fromkeys(table["problem"] if problems is None else problems))
     sides = {p: (found.get((p, a)), found.get((p, b))) for p in names}
+    return speedup_of(sides, a, b, level, resamples, seed)
+
+
+def speedup_of(
+    sides: Sides, a: str, b: str, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> Speedup:
+    """`speedup` from run lengths: problem -> (those of `a`, those of `b`; None without a run)."""
+    if b < a:
+        turned = {name: (y, x) for name, (x, y) in sides.items()}
+        return speedup_of(turned, b, a, level, resamples, seed).mirrored()
     ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
     alpha = 1 - level
     paired, too_few = pairing(list(ready.values()), alpha)
@@ -128,7 +137,7 @@ def speedup(
     pairs = {name: resampled(name, paired) for name in ready}
     ratio, low, high = geometric_mean([p for ps in pairs.values() for p in ps], alpha, too_few)
     rows = []
-    for name in names:
+    for name in sides:
         of_problem: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
             alone, few = pairing([ready[name]], alpha)

@@ -32,7 +32,7 @@ class Request:
     budget: int | None = None  # queries a run
     time_limit: float | None = None  # seconds a run
     memory_limit: float | None = None  # MiB a run
-    jobs: int = 1
+    jobs: int = 0  # runs at the same time; 0: one a core
     out: Path | None = None  # the results folder; None: results/<suite>
     fresh: bool = False  # set earlier results aside
     tuned: bool = True  # take tuned settings where the user gave none
@@ -90,6 +90,7 @@ def make(
     specs: Sequence[RunSpec], folder: Path, jobs: int, show: Show | None = None
 ) -> dict[str, int]:
     """Make what the folder lacks; how many runs ended with each status, and "resumed"."""
+    from zobench.harness.environment import cores
     from zobench.harness.pool import run_all
     from zobench.harness.store import Store
 
@@ -97,7 +98,7 @@ def make(
         done = store.done([spec.key for spec in specs])
         shown = show(specs, done) if show else nullcontext(lambda event: None)
         with shown as on_event:
-            return run_all(specs, store, jobs, on_event)
+            return run_all(specs, store, jobs or cores(), on_event)
 
 
 def read(

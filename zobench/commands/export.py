@@ -39,7 +39,7 @@ def export(
     zobench export --suite quick --freeze random-search      the first time
     zobench export --suite quick                             later
     """
-    from zobench.export import export as write
+    from zobench.api.leaderboard import export as write
 
     target, rows, estimators = write(suite, results, out, freeze)
     typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")

@@ -27,7 +27,7 @@ def tune(
         typer.Option("--group", "-g", metavar="GROUP", help="Only this group of problems."),
     ] = None,
     budget: Budget = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = 0,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -66,6 +66,9 @@ class Oracle:
         loss, gradients = self.problem.gradient(fold(self.seed, self.calls))
         self.seconds += perf_counter() - began
         self.queries += 1
+        seen = self.problem.seen
+        if seen is not None and min(seen) < self.low:
+            self._lower(seen)
         if loss - loss != 0.0:
             self._refuse([loss])
         return loss, gradients

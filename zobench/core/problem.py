@@ -44,6 +44,10 @@ class Problem(ABC):
     def score(self) -> dict[str, float]:
         """The quality of the point as it stands, without noise and at no cost."""
 
+    def finish(self) -> dict[str, float]:
+        """Further scores at the end of a run, such as those of a test split; off the clock."""
+        return {}
+
     def gradient(self, seed: int) -> tuple[float, Sequence[Array]]:
         """(loss, flat gradient of each block) under the minibatch of `seed`."""
         raise Unsuitable("needs gradients, which this objective does not have")
@@ -114,8 +118,11 @@ class VectorProblem(Problem):
             return super().gradient(seed)
         x = self.params.x
         g = self._gradient(x)
+        loss = float(self.f(x[None])[0])
+        self.samples += 1
         self.forwards += 3  # a backward pass costs about two forwards
-        return float(self.f(x[None])[0]), [g[b.span] for b in self.params.blocks]
+        self.seen = [loss - self.minimum]
+        return loss, [g[b.span] for b in self.params.blocks]
 
 
 class InPlaceProblem(Problem):

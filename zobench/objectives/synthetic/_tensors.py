@@ -101,7 +101,9 @@ class TensorProblem(InPlaceProblem):
         y = self.basis.coordinates(self.x)
         loss = self.function.value(y)
         g = self.basis.point(self.function.slope(y)).to(self.layout.dtype)
+        self.samples += 1
         self.forwards += 3  # a backward pass costs about two forwards
+        self.seen = [(loss - self.minimum) / self.function.span]
         return loss, [g[b.start : b.start + b.size] for b in self.params.blocks]
 
     def optimum(self) -> torch.Tensor:

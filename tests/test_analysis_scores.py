@@ -1,0 +1,147 @@
+"""Scores and distributions against numbers by hand, and against each other."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+from analysis_tools import results
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zobench.analysis.ecdf import ecdf
+from zobench.analysis.runlengths import run_table
+from zobench.analysis.scores import aocc, aocc_of_trace, log_area, mean_score, run_scores
+
+RUNS = [
+    ("f", "a", 0, [1, 10], {}),
+    ("f", "a", 1, [10], {}),
+    ("f", "a", 2, [], {"status": "timeout", "queries": 60}),
+    ("g", "a", 0, [100, 100], {}),
+    ("f", "b", 0, [100], {}),
+    ("g", "b", 0, [], {"status": "skipped", "queries": 0}),
+]
+
+
+def test_scores_by_hand():
+    queries, budget = np.array([1, 10, 100, 50]), np.full(4, 100)
+    success = np.array([True, True, True, False])
+    assert log_area(queries, success, budget).tolist() == pytest.approx([1, 0.5, 0, 0])
+    assert aocc(queries, success, budget).tolist() == pytest.approx([1, 0.91, 0.01, 0])
+
+
+def test_scores_of_runs_and_their_mean_over_problems():
+    scores = run_scores(run_table(*results(RUNS)))
+    of_a = scores[scores["estimator"] == "a"].set_index(["problem", "repetition"])
+    assert of_a["log_area"].to_dict() == pytest.approx(
+        {("f", 0): 0.75, ("f", 1): 0.25, ("f", 2): 0, ("g", 0): 0}
+    )
+    mean = mean_score(scores, "a", "log_area")
+    assert mean.value == pytest.approx((1 / 3 + 0) / 2)  # problems weigh the same
+    assert (mean.problems, mean.runs) == (2, 4)
+    assert math.isnan(mean.low)  # one run on g: nothing is known about its spread
+    of_b = mean_score(scores, "b", "aocc")
+    assert (of_b.value, of_b.problems) == (pytest.approx(0.005), 1)
+    assert mean_score(scores, "nobody", "aocc").runs == 0
+
+
+def test_the_interval_of_one_problem_is_students():
+    values = np.array([0.2, 0.3, 0.25, 0.5])
+    scores = pd.DataFrame({"problem": "f", "estimator": "a", "log_area": values})
+    mean = mean_score(scores, "a", "log_area")
+    theirs = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert (mean.low, mean.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_aocc_of_a_trace_by_hand():
+    # no row before query 2; gap 1e-3 (loss 0.5) for queries 2..5, then 1e-8 (loss 0) for 6..10
+    found = aocc_of_trace(np.array([2, 4, 6]), np.array([1e-3, 1e5, 1e-8]), 10)
+    assert found == pytest.approx(1 - (1 * 1 + 4 * 0.5 + 5 * 0) / 10)
+    assert aocc_of_trace(np.array([0]), np.array([0.0]), 10) == 1
+    assert aocc_of_trace(np.array([], int), np.array([]), 10) == 0
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_aocc_of_a_trace_is_the_sum_over_all_queries(data):
+    budget = data.draw(st.integers(1, 30))
+    n = data.draw(st.integers(1, 6))
+    queries = sorted(data.draw(st.lists(st.integers(0, 40), min_size=n, max_size=n, unique=True)))
+    gaps = data.draw(st.lists(st.floats(1e-10, 1e4), min_size=n, max_size=n))
+    losses = []
+    for t in range(1, budget + 1):
+        seen = [g for q, g in zip(queries, gaps) if max(q, 1) <= t]
+        losses.append(1.0 if not seen else (np.clip(math.log10(min(seen)), -8, 2) + 8) / 10)
+    found = aocc_of_trace(np.array(queries), np.array(gaps), budget)
+    assert found == pytest.approx(1 - np.mean(losses))
+
+
+def test_aocc_of_many_targets_is_aocc_of_the_trace():
+    rng = np.random.default_rng(4)
+    queries = np.arange(1, 400, 7)
+    gaps = 10 ** (2 - np.cumsum(rng.exponential(0.15, len(queries))))
+    levels = 10 ** (2 - 10 * (np.arange(4000) + 0.5) / 4000)
+    hit = np.searchsorted(-gaps, -levels)  # the first row with gap <= level
+    success = hit < len(gaps)
+    first = queries[np.minimum(hit, len(gaps) - 1)]
+    by_targets = aocc(first, success, np.full(4000, 500)).mean()
+    assert by_targets == pytest.approx(aocc_of_trace(queries, gaps, 500), abs=5e-4)
+
+
+def test_ecdf_by_hand():
+    curves = ecdf(run_table(*results(RUNS)), points=4)  # x = -1, 0, 1 of 1, 10, 100 queries ...
+    of_a = curves[curves["estimator"] == "a"]
+    assert of_a["x"].tolist() == pytest.approx([-1, -1 / 3, 1 / 3, 1])
+    # on f: 1, 1, 3, 3 of the 6 pairs (run, target); on g: 0, 0, 0, 2 of 2
+    assert of_a["share"].tolist() == pytest.approx([1 / 12, 1 / 12, 1 / 4, 3 / 4])
+    assert (of_a["problems"].iloc[0], of_a["runs"].iloc[0]) == (2, 4)
+    assert of_a["budget"].iloc[0] == pytest.approx(1)
+    assert curves[curves["estimator"] == "b"]["problems"].iloc[0] == 1
+
+
+def test_ecdf_includes_the_query_that_a_point_stands_for():
+    curves = ecdf(run_table(*results(RUNS, dimension=7)), points=3)  # 1, 10 and 100 queries
+    of_a = curves[curves["estimator"] == "a"]
+    assert of_a["share"].tolist() == pytest.approx([1 / 12, 1 / 4, 3 / 4])
+
+
+@given(st.lists(st.lists(st.integers(1, 100), max_size=3), min_size=2, max_size=6), st.data())
+@settings(max_examples=25, deadline=None)
+def test_ecdf_counts_pairs(hits, data):
+    dimension = data.draw(st.sampled_from([1, 2, 40]))
+    runs = [("f", "a", r, sorted(h), {}) for r, h in enumerate(hits)]
+    frames = results(runs, targets=(3.0, 2.0, 1.0), dimension=dimension)
+    curves = ecdf(run_table(*frames), points=9, resamples=200)
+    for x, share in zip(curves["x"], curves["share"]):
+        within = [q for h in hits for q in h if math.log10(q / dimension) <= x + 1e-9]
+        assert share == pytest.approx(len(within) / (3 * len(hits)))
+    assert (curves["low"] <= curves["share"] + 1e-12).all()
+    assert (curves["share"] <= curves["high"] + 1e-12).all()
+    assert curves["share"].is_monotonic_increasing
+
+
+def test_dimensions_are_never_merged_and_unknown_ones_are_left_out():
+    parts = [
+        results([(p, "a", 0, [5, 9], {"run_key": p})], dimension=d)
+        for p, d in (("f", 2), ("g", 40), ("h", np.nan))
+    ]
+    runs, hits, problems = (pd.concat(frames) for frames in zip(*parts))
+    hits = hits.assign(run_key=np.repeat(["f", "g", "h"], 2))
+    curves = ecdf(run_table(runs, hits, problems), points=5)
+    assert curves["dimension"].unique().tolist() == [2, 40]
+    assert ecdf(run_table(*results(RUNS))[:0]).empty
+
+
+def test_band_covers_the_expected_curve():
+    rng, inside = np.random.default_rng(0), []
+    law = scipy.stats.expon(scale=30)
+    for _ in range(60):
+        lengths = np.ceil(law.rvs(20, random_state=rng)).astype(int)
+        runs = [("f", "a", r, [q] if q <= 100 else [], {}) for r, q in enumerate(lengths)]
+        frames = results(runs, targets=(1.0,), dimension=1)
+        curve = ecdf(run_table(*frames), points=3, resamples=400).iloc[1]
+        inside.append(curve["low"] - 1e-9 <= law.cdf(10) <= curve["high"] + 1e-9)
+    assert (
+        np.mean(inside) > 0.85
+    )  # 20 runs and a share of 0.28: a percentile band is a little short
