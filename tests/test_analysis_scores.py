@@ -107,7 +107,7 @@ def test_ecdf_includes_the_query_that_a_point_stands_for():
 
 
 @given(st.lists(st.lists(st.integers(1, 100), max_size=3), min_size=2, max_size=6), st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_ecdf_counts_pairs(hits, data):
     dimension = data.draw(st.sampled_from([1, 2, 40]))
     runs = [("f", "a", r, sorted(h), {}) for r, h in enumerate(hits)]
@@ -136,12 +136,10 @@ def test_dimensions_are_never_merged_and_unknown_ones_are_left_out():
 def test_band_covers_the_expected_curve():
     rng, inside = np.random.default_rng(0), []
     law = scipy.stats.expon(scale=30)
-    for _ in range(60):
-        lengths = np.ceil(law.rvs(20, random_state=rng)).astype(int)
-        runs = [("f", "a", r, [q] if q <= 100 else [], {}) for r, q in enumerate(lengths)]
-        frames = results(runs, targets=(1.0,), dimension=1)
-        curve = ecdf(run_table(*frames), points=3, resamples=400).iloc[1]
+    table = run_table(*results([("f", "a", r, [1], {}) for r in range(20)], (1.0,), dimension=1))
+    for _ in range(40):
+        lengths = law.rvs(20, random_state=rng)
+        drawn = table.assign(length=np.minimum(lengths, 100), success=lengths <= 100)
+        curve = ecdf(drawn, points=3, resamples=400).iloc[1]  # at 10 queries
         inside.append(curve["low"] - 1e-9 <= law.cdf(10) <= curve["high"] + 1e-9)
-    assert (
-        np.mean(inside) > 0.85
-    )  # 20 runs and a share of 0.28: a percentile band is a little short
+    assert np.mean(inside) > 0.85  # a percentile band of 20 runs falls a little short of 0.95

@@ -44,11 +44,12 @@ def pair_sentence(
 
 
 def factor(value: float) -> str:
-    """1.8, 12, 0.85; three decimals next to 1, where the side matters; infinity as inf."""
+    """1.8, 12, 0.85, inf; next to 1, where the side matters, as many decimals as show it."""
     if math.isinf(value) or math.isnan(value):
         return str(value)
     if 0.95 < value < 1.05:
-        return "1" if value == 1 else f"{value:.4g}" if round(value, 3) == 1 else f"{value:.3f}"
+        texts = (f"{value:.{digits}f}" for digits in (3, 4, 5, 6))
+        return next((text for text in texts if float(text) != 1), "1")
     if value >= 10:
         return f"{value:,.0f}" if value < 1e6 else f"{value:.1e}"
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"

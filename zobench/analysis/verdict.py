@@ -131,7 +131,5 @@ def verdict(
     )
     lines = [ranking.sentence(), *(line for pair in pairs for line in pair.lines)]
     over = f"{count} pairs" + ("" if against else ", since the data chose the best")
-    lines.append(
-        f"The intervals of the speed-ups hold together at {level:.0%} (Bonferroni, {over})."
-    )
+    lines.append(f"The intervals of speed-ups hold together at {level:.0%} (Bonferroni, {over}).")
     return Verdict(tuple(lines), ranking, pairs)

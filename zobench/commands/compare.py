@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,10 @@ def compare(
     every: Annotated[
         bool, typer.Option("--all", help="A table for every problem, however many.")
     ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE", help="Also write what is shown as an SVG file."),
+    ] = None,
 ) -> None:
     """Run estimators on a suite and say which reaches the targets sooner, and by how much.
 
@@ -61,7 +66,7 @@ def compare(
     )  # fmt: skip
     from zobench.display.comparison import show_comparison
 
-    raise typer.Exit(show_comparison(request, every))
+    raise typer.Exit(show_comparison(request, every, picture))
 
 
 def run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import typer
 
@@ -11,14 +12,15 @@ from zobench.api.comparison import Comparison, comparison
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
 from zobench.display import text
+from zobench.display.picture import save_picture
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
 
 MANY = 8  # problems; with more, only the means of groups are shown unless asked for
 
 
-def show_comparison(request: Request, every: bool) -> int:
-    """Make the runs, print what came of them; the exit status."""
+def show_comparison(request: Request, every: bool, picture: Path | None = None) -> int:
+    """Make the runs, print what came of them, also as an SVG `picture`; the exit status."""
     found = comparison(request, shown)
     lines = [*_head(found.results), ""]
     problems = list(dict.fromkeys(found.summary["problem"]))
@@ -30,6 +32,9 @@ def show_comparison(request: Request, every: bool) -> int:
     lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
     lines += [*_settings(found.results), *ending(found.results, found.files)]
     typer.echo("\n".join(lines))
+    if picture:
+        title = " ".join(["zobench compare", *request.estimators])
+        save_picture("\n".join(lines).splitlines(), picture, title)
     return int(found.results.failed)
 
 

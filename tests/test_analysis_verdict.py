@@ -1,0 +1,277 @@
+"""Plain words: what is claimed, what is not, and who is not ranked."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from analysis_tools import results
+
+from zobench.analysis.ranking import rank
+from zobench.analysis.runlengths import run_table
+from zobench.analysis.sentences import factor
+from zobench.analysis.verdict import verdict
+from zobench.errors import BadInput
+
+
+def runs_of(speeds, problems=4, repetitions=8, budget=1000, seed=0, **more):
+    """Runs whose two targets take gamma-distributed queries, `speed` times sooner.
+
+    `speeds`: estimator -> speed in queries, or (in queries, in seconds). `more`: estimator ->
+    facts of its runs, or a function of the problem's number that gives them.
+    """
+    rng, rows = np.random.default_rng(seed), []
+    for number in range(problems):
+        for repetition in range(repetitions):
+            for name, speed in speeds.items():
+                fast, clock = speed if isinstance(speed, tuple) else (speed, speed)
+                hits = np.ceil(rng.gamma(8, 10, 2).cumsum() * (number + 1) / fast).astype(int)
+                hits = [int(q) for q in hits if q <= budget]
+                facts = more.get(name.replace("-", "_"), {})
+                facts = dict(facts(number) if callable(facts) else facts)
+                facts["tick"] = 1e-3 * fast / clock
+                rows.append((f"f{number}", name, repetition, hits, facts))
+    return timed(results(rows, budget=budget))
+
+
+def timed(frames):
+    """Seconds by each run's own `tick` a query."""
+    runs, hits, problems = frames
+    runs["seconds"] = runs["queries"] * runs["tick"]
+    ticks = runs.set_index("run_key")["tick"]
+    return runs, hits.assign(seconds=hits["queries"] * hits["run_key"].map(ticks)), problems
+
+
+def said(frames, *names, **options):
+    return str(verdict(*frames, names or None, **options))
+
+
+NUMBER = r"(?:[\d.,]+|inf)"
+RATIO = rf"{NUMBER}x \[{NUMBER}, {NUMBER}\]"
+
+
+def test_sooner_in_queries_and_in_seconds():
+    text = said(runs_of({"mezo": 1, "mezo-bcd": (1.8, 3)}))
+    assert re.fullmatch(
+        rf"mezo-bcd reaches the target 1\.\dx \[1\.\d, {NUMBER}\] sooner than mezo in queries, "
+        rf"(2\.\d|3\.\d)x \[2\.\d, {NUMBER}\] in seconds, on 4/4 problems\.",
+        text,
+    )
+
+
+def test_the_order_of_the_names_does_not_matter():
+    frames = runs_of({"mezo": 1, "mezo-bcd": (1.8, 3)})
+    assert said(frames, "mezo", "mezo-bcd") == said(frames, "mezo-bcd", "mezo")
+
+
+def test_sooner_in_queries_but_later_in_seconds():
+    text = said(runs_of({"mezo": 1, "slow": (2, 0.4)}))
+    assert re.fullmatch(
+        rf"slow reaches the target {RATIO} sooner than mezo in queries, on 4/4 problems; "
+        rf"but in seconds mezo is {RATIO} sooner\.",
+        text,
+    )
+
+
+def test_sooner_in_queries_and_the_same_in_seconds():
+    text = said(runs_of({"mezo": 1, "slow": (2, 1)}))
+    assert re.search(rf"; no difference shown in seconds \(speed-up of slow {RATIO}\)\.$", text)
+
+
+def test_no_difference():
+    text = said(runs_of({"mezo": 1, "spsa": 1}))
+    assert re.fullmatch(
+        rf"No difference shown between mezo and spsa in queries to the target \(speed-up of mezo "
+        rf"{RATIO}\), nor in seconds \({RATIO}\), on 4/4 problems\.",
+        text,
+    )
+    assert "sooner" not in text
+
+
+def test_no_difference_in_queries_but_in_seconds():
+    text = said(runs_of({"mezo": 1, "quick": (1, 3)}))
+    assert text.startswith("No difference shown between mezo and quick in queries")
+    assert re.search(rf"; in seconds quick is {RATIO} sooner\.$", text)
+
+
+def test_one_problem_is_named():
+    text = said(runs_of({"mezo": 1, "mezo-bcd": 3}, problems=1))
+    assert text.endswith(" in seconds, on f0.")
+
+
+def test_too_few_runs():
+    text = said(runs_of({"mezo": 1, "mezo-bcd": 9}, problems=1, repetitions=2))
+    assert text == (
+        "Too few runs to tell mezo and mezo-bcd apart (2 against 2 on f0); make more repetitions."
+    )
+
+
+def test_neither():
+    text = said(runs_of({"mezo": 0.01, "spsa": 0.01}))
+    assert text == (
+        "Neither mezo nor spsa reached the target on any of the 4 problems (32 and 32 runs)."
+    )
+
+
+def test_only_one():
+    text = said(runs_of({"mezo": 0.01, "spsa": 1}))
+    assert re.fullmatch(
+        r"The target was reached by spsa alone on 4 problems \(\d\d/32 runs against 0/32\): "
+        r"no factor can be given \(successes differ, p = \d?e?-?\d+\)\.",
+        text,
+    )
+
+
+def test_one_lucky_run_is_not_a_difference():
+    frames = results(
+        [("f", n, r, [9] * 2 * (n == "a" and r == 0), {}) for n in "ab" for r in range(8)]
+    )
+    assert said(frames) == (
+        "The target was reached by a alone on f (1/8 runs against 0/8): "
+        "too few successes to tell them apart (p = 1)."
+    )
+
+
+def test_problems_that_only_the_other_reached_are_not_hidden():
+    """`fast` is sooner where both arrive, and misses one problem that `slow` reaches."""
+    rng, rows = np.random.default_rng(1), []
+    for r in range(8):
+        q = int(rng.integers(20, 30))
+        rows += [("easy", "fast", r, [q, q], {}), ("easy", "slow", r, [2 * q, 3 * q], {})]
+        rows += [("hard", "fast", r, [], {}), ("hard", "slow", r, [90, 95], {})]
+    text = said(results(rows))
+    assert re.match(rf"fast reaches the target {RATIO} sooner than slow in queries", text)
+    assert "on 1/2 problems; but slow alone reached it on hard (8/8 runs against 0/8)." in text
+    assert text.splitlines()[1].startswith(
+        "fast reaches the hardest target that both reach in half their runs"
+    )
+    assert text.endswith("on 1/2 problems.")
+
+
+def test_the_hardest_common_target_is_compared_where_the_final_one_is_missed():
+    rng, rows = np.random.default_rng(1), []
+    for r in range(8):
+        q = int(rng.integers(20, 30))
+        rows += [("f", "fast", r, [q], {}), ("f", "slow", r, [2 * q], {})]
+    first, second = said(results(rows)).splitlines()
+    assert first.startswith(
+        "Neither fast nor slow reached the target on the problem (8 and 8 runs)"
+    )
+    assert re.match(rf"fast reaches the hardest target .* {RATIO} sooner than slow", second)
+
+
+def test_skipped_problems_are_said():
+    skip = {"status": "skipped", "reason": "needs matrix blocks"}
+    frames = runs_of({"mezo": 1, "lozo": 4}, lozo=lambda problem: skip if problem == 0 else {})
+    text = said(frames)
+    assert "on 3/3 problems." in text
+    assert text.endswith(" Not compared on 1: no runs of lozo.")
+    assert said(runs_of({"mezo": 1, "lozo": 4}, lozo=skip)) == (
+        "mezo and lozo are not compared: no runs of lozo."
+    )
+
+
+def test_failed_runs_count_against_it():
+    failed = {"status": "failed", "reason": "boom"}
+    frames = runs_of({"mezo": 1, "spsa": 1})
+    assert "No difference" in said(frames)
+    rng, rows = np.random.default_rng(1), []
+    for r in range(15):
+        q = [int(v) for v in rng.integers(40, 60, 2)]
+        rows.append(("f", "mezo", r, [q[0], q[0]], {}))
+        rows.append(("f", "spsa", r, [q[1]] * 2 if r < 5 else [], {} if r < 5 else failed))
+    assert said(results(rows)).startswith("mezo reaches the target ")
+
+
+def test_unmeasured_seconds():
+    runs, hits, problems = runs_of({"mezo": 1, "mezo-bcd": 2})
+    text = said((runs.assign(seconds=np.nan), hits.assign(seconds=np.nan), problems))
+    assert text.endswith(", on 4/4 problems; seconds were not measured.")
+
+
+def test_first_order_is_labelled_and_not_ranked():
+    frames = runs_of({"mezo": 1, "sgd": 20, "spsa": 0.5}, sgd={"first_order": True})
+    assert said(frames, "mezo", "sgd").startswith(
+        "sgd (first-order reference, not ranked) reaches the target "
+    )
+    whole = verdict(*frames)
+    assert whole.ranking is not None
+    assert whole.ranking.names == ("mezo", "spsa")
+    assert [(p.a, p.b) for p in whole.pairs] == [("mezo", "spsa"), ("mezo", "sgd")]
+    two = runs_of({"sgd": 1, "adam": 20}, sgd={"first_order": True}, adam={"first_order": True})
+    assert "reference" not in said(two)
+
+
+def test_ranking_and_pairs_against_the_best():
+    whole = verdict(*runs_of({"c": 0.5, "a": 2, "b": 1}))
+    lines = str(whole).splitlines()
+    assert re.search(
+        r"1\. a 0\.\d\d \[0\.\d\d, 0\.\d\d\], 2\. b 0\.\d\d \[.*\], 3\. c .*, on 4/4 problems\.$",
+        lines[0],
+    )
+    assert lines[1].startswith("a reaches the target ")
+    assert [(p.a, p.b) for p in whole.pairs] == [("a", "b"), ("a", "c")]
+    assert whole.pairs[0].queries.level == pytest.approx(1 - 0.05 / 3)
+    assert lines[-1] == (
+        "The intervals of speed-ups hold together at 95% (Bonferroni, 3 pairs, since the data "
+        "chose the best)."
+    )
+
+
+def test_pairs_against_the_one_that_is_named():
+    whole = verdict(*runs_of({"c": 0.5, "a": 2, "b": 1}), against="b")
+    assert [(p.a, p.b) for p in whole.pairs] == [("b", "a"), ("b", "c")]
+    assert whole.pairs[0].queries.level == pytest.approx(1 - 0.05 / 2)
+    assert whole.lines[-1].endswith("(Bonferroni, 2 pairs).")
+
+
+def test_ranking_is_on_common_problems():
+    skip = {"status": "skipped"}
+    frames = runs_of({"a": 1, "b": 2, "c": 3}, c=lambda problem: skip if problem else {})
+    ranking = rank(run_table(*frames), ["a", "b", "c"])
+    assert (ranking.problems, ranking.asked) == (1, 4)
+    never = runs_of({"a": 1, "b": 2, "c": 3}, c=skip)
+    ranking = rank(run_table(*never), ["a", "b", "c"])
+    assert ranking.names == ("b", "a")
+    assert ranking.sentence().endswith("on 4/4 problems; no runs of c.")
+    assert rank(run_table(*never), ["c"]).sentence().startswith("No ranking")
+    text = said(never)
+    assert "b and c are not compared: no runs of c." in text
+
+
+def test_every_factor_has_an_interval():
+    frames = runs_of({"a": 1, "b": 2, "c": 0.05, "sgd": 30}, sgd={"first_order": True}, seed=3)
+    text = said(frames)
+    assert len(re.findall(rf"{NUMBER}x", text)) == len(re.findall(RATIO, text)) >= 4
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.84, "1.8"), (12.4, "12"), (0.849, "0.85"), (1.004, "1.004"), (0.9996, "0.9996"),
+        (1, "1"), (1234.5, "1,234"), (3e7, "3.0e+07"), (0.0123, "0.012"), (math.inf, "inf"),
+        (1.0002, "1.0002"), (0.0, "0"),
+    ],
+)  # fmt: skip
+def test_factors_never_round_onto_1(value, text):
+    assert factor(value) == text
+
+
+def test_bad_input():
+    frames = runs_of({"mezo": 1, "spsa": 1}, problems=1)
+    with pytest.raises(BadInput, match="did you mean 'spsa'"):
+        verdict(*frames, ["mezo", "spas"])
+    with pytest.raises(BadInput, match="at least two"):
+        verdict(*frames, ["mezo"])
+
+
+def test_claims_between_equals_are_rare():
+    """All sentences together, also those about easier targets: at most the level claim anything."""
+    trials = 40
+    claims = sum(
+        "sooner"
+        in said(runs_of({"a": 0.4, "b": 0.4}, problems=2, seed=s, budget=600), resamples=1000)
+        for s in range(trials)
+    )
+    # two sentences with two units each, and still what 5 % exceeds with probability 1 % or less
+    assert claims <= 6
