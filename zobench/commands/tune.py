@@ -44,7 +44,7 @@ def tune(
         bool, typer.Option("--force", help="Replace settings found another way.")
     ] = False,
 ) -> None:
-    """Search better settings: random search, as many trials for every estimator.
+    """Search better settings, with as many trials for every estimator.
 
     Every group of problems is tuned on its own, on repetitions from 1000 on, whose seeds and
     instances no comparison uses. Trial 0 is the defaults. The file baselines/SUITE/ESTIMATOR.toml

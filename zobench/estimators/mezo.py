@@ -10,7 +10,7 @@ from zobench.registry import estimators
 @estimators.register(
     "mezo",
     paper="arXiv:2305.17333",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
     sanity={"lr": 0.02},
 )
 def mezo(lr: float = 1e-6, eps: float = 1e-3, n: int = 1, weight_decay: float = 0.0) -> ZerothOrder:

@@ -9,7 +9,7 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-adam",
     paper="arXiv:1910.06513",
-    space={"lr": (1e-5, 0.3, "log"), "eps": (1e-5, 0.1, "log")},
+    space={"lr": (1e-5, 0.3, "log"), "eps": (1e-4, 0.1, "log")},
     sanity={"lr": 0.05},
 )
 def zo_adam(

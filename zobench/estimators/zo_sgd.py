@@ -9,7 +9,7 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-sgd",
     paper="arXiv:1309.5549",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
     sanity={"lr": 0.02},
 )
 def zo_sgd(

@@ -9,7 +9,7 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-signsgd",
     paper="openreview:BJe-DsC5Fm",
-    space={"lr": (1e-7, 0.1, "log"), "eps": (1e-5, 0.1, "log")},
+    space={"lr": (1e-7, 0.1, "log"), "eps": (1e-4, 0.1, "log")},
     sanity={"lr": 0.01},
 )
 def zo_signsgd(
