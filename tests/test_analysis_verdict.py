@@ -124,7 +124,7 @@ def test_only_one():
 
 def test_one_lucky_run_is_not_a_difference():
     frames = results(
-        [("f", n, r, [9] * 2 * (n == "a" and r == 0), {}) for n in "ab" for r in range(8)]
+        [("f", e, r, [9, 9] if (e, r) == ("a", 0) else [], {}) for e in "ab" for r in range(8)]
     )
     assert said(frames) == (
         "The target was reached by a alone on f (1/8 runs against 0/8): "
@@ -266,12 +266,9 @@ def test_bad_input():
 
 
 def test_claims_between_equals_are_rare():
-    """All sentences together, also those about easier targets: at most the level claim anything."""
-    trials = 40
-    claims = sum(
-        "sooner"
-        in said(runs_of({"a": 0.4, "b": 0.4}, problems=2, seed=s, budget=600), resamples=1000)
-        for s in range(trials)
-    )
-    # two sentences with two units each, and still what 5 % exceeds with probability 1 % or less
-    assert claims <= 6
+    """All sentences together, in queries and seconds, also those about easier targets."""
+    equals = {"a": 0.4, "b": 0.4}
+    frames = (runs_of(equals, problems=2, seed=seed, budget=600) for seed in range(12))
+    texts = [said(each, resamples=1000) for each in frames]
+    assert any("hardest target that both reach" in text for text in texts)
+    assert sum("sooner" in text for text in texts) <= 3

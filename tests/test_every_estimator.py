@@ -115,7 +115,7 @@ def test_rows_and_the_walk_in_place_give_the_same_points(entry):
 def test_asking_leaves_the_point_where_it_was(entry):
     """Also when the loss raises in the middle of a call."""
 
-    class Stop(Exception):
+    class Stop(Exception):  # noqa: N818 - raised on purpose
         pass
 
     for fails_at in (1, 2, 5):

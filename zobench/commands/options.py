@@ -29,7 +29,9 @@ Repetitions = Annotated[
     typer.Option("--repetitions", "-r", metavar="N", help="Runs of an estimator on a problem."),
 ]
 Budget = Annotated[int | None, typer.Option("--budget", "-b", metavar="N", help="Queries a run.")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", metavar="N", help="Runs at the same time; 0: one a core.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", metavar="N", help="Runs at the same time; 0: one a core.")
+]
 Folder = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help="Results folder.  [default: results/SUITE]"),

@@ -114,7 +114,7 @@ class LowRank:
         return ((1.0, self if len(block.shape) == 2 else Noise(self.seed)),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
-        rows, cols = block.shape
+        cols = block.shape[1]
         first, last = start // cols, -(-(start + len(out)) // cols)
         u = noise.values(
             "gaussian", self.seed, block.index, noise.FACTOR_U, first * self.rank, last * self.rank
