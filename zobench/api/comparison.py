@@ -75,7 +75,8 @@ def compare(
     estimators: registered names, "name:lr=1e-3,n=4", or "path/to/file.py:Name".
     problems: globs on problem ids; none: all. repetitions, budget (queries), time_limit (seconds)
     and memory_limit (MiB) replace the suite's. jobs: runs at the same time (0: one a
-    core). out: the results folder (default: results/<suite>), which keeps every run; `fresh` sets earlier ones aside.
+    core). out: the results folder (default: results/<suite>), which keeps every run; `fresh` sets
+    earlier ones aside.
     defaults: leave tuned settings (baselines) aside. progress: show it on stderr.
     Raises zobench.errors.BadInput. Failed runs do not raise: they are rows of `.runs`.
     """
