@@ -88,6 +88,13 @@ def test_list_shows_every_kind(zobench):
         assert name in out
 
 
+def test_a_bare_command_shows_its_help(zobench):
+    for arguments in ((), ("new",), ("bench",)):
+        status, out, err = zobench(*arguments)
+        assert (status, err) == (0, "")
+        assert out.startswith(f"Usage: {' '.join(['zobench', *arguments])}")
+
+
 def test_list_shows_all_there_is_to_know_of_a_name(zobench):
     _, out, _ = zobench("list", "estimators", "mezo")
     for fact in ("2305.17333", "weight_decay", "1e-06 to 1, log", "Queries a step"):
@@ -392,7 +399,7 @@ targets = [1e-9]
         ("run mezo -s tiny.toml -b many", "Invalid value for '--budget'"),
         ("run mezo -s tiny.toml --bugdet 3", "No such option: --bugdet"),
         ("run ./none.py:Mine -s tiny.toml", "no file"),
-        ("run -s tiny.toml", "Missing argument 'ESTIMATOR...'"),
+        ("run -s tiny.toml", "Missing argument 'ESTIMATOR'"),
         ("ruin mezo", "No such command 'ruin'"),
         ("tune mezo -s tiny.toml -g cubes", "no group in suite 'tiny' named 'cubes'"),
         ("tune mezo -s tiny.toml -n 0", "trials is a number of at least 1, not 0"),

@@ -49,13 +49,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("list")(listing.list_)
-app.command("compare")(compare.compare)
-app.command("run")(compare.run)
-app.command("tune")(tune.tune)
-app.command("export")(export.export)
-app.add_typer(new.app, name="new")
-app.add_typer(bench.app, name="bench")
+app.command("list", short_help="What there is: estimators, objectives, suites.")(listing.list_)
+app.command("compare", short_help="Run estimators on a suite: who reaches the targets sooner?")(
+    compare.compare
+)
+app.command("run", short_help="The same without the verdict: a row a run.")(compare.run)
+app.command("tune", short_help="Search better settings, fairly.")(tune.tune)
+app.command("export", short_help="Write a suite's leaderboard as CSV.")(export.export)
+app.add_typer(
+    new.app, name="new", short_help="Write a file to start from: an estimator or an objective."
+)
+app.add_typer(
+    bench.app, name="bench", short_help="Measure zobench itself: a query, a training step."
+)
 
 
 def _version(show: bool) -> None:
@@ -101,8 +107,9 @@ def status_of(arguments: list[str] | None = None) -> int:
 
 def _usage(error: Exception) -> int:
     message = error.format_message()  # pyright: ignore[reportAttributeAccessIssue]
-    if not message:  # no command given: the help was the answer
-        return 2
+    if type(error).__name__ == "NoArgsIsHelpError":  # `zobench` alone: the message is the help
+        print(message)
+        return 0
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "zobench"
     return _say(f"{message.rstrip('.')}; see {path} --help", 2)

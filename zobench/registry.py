@@ -85,7 +85,7 @@ class Registry:
             package = import_module(self.package)
             for module in walk_packages(package.__path__, self.package + "."):
                 if not module.name.rpartition(".")[2].startswith("_"):
-                    _import_registering(module.name)
+                    import_module(module.name)
             for point in entry_points(group=self.package):  # e.g. group "zobench.estimators"
                 point.load()
         return dict(sorted(self._entries.items()))
@@ -156,11 +156,6 @@ def _as_type_of(default: Any, value: Any, what: str) -> Any:
     except (TypeError, ValueError, OverflowError):
         pass
     raise BadInput(f"{what} takes a {kind.__name__} such as {default!r}, not {value!r}")
-
-
-def _import_registering(module: str) -> None:
-    """Import a module of elements; a missing optional package must not hide all the others."""
-    import_module(module)
 
 
 estimators = Registry("estimator", "zobench.estimators")

@@ -1,8 +1,8 @@
 """The verdict of a comparison: who reaches the targets sooner, by how much, and how sure it is.
 
 Two estimators are compared at the final target of each problem, which was chosen before any run.
-Where one of them missed it, a second sentence takes the hardest target that both reached in at
-least half of their runs. First-order references are compared, and labelled, but never ranked.
+Where a target is missed too often, a second sentence takes the hardest target that both reached in
+at least half of their runs. First-order references are compared, and labelled, but never ranked.
 """
 
 from __future__ import annotations
@@ -70,11 +70,12 @@ class Comparison:
         queries, seconds = self._speedups(a, b, final, level, resamples, seed)
         lines = [pair_sentence(queries, seconds, names, "the target")]
         common = hardest_common(self.queries, a, b)
-        if queries.count("both") < queries.compared and common and common != final:
+        if any(index != final[problem] for problem, index in common.items()):
             easier = self._speedups(a, b, common, level, resamples, seed)
             target = "the hardest target that both reach in half their runs"
             scope = f"on {len(common)}/{len(final)} problems"
-            lines.append(pair_sentence(*easier, names, target, scope))
+            if not easier[0].too_few:
+                lines.append(pair_sentence(*easier, names, target, scope))
         return PairVerdict(a, b, tuple(lines), queries, seconds)
 
     def _speedups(

@@ -13,7 +13,7 @@ app = typer.Typer(
 )
 
 
-@app.command("step")
+@app.command("step", short_help="Seconds a training step, against a textbook MeZO.")
 def step(
     model: Annotated[
         str, typer.Option(help="tiny, small, a folder or a hub id, instead of random.")
@@ -49,7 +49,7 @@ def step(
     show_step(Setup(model, **shape, **size), repeats, threads)
 
 
-@app.command("overhead")
+@app.command("overhead", short_help="The cost of a query, against plain scripts.")
 def overhead(
     repeats: Annotated[int, typer.Option(help="Rounds of the cheap cases.")] = 9,
     bbob_repeats: Annotated[
@@ -72,7 +72,7 @@ def overhead(
     show_overhead(repeats, bbob_repeats, queries)
 
 
-@app.command("blocks")
+@app.command("blocks", short_help="When does moving one block at a time help?")
 def blocks(
     dim: Annotated[int, typer.Option(help="Coordinates, a multiple of the blocks.")] = 2000,
     count: Annotated[int, typer.Option("--blocks", help="Blocks of equal size.")] = 20,

@@ -13,7 +13,7 @@ from zobench.commands.options import Suite
 def export(
     results: Annotated[
         Path | None,
-        typer.Argument(metavar="[RESULTS]", help="The results folder. [default: results/SUITE]"),
+        typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
     ] = None,
     suite: Suite = "quick",
     out: Annotated[

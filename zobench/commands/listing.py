@@ -9,9 +9,14 @@ import typer
 
 def list_(
     kind: Annotated[
-        str, typer.Argument(metavar="[estimators|objectives|suites]", show_default=False)
+        str,
+        typer.Argument(
+            metavar="KIND", help="estimators, objectives or suites.", show_default=False
+        ),
     ] = "",
-    name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="One of them.", show_default=False)
+    ] = "",
 ) -> None:
     """Show what there is: estimators, objectives and suites; with a NAME, all about it.
 

@@ -10,7 +10,7 @@ import typer
 Estimators = Annotated[
     list[str],
     typer.Argument(
-        metavar="ESTIMATOR...",
+        metavar="ESTIMATOR",
         help="NAME, NAME:setting=value,... or path/to/file.py:NAME.",
         show_default=False,
     ),

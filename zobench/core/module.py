@@ -92,7 +92,8 @@ class TensorParams(Params):
     def _write(self, block: TensorBlock, merged: dict[Primitive, float]) -> None:
         """One pass over the block: noise of one law goes in directly, the rest by chunks."""
         laws = {p.law if isinstance(p, Noise) else None for p in merged}
-        if len(laws) == 1 and (law := laws.pop()) is not None:
+        here = noise.serves(block.data.device.type)  # else the direction is made on the host
+        if here and len(laws) == 1 and (law := laws.pop()) is not None:
             terms = [(w, p.seed) for p, w in merged.items() if isinstance(p, Noise)]
             noise.accumulate(block.data, terms, law, block.index, threads=_threads())
             return

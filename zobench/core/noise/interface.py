@@ -36,6 +36,11 @@ def register_backend(device_type: str, backend: Backend) -> None:
     _backends[device_type] = backend
 
 
+def serves(device_type: str) -> bool:
+    """Can noise be added to tensors of this kind of device where they are?"""
+    return device_type == "cpu" or device_type in _backends
+
+
 def accumulate(
     out: Any,
     terms: Terms,

@@ -33,11 +33,11 @@ class FineTuning(InPlaceProblem):
         self.task, self.source, self.batch, self.max_length = task, model, batch, max_length
 
     def start(self, seed: int) -> TensorParams:
-        """The model as loaded; `seed` changes nothing, the start is the checkpoint."""
+        """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
         from zobench.core.module import TensorParams
         from zobench.objectives.llm import batches, groups, models
 
-        self.net, tokenizer = models.load(**self.source)
+        self.net, tokenizer = models.load(**self.source, seed=seed)
         length = min(self.max_length, batches.room(self.net)) or batches.room(self.net)
         device = next(self.net.parameters()).device
 
