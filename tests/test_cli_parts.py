@@ -194,3 +194,117 @@ def test_trials_are_ranked_by_area_and_then_by_final_score():
     ranked = trial_scores(*frames([("r2", "current", 0, 5)]))  # the other kind: finals decide
     assert [name for name, *_ in ranked] == ["t0", "t1"]
     assert [score for _, score, _ in ranked] == [0.0, 0.0]
+
+
+# bench
+
+
+@pytest.fixture(scope="module")
+def subject():
+    """A very small OPT in float64, one batch, and a meter."""
+    from zobench.bench.subject import Meter, Setup, build
+
+    model, batch = build(Setup("", 2, 16, 64, 2, 3, 5))
+    return model.double(), batch, Meter()
+
+
+def test_the_yardstick_makes_the_step_it_is_named_after(subject):
+    """From the noise that the global generator gives for its seed."""
+    import copy
+
+    import torch
+
+    from zobench.bench.textbook import TextbookMeZO
+    from zobench.objectives.llm.loss import label_loss
+
+    model, batch, meter = subject
+    model = copy.deepcopy(model)
+    before = [p.detach().clone() for p in model.parameters()]
+    state = torch.random.get_rng_state()
+    textbook = TextbookMeZO(model, batch, lr=0.1, eps=1e-3, meter=meter)
+    textbook.step()
+    after = [p.detach().clone() for p in model.parameters()]
+
+    torch.manual_seed(textbook.seed)
+    z = [torch.normal(0.0, 1.0, size=p.shape, dtype=p.dtype) for p in before]
+    losses = []
+    for sign in (1, -1):
+        for p, start, noise in zip(model.parameters(), before, z):
+            p.data = start + sign * 1e-3 * noise
+        with torch.no_grad():  # our way of computing the same loss
+            losses.append(float(label_loss(model, batch)))
+    slope = (losses[0] - losses[1]) / 2e-3
+    torch.random.set_rng_state(state)
+    assert abs(slope) > 1e-4
+    for start, noise, end in zip(before, z, after):
+        torch.testing.assert_close(end, start - 0.1 * slope * noise, rtol=0, atol=1e-4 * abs(slope))
+    assert meter.seconds > 0
+
+
+def test_every_method_of_the_step_benchmark_is_measured():
+    from zobench.bench.step import TEXTBOOK, measure
+    from zobench.bench.subject import Setup
+
+    *_, (what, costs) = measure(Setup("", 2, 16, 64, 2, 3, 5), repeats=2)
+    assert what == "done"
+    assert list(costs) == [TEXTBOOK, "mezo", "mezo-bcd", "lozo"]
+    for cost in costs.values():
+        assert len(cost.seconds.values) == 2
+        assert 0 < cost.forward < 1
+
+
+def test_a_sweep_of_the_step_benchmark_visits_every_group(subject):
+    from zobench.bench.step import _stepper
+    from zobench.bench.subject import FixedBatch
+
+    model, batch, meter = subject
+    problem = FixedBatch(model, batch, meter)
+    step = _stepper("mezo-bcd", {"dwell": 1, "order": "ascending", "lr": 1.0}, problem)
+    moved, last = [], problem.params.flat()
+    for _ in problem.params.groups:
+        step()
+        now = problem.params.flat()
+        blocks = [
+            b for b in problem.params.blocks if (now != last)[b.start : b.start + b.size].any()
+        ]
+        moved.append({b.index for b in blocks})
+        last = now
+    assert moved == [set(group.blocks) for group in problem.params.groups]
+
+
+def test_the_overhead_benchmark_measures_both_dimensions():
+    from zobench.bench.overhead import cheap
+
+    *_, (what, lines) = cheap(rounds=2, queries=200)
+    assert what == "done"
+    assert [line.group for line in lines] == ["sphere, d = 10"] * 6 + ["sphere, d = 40"] * 6
+    floors = [line.name for line in lines if line.seconds is line.floor]
+    assert floors == ["plain loop over f(x)", "zo-sgd in NumPy"] * 2
+
+
+def test_the_bbob_benchmark_runs_on_both_sides(monkeypatch):
+    from zobench.bench import overhead
+
+    for name, value in (("BBOB_DIM", 2), ("BBOB_INSTANCES", 1), ("BBOB_BUDGET", 40)):
+        monkeypatch.setattr(overhead, name, value)
+    *_, (_, lines) = overhead.bbob(1)
+    assert [line.name for line in lines] == [
+        "random-search: script, COCO observer",
+        "random-search: zobench",
+        "cma-es: script, COCO observer",
+        "cma-es: zobench",
+    ]
+    assert all(line.seconds.median > 0 for line in lines)
+
+
+def test_the_plain_scripts_optimise():
+    from zobench.bench import plain
+
+    def sphere(x):
+        return float(x @ x)
+
+    start = np.full(4, 3.0)
+    assert plain.zo_sgd(10, 4000, 1e-2, 1e-3, 0) < 1e-3
+    assert plain.random_search(sphere, start, 400, 0) < 4.0
+    assert plain.cma_es(sphere, start, 400, 0) < 1e-3
+    assert plain.sphere_loop(np.eye(3) * [[3.0], [1.0], [2.0]]) == 1.0

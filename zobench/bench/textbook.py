@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from zobench.bench.subject import Meter
     from zobench.objectives.llm.batches import Batch
 
 
 class TextbookMeZO:
     """x <- x - lr (f(x + eps z) - f(x - eps z)) / (2 eps) z on the model's trainable tensors."""
 
-    def __init__(self, model: PreTrainedModel, batch: Batch, lr: float, eps: float) -> None:
-        self.model, self.batch, self.lr, self.eps = model, batch, lr, eps
+    def __init__(
+        self, model: PreTrainedModel, batch: Batch, lr: float, eps: float, meter: Meter
+    ) -> None:
+        self.model, self.batch, self.lr, self.eps, self.meter = model, batch, lr, eps, meter
         self.weights: Sequence[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.seed = 0
 
@@ -48,6 +51,9 @@ class TextbookMeZO:
             weight.data = weight.data + scale * z
 
     def loss(self) -> float:
+        return self.meter.timed(self.forward)
+
+    def forward(self) -> float:
         """The value that the step needs on the host, as `.item()` of published code."""
         import torch
 

@@ -41,7 +41,7 @@ def step(
     zobench bench step --layers 2 --hidden 64 --repeats 3       seconds
     zobench bench step --model facebook/opt-125m --dtype bfloat16 --device cuda
     """
-    from zobench.bench.step import Setup
+    from zobench.bench.subject import Setup
     from zobench.display.bench import show_step
 
     shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}

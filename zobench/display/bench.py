@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from zobench.bench.step import TEXTBOOK, Cost, Setup, measure
+from zobench.bench.step import TEXTBOOK, Cost, measure
+from zobench.bench.subject import Setup
 from zobench.display import text
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def show_step(setup: Setup, repeats: int, threads: int) -> None:
                f"medians of {repeats} interleaved rounds")  # fmt: skip
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
     typer.echo("ratio: median over the rounds of the step over the textbook's step.")
-    typer.echo("mezo-bcd: mean over all groups, embeddings included (two steps on each).")
+    typer.echo("mezo-bcd: mean over all groups, embeddings included (one step on each).")
 
 
 def progress(line: str) -> None:

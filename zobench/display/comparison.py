@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
 from zobench.display import text
 from zobench.display.picture import save_picture
+from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
 
@@ -26,7 +26,8 @@ def show_comparison(request: Request, every: bool, picture: Path | None = None) 
     problems = list(dict.fromkeys(found.summary["problem"]))
     if len(problems) <= MANY or every:
         for problem in problems:
-            lines += _problem(found.summary[found.summary["problem"] == problem])
+            rows, runs = (f[f["problem"] == problem] for f in (found.summary, found.runs))
+            lines += problem_table(rows, runs)
     else:
         lines += _groups(found.summary)
     lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
@@ -48,82 +49,6 @@ def _head(results: Results) -> Iterator[str]:
         f"suite {first.suite} {first.suite_version}: {count} problem{'s' * (count != 1)}, "
         f"{len(results.runs):,} runs"
     )
-
-
-def _problem(rows: Frame) -> Iterator[str]:
-    facts = rows.iloc[0]
-    # Where nobody reaches the final target, the hardest that somebody reaches says more.
-    easier = not rows["final_successes"].any() and rows["hardest_successes"].any()
-    which = "hardest" if easier else "final"
-    point = "best evaluated point" if facts["kind"] == "best" else "current point"
-    size = "" if math.isnan(facts["dimension"]) else f" (d = {facts['dimension']:,.0f})"
-    title = f"{facts['problem']}{size}"
-    line = f"{title}: target {text.number(facts[f'{which}_target'])} by the {point}"
-    if easier:
-        line += f" (none reaches the final one, {text.number(facts['final_target'])})"
-    first, *others = text.wrapped(f"{line}, within {facts['budget']:,} queries")
-    yield first.replace(title, text.bold(title))
-    yield from others
-    reach, cost, score = _reach(rows, which), _cost(rows), _score(rows)
-    head = ["estimator", *reach, *cost, *score]
-    names = list(rows["estimator"])
-    lines = [list(c) for c in zip(names, *[*reach.values(), *cost.values(), *score.values()])]
-    if text.fits(head, lines):
-        yield from text.table(head, lines)
-    else:
-        for part in (reach | score, cost):
-            lines = [list(cells) for cells in zip(names, *part.values())]
-            yield from text.table(["estimator", *part], lines)
-    yield ""
-
-
-Columns = dict[str, list[str]]  # head -> a cell for each estimator
-
-
-def _reach(rows: Frame, which: str) -> Columns:
-    """How many runs reach the target, and after how long."""
-    found: Columns = {"reached": [], "queries": [], "time": []}
-    for _, row in rows.iterrows():
-        hit = f"{row[f'{which}_successes']}/{row['runs']}"
-        found["reached"].append(hit if row["runs"] else "skipped")
-        for head, unit, show in (("queries", "queries", _queries), ("time", "seconds", _seconds)):
-            name = f"{which}_{unit}"
-            found[head].append(show(row[name], row[f"{name}_low"], row[f"{name}_high"]))
-    return found
-
-
-def _cost(rows: Frame) -> Columns:
-    """What a query costs; memory only where it was measured."""
-    found = {"a query": [text.seconds(value) for value in rows["seconds_per_query"]]}
-    if rows["memory_ratio"].notna().any():
-        found["memory"] = [text.memory(value) for value in rows["peak_memory"]]
-        found["x eval"] = [text.number(value) for value in rows["memory_ratio"]]
-    return found
-
-
-def _score(rows: Frame) -> Columns:
-    name = "best_score" if rows["kind"].iloc[0] == "best" else "final_score"
-    return {"score": [text.number(value) for value in rows[name]]}
-
-
-def _queries(value: float, low: float, high: float) -> str:
-    """398 [310, 520]; without a success the lower limit alone: > 2,070."""
-    if math.isinf(value):
-        return f"> {text.count(low)}"
-    if _unknown(low, high):
-        return text.count(value)
-    return text.interval(text.count(value), text.count(low), text.count(high))
-
-
-def _seconds(value: float, low: float, high: float) -> str:
-    if math.isinf(value):
-        return f"> {text.seconds(low)}"
-    return text.seconds(value) if _unknown(low, high) else text.seconds(value, low, high)
-
-
-def _unknown(low: float, high: float) -> bool:
-    """Too few runs for an interval, or none."""
-    return math.isnan(low) or (low == 0 and math.isinf(high))
 
 
 def _groups(summary: Frame) -> Iterator[str]:
@@ -156,7 +81,7 @@ def _legend(summary: Frame) -> Iterator[str]:
         "reached: runs that reach the target. queries, time: expected "
         "until then, with restarts (all that was spent / successes), and 95 % interval; > x: no "
         "run reached it, and it takes at least x (97.5 %); without an interval: fewer than 4 runs. "
-        "score: at the end, median. a query: time of one, objective included.",
+        "score and what follows: at the end, median. a query: time of one, objective included.",
     ]
     if summary["memory_ratio"].notna().any():
         lines.append("memory: peak of the process; x eval: ratio to evaluating alone, both above "

@@ -1,0 +1,119 @@
+"""What `zobench bench step` measures on: a model, one batch, and a meter of forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from zobench.core.params import Group
+from zobench.core.problem import InPlaceProblem
+from zobench.errors import BadInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from zobench.core.module import TensorParams
+    from zobench.objectives.llm.batches import Batch
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The model and the batch. `model` empty: a random OPT of the given shape."""
+
+    model: str = ""
+    layers: int = 8
+    hidden: int = 256
+    vocab: int = 8192
+    heads: int = 4
+    batch: int = 16
+    tokens: int = 40
+    dtype: str = "float32"
+    device: str = "cpu"
+
+
+class Meter:
+    """Seconds inside forward passes. `sync` waits for the device; on a CPU there is no need."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.sync: Callable[[], object] = _nothing
+
+    def timed(self, forward: Callable[[], float]) -> float:
+        """What `forward` gives, with its time noted."""
+        self.sync()  # noise that still runs on the device is not part of the forward pass
+        began = perf_counter()
+        value = forward()
+        self.seconds += perf_counter() - began
+        return value
+
+
+class FixedBatch(InPlaceProblem):
+    """The loss of a model on one batch."""
+
+    params: TensorParams
+
+    def __init__(self, model: PreTrainedModel, batch: Batch, meter: Meter) -> None:
+        self.model, self.batch, self.meter = model, batch, meter
+
+    def start(self, seed: int) -> TensorParams:
+        from zobench.core.module import TensorParams
+        from zobench.objectives.llm.groups import groups
+
+        named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        place = {name: index for index, (name, _) in enumerate(named)}
+        members = [
+            Group(name, frozenset(place[n] for n in inside))
+            for name, inside in zip(*groups(self.model))
+        ]
+        self.params = TensorParams(named, members)
+        return self.params
+
+    def loss(self, seed: int) -> float:
+        return self.meter.timed(self._forward)
+
+    def _forward(self) -> float:
+        import torch
+
+        from zobench.objectives.llm.loss import label_loss
+
+        with torch.inference_mode():
+            return float(label_loss(self.model, self.batch))
+
+    def score(self) -> dict[str, float]:
+        return {"loss": self._forward()}
+
+
+def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
+    """The model, and random tokens with two label words of one token each.
+
+    Raises BadInput on a model, shape or type that cannot be.
+    """
+    for name in ("layers", "hidden", "vocab", "heads", "batch", "tokens"):
+        if getattr(setup, name) < 1:
+            raise BadInput(f"{name} is a number of at least 1, not {getattr(setup, name)}")
+    import torch
+
+    from zobench.objectives.llm import models
+    from zobench.objectives.llm.batches import Batch, LabelWords, room
+
+    if setup.model:
+        model, _ = models.load(setup.model, setup.device, setup.dtype)
+    else:
+        shape = setup.layers, setup.hidden, setup.vocab, setup.heads
+        model = models.random_opt(*shape, dtype=setup.dtype, device=setup.device)
+    if setup.tokens >= room(model):
+        raise BadInput(f"tokens must be below {room(model)} for this model, not {setup.tokens}")
+    vocab = int(model.get_input_embeddings().weight.shape[0])  # pyright: ignore
+    draw = torch.Generator().manual_seed(0)
+    place = models.as_device(setup.device)
+    ids = torch.randint(vocab // 2, vocab, (setup.batch, setup.tokens), generator=draw).to(place)
+    labels = torch.randint(2, (setup.batch,), generator=draw).to(place)
+    positions = torch.arange(setup.tokens, device=place).expand(setup.batch, -1)
+    words = LabelWords(torch.tensor([[vocab - 1], [vocab - 2]], device=place), (1, 1))
+    return model, Batch(ids, torch.ones_like(ids), positions, labels, words)
+
+
+def _nothing() -> None:
+    pass
