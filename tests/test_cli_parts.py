@@ -290,9 +290,11 @@ def test_the_bbob_benchmark_runs_on_both_sides(monkeypatch):
     *_, (_, lines) = overhead.bbob(1)
     assert [line.name for line in lines] == [
         "random-search: script, COCO observer",
-        "random-search: zobench",
+        "random-search: zobench, in this process",
+        "random-search: zobench, workers and store",
         "cma-es: script, COCO observer",
-        "cma-es: zobench",
+        "cma-es: zobench, in this process",
+        "cma-es: zobench, workers and store",
     ]
     assert all(line.seconds.median > 0 for line in lines)
 

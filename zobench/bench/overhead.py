@@ -16,7 +16,7 @@ from zobench.core.directions import Dense, Probe
 from zobench.core.oracle import Oracle
 from zobench.core.problem import Problem
 from zobench.errors import BadInput
-from zobench.harness.plan import plan
+from zobench.harness.plan import RunSpec, plan
 from zobench.harness.run import execute
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.registry import estimators, objectives
@@ -70,7 +70,10 @@ def bbob(rounds: int) -> Iterator[tuple[str, list[Line]]]:
 
         cases = {
             floor: _timed(scripted, total),
-            f"{name}: zobench": _timed(lambda name=name: _bbob_harness(name), total),
+            f"{name}: zobench, in this process": _timed(lambda name=name: _bbob_here(name), total),
+            f"{name}: zobench, workers and store": _timed(
+                lambda name=name: _bbob_harness(name), total
+            ),
         }
         samples: dict[str, Sample] = {}
         for done, found in interleave(cases, rounds, warm_up=False):
@@ -129,17 +132,27 @@ def _estimator_cases(dim: int, queries: int) -> dict[str, Case]:
     }
 
 
+def _bbob_here(name: str) -> None:
+    """The runs alone: no process is started, nothing is stored."""
+    for spec in _bbob_runs(name):
+        execute(spec)
+
+
 def _bbob_harness(name: str) -> None:
+    """All of it, one worker: its start-up, the runs, the results file."""
     from zobench.harness.pool import run_all
     from zobench.harness.store import Store
 
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
+        run_all(_bbob_runs(name), store)
+
+
+def _bbob_runs(name: str) -> list[RunSpec]:
     problems = tuple(
         _problem("bbob", {"function": f, "dim": BBOB_DIM}, BBOB_BUDGET, "best", BBOB_INSTANCES)
         for f in range(1, 25)
     )
-    runs = plan(Suite("overhead", "1", "", problems), [name], baselines=False)
-    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
-        run_all(runs, store)
+    return plan(Suite("overhead", "1", "", problems), [name], baselines=False)
 
 
 def _problem(
