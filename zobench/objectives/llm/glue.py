@@ -112,7 +112,7 @@ def _file(path: Path, source: _Source) -> list[Row]:
 def _hub(name: str, source: _Source, split: str) -> list[Row]:
     """The rows of the hub's copy; it numbers the labels as we do."""
     with one_line(f"{HUB} {name} from the hub", "give the folder of the official files instead"):
-        from datasets import load_dataset
+        from datasets import load_dataset  # pyright: ignore[reportMissingImports] - an extra
 
         rows = load_dataset(HUB, name, split=split)
     return [_row(source, row, row["label"]) for row in rows]  # pyright: ignore
