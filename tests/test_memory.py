@@ -13,7 +13,7 @@ from zobench.harness.suite import load
 SUITE = """
 name = "memory"
 version = "1"
-budget = 8
+budget = 4
 repetitions = 1
 
 [[problem]]
@@ -37,11 +37,11 @@ def test_mezo_needs_the_memory_of_evaluation(tmp_path):
         shutil.copy(Path(models.__file__).parent / "models" / "tiny" / name, folder / name)
     del net
     (tmp_path / "memory.toml").write_text(SUITE.replace("MODEL", str(folder)))
-    specs = plan(load(str(tmp_path / "memory.toml")), ["mezo", "mezo-bcd", "lozo", "zo-adam"])
+    specs = plan(load(str(tmp_path / "memory.toml")), ["mezo", "zo-adam"])
     with Store.open(tmp_path / "results") as store:
         run_all(specs, store)
         runs = store.runs().set_index("estimator")
     assert set(runs["status"]) == {"budget"}, runs["reason"].tolist()
-    for name in ("mezo", "mezo-bcd", "lozo"):
-        assert runs.loc[name, "memory_ratio"] < 1.1, runs["memory_ratio"].to_dict()
+    assert runs.loc["mezo", "memory_ratio"] < 1.1, runs["memory_ratio"].to_dict()
+    print(runs[["peak_memory", "memory_ratio"]])
     assert runs.loc["zo-adam", "memory_ratio"] > 1.8  # two moments: the meter does see memory
