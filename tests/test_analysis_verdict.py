@@ -53,7 +53,8 @@ RATIO = rf"{NUMBER}x \[{NUMBER}, {NUMBER}\]"
 def test_sooner_in_queries_and_in_seconds():
     text = said(runs_of({"mezo": 1, "mezo-bcd": (1.8, 3)}))
     assert re.fullmatch(
-        rf"mezo-bcd reaches the target 1\.\dx \[1\.\d, {NUMBER}\] sooner than mezo in queries, "
+        rf"mezo-bcd reaches the final target 1\.\dx \[1\.\d, {NUMBER}\] sooner than mezo in "
+        rf"queries, "
         rf"(2\.\d|3\.\d)x \[2\.\d, {NUMBER}\] in seconds, on 4/4 problems\.",
         text,
     )
@@ -67,7 +68,7 @@ def test_the_order_of_the_names_does_not_matter():
 def test_sooner_in_queries_but_later_in_seconds():
     text = said(runs_of({"mezo": 1, "slow": (2, 0.4)}))
     assert re.fullmatch(
-        rf"slow reaches the target {RATIO} sooner than mezo in queries, on 4/4 problems; "
+        rf"slow reaches the final target {RATIO} sooner than mezo in queries, on 4/4 problems; "
         rf"but in seconds mezo is {RATIO} sooner\.",
         text,
     )
@@ -81,7 +82,8 @@ def test_sooner_in_queries_and_the_same_in_seconds():
 def test_no_difference():
     text = said(runs_of({"mezo": 1, "spsa": 1}))
     assert re.fullmatch(
-        rf"No difference shown between mezo and spsa in queries to the target \(speed-up of mezo "
+        rf"No difference shown between mezo and spsa in queries to the final target \(speed-up "
+        rf"of mezo "
         rf"{RATIO}\), nor in seconds \({RATIO}\), on 4/4 problems\.",
         text,
     )
@@ -109,14 +111,14 @@ def test_too_few_runs():
 def test_neither():
     text = said(runs_of({"mezo": 0.01, "spsa": 0.01}))
     assert text == (
-        "Neither mezo nor spsa reached the target on any of the 4 problems (32 and 32 runs)."
+        "Neither mezo nor spsa reached the final target on any of the 4 problems (32 and 32 runs)."
     )
 
 
 def test_only_one():
     text = said(runs_of({"mezo": 0.01, "spsa": 1}))
     assert re.fullmatch(
-        r"The target was reached by spsa alone on 4 problems \(\d\d/32 runs against 0/32\): "
+        r"The final target was reached by spsa alone on 4 problems \(\d\d/32 runs against 0/32\): "
         r"no factor can be given \(successes differ, p = \d?e?-?\d+\)\.",
         text,
     )
@@ -127,7 +129,7 @@ def test_one_lucky_run_is_not_a_difference():
         [("f", e, r, [9, 9] if (e, r) == ("a", 0) else [], {}) for e in "ab" for r in range(8)]
     )
     assert said(frames) == (
-        "The target was reached by a alone on f (1/8 runs against 0/8): "
+        "The final target was reached by a alone on f (1/8 runs against 0/8): "
         "too few successes to tell them apart (p = 1)."
     )
 
@@ -140,7 +142,7 @@ def test_problems_that_only_the_other_reached_are_not_hidden():
         rows += [("easy", "fast", r, [q, q], {}), ("easy", "slow", r, [2 * q, 3 * q], {})]
         rows += [("hard", "fast", r, [], {}), ("hard", "slow", r, [90, 95], {})]
     text = said(results(rows))
-    assert re.match(rf"fast reaches the target {RATIO} sooner than slow in queries", text)
+    assert re.match(rf"fast reaches the final target {RATIO} sooner than slow in queries", text)
     assert "on 1/2 problems; but slow alone reached it on hard (8/8 runs against 0/8)." in text
     assert "\n" not in text  # no easier target on a problem where both count: nothing to add
 
@@ -152,7 +154,7 @@ def test_the_hardest_common_target_is_compared_where_the_final_one_is_missed():
         rows += [("f", "fast", r, [q], {}), ("f", "slow", r, [2 * q], {})]
     first, second = said(results(rows)).splitlines()
     assert first.startswith(
-        "Neither fast nor slow reached the target on the problem (8 and 8 runs)"
+        "Neither fast nor slow reached the final target on the problem (8 and 8 runs)"
     )
     assert re.match(rf"fast reaches the hardest target .* {RATIO} sooner than slow", second)
 
@@ -177,7 +179,7 @@ def test_failed_runs_count_against_it():
         q = [int(v) for v in rng.integers(40, 60, 2)]
         rows.append(("f", "mezo", r, [q[0], q[0]], {}))
         rows.append(("f", "spsa", r, [q[1]] * 2 if r < 5 else [], {} if r < 5 else failed))
-    assert said(results(rows)).startswith("mezo reaches the target ")
+    assert said(results(rows)).startswith("mezo reaches the final target ")
 
 
 def test_unmeasured_seconds():
@@ -189,7 +191,7 @@ def test_unmeasured_seconds():
 def test_first_order_is_labelled_and_not_ranked():
     frames = runs_of({"mezo": 1, "sgd": 20, "spsa": 0.5}, sgd={"first_order": True})
     assert said(frames, "mezo", "sgd").startswith(
-        "sgd (first-order reference, not ranked) reaches the target "
+        "sgd (first-order reference, not ranked) reaches the final target "
     )
     whole = verdict(*frames)
     assert whole.ranking is not None
@@ -206,7 +208,7 @@ def test_ranking_and_pairs_against_the_best():
         r"1\. a 0\.\d\d \[0\.\d\d, 0\.\d\d\], 2\. b 0\.\d\d \[.*\], 3\. c .*, on 4/4 problems\.$",
         lines[0],
     )
-    assert lines[1].startswith("a reaches the target ")
+    assert lines[1].startswith("a reaches the final target ")
     assert [(p.a, p.b) for p in whole.pairs] == [("a", "b"), ("a", "c")]
     assert whole.pairs[0].queries.level == pytest.approx(1 - 0.05 / 3)
     assert lines[-1] == (

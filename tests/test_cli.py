@@ -224,7 +224,7 @@ def test_compare_says_who_is_sooner(zobench, here):
     status, out, _ = zobench(*arguments, "tiny.toml", "-p", "sphere*", "-r", "8", "-b", "1000")
     assert status == 0  # a skipped run is no failure
     assert re.search(
-        r"random-search:sigma=0\.3 reaches the target [\d.]+x \[[\d.]+, [\d.]+\] sooner "
+        r"random-search:sigma=0\.3 reaches the final target [\d.]+x \[[\d.]+, [\d.]+\] sooner "
         r"than zo-sgd:lr=1e-3 in queries",
         " ".join(out.split()),
     )
@@ -292,7 +292,7 @@ def test_a_failed_run_is_status_1_and_is_made_again(zobench, here):
     status, out, _ = zobench("compare", "mezo", "spsa", "-s", "odd.toml")
     assert status == 0
     assert "failed" not in out
-    assert "Neither mezo nor spsa reached the target on the problem" in " ".join(out.split())
+    assert "Neither mezo nor spsa reached the final target on the problem" in " ".join(out.split())
 
 
 def test_python_gives_what_the_command_line_shows(zobench, here):
@@ -390,7 +390,7 @@ targets = [1e-9]
     [
         ("run mezzo -s tiny.toml", "no estimator named 'mezzo'; did you mean 'mezo'?"),
         ("run mezo:rl=1 -s tiny.toml", "mezo: no setting named 'rl'; known: lr, eps"),
-        ("run mezo:lr=fast -s tiny.toml", "setting 'lr' takes a float such as 1e-06, not 'fast'"),
+        ("run mezo:lr=fast -s tiny.toml", "setting 'lr' takes a number such as 1e-06, not 'fast'"),
         ("run mezo:lr -s tiny.toml", "'lr' is no setting; write name=value"),
         ("run mezo mezo -s tiny.toml", "estimator 'mezo' is given twice"),
         ("run mezo -s tinny.toml", "no suite file 'tinny.toml'"),

@@ -63,8 +63,9 @@ def test_wrong_settings_are_refused(entry):
     with pytest.raises(BadInput, match="no setting named"):
         entry.build({"no_such_setting": 1})
     number = next(k for k, v in entry.defaults.items() if type(v) is float)
-    with pytest.raises(BadInput, match=number):
-        entry.build({number: "many"})
+    for wrong in ("many", "nan", float("nan"), float("inf")):
+        with pytest.raises(BadInput, match=number):
+            entry.build({number: wrong})
 
 
 def test_it_solves_a_sphere(entry):

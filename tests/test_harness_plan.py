@@ -30,7 +30,7 @@ def test_settings_are_typed_and_checked():
     [
         ("mezoo", "did you mean 'mezo'"),
         ("mezo:lrr=1", "did you mean 'lr'"),
-        ("mezo:lr=fast", "takes a float"),
+        ("mezo:lr=fast", "takes a number"),
         ("mezo:lr", "write name=value"),
         ("mezo:lr=1,lr=2", "given twice"),
         (str(ELEMENTS), "which estimator of the file"),

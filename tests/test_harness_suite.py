@@ -98,7 +98,7 @@ FAULTS = [  # what is added or replaced, the line of the fault, words of the mes
     (HEAD + "budgett = 3\n" + PROBLEM, 5, "did you mean 'budget'"),
     (HEAD + PROBLEM + "repetition = 3\n", 8, "did you mean 'repetitions'"),
     (HEAD + PROBLEM + "\n\nsettings = { dmi = 3 }\n", 10, "did you mean 'dim'"),
-    (HEAD + PROBLEM + "[problem.settings]\nnoisy = true\ndim = 2.5\n", 10, "takes a int"),
+    (HEAD + PROBLEM + "[problem.settings]\nnoisy = true\ndim = 2.5\n", 10, "takes an integer"),
     (HEAD + '[[problem]]\nid = "a"\nobjective = "spheer"\n', 7, "did you mean 'sphere'"),
     (HEAD + '[[problem]]\nid = "a"\n', 5, "lacks 'objective'"),
     (HEAD + '[[problem]]\nobjective = "sphere"\n', 5, "lacks 'id'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from typing import Any
 
 from zobench.errors import BadInput, unknown
 
+_KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
 _USER = "zobench_user_"  # how modules of users' files are named
 
 Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
@@ -142,12 +144,14 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _as_type_of(default: Any, value: Any, what: str) -> Any:
     kind = type(default)
     right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadInput(f"{what} takes a finite number, not {value!r}")
     if default is None or right:
         return value
     try:
         if kind is bool and str(value).lower() in ("true", "false"):
             return str(value).lower() == "true"
-        if kind is float and not isinstance(value, bool):
+        if kind is float and not isinstance(value, bool) and math.isfinite(float(value)):
             return float(value)
         if kind is int and not isinstance(value, bool) and float(value).is_integer():
             return int(float(value))
@@ -155,7 +159,9 @@ def _as_type_of(default: Any, value: Any, what: str) -> Any:
             return tuple(value)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise BadInput(f"{what} takes a {kind.__name__} such as {default!r}, not {value!r}")
+    raise BadInput(
+        f"{what} takes {_KINDS.get(kind, kind.__name__)} such as {default!r}, not {value!r}"
+    )
 
 
 estimators = Registry("estimator", "zobench.estimators")

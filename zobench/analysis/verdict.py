@@ -68,7 +68,7 @@ class Comparison:
         either = self.asked[a] | self.asked[b]
         final = {p: index for p, index in self.final.items() if p in either}
         queries, seconds = self._speedups(a, b, final, level, resamples, seed)
-        lines = [pair_sentence(queries, seconds, names, "the target")]
+        lines = [pair_sentence(queries, seconds, names, "the final target")]
         common = hardest_common(self.queries, a, b)
         if any(index != final[problem] for problem, index in common.items()):
             easier = self._speedups(a, b, common, level, resamples, seed)

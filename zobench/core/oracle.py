@@ -49,6 +49,8 @@ class Oracle:
         losses = self._losses(probes, seed)
         self.seconds += perf_counter() - began
         self.queries += count
+        if len(losses) != count:
+            raise ValueError(f"the objective gave {len(losses)} losses for {count} probes")
         seen = self.problem.seen
         if seen is not None and min(seen) < self.low:
             self._lower(seen)

@@ -99,7 +99,7 @@ class VectorProblem(Problem):
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
         points = self.params.rows(probes)
-        values = self.f(points)
+        values = self._values(points)
         self.samples += len(probes)
         self.forwards += len(probes)
         if self.noise is None:
@@ -109,8 +109,18 @@ class VectorProblem(Problem):
         self.seen = (values - self.minimum).tolist() if self.minimum else values.tolist()
         return losses
 
+    def _values(self, points: np.ndarray) -> np.ndarray:
+        values = self.f(points)
+        right = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
+        if not right or values.shape != points.shape[:1]:
+            raise ValueError(
+                f"f must return one real loss a row, an array of shape ({len(points)},), "
+                f"not {type(values).__name__} of shape {np.shape(values)}"
+            )
+        return values
+
     def score(self) -> dict[str, float]:
-        value = float(self.f(self.params.x[None])[0])
+        value = float(self._values(self.params.x[None])[0])
         return {"gap": value - self.minimum, "loss": value}
 
     def gradient(self, seed: int) -> tuple[float, Sequence[np.ndarray]]:
@@ -118,7 +128,7 @@ class VectorProblem(Problem):
             return super().gradient(seed)
         x = self.params.x
         g = self._gradient(x)
-        loss = float(self.f(x[None])[0])
+        loss = float(self._values(x[None])[0])
         self.samples += 1
         self.forwards += 3  # a backward pass costs about two forwards
         self.seen = [loss - self.minimum]

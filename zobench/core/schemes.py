@@ -156,6 +156,13 @@ class TopPairs:
         return Recipe(tuple((float(weights[i]), directions[i]) for i in best))
 
 
+def at_least_one(n: int) -> int:
+    """n, for directions of which there is no "all". Raises BadInput."""
+    if n < 1:
+        raise BadInput(f"n is a number of directions of at least 1, not {n}")
+    return n
+
+
 def pairs(
     params: Params, evaluate: Evaluate, draw: Draw, eps: float, n: int
 ) -> tuple[list[Direction], Sequence[float]]:

@@ -3,7 +3,7 @@
 from zobench.core.estimator import ZerothOrder
 from zobench.core.rules import SGD
 from zobench.core.samplers import gaussian
-from zobench.core.schemes import Central
+from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
 
@@ -23,4 +23,4 @@ def mezo(lr: float = 1e-6, eps: float = 1e-3, n: int = 1, weight_decay: float = 
     is merged with the update and the next probe (equal in exact arithmetic, fewer passes and less
     rounding); weight decay, 0 in the paper, acts on biases and norms too.
     """
-    return ZerothOrder(gaussian, Central(eps, n), SGD(lr, weight_decay))
+    return ZerothOrder(gaussian, Central(eps, at_least_one(n)), SGD(lr, weight_decay))

@@ -4,7 +4,7 @@ from zobench.core.estimator import ZerothOrder
 from zobench.core.params import Group
 from zobench.core.rules import SGD
 from zobench.core.samplers import OneGroup
-from zobench.core.schemes import Central
+from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
 
@@ -45,5 +45,7 @@ def mezo_bcd(
         return {"embeddings": embeddings, "head": head}.get(group.role, True)
 
     return ZerothOrder(
-        OneGroup(dwell, order, pick=takes_part), Central(eps, n), SGD(lr, weight_decay)
+        OneGroup(dwell, order, pick=takes_part),
+        Central(eps, at_least_one(n)),
+        SGD(lr, weight_decay),
     )

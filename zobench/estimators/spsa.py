@@ -4,7 +4,7 @@ from zobench.core.estimator import ZerothOrder
 from zobench.core.rules import SGD
 from zobench.core.samplers import rademacher
 from zobench.core.schedules import power
-from zobench.core.schemes import Central
+from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
 
@@ -30,4 +30,6 @@ def spsa(
     Dividing by the entries of z, as printed, is multiplying by them. Queries a step: 2n.
     Memory: the weights. Deviation: `lr` is the first gain a_0 = a/(1+A)^alpha, not a.
     """
-    return ZerothOrder(rademacher, Central(power(eps, gamma), n), SGD(power(lr, alpha, offset)))
+    return ZerothOrder(
+        rademacher, Central(power(eps, gamma), at_least_one(n)), SGD(power(lr, alpha, offset))
+    )

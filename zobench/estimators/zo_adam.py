@@ -33,6 +33,6 @@ def zo_adam(
     """
     return ZerothOrder(
         samplers.named(directions, n),
-        schemes.named(scheme, eps, n),
+        schemes.named(scheme, eps, schemes.at_least_one(n)),
         Adam(lr, b1, b2, amsgrad=amsgrad),
     )

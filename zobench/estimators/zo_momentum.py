@@ -3,7 +3,7 @@
 from zobench.core.estimator import ZerothOrder
 from zobench.core.rules import Momentum, ReplayedMomentum
 from zobench.core.samplers import gaussian
-from zobench.core.schemes import Central
+from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
 
@@ -25,4 +25,4 @@ def zo_momentum(
     (seed, slope), from which m is drawn again, cut off at weight beta^replay.
     """
     rule = ReplayedMomentum(lr, beta, replay) if replay else Momentum(lr, beta)
-    return ZerothOrder(gaussian, Central(eps, n), rule)
+    return ZerothOrder(gaussian, Central(eps, at_least_one(n)), rule)

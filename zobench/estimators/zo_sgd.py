@@ -35,5 +35,7 @@ def zo_sgd(
     """
     rule = Normalised(lr) if normalised else SGD(lr)
     return ZerothOrder(
-        samplers.named(directions, n), schemes.named(scheme, eps, n, combine, clip), rule
+        samplers.named(directions, n),
+        schemes.named(scheme, eps, schemes.at_least_one(n), combine, clip),
+        rule,
     )

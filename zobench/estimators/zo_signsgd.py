@@ -27,4 +27,6 @@ def zo_signsgd(
     sign(c), which some code calls sign descent, is zo-sgd with normalised=True.)
     Queries a step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and one block.
     """
-    return ZerothOrder(samplers.named(directions, n), schemes.named(scheme, eps, n), Sign(lr))
+    return ZerothOrder(
+        samplers.named(directions, n), schemes.named(scheme, eps, schemes.at_least_one(n)), Sign(lr)
+    )
