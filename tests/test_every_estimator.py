@@ -99,10 +99,12 @@ def _draws(entry) -> bool:
 
 
 def test_global_generators_are_untouched(entry):
-    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    key, place = np.random.get_state()[1:3]  # noqa: NPY002
+    key = key.copy()
     torch_state = torch.random.get_rng_state()
     run(sphere(), entry.build(entry.sanity), 300)
-    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], key)  # noqa: NPY002
+    assert np.random.get_state()[2] == place  # noqa: NPY002 - not one draw
     assert torch.equal(torch.random.get_rng_state(), torch_state)
 
 

@@ -84,8 +84,6 @@ def _final(settings: dict, name: str, own: dict, steps: int, seeds: int) -> floa
         try:
             for _ in range(steps):
                 estimator.step(oracle)
-                if oracle.low == float("inf"):
-                    return float("inf")
         except Diverged:
             return float("inf")
         params.flush()

@@ -95,9 +95,6 @@ class Recipe:
             for inner, primitive in direction.expand(block):
                 yield weight * inner, primitive
 
-    def scaled(self, factor: float) -> Recipe:
-        return Recipe(tuple((factor * w, d) for w, d in self.terms))
-
 
 @dataclass(frozen=True, slots=True)
 class LowRank:

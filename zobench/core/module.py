@@ -8,7 +8,6 @@ estimator.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -110,8 +109,3 @@ def _compute(block: TensorBlock) -> type:
 
 def _threads() -> int:
     return torch.get_num_threads()
-
-
-def bytes_of(params: TensorParams) -> int:
-    """The weights' own memory, in bytes."""
-    return sum(math.prod(b.shape) * b.data.element_size() for b in params.blocks)

@@ -13,12 +13,14 @@ class Nevergrad(AskTell):
     """A nevergrad optimizer, started at x0 with deviation sigma, behind rows of candidates."""
 
     def __init__(self, x0: np.ndarray, seed: int, name: str, sigma: float, n: int) -> None:
+        kept = np.random.get_state()  # noqa: NPY002 - importing it draws from the global generator
         import nevergrad as ng  # optional, and slow to import
 
+        np.random.set_state(kept)  # noqa: NPY002
         if name not in ng.optimizers.registry:
             raise unknown("nevergrad optimizer", name, sorted(ng.optimizers.registry))
         space = ng.p.Array(init=x0).set_mutation(sigma=sigma)
-        space.random_state.seed(seed % 2**32)
+        space.random_state = np.random.RandomState(seed % 2**32)
         self.optimizer = ng.optimizers.registry[name](space, budget=None, num_workers=n)
         self.n = n
 
