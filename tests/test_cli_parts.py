@@ -15,7 +15,7 @@ from zobench.harness.suite import ProblemSpec, Suite
 from zobench.registry import Entry, estimators
 from zobench.tune import record
 from zobench.tune.score import trial_scores
-from zobench.tune.space import trials
+from zobench.tune.space import narrowed, trials
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_a_broken_record_gives_one_line(tmp_path):
         record.read(path)
 
 
-def frames(hits):
-    """Two trials on one problem of two targets and 100 queries."""
+def frames(hits, kind="best"):
+    """Two trials on one problem of two targets and 100 queries, scored by `kind`."""
     runs = pd.DataFrame({
         "run_key": ["r0", "r1", "r2"],
         "suite": "s",
@@ -176,11 +176,14 @@ def frames(hits):
         "queries": 100,
         "seconds": 1.0,
         "final_score": [3.0, 2.0, float("nan")],
+        "scored": kind,
     })  # fmt: skip
-    facts = {"problem": "p", "group": "g", "dimension": 1, "budget": 100, "kind": "best"}
+    facts = {"problem": "p", "group": "g", "dimension": 1, "budget": 100, "kind": kind}
     problems = pd.DataFrame({"target_index": [0, 1], "target": [1.0, 0.1], **facts})
     columns = pd.Index(["run_key", "kind", "target_index", "queries", "seconds"])
-    return runs, pd.DataFrame([(*hit, 0.5) for hit in hits], columns=columns), problems
+    traces = pd.DataFrame({"run_key": ["r0", "r0", "r1", "r2"], "score": [2.5, 9.0, 2.5, 2.5]})
+    hit = pd.DataFrame([(*hit, 0.5) for hit in hits], columns=columns)
+    return runs, hit, traces, problems
 
 
 def test_trials_are_ranked_by_area_and_then_by_final_score():
@@ -194,6 +197,27 @@ def test_trials_are_ranked_by_area_and_then_by_final_score():
     ranked = trial_scores(*frames([("r2", "current", 0, 5)]))  # the other kind: finals decide
     assert [name for name, *_ in ranked] == ["t0", "t1"]
     assert [score for _, score, _ in ranked] == [0.0, 0.0]
+
+
+def test_a_trial_that_ends_worse_than_it_began_has_reached_nothing():
+    hits = [("r0", "current", 0, 1), ("r1", "current", 0, 10), ("r2", "current", 0, 1)]
+    ranked = trial_scores(*frames(hits, "current"))
+    # From 2.5, r0 ends at 3 and r2 at nan; r1 ends at 2: its target after 10 of 100 queries counts.
+    assert {name: score for name, score, _ in ranked} == {"t0": 0.125, "t1": 0.0}
+
+
+def test_the_second_round_is_about_the_best_of_the_first():
+    entry = estimators["mezo-bcd"]
+    best = {"lr": 1e-3, "eps": 0.1, "dwell": 10}
+    found = narrowed(entry, best, 100, {}, "suite")
+    assert found == narrowed(entry, best, 100, {}, "suite")
+    logs = np.log10([settings["lr"] for settings in found])
+    assert -4.01 < logs.min() < -3.8
+    assert -2.2 < logs.max() < -1.99  # a third of the six decades, about the best
+    assert min(settings["eps"] for settings in found) > 0.1 * 10**-0.51  # cut at the span's end
+    assert max(settings["eps"] for settings in found) <= 0.1
+    assert {settings["lr"] for settings in narrowed(entry, best, 3, {"lr": 5.0})} == {5.0}
+    assert narrowed(entry, best, 0, {}) == []
 
 
 # bench

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zobench.commands.options import Budget, Estimators, Jobs, Suite
+from zobench.commands.options import Budget, Estimators, Jobs, Problems, Suite
 
 
 def tune(
@@ -26,6 +26,7 @@ def tune(
         list[str] | None,
         typer.Option("--group", "-g", metavar="GROUP", help="Only this group of problems."),
     ] = None,
+    problem: Problems = None,
     budget: Budget = None,
     jobs: Jobs = 0,
     out: Annotated[
@@ -47,7 +48,8 @@ def tune(
     """Search better settings, with as many trials for every estimator.
 
     Every group of problems is tuned on its own, on repetitions from 1000 on, whose seeds and
-    instances no comparison uses. Trial 0 is the defaults. The file baselines/SUITE/ESTIMATOR.toml
+    instances no comparison uses. Trial 0 is the defaults; half of the trials are spread over the
+    whole space, the others about the best of these. The file baselines/SUITE/ESTIMATOR.toml
     keeps the settings that compare and run take, and the record of every trial. After Ctrl-C the
     same command goes on. NAME:setting=value keeps that setting fixed.
 
@@ -64,6 +66,7 @@ def tune(
         trials,
         repetitions,
         tuple(group or ()),
+        tuple(problem or ()),
         budget,
         jobs,
         out,

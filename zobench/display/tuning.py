@@ -20,6 +20,7 @@ def show_tuning(
     trials: int,
     repetitions: int,
     groups: Sequence[str],
+    problems: Sequence[str],
     budget: int | None,
     jobs: int,
     out: Path | None,
@@ -36,13 +37,15 @@ def show_tuning(
         count=trials,
         repetitions=repetitions,
         groups=groups,
+        problems=problems,
         budget=budget,
         folder=out,
         force=force,
     )
     folder = results or Path("results") / f"tune-{suite.name}"
+    per_trial = sum(len(search.runs) // len(search.settings) for search in found)
     typer.echo(
-        f"{len(found)} searches of {trials} trials, {sum(len(s.runs) for s in found):,} runs; "
+        f"{len(found)} searches of {trials} trials, {per_trial * trials:,} runs in two rounds; "
         f"repetitions from {found[0].runs[0].repetition} on, which are never scored"
     )
     chosen: list[Tuned] = []

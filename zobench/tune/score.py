@@ -6,15 +6,21 @@ import math
 
 from zobench.api.frame import Frame
 
-DEFINITION = "log_area: mean over problems, runs and targets of 1 - log(queries)/log(budget)"
+DEFINITION = (
+    "log_area: mean over problems, runs and targets of 1 - log(queries)/log(budget); "
+    "0 for a run whose current point ends worse than it began, where that point is what is scored"
+)
 
 
-def trial_scores(runs: Frame, hits: Frame, problems: Frame) -> list[tuple[str, float, float]]:
+def trial_scores(
+    runs: Frame, hits: Frame, traces: Frame, problems: Frame
+) -> list[tuple[str, float, float]]:
     """(display name, score in [0, 1], tie-breaker) of each trial, the best first.
 
     The frames are the store's, `estimator` is the trial. The score averages runs within a problem,
-    then problems; a skipped run scores 0. The tie-breaker, for trials that reach no target, is the
-    mean over problems of the rank of the mean final score: a lower one is better.
+    then problems; a skipped run scores 0, and so does one that passed its targets and then
+    diverged: nobody would use those settings. The tie-breaker, for trials that reach no target,
+    is the mean over problems of the rank of the mean final score: a lower one is better.
     """
     from zobench.analysis.runlengths import run_table
     from zobench.analysis.scores import run_scores
@@ -22,6 +28,9 @@ def trial_scores(runs: Frame, hits: Frame, problems: Frame) -> list[tuple[str, f
     scored = run_scores(run_table(runs, hits, problems))
     keys = ["problem", "estimator", "repetition"]
     shares = runs[[*keys, "final_score"]].merge(scored, on=keys, how="left")
+    start = traces.groupby("run_key")["score"].first()
+    worse = ~(runs["final_score"].to_numpy() <= start.reindex(runs["run_key"]).to_numpy())
+    shares.loc[worse & (runs["scored"] == "current").to_numpy(), "log_area"] = 0.0
     by_cell = shares.fillna({"log_area": 0.0, "final_score": math.inf}).groupby(keys[:2])
     by_problem = by_cell[["log_area", "final_score"]].mean().unstack("problem")
     ties = by_problem["final_score"].rank(method="average").mean(axis=1)

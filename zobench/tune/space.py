@@ -1,7 +1,8 @@
-"""Trials over an estimator's declared space: a Halton sequence; trial 0 is its defaults."""
+"""Trials over an estimator's declared space: Halton sequences, over all of it or about a point."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from zobench.core.seeds import derive
 from zobench.errors import BadInput
 from zobench.registry import Entry, Span
 
+NARROW = 1 / 3  # the share of a span that the second round searches
+
 
 def trials(
     entry: Entry, count: int, fixed: dict[str, Any], *seed: str | int
 ) -> list[dict[str, Any]]:
-    """`count` settings to try: the defaults first, then points of a scrambled Halton sequence.
+    """`count` settings over the whole space: the defaults, then points of a Halton sequence.
 
     Its points fill the space evenly, where as few independent draws would leave gaps. `seed`
     decides the scrambling (Owen, arXiv:1706.02808).
@@ -23,22 +26,42 @@ def trials(
     """
     if count < 1:
         raise BadInput(f"trials is a number of at least 1, not {count}")
-    open_settings = {k: span for k, span in entry.space.items() if k not in fixed}
-    if not open_settings:
+    spans = {k: span for k, span in entry.space.items() if k not in fixed}
+    if not spans:
         why = "declares no space" if not entry.space else "has every setting of its space fixed"
         raise BadInput(f"{entry.name} {why}: there is nothing to tune")
+    defaults = {k: entry.defaults[k] for k in spans} | fixed
+    return [defaults, *_points(entry, spans, count - 1, fixed, *seed)]
+
+
+def narrowed(
+    entry: Entry, best: dict[str, Any], count: int, fixed: dict[str, Any], *seed: str | int
+) -> list[dict[str, Any]]:
+    """`count` settings from a third of each span, the third about `best`, on a log span in logs."""
+    spans = {}
+    for key, (low, high, scale) in entry.space.items():
+        if key in fixed:
+            continue
+        ends, middle = (low, high), min(max(best[key], low), high)
+        if scale == "log":
+            ends, middle = (math.log(low), math.log(high)), math.log(middle)
+        half = NARROW * (ends[1] - ends[0]) / 2
+        near = max(middle - half, ends[0]), min(middle + half, ends[1])
+        spans[key] = (*map(math.exp, near), scale) if scale == "log" else (*near, scale)
+    return _points(entry, spans, count, fixed, *seed, "narrowed")
+
+
+def _points(
+    entry: Entry, spans: dict[str, Span], count: int, fixed: dict[str, Any], *seed: str | int
+) -> list[dict[str, Any]]:
     from scipy.stats import qmc  # slow to import
 
     rng = np.random.default_rng(derive("tune", *seed))
-    points = qmc.Halton(len(open_settings), scramble=True, rng=rng).random(count - 1)
-    chosen = [{k: entry.defaults[k] for k in open_settings} | fixed]
-    for point in points:
-        drawn = {
-            k: _place(share, span, entry.defaults[k])
-            for share, (k, span) in zip(point, open_settings.items())
-        }
-        chosen.append(drawn | fixed)
-    return chosen
+    points = qmc.Halton(len(spans), scramble=True, rng=rng).random(count)
+    return [
+        {k: _place(share, spans[k], entry.defaults[k]) for share, k in zip(point, spans)} | fixed
+        for point in points
+    ]
 
 
 def _place(share: float, span: Span, default: Any) -> float | int:

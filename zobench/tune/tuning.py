@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from zobench.harness.suite import Suite
 from zobench.registry import estimators
 from zobench.tune import record
 from zobench.tune.score import DEFINITION, trial_scores
-from zobench.tune.space import trials
+from zobench.tune.space import narrowed, trials
 
 if TYPE_CHECKING:
     from zobench.harness.store import Store
@@ -33,13 +34,42 @@ class Search:
     """The trials of one estimator on one group of problems."""
 
     estimator: EstimatorSpec
+    suite: Suite  # the problems of the group
     group: str
-    settings: list[dict[str, Any]]
-    runs: list[RunSpec]
+    trials: int  # over both rounds
+    repetitions: int
+    budget: int | None
     file: Path
+    settings: list[dict[str, Any]]  # so far
 
     def name(self, trial: int) -> str:
         return f"{self.estimator.display} #{trial}"
+
+    @cached_property
+    def runs(self) -> list[RunSpec]:
+        """The runs of the trials so far."""
+        named = [
+            replace(
+                self.estimator,
+                display=self.name(trial),
+                settings=settings,
+                settings_from=dict.fromkeys(settings, "user"),
+            )
+            for trial, settings in enumerate(self.settings)
+        ]
+        listed = range(FIRST, FIRST + self.repetitions)
+        return plan(self.suite, named, repetitions=listed, budget=self.budget, baselines=False)
+
+    @property
+    def seed(self) -> tuple[str, ...]:
+        return self.suite.name, self.group, identity(self.estimator.name)
+
+    def narrowed(self, best: int) -> Search:
+        """With the second round's trials, about the best of the first."""
+        entry, left = estimators[self.estimator.name], self.trials - len(self.settings)
+        fixed = self.estimator.settings
+        found = narrowed(entry, self.settings[best], left, fixed, *self.seed)
+        return replace(self, settings=self.settings + found)
 
 
 @dataclass(frozen=True)
@@ -78,6 +108,7 @@ def searches(
     count: int,
     repetitions: int,
     groups: Sequence[str] = (),
+    problems: Sequence[str] = (),
     budget: int | None = None,
     folder: Path | None = None,
     force: bool = False,
@@ -89,6 +120,7 @@ def searches(
     """
     if repetitions < 1:
         raise BadInput(f"repetitions is a number of at least 1, not {repetitions}")
+    suite = suite.pick(tuple(problems))
     known = list(dict.fromkeys(p.group for p in suite.problems))
     for group in groups:
         if group not in known:
@@ -100,21 +132,10 @@ def searches(
     for group in groups or known:
         part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
         for spec in chosen:
-            entry = estimators[spec.name]
-            tried = trials(entry, count, spec.settings, suite.name, group, identity(spec.name))
-            named = [
-                replace(
-                    spec,
-                    display=f"{spec.display} #{trial}",
-                    settings=settings,
-                    settings_from=dict.fromkeys(settings, "user"),
-                )
-                for trial, settings in enumerate(tried)
-            ]
-            listed = range(FIRST, FIRST + repetitions)
-            runs = plan(part, named, repetitions=listed, budget=budget, baselines=False)
+            seed = suite.name, group, identity(spec.name)
+            first = trials(estimators[spec.name], count - count // 2, spec.settings, *seed)
             file = baseline_file(suite.name, spec.name, folder)
-            search = Search(spec, group, tried, runs, file)
+            search = Search(spec, part, group, count, repetitions, budget, file, first)
             found.append(search)
             old = record.read(file)
             differs = {k: old["record"].get(group, {}).get(k) for k in _how(search)} != _how(search)
@@ -131,19 +152,28 @@ def tune(
 ) -> Iterator[Tuned]:
     """Make the runs of each group with `run`, read them from `results`, choose, write the files.
 
+    Half of the trials are spread over the whole space, the others about the best of these.
     Yields what was chosen.
     """
     for group in dict.fromkeys(search.group for search in found):
-        together = [search for search in found if search.group == group]
-        turns = zip(*(_by_turn(search) for search in together))
-        run([spec for turn in turns for specs in turn for spec in specs])
-        with results() as store:
-            frames = store.runs(), store.hits(), store.problems()
-        for search in together:
-            tuned = _choose(search, *frames)
-            if not tuned.skipped:
-                _write(tuned)
+        first = _round([search for search in found if search.group == group], results, run)
+        second = [t.search.narrowed(t.chosen) for t in first if not t.skipped]
+        for tuned in _round(second, results, run):
+            _write(tuned)
             yield tuned
+        yield from (tuned for tuned in first if tuned.skipped)
+
+
+def _round(
+    searches: list[Search], results: Callable[[], Store], run: Callable[[list[RunSpec]], object]
+) -> list[Tuned]:
+    if not searches:
+        return []
+    turns = zip(*(_by_turn(search) for search in searches))
+    run([spec for turn in turns for specs in turn for spec in specs])
+    with results() as store:
+        frames = store.runs(), store.hits(), store.traces(), store.problems()
+    return [_choose(search, *frames) for search in searches]
 
 
 def _by_turn(search: Search) -> list[list[RunSpec]]:
@@ -154,7 +184,7 @@ def _by_turn(search: Search) -> list[list[RunSpec]]:
     return list(turns.values())
 
 
-def _choose(search: Search, runs: Frame, hits: Frame, problems: Frame) -> Tuned:
+def _choose(search: Search, runs: Frame, hits: Frame, traces: Frame, problems: Frame) -> Tuned:
     keys = {spec.key for spec in search.runs}
     names = {search.name(trial): trial for trial in range(len(search.settings))}
     ids = {spec.problem.id for spec in search.runs}
@@ -163,7 +193,7 @@ def _choose(search: Search, runs: Frame, hits: Frame, problems: Frame) -> Tuned:
     if (runs["status"] == "skipped").all():
         return Tuned(search, 0, (), 0, str(runs["reason"].iloc[0]))
     hits, problems = hits[hits["run_key"].isin(keys)], problems[problems["problem"].isin(ids)]
-    ranked = trial_scores(runs, hits, problems)
+    ranked = trial_scores(runs, hits, traces, problems)
     scores = {names[name]: score for name, score, _ in ranked}
     failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
     best = ranked[0][1:]
@@ -176,9 +206,10 @@ def _how(search: Search) -> dict[str, Any]:
     """What makes two searches the same."""
     first = search.runs[0]
     return {
-        "trials": len(search.settings),
-        "repetitions": len({spec.repetition for spec in search.runs}),
+        "trials": search.trials,
+        "repetitions": search.repetitions,
         "queries": sorted({spec.problem.budget for spec in search.runs}),
+        "problems": list(dict.fromkeys(spec.problem.id for spec in search.runs)),
         "suite_version": first.suite_version,
         "estimator_version": search.estimator.version,
         "fixed": search.estimator.settings,
@@ -192,7 +223,6 @@ def _write(tuned: Tuned) -> None:
     space = estimators[search.estimator.name].space
     tables["record"][search.group] = _how(search) | {
         "first_repetition": FIRST,
-        "problems": list(dict.fromkeys(spec.problem.id for spec in search.runs)),
         "score": DEFINITION,
         "chosen": tuned.chosen,
         "failed_runs": tuned.failed,
