@@ -14,7 +14,7 @@ from zobench.bench import plain
 from zobench.bench.timing import Case, Sample, interleave
 from zobench.core.directions import Dense, Probe
 from zobench.core.oracle import Oracle
-from zobench.core.problem import Problem
+from zobench.core.problem import VectorProblem
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.run import execute
@@ -101,7 +101,7 @@ def _objective_cases(dim: int, queries: int) -> dict[str, Case]:
         return run
 
     return {
-        "plain loop over f(x)": _timed(lambda: plain.sphere_loop(points), queries),
+        "plain loop over f(x)": _timed(lambda: plain.loop(problem.f, points), queries),
         "objective + meter, 1 a call": _timed(metered(1), queries),
         f"objective + meter, {BATCH} a call": _timed(metered(BATCH), queries),
     }
@@ -176,8 +176,8 @@ def _problem(
     )
 
 
-def _sphere(dim: int) -> Problem:
-    problem = objectives["sphere"].build({"dim": dim})
+def _sphere(dim: int) -> VectorProblem:
+    problem: VectorProblem = objectives["sphere"].build({"dim": dim})
     problem.start(0)
     return problem
 

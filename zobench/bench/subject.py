@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from zobench.core.params import Group
-from zobench.core.problem import InPlaceProblem
+from zobench.core.directions import Direction
+from zobench.core.problem import InPlaceProblem, Sharing
 from zobench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -54,21 +54,28 @@ class FixedBatch(InPlaceProblem):
 
     params: TensorParams
 
-    def __init__(self, model: PreTrainedModel, batch: Batch, meter: Meter) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        batch: Batch,
+        meter: Meter,
+        realisation: str = "walk",
+        reuse: bool = True,
+    ) -> None:
         self.model, self.batch, self.meter = model, batch, meter
+        self.realisation, self.reuse = realisation, reuse
 
     def start(self, seed: int) -> TensorParams:
-        from zobench.core.module import TensorParams
-        from zobench.objectives.llm.groups import groups
+        from zobench.objectives.llm.realisation import realise
 
-        named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
-        place = {name: index for index, (name, _) in enumerate(named)}
-        members = [
-            Group(name, frozenset(place[n] for n in inside))
-            for name, inside in zip(*groups(self.model))
-        ]
-        self.params = TensorParams(named, members)
+        self.params, self.prefix = realise(self.model, self.realisation)
+        if not self.reuse:
+            self.prefix.layers = ()
+        self._forward()  # how to make the loss of this model is decided outside of any probe
         return self.params
+
+    def sharing(self, directions: Sequence[Direction]) -> Sharing:
+        return self.prefix.shared(self.params, directions)
 
     def loss(self, seed: int) -> float:
         return self.meter.timed(self._forward)
@@ -111,7 +118,9 @@ def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
     ids = torch.randint(vocab // 2, vocab, (setup.batch, setup.tokens), generator=draw).to(place)
     labels = torch.randint(2, (setup.batch,), generator=draw).to(place)
     positions = torch.arange(setup.tokens, device=place).expand(setup.batch, -1)
-    words = LabelWords(torch.tensor([[vocab - 1], [vocab - 2]], device=place), (1, 1))
+    words = LabelWords(
+        torch.tensor([[vocab - 1], [vocab - 2]], device=place), (1, 1), (vocab - 1, vocab - 2)
+    )
     return model, Batch(ids, torch.ones_like(ids), positions, labels, words)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from zobench.core.directions import Direction, Noise, Primitive, add_terms
+from zobench.core.directions import Direction, Noise, Primitive, Term, add_terms
 from zobench.core.noise import interface as noise
 from zobench.core.params import CHUNK, Group, Params
+from zobench.core.seeds import fold
 from zobench.errors import BadInput
 
 
@@ -40,8 +41,12 @@ class TensorParams(Params):
     ops: Any = torch
 
     def __init__(
-        self, named: Iterable[tuple[str, torch.Tensor]], groups: Sequence[Group] = ()
+        self,
+        named: Iterable[tuple[str, torch.Tensor]],
+        groups: Sequence[Group] = (),
+        rounding: int | None = None,
     ) -> None:
+        """`rounding`: a seed to round writes of 16-bit tensors stochastically; else to nearest."""
         blocks, start = [], 0
         for name, tensor in named:
             blocks.append(TensorBlock(len(blocks), name, tensor, start))
@@ -52,6 +57,7 @@ class TensorParams(Params):
             )
         self.blocks: Sequence[TensorBlock] = tuple(blocks)
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
+        self.rounding, self.writes = rounding, 0
         self._pending: dict[Direction, float] = {}
 
     def add(self, scale: float, direction: Direction) -> None:
@@ -60,14 +66,13 @@ class TensorParams(Params):
 
     def flush(self) -> None:
         moves = [(s, d) for d, s in self._pending.items() if s != 0.0]
+        # All terms before the first write: a direction that raises leaves the point whole.
+        merged = [(block, _merged(moves, block)) for block in self.blocks if moves]
         self._pending.clear()
-        for block in self.blocks if moves else ():
-            merged: dict[Primitive, float] = {}
-            for scale, direction in moves:
-                for weight, primitive in direction.expand(block):
-                    merged[primitive] = merged.get(primitive, 0.0) + scale * weight
-            if merged:
-                self._write(block, merged)
+        self.writes += 1
+        for block, terms in merged:
+            if terms:
+                self.write(block.data, terms, 1.0, block, 0)
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
         self.flush()
@@ -88,19 +93,37 @@ class TensorParams(Params):
         self.flush()
         return np.concatenate([b.data.cpu().double().numpy() for b in self.blocks])
 
-    def _write(self, block: TensorBlock, merged: dict[Primitive, float]) -> None:
-        """One pass over the block: noise of one law goes in directly, the rest by chunks."""
-        laws = {p.law if isinstance(p, Noise) else None for p in merged}
-        here = noise.serves(block.data.device.type)  # else the direction is made on the host
+    def write(
+        self, out: torch.Tensor, terms: Sequence[Term], scale: float, block: TensorBlock, start: int
+    ) -> None:
+        """out += scale * sum of terms, for the slice of `block` from `start` on; out is flat.
+
+        One pass: noise of one law goes in directly, the rest by chunks.
+        """
+        laws = {p.law if isinstance(p, Noise) else None for _, p in terms}
+        here = noise.serves(out.device.type)  # else the direction is made on the host
         if here and len(laws) == 1 and (law := laws.pop()) is not None:
-            terms = [(w, p.seed) for p, w in merged.items() if isinstance(p, Noise)]
-            noise.accumulate(block.data, terms, law, block.index, threads=_threads())
+            seeds = [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)]
+            rounding = None if self.rounding is None else fold(self.rounding, self.writes)
+            noise.accumulate(
+                out, seeds, law, block.index,
+                start=start, threads=_threads(), stochastic_seed=rounding,
+            )  # fmt: skip
             return
-        terms = [(w, p) for p, w in merged.items()]
-        for start in range(0, block.size, CHUNK):
-            part = np.zeros(min(CHUNK, block.size - start), _compute(block))
-            add_terms(part, terms, block, start)
-            block.data[start : start + len(part)].add_(torch.from_numpy(part).to(block.data.device))
+        scaled = [(scale * w, p) for w, p in terms]
+        for at in range(0, len(out), CHUNK):
+            part = np.zeros(min(CHUNK, len(out) - at), _compute(block))
+            add_terms(part, scaled, block, start + at)
+            out[at : at + len(part)].add_(torch.from_numpy(part).to(out.device))
+
+
+def _merged(moves: Sequence[tuple[float, Direction]], block: TensorBlock) -> list[Term]:
+    """The moves on a block, each primitive once."""
+    merged: dict[Primitive, float] = {}
+    for scale, direction in moves:
+        for weight, primitive in direction.expand(block):
+            merged[primitive] = merged.get(primitive, 0.0) + scale * weight
+    return [(weight, primitive) for primitive, weight in merged.items()]
 
 
 def _compute(block: TensorBlock) -> type:

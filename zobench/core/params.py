@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,16 @@ class Params(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Write the delayed moves, so that the blocks hold the point x."""
+
+    @contextmanager
+    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
+        """Inside, the blocks hold x + scale * direction. The way back merges with the next move."""
+        self.add(scale, direction)
+        self.flush()
+        try:
+            yield
+        finally:
+            self.add(-scale, direction)
 
     @abstractmethod
     def dense(self, direction: Direction, block: Block) -> Array:

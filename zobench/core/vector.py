@@ -94,11 +94,8 @@ class VectorParams(Params):
         count, points = len(probes), self._rows
         if len(points) != count:
             points = self._rows = np.empty((count, self._dim))
-        if count == 2 and self._single:
-            (plus, direction), (minus, other) = probes
-            if direction is other and type(direction) is Noise:
-                noise.pair(points, self._x, (plus, minus), direction.law, direction.seed)
-                return points
+        if count <= 2 and self._single and self._few(points, probes):
+            return points
         points[:] = self._x
         if self._noise_rows(points, probes):
             return points
@@ -108,6 +105,23 @@ class VectorParams(Params):
                 if terms:
                     add_terms(row[block.span], terms, block, 0)
         return points
+
+    def _few(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
+        """One probe or a pair along plain noise of one block: the calls of cheap objectives."""
+        scale, direction = probes[0]
+        if len(probes) == 1:
+            points[0] = self._x
+            if not scale:
+                return True
+            if type(direction) is Noise:
+                noise.accumulate_one(points[0], scale, direction.law, direction.seed, 0)
+                return True
+            return False
+        other_scale, other = probes[1]
+        if direction is not other or type(direction) is not Noise:
+            return False
+        noise.pair(points, self._x, (scale, other_scale), direction.law, direction.seed)
+        return True
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """The common case in one call: every probe along plain noise of one law."""

@@ -23,6 +23,7 @@ class LabelWords:
 
     ids: torch.Tensor  # int64 (words, longest), padded on the right
     lengths: tuple[int, ...]  # tokens of each word
+    first: tuple[int, ...]  # the first token of each word, on the host
 
     @property
     def single(self) -> bool:
@@ -39,6 +40,13 @@ class Batch:
     positions: torch.Tensor  # int64 (rows, tokens), 0 at the first real token
     labels: torch.Tensor  # int64 (rows,)
     words: LabelWords
+
+    def parts(self, rows: int) -> list[Batch]:
+        """Consecutive micro-batches of at most `rows` rows (0: the batch as it is)."""
+        if not 0 < rows < len(self.labels):
+            return [self]
+        tensors = (self.ids, self.mask, self.positions, self.labels)
+        return [Batch(*part, words=self.words) for part in zip(*(t.split(rows) for t in tensors))]
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def encode(
     ids = torch.tensor([[pad_id(tokenizer)] * (width - len(row)) + row for row in whole])
     mask = (torch.arange(width) >= width - lengths[:, None]).long()
     labels = torch.tensor([label for _, label in rows])
-    there = LabelWords(words.ids.to(device), words.lengths)
+    there = LabelWords(words.ids.to(device), words.lengths, words.first)
     return Split(ids.to(device), mask.to(device), labels.to(device), there, lengths)
 
 
@@ -161,4 +169,4 @@ def _label_words(
                        "same tokens")  # fmt: skip
     lengths = tuple(len(ids) for ids in added)
     padded = [ids + [ids[-1]] * (max(lengths) - len(ids)) for ids in added]
-    return LabelWords(torch.tensor(padded), lengths)
+    return LabelWords(torch.tensor(padded), lengths, tuple(ids[0] for ids in added))

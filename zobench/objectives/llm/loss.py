@@ -8,13 +8,13 @@ does not see it. So one sequence an example and the label words' own logits give
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from zobench.core.scratch import rows
 from zobench.objectives.llm.batches import EVALUATED, Batch, Split, batches
+from zobench.objectives.llm.forward import hidden, logits
+from zobench.objectives.llm.words import word_scores
 
 if TYPE_CHECKING:
     import torch
@@ -24,22 +24,30 @@ if TYPE_CHECKING:
 _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what plain_head found
 
 
-def label_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy over the label words: a scalar, fp32, on the model's device."""
+def label_loss(model: PreTrainedModel, batch: Batch, micro: int = 0) -> torch.Tensor:
+    """Mean cross-entropy over the label words: a scalar, fp32, on the model's device.
+
+    `micro`: rows a forward pass (0: all); the mean over micro-batches is the batch's own.
+    """
     from torch.nn.functional import cross_entropy
 
-    return cross_entropy(label_scores(model, batch), batch.labels)
+    parts = batch.parts(micro)
+    if len(parts) == 1:
+        return cross_entropy(label_scores(model, batch), batch.labels)
+    sums = [cross_entropy(label_scores(model, p), p.labels, reduction="sum") for p in parts]
+    return sum(sums) / len(batch.labels)  # pyright: ignore[reportReturnType]
 
 
 def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Scores (rows, words), fp32, exact up to a constant a row; the prediction is the argmax."""
     if not batch.words.single:
-        return _word_scores(model, batch)
+        return word_scores(model, batch)
     words, head = batch.words.ids[:, 0], plain_head(model)
     if head is None:
-        return _logits(model, batch.ids, batch.mask, batch.positions, 1)[:, -1, words].float()
-    last = _hidden(model, batch.ids, batch.mask, batch.positions)[:, -1]
-    return last.float() @ head.weight[words].float().T  # fp32: a bf16 logit has 3 digits
+        return logits(model, batch.ids, batch.mask, batch.positions, 1)[:, -1, words].float()
+    last = hidden(model, batch.ids, batch.mask, batch.positions)[:, -1]
+    weight = rows(head, head.weight, words, batch.words.first)
+    return last.float() @ weight.float().T  # fp32: a bf16 logit has 3 digits
 
 
 def evaluate(
@@ -66,17 +74,17 @@ def textbook_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     import torch
     from torch.nn.functional import cross_entropy, pad
 
-    rows, longest = len(batch.ids), max(batch.words.lengths)
+    count, longest = len(batch.ids), max(batch.words.lengths)
     ids, mask = [], []
     for word, length in zip(batch.words.ids, batch.words.lengths):
-        option = word[:length].expand(rows, length)
+        option = word[:length].expand(count, length)
         spare = (longest - length, 0)  # on the left
         ids.append(pad(torch.cat([batch.ids, option], 1), spare))
         mask.append(pad(torch.cat([batch.mask, torch.ones_like(option)], 1), spare))
     ids, mask = torch.cat(ids), torch.cat(mask)
-    logits = _logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), 0)
-    told = logits[:, :-1].float().log_softmax(-1).gather(2, ids[:, 1:, None])[:, :, 0]
-    told = told.view(len(batch.words.lengths), rows, -1)
+    told = logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), 0)
+    told = told[:, :-1].float().log_softmax(-1).gather(2, ids[:, 1:, None])[:, :, 0]
+    told = told.view(len(batch.words.lengths), count, -1)
     scores = [said[:, -length:].mean(1) for said, length in zip(told, batch.words.lengths)]
     return cross_entropy(torch.stack(scores, 1), batch.labels)
 
@@ -109,61 +117,7 @@ def _is_plain(model: PreTrainedModel) -> bool:
     ids = torch.tensor([[0, 1, 2]], device=head.weight.device)
     positions = torch.arange(3, device=ids.device)[None]
     with torch.no_grad():
-        own = _logits(model, ids, torch.ones_like(ids), positions, 1)[0, -1].float()
-        hidden = _hidden(model, ids, torch.ones_like(ids), positions)[0, -1]
-        ours = head(hidden).float()
+        own = logits(model, ids, torch.ones_like(ids), positions, 1)[0, -1].float()
+        states = hidden(model, ids, torch.ones_like(ids), positions)[0, -1]
+        ours = head(states).float()
     return own.shape == ours.shape and torch.allclose(own, ours, rtol=1e-3, atol=1e-3)
-
-
-def _word_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Mean log-probability of each label word of several tokens: one sequence a word and row."""
-    import torch
-
-    words, lengths = batch.words.ids, batch.words.lengths
-    rows, (count, longest) = len(batch.ids), words.shape
-    # Shorter words are padded on the right: what follows a token cannot change it.
-    tails = words.repeat(rows, 1)  # (rows * count, longest)
-    ids = torch.cat([batch.ids.repeat_interleave(count, 0), tails[:, :-1]], 1)
-    mask = torch.cat([batch.mask.repeat_interleave(count, 0), torch.ones_like(tails[:, :-1])], 1)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    logits = _logits(model, ids, mask, positions, longest)
-    told = logits.float().log_softmax(-1).gather(2, tails[:, :, None])[:, :, 0]
-    sizes = torch.tensor(lengths, device=ids.device)
-    inside = torch.arange(longest, device=ids.device) < sizes[:, None]  # (count, longest)
-    return (told.view(rows, count, longest) * inside).sum(2) / sizes
-
-
-def _hidden(
-    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
-) -> torch.Tensor:
-    """Final hidden states (rows, tokens, width), as the output embedding reads them."""
-    inputs = _inputs(model.base_model, ids, mask, positions)
-    return model.base_model(**inputs).last_hidden_state
-
-
-def _logits(
-    model: PreTrainedModel,
-    ids: torch.Tensor,
-    mask: torch.Tensor,
-    positions: torch.Tensor,
-    keep: int,
-) -> torch.Tensor:
-    """Logits of the last `keep` tokens (0: of all), (rows, keep, vocabulary)."""
-    inputs = _inputs(model, ids, mask, positions)
-    if "logits_to_keep" in _named(type(model).forward):
-        return model(**inputs, logits_to_keep=keep).logits
-    return model(**inputs).logits[:, -keep:]
-
-
-def _inputs(
-    model: nn.Module, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
-) -> dict[str, object]:
-    inputs = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
-    if "position_ids" in _named(type(model).forward):  # some count padding unless told otherwise
-        inputs["position_ids"] = positions
-    return inputs
-
-
-@cache
-def _named(function: Callable[..., object]) -> frozenset[str]:
-    return frozenset(inspect.signature(function).parameters)

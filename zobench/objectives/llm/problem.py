@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zobench.core.params import Group
-from zobench.core.problem import InPlaceProblem
-from zobench.errors import BadInput
+from zobench.core.directions import Direction
+from zobench.core.problem import InPlaceProblem, Sharing
+from zobench.core.seeds import fold
+from zobench.errors import BadInput, unknown
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from zobench.core.module import TensorParams
     from zobench.objectives.llm.batches import Batch, Split
     from zobench.objectives.llm.tasks import Task
-
-ROLES = {"embeddings": "embeddings", "head": "head"}  # every other group is a decoder layer
+REALISATIONS, ROUNDINGS = ("walk", "scratch"), ("nearest", "stochastic")
 
 
 class FineTuning(InPlaceProblem):
@@ -29,13 +29,23 @@ class FineTuning(InPlaceProblem):
     stochastic = True
     params: TensorParams
 
-    def __init__(self, task: Task, model: dict[str, Any], batch: int, max_length: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        model: dict[str, Any],
+        batch: int,
+        max_length: int,
+        micro_batch: int = 0,
+        realisation: str = "walk",
+        rounding: str = "nearest",
+    ) -> None:
         self.task, self.source, self.batch, self.max_length = task, model, batch, max_length
+        self.micro_batch, self.realisation, self.rounding = micro_batch, realisation, rounding
 
     def start(self, seed: int) -> TensorParams:
         """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
-        from zobench.core.module import TensorParams
-        from zobench.objectives.llm import batches, groups, models
+        from zobench.objectives.llm import batches, models
+        from zobench.objectives.llm.realisation import realise
 
         self.net, tokenizer = models.load(**self.source, seed=seed)
         length = min(self.max_length, batches.room(self.net)) or batches.room(self.net)
@@ -46,18 +56,19 @@ class FineTuning(InPlaceProblem):
 
         self.train, self.dev = encode(self.task.train), encode(self.task.dev)
         self._test = lambda: encode(self.task.test)
-        named = [(n, p) for n, p in self.net.named_parameters() if p.requires_grad]
-        place = {name: index for index, (name, _) in enumerate(named)}
-        self.params = TensorParams(
-            named,
-            [
-                Group(name, frozenset(place[n] for n in members), ROLES.get(name, "layer"))
-                for name, members in zip(*groups.groups(self.net))
-            ],
-        )
+        rounding = fold(seed, 0) if self.rounding == "stochastic" else None
+        self.params, self.prefix = realise(self.net, self.realisation, rounding)
         self.samples, self.forwards = 0, 0.0
         self._held: tuple[int, Batch] | None = None
         return self.params
+
+    def warm_up(self) -> None:
+        super().warm_up()
+        if self.realisation == "scratch":
+            self.params.check(lambda: self.loss(0))  # pyright: ignore[reportAttributeAccessIssue]
+        if not self.prefix.holds(self.params, lambda: self.loss(0)):
+            self.prefix.layers = ()  # layers that tell each other more than their output
+        self.samples = 0
 
     def loss(self, seed: int) -> float:
         import torch
@@ -65,7 +76,10 @@ class FineTuning(InPlaceProblem):
         from zobench.objectives.llm.loss import label_loss
 
         with torch.inference_mode():
-            return float(label_loss(self.net, self.minibatch(seed)))
+            return float(label_loss(self.net, self.minibatch(seed), self.micro_batch))
+
+    def sharing(self, directions: Sequence[Direction]) -> Sharing:
+        return self.prefix.shared(self.params, directions)
 
     def minibatch(self, seed: int) -> Batch:
         """The rows of `seed`; all probes of a call share them."""
@@ -109,7 +123,9 @@ class FineTuning(InPlaceProblem):
             "model": self.source["model"],
             "task": self.task.name,
             "dtype": str(next(self.net.parameters()).dtype).removeprefix("torch."),
-            "realisation": "walk",
+            "realisation": self.realisation,
+            "rounding": self.rounding,
+            "prefix_reuse": bool(self.prefix.layers),
         }
 
 
@@ -137,6 +153,9 @@ def llm(
     pretrained: bool = True,
     data_seed: int = 0,
     max_length: int = 0,
+    micro_batch: int = 0,
+    realisation: str = "walk",
+    rounding: str = "nearest",
 ) -> FineTuning:
     """Fine-tune a causal language model on a task given by prompts and label words.
 
@@ -146,11 +165,22 @@ def llm(
     the label words on one minibatch of `batch` examples, reduced in fp32; the two probes of a pair
     share it. The score is the loss on the dev split. `label_noise`: the share of wrong labels in
     the generated train and dev splits. `pretrained=false`: the same architecture from random
-    weights. `max_length`: tokens a sequence (0: what the model takes). Groups: embeddings, each
-    decoder layer, head.
+    weights. `max_length`: tokens a sequence (0: what the model takes). `micro_batch`: rows a
+    forward pass (0: all of the batch); the loss is the same. `realisation`: "walk" moves the
+    weights to a probe and back; "scratch" never perturbs them, at one layer more of memory.
+    `rounding` of 16-bit weights: "nearest" or "stochastic". Groups: embeddings, each decoder
+    layer, head; layers below the first one that a call's probes move are computed once a call.
     """
     if batch < 1:
         raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
+    if micro_batch < 0:
+        raise BadInput(f"llm: micro_batch is a number of examples, or 0 for all, not {micro_batch}")
+    for key, value, known in (
+        ("realisation", realisation, REALISATIONS),
+        ("rounding", rounding, ROUNDINGS),
+    ):
+        if value not in known:
+            raise unknown(f"{key} of llm", value, known)
     from zobench.objectives.llm import glue, tasks
 
     if task in tasks.GENERATED:
@@ -160,4 +190,4 @@ def llm(
     else:
         made = glue.glue(task, data or None, data_seed)
     source = {"model": model, "device": device, "dtype": dtype, "pretrained": pretrained}
-    return FineTuning(made, source, batch, max_length)
+    return FineTuning(made, source, batch, max_length, micro_batch, realisation, rounding)
