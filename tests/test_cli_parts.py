@@ -266,15 +266,39 @@ def test_the_yardstick_makes_the_step_it_is_named_after(subject):
 
 
 def test_every_method_of_the_step_benchmark_is_measured():
-    from zobench.bench.step import TEXTBOOK, measure
+    from zobench.bench.step import DEFAULT, measure
     from zobench.bench.subject import Setup
 
-    *_, (what, costs) = measure(Setup("", 2, 16, 64, 2, 3, 5), repeats=2)
+    *_, (what, costs, reached) = measure(Setup("", 2, 16, 64, 2, 3, 5), repeats=2, scratch=True)
     assert what == "done"
-    assert list(costs) == [TEXTBOOK, "mezo", "mezo-bcd", "lozo"]
+    again = [f"{name}, scratch" for name in DEFAULT[2:]]
+    assert set(costs) == {*DEFAULT, "mezo-bcd, no reuse", *again}
     for cost in costs.values():
         assert len(cost.seconds.values) == 2
-        assert 0 < cost.forward < 1
+        assert 0 < cost.forward <= 1
+        assert cost.queries == 2
+        assert cost.memory >= 0
+        assert 0 < sum(cost.floor) < cost.seconds.median
+    # groups: embeddings, two layers, head
+    assert costs["mezo-bcd"].forwards == (2 + 2 + 1.5 + 1) / 4
+    assert {c.forwards for n, c in costs.items() if "bcd" not in n or "no" in n} == {2.0}
+    assert reached.flops > 1e8
+    assert reached.bandwidth > 1e8
+
+
+def test_the_floor_counts_the_matrices_and_the_weights(subject):
+    from zobench.bench.floor import Machine, work
+
+    model, batch, _ = subject
+    found = work(model, batch)
+    # a layer of width 16: four square matrices and two to and from 64; 3 rows of 5 tokens
+    matrices = 2 * 15 * 2 * (4 * 16 * 16 + 2 * 16 * 64)
+    assert found.flops == matrices + 4 * 3 * 5**2 * 16 * 2
+    assert found.weight_bytes == 8 * sum(p.numel() for p in model.parameters())
+    assert found.floor(Machine(10.0, 4.0), 2, 3) == (
+        2 * found.flops / 10,
+        3 * 2 * found.weight_bytes / 4,
+    )
 
 
 def test_a_sweep_of_the_step_benchmark_visits_every_group(subject):
@@ -283,10 +307,11 @@ def test_a_sweep_of_the_step_benchmark_visits_every_group(subject):
 
     model, batch, meter = subject
     problem = FixedBatch(model, batch, meter)
-    step = _stepper("mezo-bcd", {"dwell": 1, "order": "ascending", "lr": 1.0}, problem)
+    method = _stepper("mezo-bcd", problem, lr=1.0)
     moved, last = [], problem.params.flat()
-    for _ in problem.params.groups:
-        step()
+    assert method.count == len(problem.params.groups)
+    for _ in range(method.count):
+        method.step()
         now = problem.params.flat()
         blocks = [
             b for b in problem.params.blocks if (now != last)[b.start : b.start + b.size].any()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zobench.bench.floor import Machine, machine, work
+from zobench.bench.memory import Watch
 from zobench.bench.subject import FixedBatch, Meter, Setup, build
 from zobench.bench.timing import Sample, interleave
 from zobench.core.estimator import Estimator
@@ -15,63 +17,77 @@ from zobench.core.oracle import Oracle
 from zobench.errors import BadInput
 from zobench.registry import estimators
 
-TEXTBOOK = "textbook MeZO"
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from zobench.objectives.llm.batches import Batch
+
+TEXTBOOK, INFERENCE = "textbook", "inference"
+DEFAULT = (TEXTBOOK, INFERENCE, "mezo", "mezo-bcd", "lozo")
 LR, EPS = 1e-7, 1e-3  # steps so short that the weights stay what they are
-TIMED = 3  # further rounds on a GPU, where taking the time of forward passes costs time
 ENOUGH = 1 << 62  # queries
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step of a method costs. `forward` is the share of it spent in forward passes."""
+    """What a step of a method costs.
+
+    `forward`: the share of it spent in forward passes. `queries` and `forwards`: a step.
+    `memory`: peak bytes above the model. `floor`: seconds of its forward and of its weight passes.
+    """
 
     seconds: Sample
+    queries: float
+    forwards: float = float("nan")
     forward: float = float("nan")
+    memory: float = float("nan")
+    floor: tuple[float, float] = (float("nan"), float("nan"))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Method:
     """A step, and how many of them make a sample."""
 
     step: Callable[[], None]
     count: int
+    queries: Callable[[], float]  # so far
+    forwards: Callable[[], float]
+    passes: float  # over all weights a step: a read and a write each, at the least
 
 
-def measure(setup: Setup, repeats: int = 7) -> Iterator[tuple[str, dict[str, Cost]]]:
-    """Yield (what was done, costs so far); the last one is complete.
+def measure(
+    setup: Setup, repeats: int = 7, names: Sequence[str] = DEFAULT, scratch: bool = False
+) -> Iterator[tuple[str, dict[str, Cost], Machine]]:
+    """Yield (what was done, costs so far, what the device reaches); the last one is complete.
 
-    A sample is two steps; for mezo-bcd it is one on every group, so that its cost is the mean over
-    all groups and not that of a lucky one. (Staying on a group, as it does by default, would save
-    it one weight pass a step.) Raises BadInput on a model, shape or type that cannot be.
+    A sample is two steps; for a method that moves a group at a time it is a step on every group,
+    so that its cost is the mean over the groups and not that of a lucky one. (Staying on a group,
+    as it does by default, would save it one weight pass a step.) Such a method is measured twice,
+    also without prefix reuse. `scratch` adds each method in that realisation.
+    Raises BadInput on a model, shape, type or estimator that cannot be.
     """
     if repeats < 1:
         raise BadInput(f"repeats is a number of at least 1, not {repeats}")
+    for name in names:
+        if name not in (TEXTBOOK, INFERENCE):
+            _ = estimators[name]  # unknown: raises with near names
     model, batch = build(setup)
     import torch
-
-    from zobench.bench.textbook import TextbookMeZO
 
     meter = Meter()
     on_gpu = batch.ids.device.type == "cuda"
     sync = torch.cuda.synchronize if on_gpu else meter.sync
-    # The textbook moves its weights to new tensors: it has a model of its own.
-    textbook = TextbookMeZO(copy.deepcopy(model), batch, LR, EPS, meter)
-    sweep = len(FixedBatch(model, batch, meter).start(0).groups)
-    methods = {TEXTBOOK: Method(textbook.step, 2)}
-    for name, settings, count in (
-        ("mezo", {}, 2),
-        ("mezo-bcd", {"dwell": 1, "order": "ascending"}, sweep),
-        ("lozo", {}, 2),
-    ):
-        problem = FixedBatch(model, batch, meter)
-        methods[name] = Method(_stepper(name, settings, problem), count)
+    reached, watch = machine(model, batch, sync), Watch(on_gpu)
+    methods = _methods(names, model, batch, meter, scratch)
     shares: dict[str, list[float]] = {name: [] for name in methods}
+    memory: dict[str, list[float]] = {name: [] for name in methods}
 
     def case(name: str) -> Callable[[], float]:
         method = methods[name]
 
         def sample() -> float:
             sync()
+            watch.start()
             meter.seconds = 0.0
             began = perf_counter()
             for _ in range(method.count):
@@ -79,6 +95,7 @@ def measure(setup: Setup, repeats: int = 7) -> Iterator[tuple[str, dict[str, Cos
             sync()
             seconds = perf_counter() - began
             shares[name].append(meter.seconds / seconds)
+            memory[name].append(watch.peak())
             return seconds / method.count
 
         return sample
@@ -87,19 +104,84 @@ def measure(setup: Setup, repeats: int = 7) -> Iterator[tuple[str, dict[str, Cos
     samples: dict[str, Sample] = {}
     for done, found in interleave(cases, repeats):
         samples = found
-        yield f"round {done} of {repeats}", {name: Cost(s) for name, s in samples.items()}
-    if on_gpu:
+        yield f"round {done} of {repeats}", {n: Cost(s, 2) for n, s in samples.items()}, reached
+    if on_gpu:  # taking the time of forward passes costs time there: rounds of their own
         meter.sync = sync
         shares.update({name: [] for name in methods})
-        for _ in range(TIMED):
+        for _ in range(3):
             for name in methods:
                 cases[name]()
-    yield "done", {n: Cost(s, Sample(tuple(shares[n])).median) for n, s in samples.items()}
+    size = work(model, batch)
+    costs = {}
+    for name, sample in samples.items():
+        method, runs = methods[name], (1 + repeats + 3 * on_gpu) * methods[name].count
+        forwards = method.forwards() / runs
+        costs[name] = Cost(
+            sample,
+            method.queries() / runs,
+            forwards,
+            Sample(tuple(shares[name])).median,
+            Sample(tuple(memory[name])).median,  # the first one also loaded code
+            size.floor(reached, forwards, method.passes),
+        )
+    yield "done", costs, reached
 
 
-def _stepper(name: str, settings: dict[str, Any], problem: FixedBatch) -> Callable[[], None]:
+def _methods(
+    names: Sequence[str], model: PreTrainedModel, batch: Batch, meter: Meter, scratch: bool
+) -> dict[str, Method]:
+    from zobench.bench.textbook import TextbookMeZO
+
+    methods: dict[str, Method] = {}
+    for name in names:
+        if name == TEXTBOOK:
+            # It moves its weights to new tensors: it has a model of its own.
+            textbook = TextbookMeZO(copy.deepcopy(model), batch, LR, EPS, meter)
+            count = Counted(textbook.step, 2)
+            methods[name] = Method(count, 2, count.queries, count.queries, 2.0)
+        elif name == INFERENCE:
+            problem = FixedBatch(model, batch, meter)
+            problem.start(0)
+            count = Counted(lambda p=problem: [p.loss(0), p.loss(0)], 2)
+            methods[name] = Method(count, 2, count.queries, count.queries, 0.0)
+        else:
+            methods[name] = method = _stepper(name, FixedBatch(model, batch, meter))
+            if method.count > 2:
+                plain = FixedBatch(model, batch, meter, reuse=False)
+                methods[f"{name}, no reuse"] = _stepper(name, plain)
+            if scratch:
+                apart = FixedBatch(model, batch, meter, "scratch")
+                methods[f"{name}, scratch"] = _stepper(name, apart)
+    return methods
+
+
+def _stepper(name: str, problem: FixedBatch, lr: float = LR) -> Method:
     """A registered estimator on the model, ready to step, with its own view of the weights."""
-    estimator: Estimator = estimators[name].build({"lr": LR, "eps": EPS} | settings)
-    estimator.start(problem.start(0), 0)
+    settings: dict[str, Any] = {"lr": lr, "eps": EPS, "dwell": 1, "order": "ascending"}
+    known = estimators[name].defaults
+    estimator: Estimator = estimators[name].build({k: settings[k] for k in settings if k in known})
+    params = problem.start(0)
+    estimator.start(params, 0)
     oracle = Oracle(problem, ENOUGH, 0)
-    return lambda: estimator.step(oracle)
+    groups = len(params.groups) if "dwell" in known else 1
+    return Method(
+        lambda: estimator.step(oracle),
+        2 if groups == 1 else groups,
+        lambda: oracle.queries,
+        lambda: problem.forwards,
+        2.0 / groups,
+    )
+
+
+class Counted:
+    """A step that always makes the same number of queries."""
+
+    def __init__(self, step: Callable[[], object], each: int) -> None:
+        self.step, self.each, self.made = step, each, 0
+
+    def __call__(self) -> None:
+        self.made += self.each
+        self.step()
+
+    def queries(self) -> float:
+        return self.made

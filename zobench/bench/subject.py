@@ -18,9 +18,23 @@ if TYPE_CHECKING:
     from zobench.objectives.llm.batches import Batch
 
 
+SIZES = {  # layers, width, heads of the published family (Zhang et al., 2022, table 1)
+    "opt-125m": (12, 768, 12),
+    "opt-1.3b": (24, 2048, 32),
+    "opt-2.7b": (32, 2560, 32),
+    "opt-6.7b": (32, 4096, 32),
+    "opt-13b": (40, 5120, 40),
+    "opt-30b": (48, 7168, 56),
+}
+OPT_VOCABULARY = 50272
+
+
 @dataclass(frozen=True)
 class Setup:
-    """The model and the batch. `model` empty: a random OPT of the given shape."""
+    """The model and the batch. `model` empty: a random OPT of the given shape.
+
+    A name in SIZES is a random OPT of that published size, made on the device.
+    """
 
     model: str = ""
     layers: int = 8
@@ -105,7 +119,11 @@ def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
     from zobench.objectives.llm import models
     from zobench.objectives.llm.batches import Batch, LabelWords, room
 
-    if setup.model:
+    if setup.model in SIZES:
+        layers, hidden, heads = SIZES[setup.model]
+        shape = layers, hidden, OPT_VOCABULARY, heads
+        model = models.random_opt(*shape, dtype=setup.dtype, device=setup.device)
+    elif setup.model:
         model, _ = models.load(setup.model, setup.device, setup.dtype)
     else:
         shape = setup.layers, setup.hidden, setup.vocab, setup.heads

@@ -1,4 +1,4 @@
-"""`zobench bench overhead`, `zobench bench step` and `zobench bench blocks`."""
+"""`zobench bench`: overhead, step, numerics and blocks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,23 @@ app = typer.Typer(
 @app.command("step", short_help="Seconds a training step, against a textbook MeZO.")
 def step(
     model: Annotated[
-        str, typer.Option(help="tiny, small, a folder or a hub id, instead of random.")
+        str,
+        typer.Option(
+            help="tiny, small, a folder, a hub id, or opt-125m, 1.3b, 2.7b, 6.7b, 13b or 30b "
+            "with random weights."
+        ),
     ] = "",
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--estimator",
+            "-e",
+            help="Repeatable; also textbook and inference.  [default: these, mezo, mezo-bcd, lozo]",
+        ),
+    ] = None,
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="Also with perturbed copies of the layers.")
+    ] = False,
     layers: Annotated[int, typer.Option(help="Decoder layers of the random OPT.")] = 8,
     hidden: Annotated[int, typer.Option(help="Its width.")] = 256,
     vocab: Annotated[int, typer.Option(help="Its vocabulary.")] = 8192,
@@ -31,22 +46,24 @@ def step(
         int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
     ] = 0,
 ) -> None:
-    """Seconds a step of MeZO, MeZO-BCD and LOZO on a language model, against a textbook MeZO.
+    """Seconds a step of estimators on a language model, against a textbook MeZO.
 
     The yardstick is MeZO as published trainers write it: four passes of fresh noise with
-    full-size temporaries, one sequence a label word, logits of the whole vocabulary.
+    full-size temporaries, one sequence a label word, logits of the whole vocabulary. "inference"
+    is two losses and nothing else. The floor counts forward passes and the least weight passes.
 
     \b
     zobench bench step
     zobench bench step --layers 2 --hidden 64 --repeats 3       seconds
-    zobench bench step --model facebook/opt-125m --dtype bfloat16 --device cuda
+    zobench bench step --model opt-1.3b --dtype bfloat16 --device cuda --scratch
+    zobench bench step -e textbook -e zo-adam --model facebook/opt-125m
     """
     from zobench.bench.subject import Setup
     from zobench.display.bench import show_step
 
     shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}
     size = {"batch": batch, "tokens": tokens, "dtype": dtype, "device": device}
-    show_step(Setup(model, **shape, **size), repeats, threads)
+    show_step(Setup(model, **shape, **size), repeats, threads, estimator or [], scratch)
 
 
 @app.command("overhead", short_help="The cost of a query, against plain scripts.")
@@ -70,6 +87,33 @@ def overhead(
     from zobench.display.bench import show_overhead
 
     show_overhead(repeats, bbob_repeats, queries)
+
+
+@app.command("numerics", short_help="What rounding does to probes and updates.")
+def numerics(
+    model: Annotated[str, typer.Option(help="tiny, small, a folder or a hub id.")] = "tiny",
+    task: Annotated[str, typer.Option(help="The task whose loss is used.")] = "sentiment",
+    data: Annotated[str, typer.Option(help="Folder of the task's files, for sst2 and rte.")] = "",
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-5,
+    eps: Annotated[float, typer.Option(help="Length of a probe, per coordinate.")] = 1e-3,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="Types of weights, repeatable.  [default: all three]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """What rounding does to MeZO: drift, lost updates, and slopes that a loss cannot tell apart.
+
+    For weights of 32 and 16 bits, moved in place (walk) or perturbed in copies (scratch), rounded
+    to nearest or stochastically. The runs of `llm` problems report the same figures of theirs.
+
+    \b
+    zobench bench numerics
+    zobench bench numerics --model facebook/opt-1.3b --dtype bfloat16 --device cuda
+    """
+    from zobench.display.bench import show_numerics
+
+    types = dtype or ["float32", "float16", "bfloat16"]
+    show_numerics(types, model, task, data, lr, eps, device)
 
 
 @app.command("blocks", short_help="When does moving one block at a time help?")

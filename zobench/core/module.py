@@ -8,7 +8,8 @@ estimator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,24 @@ class TensorParams(Params):
         self.blocks: Sequence[TensorBlock] = tuple(blocks)
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self.rounding, self.writes = rounding, 0
+        self.last_update = 0.0  # the scale of the last move that was no probe
         self._pending: dict[Direction, float] = {}
 
     def add(self, scale: float, direction: Direction) -> None:
         """x <- x + scale * direction, written at the next flush."""
+        self.last_update = scale
+        self._delay(scale, direction)
+
+    @contextmanager
+    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
+        self._delay(scale, direction)
+        self.flush()
+        try:
+            yield
+        finally:
+            self._delay(-scale, direction)
+
+    def _delay(self, scale: float, direction: Direction) -> None:
         self._pending[direction] = self._pending.get(direction, 0.0) + scale
 
     def flush(self) -> None:

@@ -52,7 +52,7 @@ class Params(ABC):
 
     @contextmanager
     def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        """Inside, the blocks hold x + scale * direction. The way back merges with the next move."""
+        """Inside, the blocks hold x + scale * direction, or whoever reads them finds it there."""
         self.add(scale, direction)
         self.flush()
         try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from zobench.bench.step import TEXTBOOK, Cost, measure
+from zobench.bench.floor import Machine
+from zobench.bench.step import DEFAULT, Cost, measure
 from zobench.bench.subject import Setup
 from zobench.display import text
 
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
     from zobench.bench.overhead import Line
 
 
-def show_step(setup: Setup, repeats: int, threads: int) -> None:
-    """Measure and print seconds a step, ratios to the textbook, and where the time goes."""
+def show_step(setup: Setup, repeats: int, threads: int, names: list[str], scratch: bool) -> None:
+    """Measure and print seconds a step, ratios to the textbook, where time goes, and the floor."""
     import torch
 
     if threads:
         torch.set_num_threads(threads)
     costs: dict[str, Cost] = {}
-    for what, costs in measure(setup, repeats):
+    reached = Machine(float("nan"), float("nan"))
+    for what, costs, machine in measure(setup, repeats, names or DEFAULT, scratch):
+        reached = machine
         progress(f"{what}: " + ", ".join(
             f"{name} {text.seconds(cost.seconds.median)}" for name, cost in costs.items()
         ))  # fmt: skip
     progress("")
-    floor = costs[TEXTBOOK].seconds
+    first = next(iter(costs))
     rows = []
     for name, cost in costs.items():
         low, high = cost.seconds.spread
@@ -37,11 +40,17 @@ def show_step(setup: Setup, repeats: int, threads: int) -> None:
             name,
             text.seconds(cost.seconds.median),
             f"{text.seconds(low)} to {text.seconds(high)}",
-            f"{cost.seconds.ratio(floor):.2f}",
+            f"{costs[first].seconds.ratio(cost.seconds):.2f}x",
+            text.seconds(cost.seconds.median / cost.queries),
+            f"{cost.forwards:.2f}",
             f"{cost.forward:.0%}",
             f"{1 - cost.forward:.0%}",
+            text.memory(cost.memory),
+            text.seconds(sum(cost.floor)),
+            f"{cost.seconds.median / sum(cost.floor):.1f}",
         ])  # fmt: skip
-    head = ["method", "a step", "quartiles", "ratio", "forwards", "noise, weights"]
+    head = ["method", "a step", "quartiles", "speed", "a query", "forwards", "in them"]
+    head += ["noise, passes", "memory", "floor", "over it"]
     shape = setup.model or (
         f"random OPT, {setup.layers} layers, hidden {setup.hidden}, vocabulary {setup.vocab}"
     )
@@ -51,8 +60,51 @@ def show_step(setup: Setup, repeats: int, threads: int) -> None:
     typer.echo(f"{setup.dtype} on {setup.device}, {torch.get_num_threads()} threads, "
                f"medians of {repeats} interleaved rounds")  # fmt: skip
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
-    typer.echo("ratio: median over the rounds of the step over the textbook's step.")
+    typer.echo(f"speed: steps while {first} makes one, median over the rounds. forwards: a step;")
+    typer.echo("a method that moves a group at a time computes the layers below it once.")
     typer.echo("mezo-bcd: mean over all groups, embeddings included (one step on each).")
+    typer.echo("in them: in forward passes; with scratch, so is the noise of the copies.")
+    typer.echo("memory: peak above the model and what the process held. floor: the forwards at")
+    typer.echo(f"{reached.flops / 1e12:.3g} TFLOP/s and the least passes over the weights at "
+               f"{reached.bandwidth / 1e9:.3g} GB/s, both measured here.")  # fmt: skip
+
+
+def show_numerics(
+    dtypes: list[str], model: str, task: str, data: str, lr: float, eps: float, device: str
+) -> None:
+    """Measure and print drift, lost updates and the resolution of slopes."""
+    from zobench.bench.numerics import STEPS, Row, cases, rows
+
+    found: list[Row] = []
+    total = len(cases(dtypes))
+    for row in rows(dtypes, model, task, data, lr, eps, device):
+        found.append(row)
+        progress(f"{len(found)} of {total} cases")
+    progress("")
+    table = [
+        [
+            row.case.dtype,
+            row.case.realisation,
+            row.case.rounding,
+            text.number(row.found.drift),
+            f"{row.found.changed:.1%}",
+            f"{row.found.effective:.1%}",
+            text.number(row.slope),
+            f"{text.number(100 * row.resolution)}%",
+            f"{text.number(100 * row.coarse)}%",
+        ]
+        for row in found
+    ]
+    head = ["weights", "realisation", "rounding", "drift", "changed", "effective", "slope"]
+    head += ["fp32 loss", "own type"]
+    typer.echo(f"{model}, {task}: MeZO, {STEPS} steps, lr {lr:g}, eps {eps:g}, {device}")
+    typer.echo("\n".join(["", *text.table(head, table, left=3), ""]))
+    typer.echo("drift: distance after 10 probe pairs without an update, in lengths of a probe.")
+    typer.echo(
+        "changed: coordinates that an update changes. effective: the part of it that is made."
+    )
+    typer.echo("slope: median |c|; then the step between two slopes that a loss can tell apart,")
+    typer.echo("over the slope: with the loss in fp32, as here, and in the weights' own type.")
 
 
 def progress(line: str) -> None:

@@ -99,12 +99,22 @@ class FineTuning(InPlaceProblem):
         return {"loss": loss, "accuracy": accuracy}
 
     def finish(self) -> dict[str, float]:
-        """Loss and accuracy over the test split: held-out templates, or the official dev file."""
+        """Loss and accuracy over the test split: held-out templates, or the official dev file.
+
+        And what rounding did to the last probe and update: see `core.numerics`.
+        """
+        from zobench.core.numerics import numerics, sampled
         from zobench.objectives.llm.loss import evaluate
 
         self.params.flush()
         loss, accuracy = evaluate(self.net, self._test())
-        return {"test_loss": loss, "test_accuracy": accuracy}
+        found = {"test_loss": loss, "test_accuracy": accuracy}
+        step = abs(float(self.params.last_update))
+        if self.eps and step:
+            rounding = numerics(sampled(self.params), self.eps, step)
+            drift = 0.0 if self.realisation == "scratch" else rounding.drift
+            found |= {"drift": drift, "changed": rounding.changed, "effective": rounding.effective}
+        return found
 
     def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
         from zobench.objectives.llm.loss import label_loss

@@ -1,0 +1,85 @@
+"""The floor of a step: its forward passes at the measured matrix rate, its weight passes at the
+measured bandwidth, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from transformers import PreTrainedModel
+
+    from zobench.objectives.llm.batches import Batch
+
+TRIES = 7
+BUFFER = {"cpu": 1 << 26, "cuda": 1 << 31}  # bytes that a copy moves, far above every cache
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the device reaches in this process: FLOP/s of matrix products, bytes/s of a pass."""
+
+    flops: float
+    bandwidth: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a forward pass and a pass over the weights cost, on one model and batch."""
+
+    flops: float  # of a forward pass
+    weight_bytes: float  # of all weights that move
+
+    def floor(self, machine: Machine, forwards: float, passes: float) -> tuple[float, float]:
+        """Seconds of `forwards` forward passes and of `passes` reads and writes of all weights."""
+        return (
+            forwards * self.flops / machine.flops,
+            passes * 2 * self.weight_bytes / machine.bandwidth,
+        )
+
+
+def work(model: PreTrainedModel, batch: Batch) -> Work:
+    """Multiplications and additions in the layers' matrices and in attention; no logits."""
+    from zobench.core.groups import layers
+
+    rows, tokens = batch.ids.shape
+    stack = layers(model)
+    matrices = sum(p.numel() for layer in stack for p in layer.parameters() if p.dim() > 1)
+    width = int(model.get_input_embeddings().weight.shape[1])  # pyright: ignore
+    attention = 4 * rows * tokens**2 * width * len(stack)
+    size = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    return Work(2.0 * rows * tokens * matrices + attention, size)
+
+
+def machine(model: PreTrainedModel, batch: Batch, sync: Callable[[], object]) -> Machine:
+    """Measured with matrices of the model's own shape, and with a buffer larger than caches."""
+    import torch
+
+    weight: torch.Tensor = model.get_input_embeddings().weight  # pyright: ignore
+    width, where = weight.shape[1], {"device": weight.device, "dtype": weight.dtype}
+    x = torch.randn(batch.ids.numel(), width, **where)
+    w = torch.randn(4 * width, width, **where)
+    product = torch.empty(len(x), len(w), **where)
+    size = BUFFER.get(weight.device.type, 1 << 26) // 4
+    buffer = torch.zeros(size, device=weight.device)
+
+    def seconds(work: Callable[[], object], count: int) -> float:
+        samples = []
+        for _ in range(TRIES + 1):
+            sync()
+            began = perf_counter()
+            for _ in range(count):
+                work()
+            sync()
+            samples.append((perf_counter() - began) / count)
+        return median(samples[1:])
+
+    with torch.inference_mode():
+        multiply = seconds(lambda: torch.mm(x, w.T, out=product), 10)
+        add = seconds(lambda: buffer.add_(1.0), 2)
+    return Machine(2.0 * len(x) * width * len(w) / multiply, 2 * buffer.nbytes / add)
