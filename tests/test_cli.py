@@ -168,8 +168,12 @@ def test_run_lists_the_runs_and_resumes(zobench, here):
 def test_tune_writes_what_compare_then_uses(zobench, here):
     arguments = ("tune", "spsa", "zo-sgd:n=2", "-s", "tiny.toml", "-n", "3", "-r", "1")
     arguments = (*arguments, "--out", "mine")
-    status, out, _ = zobench(*arguments, "-g", "spheres")
+    status, out, err = zobench(*arguments, "-g", "spheres")
     assert status == 0
+    assert "2 searches of 3 trials, 12 runs in all" in out
+    assert "[spheres, round 1 of 2: 8/8] " in err
+    assert "[spheres, round 2 of 2: 1/4] " in err
+    assert "[spheres, round 2 of 2: 4/4] " in err
     kept = tomllib.loads(Path("mine/tiny/zo-sgd.toml").read_text())
     record = kept["record"]["spheres"]
     assert record["trials"] == len(record["tried"]) == 3
@@ -224,8 +228,8 @@ def test_compare_says_who_is_sooner(zobench, here):
     status, out, _ = zobench(*arguments, "tiny.toml", "-p", "sphere*", "-r", "8", "-b", "1000")
     assert status == 0  # a skipped run is no failure
     assert re.search(
-        r"random-search:sigma=0\.3 reaches the final target [\d.]+x \[[\d.]+, [\d.]+\] sooner "
-        r"than zo-sgd:lr=1e-3 in queries",
+        r"random-search:sigma=0\.3 is shown to reach the targets sooner than zo-sgd:lr=1e-3 "
+        r"\([\d.]+x \[[\d.]+, [\d.]+\] in queries",
         " ".join(out.split()),
     )
     assert "on 2/2 problems" in " ".join(out.split())
@@ -267,6 +271,27 @@ def test_compare_shows_groups_where_problems_are_many(zobench, here):
     _, out, _ = zobench("compare", "spsa", "random-search", "-s", "many.toml", "--all")
     assert "sphere-d9 (d = 9): target" in out
     assert "20 of 20 runs were already" in out
+
+
+def test_a_target_that_is_met_at_the_start_is_shown_as_such(zobench, here):
+    (here / "tiny.toml").write_text(
+        TINY.replace("[2.0, 1.0, 0.5]", '[1e9, 1e8]\nscored = "current"')
+    )
+    status, out, _ = zobench("compare", "spsa", "random-search", "-s", "tiny.toml")
+    assert status == 0
+    assert (
+        "sphere-d3 (d = 3): target gap 1.0e+08 by the current point, within 300 queries; met at "
+        "the start, before any query, by 8 of 8 runs" in " ".join(out.split())
+    )
+    assert re.search(r"\n  spsa +4/4 +at start +at start ", out)
+    assert (
+        "Met at the start, before any query: the final target of sphere-d3 (8/8 runs), sphere-d5 "
+        "(8/8 runs)." in " ".join(out.split())
+    )
+    summary = pd.read_csv("results/tiny/summary.csv").set_index(["problem", "estimator"])
+    assert summary["final_at_start"]["sphere-d3", "spsa"] == 4
+    assert summary["final_queries"]["sphere-d3", "spsa"] == 1  # by the convention of the ERT
+    assert summary["final_at_start"]["valley", "spsa"] < 4
 
 
 def test_compare_tells_of_tuned_settings(zobench, here):
@@ -398,7 +423,12 @@ targets = [1e-9]
         ("run mezo -s tiny.toml -p cube", "no problem in suite 'tiny' named 'cube'"),
         ("run mezo -s tiny.toml -b 0", "budget must be above 0, not 0"),
         ("run mezo -s tiny.toml -r 0", "repetitions must be at least 1, not 0"),
-        ("run mezo -s tiny.toml -j -1", "jobs"),
+        ("run mezo -s tiny.toml -j -1", "jobs is a number of runs at the same time, or 0 for one"),
+        ("tune mezo -s tiny.toml -j -1", "jobs is a number of runs at the same time, or 0 for one"),
+        ("compare mezo spsa -s tiny.toml --picture no/p.svg", "there is no folder 'no'"),
+        ("compare mezo spsa -s tiny.toml --picture p.png", "written as SVG: take 'p.svg'"),
+        ("run zo-sgd:normalised=3 -s tiny.toml", "takes true or false, not '3'"),
+        ("run mezo:n=1.5 -s tiny.toml", "'n' takes an integer such as 1, not '1.5'"),
         ("run mezo -s tiny.toml -b many", "Invalid value for '--budget'"),
         ("run mezo -s tiny.toml --bugdet 3", "No such option: --bugdet"),
         ("run ./none.py:Mine -s tiny.toml", "no file"),
@@ -415,10 +445,20 @@ targets = [1e-9]
         ("bench overhead --repeats 0", "at least 1"),
     ],
 )
-def test_bad_input_gives_one_line_and_status_2(zobench, arguments, what):
+def test_bad_input_gives_one_line_and_status_2(zobench, here, arguments, what):
     status, out, err = zobench(*arguments.split())
-    assert (status, out) == (2, "")
+    if "tune" not in arguments:  # which says first what it is about to do
+        assert out == ""
+    assert status == 2
     assert what in said(err)
+    assert not (here / "results").exists()
+
+
+def test_a_name_that_is_of_two_kinds_is_told_once(zobench):
+    _, _, err = zobench("list", "zzzz")
+    known = said(err).split("known: ")[1].split(", ")
+    assert len(set(known)) == len(known)
+    assert "bbob" in known  # an objective and a suite
 
 
 @pytest.mark.parametrize(
@@ -430,6 +470,9 @@ def test_bad_input_gives_one_line_and_status_2(zobench, arguments, what):
         ('"rosenbrock"', '"rosenbrok"', "tiny.toml line 17", "did you mean 'rosenbrock'?"),
         ("{ dim = 2 }", "{ dims = 2 }", "tiny.toml line 18", "did you mean 'dim'?"),
         ("[3.0, 1.0]", "[]", "tiny.toml line 19", "no targets"),
+        ("{ dim = 2 }", "{ dim = 2.5 }", "tiny.toml line 18", "an integer such as 10, not 2.5"),
+        ("{ dim = 2 }", "{ dim = [2] }", "tiny.toml line 18", "such as 10, not the list [2]"),
+        ("{ dim = 2 }", "{ dim = true }", "tiny.toml line 18", "such as 10, not true"),
     ],
 )
 def test_a_malformed_suite_names_the_line(zobench, here, old, new, where, what):
@@ -466,21 +509,103 @@ def test_an_estimator_with_a_syntax_error_names_the_line(zobench, here):
     assert "bad.py line 2: SyntaxError" in said(err)
 
 
-def test_a_missing_model_or_data_is_one_line(zobench, here):
-    (here / "m.toml").write_text(
-        'name = "m"\nversion = "1"\nbudget = 10\ntargets = [0.1]\nrepetitions = 1\n'
-        '[[problem]]\nid = "m"\nobjective = "llm"\nsettings = { model = "./no/model" }\n'
-        '[[problem]]\nid = "d"\nobjective = "llm"\nsettings = { task = "sst2", data = "csv" }\n'
+IMPOSSIBLE = {  # objective, settings as TOML lines, the line that is named, what is said
+    "here": ("sphere", "blocks = 2\ndim = -3", 11, "dim is a number >= 1, not -3"),
+    "apart": ("quadratic", 'dim = 10\nspectrum = "power"\nexponent = -1.0', 12, "exponent is"),
+    "by-value": ("bbob", "function = 3\ndim = 41", 11, "2 to 40 variables, not 41"),
+    "task": ("llm", 'batch = 4\ntask = "sentimnt"', 11, "no task named 'sentimnt'; did you mean 'sentiment'?"),
+    "data": ("llm", 'task = "sst2"\ndata = "csv"', 11, "column"),
+}
+
+
+@pytest.mark.parametrize(
+    ("objective", "settings", "line", "what"), IMPOSSIBLE.values(), ids=IMPOSSIBLE
+)
+def test_what_an_objective_refuses_is_found_before_anything_runs(
+    zobench, here, objective, settings, line, what
+):
+    (here / "odd.toml").write_text(
+        'name = "odd"\nversion = "1"\nbudget = 10\ntargets = [0.1]\nrepetitions = 1\n'
+        f'[[problem]]\nid = "p"\nobjective = "{objective}"\n[problem.settings]\n{settings}\n'
+        '[[problem]]\nid = "fine"\nobjective = "sphere"\n'
     )
     (here / "csv" / "SST-2").mkdir(parents=True)
     for name in ("train", "dev"):
         (here / "csv" / "SST-2" / f"{name}.tsv").write_text("text\tstars\nfine\t5\n")
-    status, out, _ = zobench("run", "mezo", "-s", "m.toml")
+    status, _, err = zobench("run", "mezo", "-s", "odd.toml")
+    assert status == 2
+    assert f"odd.toml line {line}: problem 'p': " in said(err)
+    assert what in said(err)
+    assert not (here / "results").exists()
+    assert zobench("run", "mezo", "-s", "odd.toml", "-p", "fine")[0] == 0
+
+
+CHATTY = """\
+from zobench.errors import BadInput
+from zobench.registry import objectives
+
+
+@objectives.register("chatty", in_worker=("json",))  # so it is built in a process of its own
+def chatty(size: int = 1):
+    print("building")
+    raise BadInput(f"size is 0, not {size}")
+"""
+
+
+def test_what_objectives_print_is_not_shown_and_slow_ones_are_left_to_the_run(
+    zobench, here, monkeypatch
+):
+    (here / "chatty.py").write_text(CHATTY)
+    (here / "odd.toml").write_text(
+        'name = "odd"\nversion = "1"\nbudget = 10\ntargets = [0.1]\nrepetitions = 1\n'
+        '[[problem]]\nid = "p"\nobjective = "chatty.py:chatty"\nsettings = { size = 3 }\n'
+    )
+    status, out, err = zobench("run", "mezo", "-s", "odd.toml")
+    assert (status, out) == (2, "")
+    assert said(err) == "odd.toml line 9: problem 'p': chatty: size is 0, not 3"
+    monkeypatch.setattr("zobench.api.building.APART", 0.01)
+    status, out, _ = zobench("run", "mezo", "-s", "odd.toml")
     assert status == 1
-    reasons = pd.read_csv("results/m/runs.csv")["reason"]
-    assert "no model folder './no/model'" in reasons[0]
-    assert "column" in reasons[1]
-    assert all(reason in " ".join(out.split()) for reason in reasons)
+    assert "failed: chatty: size is 0, not 3" in out
+
+
+def test_an_instance_that_an_objective_refuses_is_found(zobench, here):
+    (here / "odd.toml").write_text(
+        'name = "odd"\nversion = "1"\nbudget = 10\ntargets = [0.1]\ninstances = "0-3"\n'
+        '[[problem]]\nid = "f{function}"\nobjective = "bbob"\nexpand = { function = "1-24" }\n'
+    )
+    status, _, err = zobench("run", "mezo", "-s", "odd.toml")
+    assert status == 2
+    assert "odd.toml line 5: problem 'f1': bbob: " in said(err)
+    assert "instances are numbers from 1, not 0" in said(err)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "what"),
+    [
+        ("mezo:lr=-1", "mezo: setting 'lr' must be 0 or above, not -1.0"),
+        ("mezo:eps=0", "mezo: setting 'eps' must be above 0, not 0.0"),
+        ("mezo:n=0", "mezo: n is a number of directions of at least 1, not 0"),
+        ("random-search:sigma=0", "random-search: setting 'sigma' must be above 0, not 0.0"),
+        ("zo-adam:b1=1", "zo-adam: b1 must be 0 or above and below 1, not 1.0"),
+        ("zo-sgd:clip=-1", "zo-sgd: clip must be 0 or above, not -1.0"),
+        ("mezo-bcd:dwell=0", "mezo-bcd: setting 'dwell' must be above 0, not 0"),
+        ("ars:keep=9", "ars: keep must be between 1 and n = 8, not 9"),
+        ("spsa:offset=-1", "spsa: offset must be 0 or above, not -1.0"),
+    ],
+)
+def test_settings_that_cannot_be_are_found_before_anything_runs(zobench, here, estimator, what):
+    status, _, err = zobench("run", estimator, "mezo", "-s", "tiny.toml")
+    assert (status, said(err)) == (2, what)
+    assert not (here / "results").exists()
+
+
+def test_a_tuned_setting_that_cannot_be_names_its_file(zobench, here):
+    (here / "mine" / "tiny").mkdir(parents=True)
+    (here / "mine" / "tiny" / "spsa.toml").write_text("[settings.spheres]\nlr = 0.1\neps = -1\n")
+    status, _, err = zobench("run", "spsa", "-s", "tiny.toml", "--baselines", "mine")
+    assert status == 2
+    assert "spsa.toml line 1: spsa: setting 'eps' must be above 0, not -1.0" in said(err)
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(zobench, here):

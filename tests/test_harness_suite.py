@@ -9,6 +9,7 @@ from harness_tools import element
 
 from zobench.errors import BadInput
 from zobench.harness.suite import load, suite_files
+from zobench.registry import objectives
 
 HEAD = 'name = "s"\nversion = "1"\nbudget = 100\ntargets = [1.0]\n'
 PROBLEM = f'[[problem]]\nid = "p"\nobjective = "{element("bowl")}"\n'
@@ -154,3 +155,13 @@ def test_every_shipped_suite_loads():
         assert suite.name == path.stem
         assert re.fullmatch(r"\d+(\.\d+)*", suite.version)
         assert suite.description
+
+
+def test_every_shipped_problem_can_be_built():
+    """So that a command need not try, before its runs, what ships with it."""
+    for name in suite_files():
+        for problem in load(name).problems:
+            entry = objectives[problem.objective]
+            for instance in problem.instances or (None,):
+                own = {} if instance is None else {"instance": instance}
+                entry.build(problem.settings | own)

@@ -17,6 +17,7 @@ ALLOWED = {
     "objectives": {"objectives", "core", "registry", "errors"},
     "harness": {"harness", "core", "registry", "errors"},
     "analysis": {"analysis", "errors"},
+    "optim": {"optim", "core", "registry", "errors"},
     "report": {"report", "analysis", "errors"},
 }
 TOP = {"cli", "tune", "bench", "new", "api", "commands", "display", "__init__", "__main__"}

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from zobench.core.groups import groups
 from zobench.errors import BadInput
 from zobench.objectives.llm import corpus, models, pretrain
 from zobench.objectives.llm.batches import batches, encode, minibatch, room
 from zobench.objectives.llm.glue import GLUE, glue
-from zobench.objectives.llm.groups import groups
 from zobench.objectives.llm.loss import (
     evaluate,
     label_loss,

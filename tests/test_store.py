@@ -167,6 +167,21 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path):
     Store.open(tmp_path / "r").close()
 
 
+def test_a_closed_store_is_one_file(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk")
+    store, results = filled(tmp_path / "r", specs)
+    assert store.db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with Store.open(tmp_path / "r", write=False) as reader:
+        assert len(reader.runs()) == len(results)
+        store.close()  # another process still reads: nothing is lost, whatever files there are
+        assert len(reader.runs()) == len(results)
+    with Store.open(tmp_path / "r") as store:
+        assert store.done(spec.key for spec in specs) == {spec.key for spec in specs}
+    with Store.open(tmp_path / "r", write=False) as reader:
+        assert len(reader.runs()) == len(results)
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == [".lock", "results.sqlite"]
+
+
 def test_folders_that_cannot_hold_results(tmp_path):
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/zobench")):

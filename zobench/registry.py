@@ -19,6 +19,7 @@ from typing import Any
 from zobench.errors import BadInput, unknown
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
+_ANY = (-math.inf, math.inf, "linear")
 _USER = "zobench_user_"  # how modules of users' files are named
 
 Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
@@ -50,8 +51,14 @@ class Entry:
         return (inspect.getdoc(self.make) or "").partition("\n")[0]
 
     def build(self, settings: Mapping[str, Any]) -> Any:
-        """`make` with checked settings. Raises BadInput on an unknown name or a wrong type."""
-        return self.make(**check_settings(self, settings))
+        """`make` with checked settings. Raises BadInput, which begins with the entry's name."""
+        checked = check_settings(self, settings)
+        try:
+            return self.make(**checked)
+        except BadInput as error:
+            if str(error).startswith(self.name):
+                raise
+            raise BadInput(f"{self.name}: {error}") from error
 
 
 class Registry:
@@ -132,12 +139,22 @@ class Registry:
 
 
 def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in the types of the defaults. Raises BadInput on a wrong name or type."""
+    """The settings in the types of the defaults.
+
+    Raises BadInput on an unknown name, a wrong type, and a value that is not above 0 where the
+    setting's span is logarithmic (a learning rate may be 0: the point stands still).
+    """
     defaults, checked = entry.defaults, {}
     for key, value in settings.items():
         if key not in defaults:
             raise BadInput(f"{entry.name}: {unknown('setting', key, defaults)}")
-        checked[key] = _as_type_of(defaults[key], value, f"{entry.name}: setting {key!r}")
+        what = f"{entry.name}: setting {key!r}"
+        checked[key] = value = _as_type_of(defaults[key], value, what)
+        if entry.space.get(key, _ANY)[2] == "log":
+            zero = key == "lr" or defaults[key] == 0
+            if not (value > 0 or (zero and value == 0)):
+                bound = "0 or above" if zero else "above 0"
+                raise BadInput(f"{what} must be {bound}, not {value!r}")
     return checked
 
 
@@ -159,9 +176,17 @@ def _as_type_of(default: Any, value: Any, what: str) -> Any:
             return tuple(value)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise BadInput(
-        f"{what} takes {_KINDS.get(kind, kind.__name__)} such as {default!r}, not {value!r}"
-    )
+    example = "" if kind is bool else f" such as {_shown(default)}"
+    wanted = _KINDS.get(kind, kind.__name__) + example
+    raise BadInput(f"{what} takes {wanted}, not {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written in a suite file, with its kind where that does not show."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    kind = {list: "the list ", dict: "the table "}.get(type(value), "")
+    return f"{kind}{value!r}"
 
 
 estimators = Registry("estimator", "zobench.estimators")

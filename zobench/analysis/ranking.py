@@ -26,7 +26,10 @@ class Ranking:
     absent: tuple[str, ...]
 
     def sentence(self) -> str:
-        """The order in words, with intervals."""
+        """The order in words, with intervals.
+
+        The score is the area under the share of targets reached, over log queries.
+        """
         if not self.names:
             return "No ranking: no problem was run by all estimators."
         places = [
@@ -35,7 +38,7 @@ class Ranking:
         ]
         missing = f"; no runs of {', '.join(self.absent)}" if self.absent else ""
         return (
-            "Area under the share of targets reached over log queries (1: all at once, 0: none): "
+            "Score, 0 (no target reached) to 1 (all at once): "
             f"{', '.join(places)}, on {self.problems}/{self.asked} problems{missing}."
         )
 

@@ -57,8 +57,9 @@ def run_table(
     """One row a (run, target of its problem, of the scored kind); skipped runs have none.
 
     Columns: problem, group, dimension, budget, kind, target_index, target, estimator, run_key,
-    instance, repetition, seed, length, success. `length` is in `unit`; an unsuccessful run whose
-    queries are unknown counts with its budget, unknown seconds stay NaN.
+    instance, repetition, seed, length, success, at_start (met before any query). `length` is in
+    `unit`; an unsuccessful run whose queries are unknown counts with its budget, unknown seconds
+    stay NaN.
     Raises BadInput where columns are missing, runs are double, or several suites are mixed.
     """
     check(runs, hits, problems)
@@ -73,7 +74,8 @@ def run_table(
     first = first.agg(hit=(unit, "min"))
     table = made.merge(scored, on="problem").merge(first, on=key, how="left", indicator=True)
     success = (table.pop("_merge") == "both").to_numpy()
-    hit = np.maximum(table.pop("hit").to_numpy(float), SHORTEST[unit])
+    first_hit = table.pop("hit").to_numpy(float)
+    hit = np.maximum(first_hit, SHORTEST[unit])
     spent = table.pop("spent").to_numpy(float)
     spent = np.where(np.isfinite(spent), spent, np.nan)
     if unit == "queries":
@@ -82,7 +84,8 @@ def run_table(
         raise BadInput(f"a run spent a negative number of {unit}")
     instance = pd.Series(pd.to_numeric(table["instance"]))
     table["instance"] = instance.fillna(-1)
-    return table.assign(length=np.where(success, hit, spent), success=success)
+    length = np.where(success, hit, spent)
+    return table.assign(length=length, success=success, at_start=success & (first_hit <= 0))
 
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:

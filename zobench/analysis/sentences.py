@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from zobench.analysis.speedup import ProblemSpeedup, Speedup
+from zobench.analysis.successes import success_test
 
 
 def pair_sentence(
@@ -31,14 +32,15 @@ def pair_sentence(
         )
     elif queries.shown:
         winner, loser = (a, b) if queries.shown > 0 else (b, a)
+        sooner = with_interval(queries, queries.shown)
         said = (
-            f"{winner} reaches {target} {_factor(queries, queries.shown)} sooner than {loser} "
+            f"{winner} reaches {target} {sooner} sooner than {loser} "
             f"in queries{_seconds(seconds, queries.shown, names, scope)}"
         )
     else:
         said = (
             f"No difference shown between {a} and {b} in queries to {target} (speed-up of {a} "
-            f"{_factor(queries)}){_seconds(seconds, 0, names, scope)}"
+            f"{with_interval(queries)}){_seconds(seconds, 0, names, scope)}"
         )
     return said + _others(queries, names) + "." + _left_out(queries, names)
 
@@ -55,7 +57,13 @@ def factor(value: float) -> str:
     return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
-def _factor(speedup: Speedup, side: int = 1) -> str:
+def too_few_to_differ(speedup: Speedup) -> bool:
+    """Would all against none still not differ, on the problems that somebody reached?"""
+    ran = [(p.runs_a, p.runs_b) for p in speedup.problems if p.successes_a + p.successes_b]
+    return success_test((a, a, 0, b) for a, b in ran) > 1 - speedup.level
+
+
+def with_interval(speedup: Speedup, side: int = 1) -> str:
     """The ratio and interval of `a` against `b` (side 1) or of `b` against `a` (side -1)."""
     s = speedup if side > 0 else speedup.mirrored()
     return f"{factor(s.ratio)}x [{factor(s.low)}, {factor(s.high)}]"
@@ -72,15 +80,15 @@ def _seconds(seconds: Speedup, side: int, names: tuple[str, str], scope: str) ->
     if not seconds.count("both"):
         return f", {scope}; seconds were not measured"
     if seconds.shown == side != 0:
-        return f", {_factor(seconds, side)} in seconds, {scope}"
+        return f", {with_interval(seconds, side)} in seconds, {scope}"
     if seconds.shown:
         winner = names[0] if seconds.shown > 0 else names[1]
         but = "but in seconds" if side else "in seconds"
-        return f", {scope}; {but} {winner} is {_factor(seconds, seconds.shown)} sooner"
+        return f", {scope}; {but} {winner} is {with_interval(seconds, seconds.shown)} sooner"
     if not side:
-        return f", nor in seconds ({_factor(seconds)}), {scope}"
+        return f", nor in seconds ({with_interval(seconds)}), {scope}"
     name = names[0] if side > 0 else names[1]
-    none = f"no difference shown in seconds (speed-up of {name} {_factor(seconds, side)})"
+    none = f"no difference shown in seconds (speed-up of {name} {with_interval(seconds, side)})"
     return f", {scope}; {none}"
 
 
@@ -96,7 +104,10 @@ def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str
         return f"Neither {a} nor {b} reached {target} {where} ({runs})."
     said = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
     if speedup.success_p > 1 - speedup.level:
-        return f"{said}: too few successes to tell them apart (p = {speedup.success_p:.2g})."
+        few = "runs" if too_few_to_differ(speedup) else "successes"
+        advice = "; make more repetitions" if few == "runs" else ""
+        p = f"p = {speedup.success_p:.2g}"
+        return f"{said}: too few {few} to tell them apart ({p}){advice}."
     return f"{said}: no factor can be given (successes differ, p = {speedup.success_p:.1g})."
 
 

@@ -28,6 +28,7 @@ from zobench.analysis.successes import success_test
 from zobench.errors import BadInput
 
 Sides = Mapping[str, tuple[RunLengths | None, RunLengths | None]]
+ROUNDING = 1e-9  # equal runs give an interval of [1, 1], up to this
 OUTCOMES = ("both", "only_a", "only_b", "neither", "missing")
 
 
@@ -91,7 +92,7 @@ class Speedup:
     @property
     def shown(self) -> int:
         """1: `a` is shown to be sooner; -1: `b` is; 0: no difference is shown."""
-        return int(self.low > 1) - int(self.high < 1)
+        return int(self.low > 1 + ROUNDING) - int(self.high < 1 - ROUNDING)
 
 
 def speedup(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,8 @@ def summary(
     - runs (made), skipped, coverage (made / asked), statuses ("12 target, 3 budget"), reasons
     - for two targets of the problem, the final one and the hardest that any run reached (of an
       estimator that is not a first-order reference, if there is one): `final_` and `hardest_`
-      target_index, target, successes, queries (the ERT), queries_low, queries_high, seconds (the
-      ERT in seconds), seconds_low, seconds_high
+      target_index, target, successes, at_start (runs that met it before any query), queries (the
+      ERT), queries_low, queries_high, seconds (the ERT in seconds), seconds_low, seconds_high
     - medians over runs: seconds_per_query (all), estimator_seconds_per_query (its own, without the
       objective's), peak_memory in bytes, memory_ratio, final_score, best_score. NaN: not measured.
     """
@@ -49,6 +50,9 @@ def summary(
     values = problems.set_index(["problem", "target_index"])["target"].to_dict()
     facts = ["problem", "group", "dimension", "budget", "kind"]
     described = problems.drop_duplicates("problem")[facts]
+    begun = ["problem", "target_index", "estimator"]
+    sums: Any = tables["queries"].groupby(begun)["at_start"].sum()
+    at_start = sums.to_dict()
     groups = dict(iter(runs.groupby(["problem", "estimator"], sort=False)))
     rows = []
     for values_of in described.itertuples(index=False):
@@ -63,6 +67,7 @@ def summary(
                 index = of.get(problem, NONE)
                 row[f"{which}_target_index"] = np.nan if index == NONE else index
                 row[f"{which}_target"] = values.get((problem, index), np.nan)
+                row[f"{which}_at_start"] = int(at_start.get((problem, index, estimator), 0))
                 for unit in UNITS:
                     sample = lengths[unit].get((problem, index, estimator), NO_RUN)
                     found = ert_interval(sample, level, resamples, seed)

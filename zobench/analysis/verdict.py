@@ -1,8 +1,9 @@
 """The verdict of a comparison: who reaches the targets sooner, by how much, and how sure it is.
 
 Two estimators are compared at the final target of each problem, which was chosen before any run.
-Where a target is missed too often, a second sentence takes the hardest target that both reached in
-at least half of their runs. First-order references are compared, and labelled, but never ranked.
+Where that shows nothing, the hardest target that both reached in at least half of their runs is
+tried, and told of where it says more. First-order references are compared, and labelled, but never
+ranked.
 """
 
 from __future__ import annotations
@@ -10,19 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from zobench.analysis.frames import first_order
 from zobench.analysis.interval import LEVEL, RESAMPLES
+from zobench.analysis.overview import REFERENCE, Pair, overview
 from zobench.analysis.ranking import Ranking, rank
 from zobench.analysis.runlengths import at_targets, run_table
 from zobench.analysis.sentences import pair_sentence
 from zobench.analysis.speedup import Speedup, speedup
 from zobench.analysis.targets import Targets, final_targets, hardest_common
 from zobench.errors import BadInput, unknown
-
-REFERENCE = " (first-order reference, not ranked)"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class PairVerdict:
     lines: tuple[str, ...]
     queries: Speedup
     seconds: Speedup
+    easier: tuple[Speedup, Speedup] | None  # at easier targets, where these say more
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,24 @@ class Comparison:
         final = {p: index for p, index in self.final.items() if p in either}
         queries, seconds = self._speedups(a, b, final, level, resamples, seed)
         lines = [pair_sentence(queries, seconds, names, "the final target")]
-        common = hardest_common(self.queries, a, b)
-        if any(index != final[problem] for problem, index in common.items()):
-            easier = self._speedups(a, b, common, level, resamples, seed)
-            target = "the hardest target that both reach in half their runs"
-            scope = f"on {len(common)}/{len(final)} problems"
-            if not easier[0].too_few:
+        common, easier = hardest_common(self.queries, a, b), None
+        if not queries.shown and any(index != final[p] for p, index in common.items()):
+            found = self._speedups(a, b, common, level, resamples, seed)
+            if found[0].shown or not (queries.count("both") or found[0].too_few):
+                easier = found
+                target = "the hardest target that both reach in half their runs"
+                scope = f"on {len(common)}/{len(final)} problems"
                 lines.append(pair_sentence(*easier, names, target, scope))
-        return PairVerdict(a, b, tuple(lines), queries, seconds)
+        return PairVerdict(a, b, tuple(lines), queries, seconds, easier)
+
+    def at_start(self, names: Sequence[str]) -> list[str]:
+        """A line on problems whose final target runs of `names` met before any query, if any."""
+        table = at_targets(self.queries, self.final)
+        met = table.loc[table["estimator"].isin(names)].groupby("problem", sort=False)["at_start"]
+        found = [f"{p} ({int(n)}/{of} runs)" for p, n, of in zip(*_columns(met)) if n]
+        more = f" and {len(found) - 3} more problems" if len(found) > 3 else ""
+        where = ", ".join(found[:3]) + more
+        return [f"Met at the start, before any query: the final target of {where}."] * bool(found)
 
     def _speedups(
         self, a: str, b: str, targets: Targets, level: float, resamples: int, seed: int
@@ -88,9 +100,19 @@ class Comparison:
         first, second = both
         return first, second
 
+    def is_reference(self, name: str, other: str) -> bool:
+        """Is `name` a first-order reference, and `other` none?"""
+        return self.references[name] and not self.references[other]
+
     def _label(self, name: str, other: str) -> str:
-        alone = self.references[name] and not self.references[other]
-        return name + REFERENCE if alone else name
+        alone = self.is_reference(name, other)
+        return f"{name} ({REFERENCE})" if alone else name
+
+
+def _columns(met: Any) -> tuple[Any, Any, Any]:
+    """Problems, runs that met the target at the start, all runs."""
+    sums = met.sum()
+    return sums.index, sums, met.size()
 
 
 def verdict(
@@ -105,9 +127,10 @@ def verdict(
 ) -> Verdict:
     """Compare `estimators` (all, if not given) in plain words.
 
-    Two: one or two sentences. More: a ranking with intervals, then each against `against`, or
-    against the best ranked; the intervals of these pairs hold together at `level` (Bonferroni,
-    over all pairs where the best was chosen by the data). Raises BadInput for an unknown name.
+    Two: one or two sentences. More: a ranking with intervals, then who is ahead of whom, of
+    `against`, or the best ranked, and each other; the intervals of these pairs hold together at
+    `level` (Bonferroni, over all pairs where the best was chosen by the data). `pairs` have the
+    whole sentences. Raises BadInput for an unknown name.
     """
     comparison = Comparison(runs, hits, problems)
     names = list(dict.fromkeys(estimators or comparison.references))
@@ -119,7 +142,7 @@ def verdict(
     if len(names) == 2:
         a, b = names if against != names[1] else names[::-1]
         one = comparison.pair(a, b, level, resamples, seed)
-        return Verdict(one.lines, None, (one,))
+        return Verdict((*one.lines, *comparison.at_start(names)), None, (one,))
     ranked = [name for name in names if not comparison.references[name]] or names
     ranking = rank(comparison.queries, ranked, level)
     best = against or (ranking.names[0] if ranking.names else names[0])
@@ -130,7 +153,6 @@ def verdict(
     pairs = tuple(
         comparison.pair(best, name, level_each, enough, seed) for name in order if name != best
     )
-    lines = [ranking.sentence(), *(line for pair in pairs for line in pair.lines)]
-    over = f"{count} pairs" + ("" if against else ", since the data chose the best")
-    lines.append(f"The intervals of speed-ups hold together at {level:.0%} (Bonferroni, {over}).")
+    seen = [Pair(p.queries, p.seconds, p.easier, comparison.is_reference(p.b, best)) for p in pairs]
+    lines = [ranking.sentence(), *overview(seen, level), *comparison.at_start(names)]
     return Verdict(tuple(lines), ranking, pairs)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zobench.api.building import check_problems
 from zobench.api.frame import Frame
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
@@ -69,6 +70,7 @@ def make_runs(request: Request, show: Show | None = None) -> Results:
     """
     if not request.estimators:
         raise BadInput("name at least one estimator; `zobench list estimators` shows them")
+    check_jobs(request.jobs)
     suite = load(request.suite).pick(request.problems)
     specs = plan(
         suite,
@@ -81,9 +83,19 @@ def make_runs(request: Request, show: Show | None = None) -> Results:
         baselines_folder=request.baselines,
     )
     folder = request.folder(suite)
+    if request.fresh or not _all_made(specs, folder):
+        check_problems(request.suite, specs)
     notes = _set_aside(folder) if request.fresh else []
     counts = make(specs, folder, request.jobs, show)
     return read(specs, folder, counts, notes)
+
+
+def check_jobs(jobs: int) -> None:
+    """Raises BadInput for a number of jobs that cannot be."""
+    if jobs < 0:
+        raise BadInput(
+            f"jobs is a number of runs at the same time, or 0 for one a core, not {jobs}"
+        )
 
 
 def make(
@@ -127,6 +139,16 @@ def read(
         problems[[pair in asked for pair in pairs]].reset_index(drop=True),
         notes,
     )
+
+
+def _all_made(specs: Sequence[RunSpec], folder: Path) -> bool:
+    from zobench.harness.store import FILE, Store
+
+    if not (folder / FILE).is_file():
+        return False
+    keys = {spec.key for spec in specs}
+    with Store.open(folder, write=False) as store:
+        return store.done(keys) == keys
 
 
 def _set_aside(folder: Path) -> list[str]:

@@ -14,7 +14,10 @@ def tune(
     estimators: Estimators,
     suite: Suite = "quick",
     trials: Annotated[
-        int, typer.Option("--trials", "-n", metavar="N", help="Settings to try, for each.")
+        int,
+        typer.Option(
+            "--trials", "-n", metavar="N", help="Settings to try, of each estimator on each group."
+        ),
     ] = 20,
     repetitions: Annotated[
         int,
@@ -42,16 +45,18 @@ def tune(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace settings found another way.")
+        bool, typer.Option("--force", help="Replace settings that another search found.")
     ] = False,
 ) -> None:
     """Search better settings, with as many trials for every estimator.
 
     Every group of problems is tuned on its own, on repetitions from 1000 on, whose seeds and
-    instances no comparison uses. Trial 0 is the defaults; half of the trials are spread over the
-    whole space, the others about the best of these. The file baselines/SUITE/ESTIMATOR.toml
-    keeps the settings that compare and run take, and the record of every trial. After Ctrl-C the
-    same command goes on. NAME:setting=value keeps that setting fixed.
+    instances no comparison uses. Round 1 takes half of the trials: the defaults, then settings
+    spread over the whole space. Round 2 takes the others, about the best of round 1.
+
+    The settings that score best go to baselines/SUITE/ESTIMATOR.toml, from where compare and run
+    take them, with the record of every trial. After Ctrl-C the same command goes on.
+    NAME:setting=value keeps that setting fixed.
 
     \b
     zobench tune mezo mezo-bcd --suite quick

@@ -8,13 +8,31 @@ from typing import Protocol
 
 from zobench.core.directions import Array, Recipe
 from zobench.core.params import Params
-from zobench.core.schedules import Value, at
+from zobench.core.schedules import Value, above_zero, at, below_one, not_negative
+
+RANGES = {  # of every rule's settings; lr = 0 stands still, which shows drift
+    "lr": not_negative,
+    "weight_decay": not_negative,
+    "beta": below_one,
+    "b1": below_one,
+    "b2": below_one,
+    "horizon": above_zero,
+}
 
 
 class Rule(Protocol):
     """How a gradient estimate becomes a move at step t."""
 
     def apply(self, params: Params, gradient: Recipe, t: int) -> None: ...
+
+
+class _Checked:
+    """A rule that raises BadInput for a setting that cannot be, when it is made."""
+
+    def __post_init__(self) -> None:
+        for name, check in RANGES.items():
+            if hasattr(self, name):
+                check(name, getattr(self, name))
 
 
 def decay(params: Params, gradient: Recipe, factor: float) -> None:
@@ -24,7 +42,7 @@ def decay(params: Params, gradient: Recipe, factor: float) -> None:
 
 
 @dataclass
-class SGD:
+class SGD(_Checked):
     """x <- x - lr g - lr wd x. Linear in the recipe, so it merges with the pending restore."""
 
     lr: Value
@@ -39,7 +57,7 @@ class SGD:
 
 
 @dataclass
-class Momentum:
+class Momentum(_Checked):
     """m <- beta m + g, x <- x - lr m (heavy ball), with m stored: one array a block."""
 
     lr: Value
@@ -59,7 +77,7 @@ class Momentum:
 
 
 @dataclass
-class ReplayedMomentum:
+class ReplayedMomentum(_Checked):
     """The same m, never stored: the last `horizon` recipes are replayed from their scalars.
 
     m_t = sum_{j < horizon} beta^j g_{t-j}: a truncation of weight beta^horizon, at the price of
@@ -82,7 +100,7 @@ class ReplayedMomentum:
 
 
 @dataclass
-class Sign:
+class Sign(_Checked):
     """x <- x - lr sign(g), entry by entry (signSGD; Liu et al., ICLR 2019)."""
 
     lr: Value
@@ -95,7 +113,7 @@ class Sign:
 
 
 @dataclass
-class Normalised:
+class Normalised(_Checked):
     """x <- x - lr g / |g|: a step of length lr, whatever the slope. No step where g = 0."""
 
     lr: Value
@@ -107,7 +125,7 @@ class Normalised:
 
 
 @dataclass
-class Adam:
+class Adam(_Checked):
     """Adam on the estimate (Kingma & Ba, 2015); `amsgrad` keeps the largest second moment.
 
     Blocks that a gradient does not touch keep their moments, and count steps of their own, so

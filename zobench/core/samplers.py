@@ -87,6 +87,11 @@ class LowRankSampler:
     rank: int
     refresh: int
 
+    def __post_init__(self) -> None:
+        for name in ("rank", "refresh"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is a number of at least 1, not {getattr(self, name)}")
+
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
         if t == 0 and not any(len(b.shape) == 2 and min(b.shape) > 1 for b in params.blocks):
             raise Unsuitable("needs a matrix block: on vectors it would be plain Gaussian")
@@ -99,6 +104,9 @@ class Sparse:
 
     keep: float
     refresh: int = 1
+
+    def __post_init__(self) -> None:
+        _share(self.keep)
 
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
         return RandomMask(Noise(seed), fold(base, _MASKS, t // self.refresh), self.keep)
@@ -116,12 +124,20 @@ class SmallWeights:
     refresh: int = 0
     bits: list[np.ndarray] = field(default_factory=list, repr=False)
 
+    def __post_init__(self) -> None:
+        _share(self.keep)
+
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
         if not self.bits or (self.refresh and t % self.refresh == 0 and t != self._drawn):
             flat, self._drawn = np.abs(params.flat()), t
             parts = [flat[b.start : b.start + b.size] for b in params.blocks]
             self.bits = [np.packbits(_smallest(part, self.keep)) for part in parts]
         return FixedMask(Noise(seed), self.bits)
+
+
+def _share(keep: float) -> None:
+    if not 0 < keep <= 1:
+        raise BadInput(f"keep is a share in (0, 1], not {keep}")
 
 
 def _smallest(part: np.ndarray, keep: float) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from zobench.errors import BadInput
+
 Schedule = Callable[[int], float]  # step t = 0, 1, ... -> value
 Value = float | Schedule
 
@@ -13,8 +15,27 @@ def at(value: Value, t: int) -> float:
     return value(t) if callable(value) else value
 
 
+def above_zero(name: str, value: Value) -> None:
+    """Raises BadInput for a number that is not above 0; a schedule is taken as it is."""
+    if not callable(value) and not value > 0:
+        raise BadInput(f"{name} must be above 0, not {value}")
+
+
+def not_negative(name: str, value: Value) -> None:
+    """Raises BadInput for a number below 0; a schedule is taken as it is."""
+    if not callable(value) and not value >= 0:
+        raise BadInput(f"{name} must be 0 or above, not {value}")
+
+
+def below_one(name: str, value: float) -> None:
+    """Raises BadInput for a number outside [0, 1): the weight of what is remembered."""
+    if not 0 <= value < 1:
+        raise BadInput(f"{name} must be 0 or above and below 1, not {value}")
+
+
 def power(start: float, exponent: float, offset: float = 0.0) -> Schedule:
     """start * ((1 + offset) / (t + 1 + offset))^exponent: Spall's gains, `start` at t = 0."""
+    not_negative("offset", offset)
     return lambda t: start * ((1 + offset) / (t + 1 + offset)) ** exponent
 
 

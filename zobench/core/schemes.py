@@ -13,7 +13,7 @@ import numpy as np
 
 from zobench.core.directions import Direction, Probe, Recipe
 from zobench.core.params import Params
-from zobench.core.schedules import Value, at
+from zobench.core.schedules import Value, above_zero, at, not_negative
 from zobench.errors import BadInput
 
 Evaluate = Callable[[Sequence[Probe]], Sequence[float]]  # one call is one draw of the noise
@@ -38,6 +38,8 @@ class _Averaged:
     clip: float = float("inf")
 
     def __post_init__(self) -> None:
+        above_zero("eps", self.eps)
+        not_negative("clip", self.clip)
         if self.combine not in COMBINERS:
             raise BadInput(f"combine is one of {', '.join(COMBINERS)}, not {self.combine!r}")
         if self.n < 0:
@@ -102,6 +104,9 @@ class OnePoint:
     baseline: bool = False
     mean: float = field(default=0.0, repr=False)
 
+    def __post_init__(self) -> None:
+        above_zero("eps", self.eps)
+
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
         eps, direction = at(self.eps, t), draw()
         loss = evaluate([(eps, direction)])[0]
@@ -122,6 +127,9 @@ class ResidualOnePoint:
 
     eps: Value
     previous: float | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        above_zero("eps", self.eps)
 
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
         eps, direction = at(self.eps, t), draw()
@@ -144,6 +152,7 @@ class TopPairs:
     keep: int
 
     def __post_init__(self) -> None:
+        above_zero("eps", self.eps)
         if not 1 <= self.keep <= self.n:
             raise BadInput(f"keep must be between 1 and n = {self.n}, not {self.keep}")
 

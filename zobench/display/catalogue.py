@@ -31,8 +31,8 @@ def catalogue(kind: str = "", name: str = "") -> str:
     for each in (kind,) if kind else KINDS:
         if kind or name in _summaries(each) or ".py:" in name:
             return _suite(name) if each == "suites" else _page(REGISTRIES[each], name)
-    every = [n for k in KINDS for n in _summaries(k)]
-    raise BadInput(str(unknown("kind, estimator, objective or suite", name, [*KINDS, *every])))
+    every = dict.fromkeys([*KINDS, *(n for k in KINDS for n in _summaries(k))])  # bbob: both
+    raise unknown("kind, estimator, objective or suite", name, every)
 
 
 def _summaries(kind: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from zobench.api.comparison import Comparison, comparison
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
 from zobench.display import text
-from zobench.display.picture import save_picture
+from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
@@ -21,6 +21,8 @@ MANY = 8  # problems; with more, only the means of groups are shown unless asked
 
 def show_comparison(request: Request, every: bool, picture: Path | None = None) -> int:
     """Make the runs, print what came of them, also as an SVG `picture`; the exit status."""
+    if picture:
+        check_picture(picture)
     found = comparison(request, shown)
     lines = [*_head(found.results), ""]
     problems = list(dict.fromkeys(found.summary["problem"]))

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from zobench.errors import BadInput
+
+
+def check_picture(path: Path) -> None:
+    """Raises BadInput, before any run, for a file that `save_picture` could not write."""
+    target = path if path.exists() else path.parent
+    if path.suffix.lower() != ".svg":
+        fault = f"it is written as SVG: take {path.with_suffix('.svg').name!r}"
+    elif path.is_dir():
+        fault = "that is a folder"
+    elif not path.parent.is_dir():
+        fault = f"there is no folder {str(path.parent)!r}"
+    elif not os.access(target, os.W_OK):
+        fault = f"{str(target)!r} may not be written"
+    else:
+        return
+    raise BadInput(f"cannot write the picture {str(path)!r}: {fault}")
 
 
 def save_picture(lines: Sequence[str], path: Path, title: str) -> None:

@@ -26,7 +26,10 @@ def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
     )
     if easier:
         line += f" (none reaches the final one, {text.number(facts['final_target'])})"
-    first, *rest = text.wrapped(f"{line}, within {facts['budget']:,} queries")
+    line += f", within {facts['budget']:,} queries"
+    if met := int(rows[f"{which}_at_start"].sum()):
+        line += f"; met at the start, before any query, by {met} of {int(rows['runs'].sum())} runs"
+    first, *rest = text.wrapped(line)
     yield first.replace(title, text.bold(title))
     yield from rest
     reach, cost, score = _reach(rows, which), _cost(rows), _score(rows)
@@ -52,6 +55,9 @@ def _reach(rows: Frame, which: str) -> Columns:
         found["reached"].append(hit if row["runs"] else "skipped")
         for head, unit, show in (("queries", "queries", _queries), ("time", "seconds", _seconds)):
             name = f"{which}_{unit}"
+            if 0 < row["runs"] == row[f"{which}_at_start"]:
+                found[head].append("at start")
+                continue
             found[head].append(show(row[name], row[f"{name}_low"], row[f"{name}_high"]))
     return found
 

@@ -22,8 +22,13 @@ SHOWN = 6  # current runs that have a line of their own
 
 
 @contextmanager
-def shown(specs: Sequence[RunSpec], done: set[str]) -> Iterator[Callable[[Event], None]]:
-    """Show the making of `specs`, of which those with a key in `done` are made already."""
+def shown(
+    specs: Sequence[RunSpec], done: set[str], title: str = ""
+) -> Iterator[Callable[[Event], None]]:
+    """Show the making of `specs`, of which those with a key in `done` are made already.
+
+    `title` says which runs they are, where a command makes runs in several goes.
+    """
     unique = {spec.key: spec for spec in specs}
     eta = Eta(list(unique.values()))
     for key in done & set(unique):
@@ -32,19 +37,19 @@ def shown(specs: Sequence[RunSpec], done: set[str]) -> Iterator[Callable[[Event]
         from rich.console import Console
         from rich.live import Live
 
-        bar = Bar(eta, len(unique), len(done))
+        bar = Bar(eta, len(unique), len(done), title)
         console = Console(stderr=True)
         with Live(get_renderable=bar.render, console=console, transient=True):
             yield bar.on_event
     else:
-        yield Lines(eta, list(unique.values()), done).on_event
+        yield Lines(eta, list(unique.values()), done, title).on_event
 
 
 class Bar:
     """Runs done, time left, and the runs in progress with their queries."""
 
-    def __init__(self, eta: Eta, total: int, made: int) -> None:
-        self.eta, self.total, self.made = eta, total, made
+    def __init__(self, eta: Eta, total: int, made: int, title: str = "") -> None:
+        self.eta, self.total, self.made, self.title = eta, total, made, title
         self.current: dict[str, Event] = {}
         self.failures = 0
         self.last_failure = ""
@@ -75,7 +80,7 @@ class Bar:
             f"{clock(self.eta.elapsed)} so far",
             left(self.eta),
         )
-        lines: list[RenderableType] = [head]
+        lines: list[RenderableType] = [Text(self.title), head] if self.title else [head]
         for event in list(self.current.values())[:SHOWN]:
             budget = event.spec.problem.budget
             best = f", best {text.number(event.best)}" if event.best == event.best else ""
@@ -92,8 +97,8 @@ class Bar:
 class Lines:
     """Lines on stderr: one for each cell that is done, or, of many cells, one now and then."""
 
-    def __init__(self, eta: Eta, specs: Sequence[RunSpec], done: set[str]) -> None:
-        self.eta = eta
+    def __init__(self, eta: Eta, specs: Sequence[RunSpec], done: set[str], title: str = "") -> None:
+        self.eta, self.title = eta, f"{title}: " if title else ""
         self.waiting: dict[tuple[str, str], set[str]] = {}
         for spec in specs:
             if spec.key not in done:
@@ -126,7 +131,7 @@ class Lines:
         left = (
             f"took {clock(self.eta.elapsed)}" if last else f"about {clock(self.eta.remaining)} left"
         )
-        line = f"[{event.made}/{event.total}]{where} {', '.join(words)} ({left})"
+        line = f"[{self.title}{event.made}/{event.total}]{where} {', '.join(words)} ({left})"
         print(line, file=sys.stderr, flush=True)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import typer
 
-from zobench.api.making import make
+from zobench.api.building import check_problems
+from zobench.api.making import check_jobs, make
 from zobench.display import text
 from zobench.display.progress import shown
+from zobench.harness.plan import RunSpec
 from zobench.harness.suite import load
-from zobench.tune.tuning import Tuned, searches, tune
+from zobench.tune.search import FIRST, Tuned
+from zobench.tune.tuning import searches, tune
 
 
 def show_tuning(
@@ -44,13 +48,20 @@ def show_tuning(
     )
     folder = results or Path("results") / f"tune-{suite.name}"
     per_trial = sum(len(search.runs) // len(search.settings) for search in found)
-    typer.echo(
-        f"{len(found)} searches of {trials} trials, {per_trial * trials:,} runs in two rounds; "
-        f"repetitions from {found[0].runs[0].repetition} on, which are never scored"
+    line = (
+        f"{len(found)} search{'es' * (len(found) > 1)} of {trials} trials, "
+        f"{per_trial * trials:,} runs in all, a group at a time: round 1 over the whole space, "
+        f"round 2 about its best; repetitions from {FIRST} on, which no comparison uses"
     )
+    typer.echo("\n".join(text.wrapped(line)))
+    check_jobs(jobs)
+    check_problems(suite_name, [spec for search in found for spec in search.runs])
     chosen: list[Tuned] = []
-    for tuned in tune(found, lambda: Store.open(folder, write=False),
-                      lambda specs: make(specs, folder, jobs, shown)):  # fmt: skip
+
+    def run(specs: list[RunSpec], title: str) -> None:
+        make(specs, folder, jobs, partial(shown, title=title))
+
+    for tuned in tune(found, lambda: Store.open(folder, write=False), run):
         chosen.append(tuned)
     rows = [
         [

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zobench.core.ask_tell import Adapted, AskTell
+from zobench.errors import BadInput
 from zobench.registry import estimators
 
 
@@ -67,4 +68,6 @@ def cma_es(sigma: float = 0.5, growth: float = 2.0, diagonal: str = "auto") -> A
     best sample. Queries a step: 4 + 3 ln d. Memory: d^2 numbers, or the population when diagonal.
     Deviation: a restart begins at x0 + sigma z, as the objectives here have no box to draw from.
     """
+    if growth < 1:
+        raise BadInput(f"growth is a factor of at least 1, not {growth}")
     return Adapted(lambda x0, seed: CMA(x0, seed, sigma, growth, diagonal))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
-from zobench.core.schemes import Evaluate
+from zobench.core.schemes import Evaluate, at_least_one
 from zobench.core.seeds import fold
 from zobench.registry import estimators
 
@@ -46,4 +46,4 @@ def random_search(sigma: float = 1.0, n: int = 16) -> RandomSearch:
     Queries a step: n (x itself is not asked again: its loss is remembered, so under noise a lucky
     loss stays). Memory: the weights. Deviation: the paper draws one sample a step.
     """
-    return RandomSearch(sigma, n)
+    return RandomSearch(sigma, at_least_one(n))

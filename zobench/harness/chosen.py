@@ -87,12 +87,20 @@ def settled(
     baselines: bool = True,
     folder: Path | None = None,
 ) -> EstimatorSpec:
-    """All settings: the user's, else the baseline's, else the default."""
-    defaults = estimators[spec.name].defaults
+    """All settings: the user's, else the baseline's, else the default.
+
+    The estimator is built once with them: raises BadInput, before any run, for settings that
+    cannot be. Any other fault is the run's to report: a package that is missing here, say.
+    """
+    entry = estimators[spec.name]
+    defaults = entry.defaults
     tuned = baseline_settings(suite, spec.name, group, folder) if baselines else {}
     origin = dict.fromkeys(defaults, "default") | dict.fromkeys(tuned, "baseline")
-    return replace(
-        spec,
-        settings=defaults | tuned | spec.settings,
-        settings_from=origin | spec.settings_from,
-    )
+    settings = defaults | tuned | spec.settings
+    try:
+        entry.build(settings)
+    except BadInput:
+        raise
+    except Exception:
+        pass
+    return replace(spec, settings=settings, settings_from=origin | spec.settings_from)

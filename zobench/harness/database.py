@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -50,6 +51,18 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
         db.close()
         raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")
     return db
+
+
+def fold_in(db: sqlite3.Connection) -> None:
+    """Put what the side files hold (-wal, -shm) into the results file, before it is closed.
+
+    The next reader then makes no side files either, which it would have to leave behind. Where
+    another process still reads, nothing is done: the side files are complete, and a later writer
+    folds them in.
+    """
+    with suppress(sqlite3.OperationalError):
+        db.execute("PRAGMA busy_timeout = 100")  # milliseconds
+        db.execute("PRAGMA journal_mode = DELETE")
 
 
 def _open_to_write(file: Path) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.harness import tables
-from zobench.harness.database import FILE, connect, take_lock
+from zobench.harness.database import FILE, connect, fold_in, take_lock
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult, plain
 from zobench.harness.schema import RUN_COLUMNS
@@ -113,10 +113,13 @@ class Store:
         return tables.specs(self.db)
 
     def close(self) -> None:
-        """Close the file and let another process write."""
+        """Close the file, alone in its folder, and let another process write."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            fold_in(self.db)
         self.db.close()
-        if self._lock is not None:
-            self._lock.close()
+        if lock is not None:
+            lock.close()
 
     def __enter__(self) -> Store:
         return self

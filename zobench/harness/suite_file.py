@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,31 @@ def read_suite(path: Path) -> Suite:
         raise file.bad("the suite has no [[problem]]")
     words = {k: file.typed(top.get(k, ""), "text", k) for k in ("name", "version", "description")}
     return Suite(**words, problems=tuple(problems))
+
+
+def unbuilt(path: Path, problem: ProblemSpec, instance: int | None, fault: str) -> BadInput:
+    """The error for a problem that its objective refuses: at the setting that `fault` is about.
+
+    That is the one it names, or else one whose value it tells; the line is the problem's if none.
+    """
+    file = TomlFile(path)
+    settings = problem.settings | ({} if instance is None else {"instance": instance})
+    for index, table in enumerate(file.data["problem"]):
+        if problem.id in (each.id for each in _expand(file, table, index)):
+            at = ("problem", index)
+            places: dict[str, tuple[str | int, ...]] = {
+                key: (*at, part, key)
+                for part in ("settings", "expand")
+                for key in table.get(part, ())
+            }
+            if instance is not None:
+                places["instance"] = (*at, "instances") if "instances" in table else ("instances",)
+            words = set(re.findall(r"[\w.+-]*\w", fault))
+            named = [*(k for k in places if words & {k, f"{k}s"}),
+                     *(k for k in places if str(settings.get(k)) in words)]  # fmt: skip
+            place = places[named[0]] if named else at
+            return file.bad(f"problem {problem.id!r}: {fault}", *place)
+    return BadInput(f"{path}: problem {problem.id!r}: {fault}")
 
 
 def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSpec]:

@@ -2,103 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zobench
 from zobench.api.frame import Frame
 from zobench.errors import BadInput, unknown
-from zobench.harness.chosen import EstimatorSpec, baseline_file, identity, parse_estimator
-from zobench.harness.plan import RunSpec, plan
+from zobench.harness.chosen import baseline_file, identity, parse_estimator
+from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
 from zobench.tune import record
 from zobench.tune.score import DEFINITION, trial_scores
-from zobench.tune.space import narrowed, trials
+from zobench.tune.search import FIRST, Search, Tuned
+from zobench.tune.space import trials
 
 if TYPE_CHECKING:
     from zobench.harness.store import Store
 
-FIRST = 1000  # the number of the first repetition: its seeds and instances are never scored
+ROUNDS = 2
 HEAD = """Tuned settings, written by `zobench tune`; `record` says how they were found.
 Compare and run take them where the command line gives no other."""
 
-
-@dataclass(frozen=True)
-class Search:
-    """The trials of one estimator on one group of problems."""
-
-    estimator: EstimatorSpec
-    suite: Suite  # the problems of the group
-    group: str
-    trials: int  # over both rounds
-    repetitions: int
-    budget: int | None
-    file: Path
-    settings: list[dict[str, Any]]  # so far
-
-    def name(self, trial: int) -> str:
-        return f"{self.estimator.display} #{trial}"
-
-    @cached_property
-    def runs(self) -> list[RunSpec]:
-        """The runs of the trials so far."""
-        named = [
-            replace(
-                self.estimator,
-                display=self.name(trial),
-                settings=settings,
-                settings_from=dict.fromkeys(settings, "user"),
-            )
-            for trial, settings in enumerate(self.settings)
-        ]
-        listed = range(FIRST, FIRST + self.repetitions)
-        return plan(self.suite, named, repetitions=listed, budget=self.budget, baselines=False)
-
-    @property
-    def seed(self) -> tuple[str, ...]:
-        return self.suite.name, self.group, identity(self.estimator.name)
-
-    def narrowed(self, best: int) -> Search:
-        """With the second round's trials, about the best of the first."""
-        entry, left = estimators[self.estimator.name], self.trials - len(self.settings)
-        fixed = self.estimator.settings
-        found = narrowed(entry, self.settings[best], left, fixed, *self.seed)
-        return replace(self, settings=self.settings + found)
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """The outcome: trial 0 is the defaults."""
-
-    search: Search
-    chosen: int
-    scores: tuple[float, ...]  # of each trial, in [0, 1]
-    failed: int  # runs that failed, over all trials
-    skipped: str = ""  # why nothing could be run; then nothing is written
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {} if self.skipped else self.search.settings[self.chosen]
-
-    @property
-    def at_edge(self) -> list[str]:
-        """Settings chosen in the outer twentieth of their span: the span may be too narrow."""
-        edge = []
-        for key, (low, high, scale) in estimators[self.search.estimator.name].space.items():
-            value = self.settings.get(key)
-            if value is None or key in self.search.estimator.settings:
-                continue
-            if scale == "log":
-                low, high, value = math.log(low), math.log(high), math.log(value)
-            if not 0.05 <= (value - low) / (high - low) <= 0.95:
-                edge.append(key)
-        return edge
+Run = Callable[[list[RunSpec], str], object]  # makes runs; the text says which, for the user
 
 
 def searches(
@@ -148,7 +77,7 @@ def searches(
 def tune(
     found: Sequence[Search],
     results: Callable[[], Store],
-    run: Callable[[list[RunSpec]], object],
+    run: Run,
 ) -> Iterator[Tuned]:
     """Make the runs of each group with `run`, read them from `results`, choose, write the files.
 
@@ -156,21 +85,25 @@ def tune(
     Yields what was chosen.
     """
     for group in dict.fromkeys(search.group for search in found):
-        first = _round([search for search in found if search.group == group], results, run)
+        of_group = [search for search in found if search.group == group]
+        first = _round(of_group, 0, results, run, f"{group}, round 1 of {ROUNDS}")
         second = [t.search.narrowed(t.chosen) for t in first if not t.skipped]
-        for tuned in _round(second, results, run):
+        made = len(of_group[0].settings)
+        for tuned in _round(second, made, results, run, f"{group}, round 2 of {ROUNDS}"):
             _write(tuned)
             yield tuned
         yield from (tuned for tuned in first if tuned.skipped)
 
 
 def _round(
-    searches: list[Search], results: Callable[[], Store], run: Callable[[list[RunSpec]], object]
+    searches: list[Search], made: int, results: Callable[[], Store], run: Run, title: str
 ) -> list[Tuned]:
+    """Make the runs of all trials but the first `made`, and choose among all trials."""
     if not searches:
         return []
-    turns = zip(*(_by_turn(search) for search in searches))
-    run([spec for turn in turns for specs in turn for spec in specs])
+    turns = zip(*(_by_turn(search)[made:] for search in searches))
+    if specs := [spec for turn in turns for specs in turn for spec in specs]:
+        run(specs, title)
     with results() as store:
         frames = store.runs(), store.hits(), store.traces(), store.problems()
     return [_choose(search, *frames) for search in searches]

@@ -5,12 +5,14 @@
 Element e of a stream depends on (law, seed, block, stream, e) alone: not on slices, order, threads
 or device, and no global generator is touched. `layout` has the definition, `reference` a readable
 version. Importing this module loads neither numba (0.5 s) nor torch; the first use loads numba,
-and compiles the kernels once per installation (some seconds).
+and compiles the kernels once per installation (some seconds). The first CUDA tensor loads Triton.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -23,7 +25,8 @@ from zobench.errors import BadInput, unknown
 # Streams: the uses of one (seed, block), disjoint from each other.
 DIRECTION, FACTOR_U, FACTOR_V, MASK, ROUNDING = range(5)
 
-Terms = Sequence[tuple[float, int]]  # (scale, seed)
+# (scale, seed): numbers, or 0-d tensors that hold them on the device of `out`
+Terms = Sequence[tuple[Any, Any]]
 # backend(out, terms, law, block, stream, start, stochastic_seed) does what `accumulate` says
 Backend = Callable[[Any, Terms, str, int, int, int, int | None], None]
 
@@ -38,7 +41,7 @@ def register_backend(device_type: str, backend: Backend) -> None:
 
 def serves(device_type: str) -> bool:
     """Can noise be added to tensors of this kind of device where they are?"""
-    return device_type == "cpu" or device_type in _backends
+    return device_type == "cpu" or device_type in _backends or _triton_serves(device_type)
 
 
 def accumulate(
@@ -58,21 +61,20 @@ def accumulate(
     and rounded once, to nearest or, given `stochastic_seed`, stochastically: the expected result
     is the exact sum). Sums in float32 and float64 are rounded once per term, so that several terms
     give the bits of one call for each. `seed` in [0, 2^63), `block` and `stream` in [0, 2^32).
-    `threads` shares out large blocks; bits do not depend on it.
+    `threads` shares out large blocks of the CPU; bits do not depend on it.
+
+    Scales and seeds may be 0-d tensors (floating point; int64, taken as in range). Where they lie
+    on the CUDA device of `out` they are read there, and the host does not wait for them.
 
     Raises BadInput for an unknown law, a number out of range, an `out` of another kind, and a
     device without a backend.
     """
     code = _checked(law, block, stream, start)
-    for _, seed in terms:
-        if seed >> 63:
-            raise _bad_seed(seed)
+    _check_seeds(terms, stochastic_seed)
     if not terms:
         return
-    if stochastic_seed is not None and stochastic_seed >> 63:
-        raise _bad_seed(stochastic_seed)
     if isinstance(out, np.ndarray):
-        _arrays().accumulate(out, terms, code, block, stream, start, threads)
+        _module("arrays").accumulate(out, _numbers(terms), code, block, stream, start, threads)
         return
     device = getattr(getattr(out, "device", None), "type", None)
     if device is None:
@@ -81,10 +83,43 @@ def accumulate(
         _backends[device](out, terms, law, block, stream, start, stochastic_seed)
     elif device == "cpu":
         rounding = None if stochastic_seed is None else (stochastic_seed, ROUNDING)
-        _tensors().accumulate(out, terms, code, block, stream, start, threads, rounding)
+        _module("tensors").accumulate(
+            out, _numbers(terms), code, block, stream, start, threads, rounding
+        )
+    elif _triton_serves(device):
+        _module("cuda").accumulate(out, terms, law, block, stream, start, stochastic_seed)
     else:
-        known = ", ".join(sorted({"cpu", *_backends}))
+        known = ", ".join(sorted({"cpu", *_backends, *["cuda"] * _triton_serves("cuda")}))
         raise BadInput(f"no noise on device {device!r}; there is noise on: {known}")
+
+
+def accumulate_blocks(
+    outs: Sequence[Any],
+    blocks: Sequence[int],
+    terms: Terms,
+    law: str,
+    *,
+    stream: int = DIRECTION,
+    threads: int = 1,
+    stochastic_seed: int | None = None,
+) -> None:
+    """`accumulate(outs[i], terms, law, blocks[i])` for all i; CUDA tensors of a type in one launch.
+
+    Raises BadInput as `accumulate` does, and for unequal numbers of outs and blocks.
+    """
+    if len(outs) != len(blocks):
+        raise BadInput(f"noise: {len(outs)} outs and {len(blocks)} blocks; equally many are needed")
+    _check_seeds(terms, stochastic_seed)
+    together: list[tuple[Any, int]] = []
+    for out, block in zip(outs, blocks):
+        device = getattr(getattr(out, "device", None), "type", None)
+        if device == "cuda" and device not in _backends and _triton_serves(device):
+            _checked(law, block, stream, 0)
+            together.append((out, block))
+        else:
+            accumulate(out, terms, law, block, stream, 0, threads, stochastic_seed)
+    if together:
+        _module("cuda").accumulate_blocks(*zip(*together), terms, law, stream, stochastic_seed)
 
 
 def rows(
@@ -106,12 +141,12 @@ def rows(
     for seed in seeds:
         if seed >> 63:
             raise _bad_seed(seed)
-    _arrays().rows(points, scales, code, seeds, block, stream, start)
+    _module("arrays").rows(points, scales, code, seeds, block, stream, start)
 
 
 def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: int) -> None:
     """`accumulate` of one direction into a float64 vector, unchecked: one microsecond a call."""
-    _kernels().accumulate(out, scale, _code[law], seed, block, DIRECTION, 0)
+    _module("cpu").accumulate(out, scale, _code[law], seed, block, DIRECTION, 0)
 
 
 def pair(
@@ -121,7 +156,7 @@ def pair(
 
     `points`: float64, shape (2, d), contiguous; `x`: float64, shape (d,).
     """
-    _kernels().pair(points, x, *scales, _code[law], seed, 0, DIRECTION, 0)
+    _module("cpu").pair(points, x, *scales, _code[law], seed, 0, DIRECTION, 0)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:
@@ -145,26 +180,41 @@ def _checked(law: str, block: int, stream: int, start: int) -> int:
     return _code[law]
 
 
+def _check_seeds(terms: Terms, stochastic_seed: int | None) -> None:
+    for _, seed in terms:
+        if not _is_tensor(seed) and seed >> 63:  # to look at a tensor's would be to wait
+            raise _bad_seed(seed)
+    if stochastic_seed is not None and stochastic_seed >> 63:
+        raise _bad_seed(stochastic_seed)
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "data_ptr")  # NumPy's numbers have a device too
+
+
+def _numbers(terms: Terms) -> Terms:
+    """The terms with tensors read, for kernels of the CPU."""
+    if not any(_is_tensor(value) for term in terms for value in term):
+        return terms
+    read = [(float(scale), int(seed)) for scale, seed in terms]
+    _check_seeds(read, None)
+    return read
+
+
 def _bad_seed(seed: int) -> BadInput:
     return BadInput(f"noise: seed {seed} is not in [0, 2^63)")
 
 
 @functools.cache
-def _kernels() -> ModuleType:
-    from zobench.core.noise import cpu
+def _module(name: str) -> ModuleType:
+    """A module beside this one, loaded at its first use."""
+    return importlib.import_module(f"zobench.core.noise.{name}")
 
-    return cpu
 
-
-@functools.cache
-def _arrays() -> ModuleType:
-    from zobench.core.noise import arrays
-
-    return arrays
+def _triton_serves(device_type: str) -> bool:
+    return device_type == "cuda" and _has_triton()
 
 
 @functools.cache
-def _tensors() -> ModuleType:
-    from zobench.core.noise import tensors
-
-    return tensors
+def _has_triton() -> bool:
+    return importlib.util.find_spec("triton") is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from zobench.errors import BadInput, unknown
 from zobench.objectives.llm.hub import one_line
-from zobench.objectives.llm.tasks import SIZES, Row, Task
+from zobench.objectives.llm.tasks import GENERATED, SIZES, Row, Task
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def glue(
     Raises BadInput, naming the file, for missing files, wrong columns or labels, too few rows.
     """
     if name not in _SOURCES:
-        raise unknown("GLUE task", name, _SOURCES)
+        raise unknown("task", name, (*GENERATED, *_SOURCES))
     source, (train, dev, test) = _SOURCES[name], sizes
     if folder is None:
         where = f"{HUB} {name}"

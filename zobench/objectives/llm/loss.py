@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from zobench.core.scratch import rows
 from zobench.objectives.llm.batches import EVALUATED, Batch, Split, batches
 from zobench.objectives.llm.forward import hidden, logits
 from zobench.objectives.llm.words import word_scores
@@ -45,6 +44,8 @@ def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     words, head = batch.words.ids[:, 0], plain_head(model)
     if head is None:
         return logits(model, batch.ids, batch.mask, batch.positions, 1)[:, -1, words].float()
+    from zobench.core.scratch import rows  # it loads torch
+
     last = hidden(model, batch.ids, batch.mask, batch.positions)[:, -1]
     weight = rows(head, head.weight, words, batch.words.first)
     return last.float() @ weight.float().T  # fp32: a bf16 logit has 3 digits

@@ -39,17 +39,17 @@ def load(
     are not the published ones.
     """
     place, precision = as_device(device), as_dtype(dtype)
-    source = _source(model)
+    files = source(model)
     if model in EMBEDDED:
         _verify(FOLDER / model)
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     hint = f"give a local folder, a hub id that can be reached, or one of {', '.join(EMBEDDED)}"
     with one_line(f"model {model!r}", hint):
-        config = AutoConfig.from_pretrained(source)
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        config = AutoConfig.from_pretrained(files)
+        tokenizer = AutoTokenizer.from_pretrained(files)
         if pretrained:
-            net = AutoModelForCausalLM.from_pretrained(source, config=config, dtype=precision)
+            net = AutoModelForCausalLM.from_pretrained(files, config=config, dtype=precision)
         else:
             with seeded(seed, place):
                 net = AutoModelForCausalLM.from_config(config, dtype=precision)
@@ -141,8 +141,11 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _source(model: str) -> str | Path:
-    """Where the model's files are: a folder of ours, a local folder, or a hub id."""
+def source(model: str) -> str | Path:
+    """Where the model's files are: a folder of ours, a local folder, or a hub id.
+
+    Raises BadInput for a folder that is not there or holds no model.
+    """
     if model in EMBEDDED:
         return FOLDER / model
     folder = Path(model).expanduser()

@@ -191,8 +191,9 @@ def llm(
     ):
         if value not in known:
             raise unknown(f"{key} of llm", value, known)
-    from zobench.objectives.llm import glue, tasks
+    from zobench.objectives.llm import glue, models, tasks
 
+    models.source(model)  # a folder that is not there is told before anything is loaded
     if task in tasks.GENERATED:
         made = tasks.generated(task, label_noise, data_seed)
     elif label_noise:

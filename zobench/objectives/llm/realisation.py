@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zobench.core.module import TensorParams
+from zobench.core.groups import ROLES, groups, layers
 from zobench.core.params import Group
-from zobench.core.prefix import Prefix
-from zobench.core.scratch import ScratchParams
-from zobench.objectives.llm.groups import groups, layers
 
 if TYPE_CHECKING:
     from torch import nn
 
-ROLES = {"embeddings": "embeddings", "head": "head"}  # every other group is a decoder layer
+    from zobench.core.module import TensorParams
+    from zobench.core.prefix import Prefix
 
 
 def realise(
@@ -25,6 +23,10 @@ def realise(
     the layers, made one at a time. `rounding`: a seed to round 16-bit writes stochastically.
     Raises BadInput for a model without a list of layers.
     """
+    from zobench.core.module import TensorParams
+    from zobench.core.prefix import Prefix
+    from zobench.core.scratch import ScratchParams
+
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     place = {name: index for index, (name, _) in enumerate(named)}
     stack = layers(model)

@@ -1,0 +1,130 @@
+"""The verdict on more than two estimators: who is ahead of the rest, of whom that is not shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from zobench.analysis.sentences import too_few_to_differ, with_interval
+from zobench.analysis.speedup import Speedup
+
+FEW = "too few runs"
+REFERENCE = "first-order reference, not ranked"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`queries.a` against `queries.b` at the final targets, or at easier ones that both reach."""
+
+    queries: Speedup
+    seconds: Speedup
+    easier: tuple[Speedup, Speedup] | None  # in queries and seconds
+    reference: bool  # is b a first-order reference?
+
+
+def overview(pairs: Sequence[Pair], level: float) -> list[str]:
+    """At most a line for each outcome: sooner than, later than, not shown, not compared.
+
+    All pairs have the same `a`. `level`: at which their intervals hold together.
+    """
+    said: dict[str, list[str]] = {"ahead": [], "behind": [], "open": [], "apart": []}
+    for pair in pairs:
+        outcome, details = _found(pair)
+        details += [REFERENCE] if pair.reference else []
+        said[outcome].append(f"{pair.queries.b} ({', '.join(details)})")
+    a = pairs[0].queries.a
+    lines = []
+    if said["ahead"]:
+        lines.append(f"{a} is shown to reach the targets sooner than {_listed(said['ahead'])}.")
+    if said["behind"]:
+        lines.append(f"Shown to reach the targets sooner than {a}: {_listed(said['behind'])}.")
+    if lines:
+        lines[-1] += f" All comparisons hold together at {level:.0%}."
+    if said["open"]:
+        others = _listed(said["open"], "or")
+        lines.append(f"At the final targets, no difference is shown between {a} and {others}.")
+        if FEW in others:
+            lines[-1] += " More repetitions may tell."
+    if said["apart"]:
+        lines.append(f"Not compared with {a}: {_listed(said['apart'])}.")
+    return lines
+
+
+def _found(pair: Pair) -> tuple[str, list[str]]:
+    """What is shown of `a` against `b`, and the numbers that show it."""
+    queries = pair.queries
+    if not queries.compared:
+        return "apart", ["no problem that both ran"]
+    if queries.count("both") and queries.shown:
+        return _side(queries.shown), [*_factors(queries, pair.seconds), _where(queries)]
+    if not queries.count("both") and queries.success_p <= 1 - queries.level:
+        of_a, of_b = _runs(queries)
+        side = 1 if of_a[0] * of_b[1] > of_b[0] * of_a[1] else -1
+        return _side(side), [_counts(queries, side)]
+    if pair.easier and pair.easier[0].shown:
+        near, place = pair.easier[0], "at the hardest targets that both reach in half their runs"
+        return _side(near.shown), [*_factors(*pair.easier), _where(near), place]
+    return "open", _why_open(queries)
+
+
+def _why_open(queries: Speedup) -> list[str]:
+    if queries.count("both") and queries.too_few:
+        return [FEW]
+    if queries.count("both"):
+        return [f"speed-up {with_interval(queries)}", _where(queries)]
+    (hits_a, _), (hits_b, _) = _runs(queries)
+    if not hits_a + hits_b:
+        return ["neither reaches the final target"]
+    return [_counts(queries, 1), *[FEW] * too_few_to_differ(queries)]
+
+
+def _factors(queries: Speedup, seconds: Speedup) -> list[str]:
+    """The factors of the winner in queries; seconds where they are shown to differ."""
+    side = queries.shown
+    parts = [f"{with_interval(queries, side)} in queries"]
+    if seconds.shown == side:
+        parts.append(f"{with_interval(seconds, side)} in seconds")
+    elif seconds.shown:
+        other = queries.b if side > 0 else queries.a
+        parts.append(f"but in seconds {other} by {with_interval(seconds, -side)}")
+    return parts
+
+
+def _where(queries: Speedup) -> str:
+    """On which problems the factor is, and what happened on the others."""
+    if len(queries.problems) == 1:
+        return f"on {queries.problems[0].problem}"
+    text = f"on {queries.count('both')}/{queries.compared} problems"
+    alone = [
+        f"{name} alone on {count}"
+        for name, count in (
+            (queries.a, queries.count("only_a")),
+            (queries.b, queries.count("only_b")),
+        )
+        if count
+    ]
+    return ", ".join([text, *alone])
+
+
+def _counts(queries: Speedup, side: int) -> str:
+    """Successes of the winner, then of the other."""
+    (x, n), (y, m) = _runs(queries)[::side]
+    return f"reached in {x}/{n} runs against {y}/{m}"
+
+
+def _runs(queries: Speedup) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(successes, runs) of a and of b, on the problems that both ran."""
+    ran = [p for p in queries.problems if p.outcome != "missing"]
+    return (
+        (sum(p.successes_a for p in ran), sum(p.runs_a for p in ran)),
+        (sum(p.successes_b for p in ran), sum(p.runs_b for p in ran)),
+    )
+
+
+def _side(side: int) -> str:
+    return "ahead" if side > 0 else "behind"
+
+
+def _listed(items: Iterable[str], last: str = "and") -> str:
+    *some, one = items
+    return f"{', '.join(some)} {last} {one}" if some else one

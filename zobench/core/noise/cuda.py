@@ -1,0 +1,180 @@
+"""Noise into CUDA tensors: checks, tables on the device, and one launch of the Triton kernel.
+
+Nothing here waits for the device: host scales and seeds travel as kernel arguments, those that are
+on the device are read there, and tables are copied from pinned memory on the launch's own stream.
+
+Instructions a thread spends on an element, counted in the machine code for the H100 and H200
+(sm_90; one term, no masks, a program's first instructions included):
+    gaussian    37, of which Philox 10, logarithm 8, root 3, sine and cosine 8, sum and rounding 3
+    uniform     19
+    rademacher   7 (bfloat16) or 6 (float32), of which Philox 1.5, sign 2, sum 1
+Stochastic rounding adds 24; a second Gaussian term adds 32. An H200 (132 multiprocessors, 128 lanes
+each, about 1.9 GHz) has time for 43 an element of bfloat16, and 85 of float32, at 70 % of a copy's
+bandwidth (4.3 TB/s read and written). So by this count Gaussian bfloat16 is bound by instructions
+and all else of one term by memory.
+
+To measure: torch.randn(2**30, dtype=...) with each law, 1, 2 and 4 terms, with and without
+`stochastic_seed`; time 20 calls between two CUDA events after 3 calls that compile; bandwidth =
+2 * bytes / time, next to that of `copy_` between two such tensors. Then `accumulate_blocks` on the
+parameters of a transformer next to a loop over `accumulate`, and one call of 4096 elements for the
+cost of a launch. What to try is TUNING: more or fewer warps, 8-byte lanes, 4 or 16 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import triton.language as tl
+
+from zobench.core.noise import cuda_kernels, cuda_memory
+from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES, LAWS, RADEMACHER
+from zobench.errors import BadInput
+
+
+class Tuning(NamedTuple):
+    """What may be changed for speed; no bit of a result depends on it."""
+
+    warps: int = 4
+    lane_bytes: int = 16  # of neighbouring lanes in a thread: the width of a load
+    busy_bytes: int = 8  # the same where 16 bits have several terms or stochastic rounding
+    bits: int = 8  # rademacher: bits of each word that one program uses, a power of 2
+
+
+TUNING = Tuning()
+ARGUED = 4  # terms that travel as arguments; more go through a table
+TYPES = {
+    torch.float16: tl.float16,
+    torch.bfloat16: tl.bfloat16,
+    torch.float32: tl.float32,
+    torch.float64: tl.float64,
+}
+
+
+def accumulate(
+    out: torch.Tensor,
+    terms: Sequence[tuple[Any, Any]],
+    law: str,
+    block: int,
+    stream: int,
+    start: int,
+    stochastic_seed: int | None,
+) -> None:
+    """`interface.accumulate` for a contiguous 1-D CUDA tensor of 16, 32 or 64 bits.
+
+    Bits: those of the CPU's kernels for float32 and float64, all laws; also for 16 bits, rounded
+    stochastically or to nearest.
+    """
+    _check(out)
+    if not out.numel() or not terms:
+        return
+    size = out.element_size()
+    origin = (out.data_ptr() - start * size + 2**63) % 2**64 - 2**63  # may lie below address 0
+    height = _height(size, len(terms), stochastic_seed is not None)
+    span, parts = _program(LAWS.index(law), height)
+    programs = ((start + out.numel() - 1) // span - start // span + 1) * parts
+    where = (origin, start, start + out.numel(), block, None, None)
+    _launch(out, programs, where, height, origin % 16 == 0, terms, law, stream, stochastic_seed)
+
+
+def accumulate_blocks(
+    outs: Sequence[torch.Tensor],
+    blocks: Sequence[int],
+    terms: Sequence[tuple[Any, Any]],
+    law: str,
+    stream: int,
+    stochastic_seed: int | None,
+) -> None:
+    """`accumulate` of each block's noise into its tensor, those of a kind in one launch.
+
+    A kind: the same device, type and alignment to 16 bytes. Tensors that begin at one address
+    (tied weights) take their noise one after the other.
+    """
+    kinds: dict[Any, list[tuple[torch.Tensor, int]]] = {}
+    seen: set[int] = set()
+    for out, block in zip(outs, blocks):
+        _check(out)
+        address = out.data_ptr()
+        again = (block, len(kinds)) if address in seen else None
+        seen.add(address)
+        kind = (out.device, out.dtype, address % 16 == 0, again)
+        kinds.setdefault(kind, []).append((out, block))
+    for (device, _, aligned, _), members in kinds.items():
+        first = members[0][0]
+        spans = tuple((out.data_ptr(), out.numel(), block) for out, block in members if len(out))
+        if not spans or not terms:
+            continue
+        height = _height(first.element_size(), len(terms), stochastic_seed is not None)
+        program = _program(LAWS.index(law), height)
+        queue = cuda_memory.queue(device)
+        rows, row_of = cuda_memory.tensors_table(device, queue, spans, *program)
+        where = (0, 0, 0, 0, rows, row_of)
+        _launch(first, len(row_of), where, height, aligned, terms, law, stream, stochastic_seed)
+
+
+def _launch(
+    out: torch.Tensor,
+    programs: int,
+    where: tuple[Any, ...],
+    height: int,
+    aligned: bool,
+    terms: Sequence[tuple[Any, Any]],
+    law: str,
+    stream: int,
+    stochastic_seed: int | None,
+) -> None:
+    """Run the kernel; `where`: its arguments `origin` to `row_of`."""
+    code, size, device = LAWS.index(law), out.element_size(), out.device
+    queue = cuda_memory.queue(device)
+    table, argued = None, []
+    with cuda_memory.on(device):
+        if len(terms) > ARGUED:
+            table = cuda_memory.terms_table(terms, device)
+        else:
+            for scale, seed in terms:
+                argued += cuda_memory.scale_argument(scale, device)
+                argued += cuda_memory.seed_argument(seed, device)
+        argued += [0, None] * (2 * ARGUED - len(argued) // 2)
+        kernel: Any = cuda_kernels.accumulate
+        kernel[(programs,)](
+            *where,
+            stream,
+            stochastic_seed or 0,
+            len(terms),
+            table,
+            cuda_memory.counters(device, queue, height * LANES),
+            *argued,
+            TYPES[out.dtype],
+            tl.float64 if size == 8 else tl.float32,
+            code,
+            0 if table is not None else len(terms),
+            stochastic_seed is not None and size == 2,
+            aligned,
+            height,
+            TUNING.bits if code == RADEMACHER else 1,
+            num_warps=TUNING.warps,
+            num_stages=1,
+            enable_fp_fusion=False,  # bits: see `cuda_draw`
+        )
+
+
+def _check(out: torch.Tensor) -> None:
+    if out.dim() != 1 or not out.is_contiguous():
+        raise BadInput(f"noise needs a contiguous 1-D tensor, not one of shape {tuple(out.shape)}")
+    if out.dtype not in TYPES:
+        raise BadInput(f"noise needs a floating-point tensor of 16, 32 or 64 bits, not {out.dtype}")
+
+
+def _height(size: int, terms: int, stochastic: bool) -> int:
+    """Chunks in a tile, for elements of `size` bytes. Fewer lanes a thread need fewer registers."""
+    busy = size == 2 and (terms > 1 or stochastic)
+    lanes = (TUNING.busy_bytes if busy else TUNING.lane_bytes) // size
+    return max(1, TUNING.warps * 32 * lanes // LANES)
+
+
+def _program(law: int, height: int) -> tuple[int, int]:
+    """Elements of a tile, and how many programs share one."""
+    if law == RADEMACHER:
+        return height * BITS_CHUNK, 32 // TUNING.bits
+    return height * CHUNK, 1

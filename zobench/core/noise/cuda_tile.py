@@ -1,0 +1,155 @@
+"""Noise on a GPU, a tile: what one program adds, with all terms in registers.
+
+A tile is `height` chunks (see `layout`) of 256 lanes. A thread holds 16 bytes of neighbouring lanes
+and makes all four words of their counters, so that every load and store is 16 bytes wide and a
+warp's are contiguous; the four loads are issued before the arithmetic. Tiles are aligned, hence the
+counter's low word does not overflow within one, and 64-bit arithmetic is left to scalars.
+
+The lanes' numbers are loaded (`counters`), since Triton gives a chain of operations the layout of
+the load it begins with: computed, they would be spread over threads otherwise than the output is,
+and every value would change threads through shared memory.
+"""
+
+# Triton reads these types itself and wraps plain values at calls:
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from zobench.core.noise import interface, layout
+from zobench.core.noise.cuda_draw import normals, philox, rounded, signed, uniform
+
+GAUSSIAN = tl.constexpr(layout.GAUSSIAN)
+RADEMACHER = tl.constexpr(layout.RADEMACHER)
+LANES, CHUNK = tl.constexpr(layout.LANES), tl.constexpr(layout.CHUNK)
+BITS_CHUNK = tl.constexpr(layout.BITS_CHUNK)
+ROUNDING = tl.constexpr(interface.ROUNDING)
+
+
+@triton.jit
+def _load(at, offset, left, right, wide: tl.constexpr, masked: tl.constexpr):
+    if masked:
+        x = tl.load(at + offset, mask=(offset >= left) & (offset < right))
+    else:
+        x = tl.load(at + offset)
+    return x.to(wide)
+
+
+@triton.jit
+def _save(
+    at, offset, left, right, x, word, element: tl.constexpr, stochastic: tl.constexpr,
+    masked: tl.constexpr,
+):  # fmt: skip
+    x = rounded(x, word, element) if stochastic else x.to(element)
+    if masked:
+        tl.store(at + offset, x, mask=(offset >= left) & (offset < right))
+    else:
+        tl.store(at + offset, x)
+
+
+@triton.jit
+def _dense_term(x0, x1, x2, x3, scale, seed, low, high, block, stream, law: tl.constexpr):
+    """x + scale z, gaussian or uniform, for the four words' elements."""
+    w0, w1, w2, w3 = philox(low, high, block, stream, seed)
+    if law == GAUSSIAN:
+        z0, z1 = normals(w0, w1)
+        z2, z3 = normals(w2, w3)
+    else:
+        z0, z1, z2, z3 = uniform(w0), uniform(w1), uniform(w2), uniform(w3)
+    x0 = tl.fma(z0.to(x0.dtype), scale, x0)
+    x1 = tl.fma(z1.to(x1.dtype), scale, x1)
+    x2 = tl.fma(z2.to(x2.dtype), scale, x2)
+    x3 = tl.fma(z3.to(x3.dtype), scale, x3)
+    return x0, x1, x2, x3
+
+
+@triton.jit
+def _bits_term(x0, x1, x2, x3, scale, words, bit):
+    """x + scale z, rademacher."""
+    x0 += signed(scale, words[0], bit)
+    x1 += signed(scale, words[1], bit)
+    x2 += signed(scale, words[2], bit)
+    x3 += signed(scale, words[3], bit)
+    return x0, x1, x2, x3
+
+
+@triton.jit
+def _part(
+    at, offset, left, right, bit, tile, number, low, high, block, stream, scales, seeds, words,
+    count, table, rounding, element: tl.constexpr, wide: tl.constexpr, law: tl.constexpr,
+    terms: tl.constexpr, stochastic: tl.constexpr, height: tl.constexpr, masked: tl.constexpr,
+):  # fmt: skip
+    """The elements of all four words; for rademacher, those of one bit."""
+    x0 = _load(at, offset, left, right, wide, masked)
+    x1 = _load(at, offset + LANES, left, right, wide, masked)
+    x2 = _load(at, offset + 2 * LANES, left, right, wide, masked)
+    x3 = _load(at, offset + 3 * LANES, left, right, wide, masked)
+    for k in tl.static_range(terms):
+        if law == RADEMACHER:
+            x0, x1, x2, x3 = _bits_term(x0, x1, x2, x3, scales[k], words[k], bit)
+        else:
+            x0, x1, x2, x3 = _dense_term(
+                x0, x1, x2, x3, scales[k], seeds[k], low, high, block, stream, law
+            )
+    if terms == 0:  # any number of terms, from a table; words are made anew for each bit
+        for k in range(count):
+            scale = tl.load(table + k).to(tl.float64, bitcast=True).to(wide)
+            seed = tl.load(table + count + k)
+            if law == RADEMACHER:
+                drawn = philox(low, high, block, stream, seed)
+                x0, x1, x2, x3 = _bits_term(x0, x1, x2, x3, scale, drawn, bit)
+            else:
+                x0, x1, x2, x3 = _dense_term(
+                    x0, x1, x2, x3, scale, seed, low, high, block, stream, law
+                )
+    u0, u1, u2, u3 = 0, 0, 0, 0
+    if stochastic:  # a uniform stream, so in the dense layout
+        if law == RADEMACHER:
+            begin = (tile * height * 32 + bit) * LANES
+            low = (number % LANES) + (number // LANES) * (32 * LANES) + begin.to(tl.uint32)
+            high = (begin >> 32).to(tl.uint32)
+        u0, u1, u2, u3 = philox(low, high, block, tl.full((), ROUNDING, tl.uint32), rounding)
+    _save(at, offset, left, right, x0, u0, element, stochastic, masked)
+    _save(at, offset + LANES, left, right, x1, u1, element, stochastic, masked)
+    _save(at, offset + 2 * LANES, left, right, x2, u2, element, stochastic, masked)
+    _save(at, offset + 3 * LANES, left, right, x3, u3, element, stochastic, masked)
+
+
+@triton.jit
+def add_tile(
+    at, tile, first_bit, left, right, block, stream, scales, seeds, count, table, rounding,
+    counters, element: tl.constexpr, wide: tl.constexpr, law: tl.constexpr,
+    terms: tl.constexpr, stochastic: tl.constexpr, height: tl.constexpr, bits: tl.constexpr,
+    masked: tl.constexpr,
+):  # fmt: skip
+    """The elements of a tile, those of bits first_bit to first_bit + bits for rademacher.
+
+    at: pointer to the tile's first element; left, right: which offsets from it exist.
+    """
+    row = tl.arange(0, height)[:, None]
+    lane = tl.arange(0, LANES)[None, :]
+    index = tile * (height * LANES)
+    number = tl.load(counters + (row * LANES + lane)).to(tl.uint32)
+    low = number + index.to(tl.uint32)
+    high = (index >> 32).to(tl.uint32)
+    words = ()
+    if law == RADEMACHER:
+        for k in tl.static_range(terms):
+            words += (philox(low, high, block, stream, seeds[k]),)
+        first, last = left // CHUNK, (right - 1) // CHUNK  # of the tile's 32 * height runs
+        for bit in range(first_bit, first_bit + bits):
+            offset = row * BITS_CHUNK + (lane + bit * CHUNK)
+            if not masked or ((bit - first) & 31) <= last - first:  # else no row has the bit
+                _part(
+                    at, offset, left, right, bit, tile, number, low, high, block, stream, scales,
+                    seeds, words, count, table, rounding, element, wide, law, terms, stochastic,
+                    height, masked,
+                )  # fmt: skip
+    else:
+        _part(
+            at, row * CHUNK + lane, left, right, 0, tile, number, low, high, block, stream, scales,
+            seeds, words, count, table, rounding, element, wide, law, terms, stochastic,
+            height, masked,
+        )  # fmt: skip
