@@ -513,7 +513,8 @@ IMPOSSIBLE = {  # objective, settings as TOML lines, the line that is named, wha
     "here": ("sphere", "blocks = 2\ndim = -3", 11, "dim is a number >= 1, not -3"),
     "apart": ("quadratic", 'dim = 10\nspectrum = "power"\nexponent = -1.0', 12, "exponent is"),
     "by-value": ("bbob", "function = 3\ndim = 41", 11, "2 to 40 variables, not 41"),
-    "task": ("llm", 'batch = 4\ntask = "sentimnt"', 11, "no task named 'sentimnt'; did you mean 'sentiment'?"),
+    "task": ("llm", 'batch = 4\ntask = "sentimnt"', 11, "no task named 'sentimnt'; did you mean"),
+    "model": ("llm", 'batch = 4\nmodel = "./no/such"', 11, "no model folder './no/such'"),
     "data": ("llm", 'task = "sst2"\ndata = "csv"', 11, "column"),
 }
 

@@ -1,0 +1,126 @@
+"""Bad input to the optimizer: one line, that says what would be right."""
+
+import pytest
+import torch
+from optim_tools import X, Y, loss_of, net
+from torch import nn
+
+from zobench.errors import BadInput, Unsuitable
+from zobench.optim import ZerothOrder
+from zobench.registry import estimators
+
+
+def refused(match, *args, error=BadInput, **settings):
+    with pytest.raises(error, match=match) as found:
+        ZerothOrder(*args, **settings)
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "match"),
+    [
+        (None, "returned None; it must return the loss"),
+        (torch.zeros(3), r"shape \(3,\); it must return one number, such as its mean"),
+        (torch.zeros(1), r"shape \(1,\)"),
+        (torch.zeros((), dtype=torch.complex64), "complex"),
+        ("low", "returned a str"),
+        (type("Output", (), {"loss": 1.0})(), r"returned a Output; .* such as its .loss"),
+    ],
+)
+def test_a_closure_that_gives_no_loss(loss, match):
+    with pytest.raises(BadInput, match=match):
+        ZerothOrder(net()).step(lambda: loss)
+
+
+def test_calls_that_cannot_be():
+    model = net()
+    opt = ZerothOrder(model)
+    with pytest.raises(BadInput, match="takes a closure"):
+        opt.step(None)
+    with pytest.raises(BadInput, match="micro_batches is empty"):
+        opt.step(loss_of(model), micro_batches=[])
+    with pytest.raises(BadInput, match="2 micro_batches and 1 weights"):
+        opt.step(lambda b: 0.0, micro_batches=[1, 2], weights=[1])
+    with pytest.raises(BadInput, match="0 or above"):
+        opt.step(lambda b: 0.0, micro_batches=[1], weights=[-1])
+    with pytest.raises(BadInput, match="there are none"):
+        opt.step(loss_of(model), weights=[1])
+    with pytest.raises(BadInput, match="needs no gradient"):
+        opt.step(lambda: loss_of(model)().backward())
+    with pytest.raises(BadInput, match="groups are fixed"):
+        opt.add_param_group({"params": [torch.zeros(2)]})
+    with pytest.warns(UserWarning, match="compute the loss in float32"):
+        opt.step(lambda: ((model(X) - Y) ** 2).mean().bfloat16())
+    opt.param_groups[0]["lr"] = -1.0
+    with pytest.raises(BadInput, match="lr and weight_decay are 0 or above"):
+        opt.step(loss_of(model))
+
+
+def test_models_that_cannot_train():
+    frozen = net().requires_grad_(False)
+    refused("all parameters of Sequential are frozen: set requires_grad", frozen)
+    refused("ReLU has no parameter", nn.ReLU())
+    refused("the list of params has no parameter", [])
+    refused("'params'", [{"lr": 1.0}])
+    refused("tensors or", [3])
+    refused(r"param0 is int8, .* quantised type: .* adapters", [torch.zeros(2, dtype=torch.int8)])
+    frozen[0].weight = nn.Parameter(torch.zeros(16, 4, dtype=torch.uint8), requires_grad=False)
+    refused(r"Sequential is quantised \(uint8\) and frozen: .* adapters", frozen)
+    w = torch.zeros(2)
+    refused("two parameter groups", [{"params": [("w", w)]}, {"params": [("w", w)]}])
+    refused("contiguous", [torch.zeros(3, 2).t()])
+
+
+def test_a_model_that_changed_since():
+    model = net()
+    opt = ZerothOrder(model)
+    model.double()
+    with pytest.raises(BadInput, match=r"0.weight was moved or replaced: .* after model.to"):
+        opt.step(loss_of(model))
+    model = net()
+    opt = ZerothOrder(model)
+    model[2].requires_grad_(False)
+    with pytest.raises(BadInput, match=r"2.weight was frozen since"):
+        opt.step(loss_of(model))
+
+
+def test_settings_that_cannot_be():
+    model = net()
+    refused("did you mean 'mezo'", model, "mezzo")
+    refused("did you mean 'eps'", model, "mezo", epz=1)
+    refused("number", model, "mezo", lr="fast")
+    refused("raise or skip", model, on_nonfinite="ignore")
+    refused("seed is an integer", model, seed="one")
+    refused("no setting named 'lr'", model, "gld", lr=0.1)
+    refused("gld has no weight decay", model, "gld", weight_decay=0.1)
+    refused("cannot skip a step", model, "cma-es", on_nonfinite="skip")
+
+
+def test_groups_that_cannot_be():
+    model = net()
+    refused("did you mean '0.weight'", model, groups={"a": ["0.weigth"]})
+    refused("'0.bias' is in 'a' and in 'b'", model, groups={"a": ["0.bias"], "b": ["0.bias"]})
+    refused("leave out .* and 2 more; they would never", model, groups={"a": ["0.bias"]})
+    refused("not one word", model, groups={"a": "0.bias"})
+
+
+@pytest.mark.parametrize("entry", [e for e in estimators.load().values() if e.first_order])
+def test_first_order_estimators_are_unsuitable(entry):
+    refused("torch.optim", net(), entry.name, error=Unsuitable)
+
+
+def test_a_method_without_a_learning_rate_takes_none():
+    model = net()
+    opt = ZerothOrder(model, "gld")
+    opt.param_groups[0]["lr"] = 0.5
+    with pytest.raises(BadInput, match="gld has no learning rate"):
+        opt.step(loss_of(model))
+
+
+def test_a_library_that_waits_for_losses_says_so():
+    model = net()
+    opt = ZerothOrder(model, "nevergrad")
+    with pytest.raises(BadInput, match="returned None"):
+        opt.step(lambda: None)
+    with pytest.raises(BadInput, match="make a new optimizer"):
+        opt.step(loss_of(model))

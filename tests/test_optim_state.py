@@ -1,0 +1,231 @@
+"""Checkpoints and records of a run, over the registry: no test names an estimator."""
+
+import copy
+import io
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import require
+from optim_tools import loss_of, net
+
+from zobench.core.ask_tell import Adapted
+from zobench.core.estimator import ZerothOrder as Composed
+from zobench.errors import BadInput
+from zobench.optim import ZerothOrder, replay, state
+from zobench.registry import estimators
+
+
+@pytest.fixture(params=[name for name, e in estimators.load().items() if not e.first_order])
+def entry(request):
+    found = estimators[request.param]
+    require(found)
+    return found
+
+
+def asks_and_tells(entry) -> bool:
+    return isinstance(entry.build(entry.sanity), Adapted)
+
+
+def composed(entry) -> bool:
+    return isinstance(entry.build(entry.sanity), Composed)
+
+
+def steps(opt, model, count: int) -> None:
+    for _ in range(count):
+        opt.step(loss_of(model))
+    opt.flush()
+
+
+def equal(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters()))
+
+
+def through_a_file(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def test_a_resumed_run_goes_on_bit_for_bit(entry):
+    model = net(torch.bfloat16, width=4)
+    opt = ZerothOrder(model, entry.name, stochastic_rounding=True, seed=4, **entry.sanity)
+    steps(opt, model, 7)
+    if asks_and_tells(entry):
+        with pytest.raises(BadInput, match="cannot be saved"):
+            opt.state_dict()
+        return
+    saved = through_a_file(opt.state_dict())
+    twin = copy.deepcopy(model)
+    resumed = ZerothOrder(twin, entry.name)  # settings and seed come with the state
+    resumed.load_state_dict(saved)
+    assert resumed.param_groups[0]["lr"] == opt.param_groups[0]["lr"]
+    steps(opt, model, 9)
+    steps(resumed, twin, 9)
+    assert equal(model, twin)
+    assert opt.queries == resumed.queries
+
+
+def test_a_record_replays_bit_for_bit(entry, tmp_path):
+    path, model = tmp_path / "run.zo", net(torch.bfloat16, width=4)
+    start = copy.deepcopy(model)
+    settings = dict(entry.sanity)
+    if "eps" in entry.defaults:
+        settings["eps"] = 0.05
+    opt = ZerothOrder(
+        [{"params": model[0].parameters()}, {"params": model[1:].parameters()}],
+        entry.name, model=model, stochastic_rounding=True, **settings,
+    )  # fmt: skip
+    if asks_and_tells(entry):
+        with pytest.raises(BadInput, match="cannot be recorded"):
+            opt.record(path)
+        assert not path.exists()
+        return
+    opt.record(path)
+    steps(opt, model, 3)
+    if "lr" in entry.defaults:
+        opt.param_groups[1]["lr"] *= 0.7
+    if composed(entry):
+        opt.param_groups[0]["weight_decay"] = 0.1
+    steps(opt, model, 3)
+    opt.step(loss_of(model))
+    model(torch.zeros(1, 4, dtype=torch.bfloat16))  # a flush where nobody asked for one
+    steps(opt, model, 3)
+    assert not equal(start, model)
+    replay(path, start)  # while it is being written
+    assert equal(start, model)
+
+
+def test_moves_that_are_delayed_and_errors_replay_too(tmp_path):
+    path, model = tmp_path / "run.zo", net()
+    start = copy.deepcopy(model)
+    opt = ZerothOrder(model, lr=1e-3, eps=0.1, on_nonfinite="skip")
+    opt.record(path)
+    for t in range(30):
+        opt.step(lambda t=t: math.nan if t % 10 == 4 else loss_of(model)())
+        if t % 10 == 8:
+            with pytest.raises(BadInput):
+                opt.step(lambda: None)
+    opt.close()
+    assert replay(path, start) == 27
+    assert equal(start, model)
+
+
+def test_a_record_is_small_and_one_cut_short_replays_what_it_has(tmp_path):
+    path, model = tmp_path / "run.zo", net()
+    start = copy.deepcopy(model)
+    opt = ZerothOrder(model, lr=1e-3)
+    opt.record(path)
+    head = path.stat().st_size
+    steps(opt, model, 400)
+    assert path.stat().st_size - head < 45 * 400
+    (tmp_path / "cut.zo").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 100 < replay(tmp_path / "cut.zo", copy.deepcopy(start)) < 300
+    assert replay(path, start) == 400
+    assert equal(start, model)
+
+
+def test_a_record_may_begin_in_the_middle(tmp_path):
+    path, model = tmp_path / "run.zo", net()
+    opt = ZerothOrder(model, "zo-momentum", replay=5, lr=0.01)
+    steps(opt, model, 4)
+    middle = copy.deepcopy(model)
+    opt.record(path)
+    steps(opt, model, 4)
+    replay(path, middle)
+    assert equal(middle, model)
+
+
+def test_what_a_record_refuses(tmp_path):
+    path, model = tmp_path / "run.zo", net()
+    opt = ZerothOrder(model, "zo-adam", lr=0.01)
+    steps(opt, model, 2)
+    with pytest.raises(BadInput, match="from its first step"):
+        opt.record(path)
+    opt = ZerothOrder(model, lr=0.01)
+    opt.record(path)
+    with pytest.raises(BadInput, match="recorded already"):
+        opt.record(tmp_path / "other.zo")
+    with pytest.raises(BadInput, match="before loading"):
+        opt.load_state_dict(opt.state_dict())
+    with pytest.raises(BadInput, match="exists"):
+        ZerothOrder(net(), lr=0.01).record(path)
+    steps(opt, model, 2)
+    with pytest.raises(BadInput, match="not those"):
+        replay(path, model)  # where it ended, not where it began
+    with pytest.raises(BadInput, match=r"has no parameter '2.weight'"):
+        replay(path, net()[:1])
+    with pytest.raises(BadInput, match="bfloat16"):
+        replay(path, net(torch.bfloat16))
+    (tmp_path / "no.zo").write_text("no record")
+    with pytest.raises(BadInput, match="no record of a run"):
+        replay(tmp_path / "no.zo", net())
+
+
+def test_a_state_of_something_else_is_refused():
+    model = net()
+    saved = ZerothOrder(model, lr=0.1).state_dict()
+    with pytest.raises(BadInput, match="of estimator mezo"):
+        ZerothOrder(model, "spsa").load_state_dict(saved)
+    with pytest.raises(BadInput, match="other names, shapes or types"):
+        ZerothOrder(net()[:3]).load_state_dict(saved)
+    with pytest.raises(BadInput, match="no state of a ZerothOrder"):
+        ZerothOrder(model).load_state_dict(torch.optim.SGD(model.parameters()).state_dict())
+    with pytest.raises(BadInput, match="state_dict"):
+        copy.deepcopy(ZerothOrder(model))
+
+
+def test_values_come_back_and_what_cannot_be_saved_says_so():
+    from collections import deque
+
+    from zobench.core.directions import Noise, Recipe, Restricted
+
+    direction = Recipe(((0.5, Restricted(Noise(2**62), frozenset([1, 3]))),))
+    values = [None, True, -3, math.inf, "word", (1, [2.5]), deque([direction]), {4: {5}}]
+    assert state.decode(through_a_file(state.encode(values, "x"))) == values
+    with pytest.raises(BadInput, match="mine: part is a Generator, which cannot be saved"):
+        state.state(SimpleNamespace(part=torch.Generator()), "mine")
+    remembered: list[int] = []
+    with pytest.raises(BadInput, match="holds a list"):
+        state.state(SimpleNamespace(draw=lambda: remembered), "mine")
+
+
+OWN = """
+from zobench.core.directions import Noise
+from zobench.core.seeds import fold
+
+class Downhill:
+    def __init__(self, lr):
+        self.lr = lr
+    def start(self, params, seed):
+        self.params, self.seed, self.t = params, seed, 0
+    def step(self, evaluate):
+        d = Noise(fold(self.seed, self.t))
+        plus, minus = evaluate([(1e-3, d), (-1e-3, d)])
+        self.params.add(-self.lr if plus > minus else self.lr, d)
+        self.t += 1
+
+def downhill(lr: float = 1e-2) -> Downhill:
+    return Downhill(lr)
+"""
+
+
+def test_an_estimator_of_the_users_own_file(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    name, model = f"{tmp_path / 'own.py'}:downhill", net()
+    start, before = copy.deepcopy(model), loss_of(model)().item()
+    opt = ZerothOrder(model, name)
+    opt.record(tmp_path / "run.zo")
+    steps(opt, model, 60)
+    assert loss_of(model)().item() < 0.8 * before
+    assert replay(tmp_path / "run.zo", start) == 60
+    assert equal(start, model)
+    resumed = ZerothOrder(start, name)
+    resumed.load_state_dict(through_a_file(opt.state_dict()))
+    opt.param_groups[0]["lr"] = resumed.param_groups[0]["lr"] = 1e-3
+    steps(opt, model, 5)
+    steps(resumed, start, 5)
+    assert equal(start, model)
+    assert (start[0].weight - net()[0].weight).abs().max() > 0.01

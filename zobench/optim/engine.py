@@ -1,0 +1,177 @@
+"""An estimator at work on a walk: its steps, what it remembers, and the record of what it did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import weakref
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from zobench.core.ask_tell import Adapted
+from zobench.core.directions import Probe, Recipe
+from zobench.core.estimator import Finished
+from zobench.core.estimator import ZerothOrder as Composed
+from zobench.core.params import Params
+from zobench.errors import BadInput
+from zobench.optim import state, trajectory
+from zobench.optim.closure import Evaluate
+from zobench.optim.journal import Journal
+from zobench.optim.walk import Scaled, Walk
+from zobench.registry import estimators
+
+
+class Engine:
+    """Makes the estimator of an entry, steps it, saves it, and writes its events down."""
+
+    def __init__(
+        self, name: str, settings: dict[str, Any], seed: int, walk: Walk, params: Scaled
+    ) -> None:
+        """`name`: as the registry takes it."""
+        self.name, self.entry = name, estimators[name]
+        self.walk, self.params = walk, params
+        self.journal: Journal | None = None
+        self._begin(settings, seed)
+
+    def _begin(self, settings: dict[str, Any], seed: int) -> None:
+        self.settings, self.seed, self._failed = settings, seed, False
+        self.estimator = self.entry.build(settings)
+        if isinstance(self.estimator, Composed):
+            self._attend(self.estimator.rule)
+        self.estimator.start(self.params, seed)
+
+    @property
+    def has_rule(self) -> bool:
+        """Is it sampler x scheme x rule?"""
+        return isinstance(self.estimator, Composed)
+
+    @property
+    def asks_and_tells(self) -> bool:
+        """Does a library wait for an answer to each of its questions?"""
+        return isinstance(self.estimator, Adapted)
+
+    def _attend(self, rule: Any) -> None:
+        """Before the rule's move comes weight decay, after it a line in the record."""
+        mine, its = weakref.ref(self), weakref.ref(rule)  # no cycle: weights go with the optimizer
+
+        def apply(params: Params, gradient: Recipe, t: int) -> None:
+            engine, rule = mine(), its()
+            assert engine is not None
+            assert rule is not None
+            journal = engine.journal
+            with journal.quiet() if journal else nullcontext():
+                engine.params.decay(gradient)
+                type(rule).apply(rule, params, gradient, t)
+            if journal:
+                journal.rule(gradient, t)
+
+        rule.apply = apply
+
+    def step(self, evaluate: Evaluate) -> None:
+        """One step. Raises what the closure raises, with the way back still delayed."""
+        if self._failed:
+            raise BadInput(
+                f"{self.entry.name} cannot go on after a step that failed: its library waits for "
+                "the losses; make a new optimizer"
+            )
+
+        def recorded(probes: Sequence[Probe]) -> list[float]:
+            with self.journal.quiet() if self.journal else nullcontext():
+                return evaluate(probes)
+
+        try:
+            self.estimator.step(recorded)
+        except Finished:
+            raise
+        except BaseException:
+            self._failed = self.asks_and_tells
+            raise
+
+    def probed(self, probes: Sequence[Probe]) -> None:
+        """These probes were made."""
+        if self.journal:
+            self.journal.probes(probes)
+
+    def rates(self, rates: list[tuple[float, float]]) -> None:
+        """(ratio, decayed fraction) of each parameter group, for the steps to come."""
+        if rates != self.params.rates:
+            self.params.set(rates)
+            if self.journal:
+                self.journal.rates(rates)
+
+    def fingerprint(self) -> str:
+        """A hash of the names, shapes and types of all blocks."""
+        told = json.dumps(trajectory.blocks(self.walk))
+        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+    def state(self) -> dict[str, Any]:
+        """All that must be known to go on. Raises BadInput where something cannot be saved."""
+        return {
+            "estimator": self.entry.name,
+            "version": self.entry.version,
+            "settings": state.encode(self.settings, "settings"),
+            "seed": self.seed,
+            "blocks": self.fingerprint(),
+            "writes": self.walk.writes,
+            "rounding": self.walk.rounding,
+            "held": state.state(self.estimator, self.entry.name),
+        }
+
+    def check(self, saved: dict[str, Any]) -> None:
+        """Raises BadInput for a state of another estimator or model, and while recording."""
+        for key, here in (("estimator", self.entry.name), ("version", self.entry.version)):
+            if saved[key] != here:
+                raise BadInput(f"the state is of {key} {saved[key]}, not of {here}")
+        if saved["blocks"] != self.fingerprint():
+            raise BadInput("the state is of tensors of other names, shapes or types")
+        if self.journal:
+            raise BadInput("close() the record before loading a state: it would not replay")
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go on from a checked `state`."""
+        self._begin(state.decode(saved["settings"]), saved["seed"])
+        state.restore(self.estimator, saved["held"])
+        self.walk.writes, self.walk.rounding = saved["writes"], saved["rounding"]
+
+    def record(self, path: str | Path) -> None:
+        """Write all events from here on down. Raises BadInput where they could not be replayed."""
+        if self.journal:
+            raise BadInput(f"this run is recorded already, in {self.journal.path}")
+        self.walk.flush()
+        rule = state.state(self.estimator.rule, self.entry.name) if self.has_rule else None
+        if state.has_arrays(rule):
+            raise BadInput(f"record {self.entry.name} from its first step: it stored arrays since")
+        if self.asks_and_tells:
+            raise BadInput(f"{self.entry.name} names its points outright: they cannot be recorded")
+        self.journal = Journal(
+            path,
+            trajectory.header(
+                estimator=self.name,
+                version=self.entry.version,
+                settings=self.settings,
+                rule=rule,
+                t=self.estimator.t if self.has_rule else 0,
+                members=[sorted(inside) for inside in self.params.members],
+                writes=self.walk.writes,
+                rounding=self.walk.rounding,
+                start=trajectory.digest(self.walk),
+                blocks=trajectory.blocks(self.walk),
+            ),
+        )
+        self.journal.rates(self.params.rates)
+        self.walk.written = self.journal.written
+        if not self.has_rule:
+            self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
+
+    def close(self) -> None:
+        """End the record."""
+        if self.journal:
+            self.journal.close()
+            self.journal = None
+            self.walk.written = self.params.moved = self.params.changed = _nothing
+
+
+def _nothing(*_: Any) -> None:
+    pass

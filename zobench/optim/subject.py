@@ -1,0 +1,135 @@
+"""What is trained: from the arguments of an optimizer to named tensors and their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from zobench.core.groups import ROLES, any_groups, children
+from zobench.core.params import Group
+from zobench.errors import BadInput, unknown
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+ADAPTERS = "such weights cannot move; add adapters (the package peft, LoRA) and train those"
+
+
+@dataclass
+class Subject:
+    """Named tensors in the order of their blocks, and torch's parameter groups over them."""
+
+    model: nn.Module | None
+    named: list[tuple[str, torch.Tensor]]
+    param_groups: list[dict[str, Any]]  # as torch.optim takes them, params as (name, tensor)
+    members: list[frozenset[int]]  # the blocks of each parameter group
+
+    @cached_property
+    def devices(self) -> list[torch.device]:
+        """Where the model computes."""
+        tensors = [t for _, t in self.named]
+        if self.model is not None:
+            tensors += self.model.parameters()
+        return sorted({t.device for t in tensors}, key=str)
+
+    def groups(self, given: Mapping[str, Sequence[str]] | None) -> list[Group]:
+        """The groups of a block-coordinate method. Raises BadInput for `given` that do not fit."""
+        names = [name for name, _ in self.named]
+        place = {name: index for index, name in enumerate(names)}
+        if given is not None:
+            _check_groups(given, names)
+            found = dict(given)
+        else:
+            found = children(names) if self.model is None else any_groups(self.model)
+        held = {g: [place[n] for n in inside if n in place] for g, inside in found.items()}
+        return [
+            Group(name, frozenset(inside), ROLES.get(name, "layer"))
+            for name, inside in held.items()
+            if inside
+        ]
+
+
+def subject(params: Any, model: nn.Module | None = None) -> Subject:
+    """From a module, tensors, (name, tensor) pairs, or dicts of these with settings of their own.
+
+    Frozen parameters are left out; a tensor that comes twice in a list counts once. Blocks are
+    numbered in the model's order where there is a model, so that parameter groups change no noise.
+    Raises BadInput when nothing is left, or when something is no tensor that can move.
+    """
+    if isinstance(params, nn.Module):
+        model, params = params, params.named_parameters()
+    names = {id(p): n for n, p in model.named_parameters()} if model is not None else {}
+    given: list[Any] = _listed(params)
+    by_group = bool(given) and isinstance(given[0], dict)
+    dicts: list[dict[str, Any]] = [dict(g) for g in given] if by_group else [{"params": given}]
+    count, seen = 0, 0
+    for group in dicts:
+        if "params" not in group:
+            raise BadInput("a parameter group needs the entry 'params'")
+        kept: dict[int, tuple[str, torch.Tensor]] = {}
+        for item in _listed(group["params"]):
+            name, tensor = item if isinstance(item, tuple) else (None, item)
+            if not isinstance(tensor, torch.Tensor):
+                raise BadInput(f"params are tensors or (name, tensor), not {type(tensor).__name__}")
+            seen += 1
+            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
+                continue
+            name = name or names.get(id(tensor)) or f"param{count}"
+            count += 1
+            kept.setdefault(id(tensor), (name, _movable(name, tensor)))
+        group["params"] = list(kept.values())
+    flat: list[tuple[str, torch.Tensor]] = [pair for group in dicts for pair in group["params"]]
+    if not flat:
+        raise _nothing(model, seen)
+    if model is not None:
+        order = {key: index for index, key in enumerate(names)}
+        flat.sort(key=lambda pair: order.get(id(pair[1]), len(order)))
+    if len({name for name, _ in flat}) < len(flat):
+        raise BadInput("two tensors have the same name, or one is in two parameter groups")
+    place = {id(tensor): index for index, (_, tensor) in enumerate(flat)}
+    members = [frozenset(place[id(t)] for _, t in group["params"]) for group in dicts]
+    return Subject(model, flat, dicts, members)
+
+
+def _listed(params: Any) -> list[Any]:
+    if isinstance(params, nn.Module):
+        return list(params.named_parameters())
+    return [params] if isinstance(params, torch.Tensor) else list(params)
+
+
+def _movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    if tensor.dtype not in DTYPES:
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        raise BadInput(f"{name} is {dtype}, an integer or quantised type: {ADAPTERS}")
+    return tensor
+
+
+def _nothing(model: nn.Module | None, seen: int) -> BadInput:
+    what = type(model).__name__ if model is not None else "the list of params"
+    if not seen:
+        return BadInput(f"{what} has no parameter to train")
+    odd = [p for p in model.parameters() if p.dtype not in DTYPES] if model is not None else []
+    if odd:
+        dtype = str(odd[0].dtype).removeprefix("torch.")
+        return BadInput(f"{what} is quantised ({dtype}) and frozen: {ADAPTERS}")
+    return BadInput(f"all parameters of {what} are frozen: set requires_grad of those to train")
+
+
+def _check_groups(given: Mapping[str, Sequence[str]], names: Sequence[str]) -> None:
+    held: dict[str, str] = {}
+    for group, inside in given.items():
+        if isinstance(inside, str):
+            raise BadInput(f"groups: {group!r} takes a list of parameter names, not one word")
+        for name in inside:
+            if name not in names:
+                raise BadInput(f"groups: {group!r}: {unknown('trainable parameter', name, names)}")
+            if name in held:
+                raise BadInput(f"groups: {name!r} is in {held[name]!r} and in {group!r}")
+            held[name] = group
+    left = [name for name in names if name not in held]
+    if left:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        raise BadInput(f"groups leave out {', '.join(left[:3])}{more}; they would never move")

@@ -1,0 +1,116 @@
+"""Nobody reads a module's weights between a probe and the way back: reading flushes first."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from torch import nn
+
+from zobench.optim.walk import Walk
+
+# parameters() asks the first, to() and its kin the second; peft merges by walking the modules
+_FLUSHING = ("named_parameters", "_apply", "named_modules", "named_children")
+_HOOKS = ("_forward_pre_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks")
+
+
+class Flush:
+    """A hook of any kind that writes the delayed moves. A copy of it, also a pickled one, is idle.
+
+    It holds the params, not the optimizer: a module whose optimizer is gone still gets its moves.
+    """
+
+    def __init__(self, walk: Walk | None = None) -> None:
+        self.walk = walk
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        if self.walk is not None and self.walk.waiting:
+            self.walk.flush()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Flush:
+        return Flush()
+
+    def __reduce__(self) -> tuple[type[Flush], tuple[()]]:
+        return Flush, ()
+
+
+class Watch:
+    """Makes a module and all modules in it flush before they run, or are listed, saved or copied.
+
+    Covered: calling any of the modules, listing parameters or modules, train() and eval(),
+    state_dict(), load_state_dict(), to() and its kin, copy.deepcopy, pickling. Not covered, as a
+    module is not asked: reading an attribute such as `layer.weight`.
+    """
+
+    def __init__(self, module: nn.Module, walk: Walk) -> None:
+        self.flush, self.handles, self.modules = Flush(walk), [], []
+        for part in module.modules():
+            self.handles += [
+                part.register_forward_pre_hook(self.flush, prepend=True),
+                part.register_state_dict_pre_hook(self.flush),
+                part.register_load_state_dict_pre_hook(self.flush),
+            ]
+            if not hasattr(type(part), "__deepcopy__"):  # a copy that is not ours to clean
+                self.modules.append(weakref.ref(part))
+                for name in _FLUSHING:
+                    part.__dict__[name] = _Flushing(self.flush, part, name)
+                part.__dict__["__reduce_ex__"] = _Reduce(self.flush, part, "__reduce_ex__")
+
+    def close(self) -> None:
+        """Write what is delayed, and leave the module as it was."""
+        self.flush()
+        for handle in self.handles:
+            handle.remove()
+        for part in filter(None, (reference() for reference in self.modules)):
+            for name in (*_FLUSHING, "__reduce_ex__"):
+                own = part.__dict__.get(name)
+                if isinstance(own, _Flushing) and own.flush is self.flush:
+                    del part.__dict__[name]
+                    if own.former is not None:
+                        part.__dict__[name] = own.former
+        self.handles, self.modules = [], []
+
+
+class _Flushing:
+    """A method of one module that flushes first. It does not keep the module alive."""
+
+    __func__ = None  # torch.compile asks a module's methods for it
+
+    def __init__(self, flush: Flush, module: nn.Module, name: str) -> None:
+        self.flush, self.module, self.name = flush, weakref.ref(module), name
+        self.former = module.__dict__.get(name)  # what another library put there
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.flush()
+        if self.former is not None:
+            return self.former(*args, **kwargs)
+        return self.plain(*args, **kwargs)
+
+    @property
+    def plain(self) -> Any:
+        """The method of the class."""
+        module = self.module()
+        return getattr(type(module), self.name).__get__(module)
+
+
+class _Reduce(_Flushing):
+    """What copy.deepcopy and pickle ask of a module: its exact state, without the watch."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        make, given, state, *rest = super().__call__(*args, **kwargs)
+        if isinstance(state, dict):
+            state = {k: _former(v) for k, v in state.items() if _former(v) is not None or v is None}
+            for name in _HOOKS:
+                hooks = state.get(name) or {}
+                kept = {k: v for k, v in hooks.items() if not _is_ours(v)}
+                if len(kept) < len(hooks):
+                    state[name] = type(hooks)(kept)
+        return make, given, state, *rest
+
+
+def _former(value: Any) -> Any:
+    return value.former if isinstance(value, _Flushing) else value
+
+
+def _is_ours(hook: Any) -> bool:
+    return isinstance(getattr(hook, "hook", hook), Flush)
