@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from zobench.core.directions import LowRank, Noise, Recipe, Restricted
 from zobench.core.problem import InPlaceProblem
 from zobench.errors import Unsuitable
+from zobench.objectives.llm import masks
 from zobench.objectives.llm.batches import Batch, LabelWords
 from zobench.objectives.llm.loss import label_loss, textbook_loss
 from zobench.objectives.llm.realisation import realise
@@ -252,6 +253,17 @@ def test_words_of_several_tokens_share_their_prompt(name):
             packed(model, shown), repeated(model, shown), rtol=1e-4, atol=1e-5
         )
         assert packs(model, shown)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_the_mask_that_nobody_looks_at_gives_the_same_loss(name, monkeypatch):
+    model, shown = net(name), batch()
+    with torch.inference_mode():
+        expected = label_loss(model, shown)
+        assert masks.obeys(model, shown)
+        monkeypatch.setattr(masks, "waits", lambda tensor: True)
+        assert masks.attention(model, shown).dim() == 4
+        torch.testing.assert_close(label_loss(model, shown), expected, rtol=1e-5, atol=0)
 
 
 def test_a_model_that_takes_no_mask_of_its_own_repeats_the_prompt(monkeypatch):

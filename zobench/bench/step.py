@@ -161,6 +161,7 @@ def _stepper(name: str, problem: FixedBatch, lr: float = LR) -> Method:
     known = estimators[name].defaults
     estimator: Estimator = estimators[name].build({k: settings[k] for k in settings if k in known})
     params = problem.start(0)
+    problem.on_device = getattr(estimator, "on_device", False)
     estimator.start(params, 0)
     oracle = Oracle(problem, ENOUGH, 0)
     groups = len(params.groups) if "dwell" in known else 1

@@ -100,10 +100,12 @@ class FixedBatch(InPlaceProblem):
         from zobench.objectives.llm.loss import label_loss
 
         with torch.inference_mode():
-            return float(label_loss(self.model, self.batch))
+            loss = label_loss(self.model, self.batch)
+        stays = self.on_device and loss.device.type != "cpu"
+        return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
 
     def score(self) -> dict[str, float]:
-        return {"loss": self._forward()}
+        return {"loss": float(self._forward())}
 
 
 def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:

@@ -37,6 +37,11 @@ class ZerothOrder:
     scheme: Scheme
     rule: Rule
 
+    @property
+    def on_device(self) -> bool:
+        """Are losses only computed with, never looked at? Then they may stay on their device."""
+        return all(getattr(part, "on_device", False) for part in (self.scheme, self.rule))
+
     def start(self, params: Params, seed: int) -> None:
         self.params, self.seed = params, seed
         self.t = self.drawn = 0

@@ -80,14 +80,25 @@ class TensorParams(Params):
         self._pending[direction] = self._pending.get(direction, 0.0) + scale
 
     def flush(self) -> None:
-        moves = [(s, d) for d, s in self._pending.items() if s != 0.0]
+        # A scale on a device is not looked at: that would be to wait for the device.
+        moves = [(s, d) for d, s in self._pending.items() if type(s) is not float or s != 0.0]
         # All terms before the first write: a direction that raises leaves the point whole.
-        merged = [(block, _merged(moves, block)) for block in self.blocks if moves]
+        alike: dict[tuple[tuple[int, float, Primitive], ...], list[TensorBlock]] = {}
+        for block in self.blocks if moves else ():
+            terms = tuple(
+                (k, weight, primitive)
+                for k, (_, direction) in enumerate(moves)
+                for weight, primitive in direction.expand(block)
+            )
+            if terms:
+                alike.setdefault(terms, []).append(block)
         self._pending.clear()
         self.writes += 1
-        for block, terms in merged:
-            if terms:
-                self.write(block.data, terms, 1.0, block, 0)
+        for terms, blocks in alike.items():
+            merged: dict[Primitive, float] = {}
+            for k, weight, primitive in terms:
+                merged[primitive] = merged.get(primitive, 0.0) + moves[k][0] * weight
+            self._write_all(blocks, [(weight, primitive) for primitive, weight in merged.items()])
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
         self.flush()
@@ -108,37 +119,51 @@ class TensorParams(Params):
         self.flush()
         return np.concatenate([b.data.cpu().double().numpy() for b in self.blocks])
 
+    def _write_all(self, blocks: Sequence[TensorBlock], terms: Sequence[Term]) -> None:
+        """The same terms on several blocks: on a GPU, plain noise goes into all in one launch."""
+        law = _one_law(terms)
+        if law is None or not all(noise.serves(block.data.device.type) for block in blocks):
+            for block in blocks:
+                self.write(block.data, terms, 1.0, block, 0)
+            return
+        noise.accumulate_blocks(
+            [block.data for block in blocks],
+            [block.index for block in blocks],
+            [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
+            law,
+            threads=_threads(),
+            stochastic_seed=self._rounding_seed(),
+        )
+
     def write(
         self, out: torch.Tensor, terms: Sequence[Term], scale: float, block: TensorBlock, start: int
     ) -> None:
         """out += scale * sum of terms, for the slice of `block` from `start` on; out is flat.
 
-        One pass: noise of one law goes in directly, the rest by chunks.
+        One pass: noise of one law goes in directly, the rest by chunks, made on the host.
         """
-        laws = {p.law if isinstance(p, Noise) else None for _, p in terms}
-        here = noise.serves(out.device.type)  # else the direction is made on the host
-        if here and len(laws) == 1 and (law := laws.pop()) is not None:
+        law = _one_law(terms)
+        if law is not None and noise.serves(out.device.type):
             seeds = [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)]
-            rounding = None if self.rounding is None else fold(self.rounding, self.writes)
             noise.accumulate(
                 out, seeds, law, block.index,
-                start=start, threads=_threads(), stochastic_seed=rounding,
+                start=start, threads=_threads(), stochastic_seed=self._rounding_seed(),
             )  # fmt: skip
             return
-        scaled = [(scale * w, p) for w, p in terms]
+        scaled = [(scale * float(w), p) for w, p in terms]
         for at in range(0, len(out), CHUNK):
             part = np.zeros(min(CHUNK, len(out) - at), _compute(block))
             add_terms(part, scaled, block, start + at)
             out[at : at + len(part)].add_(torch.from_numpy(part).to(out.device))
 
+    def _rounding_seed(self) -> int | None:
+        return None if self.rounding is None else fold(self.rounding, self.writes)
 
-def _merged(moves: Sequence[tuple[float, Direction]], block: TensorBlock) -> list[Term]:
-    """The moves on a block, each primitive once."""
-    merged: dict[Primitive, float] = {}
-    for scale, direction in moves:
-        for weight, primitive in direction.expand(block):
-            merged[primitive] = merged.get(primitive, 0.0) + scale * weight
-    return [(weight, primitive) for primitive, weight in merged.items()]
+
+def _one_law(terms: Sequence[Term]) -> str | None:
+    """The law of terms that are all plain noise of one law, else None."""
+    laws = {p.law if isinstance(p, Noise) else None for _, p in terms}
+    return laws.pop() if len(laws) == 1 else None
 
 
 def _compute(block: TensorBlock) -> type:

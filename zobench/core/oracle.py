@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import Any
 
 from zobench.core.directions import Array, Probe
 from zobench.core.problem import Losses, Problem
@@ -14,6 +15,9 @@ class BudgetExhausted(Exception):  # noqa: N818 - the normal end of a run
     """The next call would spend more queries than the run has."""
 
 
+CHECKED = 64  # calls whose losses stay on a device until they are looked at together
+
+
 class Diverged(Exception):  # noqa: N818 - an outcome, not a fault
     """A loss was not finite."""
 
@@ -22,8 +26,9 @@ class Oracle:
     """`oracle(probes) -> losses`: one call is one draw of the problem's noise or minibatch.
 
     Raises BudgetExhausted before a call that does not fit, Diverged after a loss that is not
-    finite. `seconds` is the time inside the problem; `low` the best noise-free score among the
-    evaluated points, where the problem knows it; `on_low` is told of each improvement.
+    finite (within CHECKED calls where losses stay on a device). `seconds` is the time inside the
+    problem; `low` the best noise-free score among the evaluated points, where the problem knows
+    it; `on_low` is told of each improvement.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class Oracle:
         self.queries = self.calls = 0
         self.seconds = 0.0
         self.low = float("inf")
+        self._unseen: list[Any] = []
         self._losses, self._stochastic = problem.losses, problem.stochastic
 
     def __call__(self, probes: Sequence[Probe]) -> Losses:
@@ -61,9 +67,22 @@ class Oracle:
             if seen is not None and min(seen) < self.low:
                 self._lower(seen)
             total = sum(losses)
-        if total - total != 0.0:
+        if not isinstance(total, float):
+            self._look_later(total)
+        elif total - total != 0.0:
             self._refuse(losses)
         return losses
+
+    def _look_later(self, total: Any) -> None:
+        """Losses that stay on the device are looked at together: a look makes the host wait."""
+        self._unseen.append(total)
+        if len(self._unseen) < CHECKED:
+            return
+        total, calls = float(sum(self._unseen)), len(self._unseen)
+        self._unseen.clear()
+        if total - total != 0.0:
+            raise Diverged(f"a loss of the last {calls} calls, by query {self.queries}, "
+                           f"was not finite")  # fmt: skip
 
     def gradient(self) -> tuple[float, Sequence[Array]]:
         """(loss, gradient of each block), counted as one query. Raises Unsuitable without one."""

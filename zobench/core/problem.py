@@ -15,7 +15,7 @@ from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
 from zobench.errors import Unsuitable
 
-Losses = Sequence[float]
+Losses = Sequence[float]  # or 0-d tensors, of a problem whose losses stay on their device
 Sharing = AbstractContextManager[Callable[[], float]]  # gives the cost of each probe in turn
 
 
@@ -27,6 +27,7 @@ class Problem(ABC):
     scored = "current"  # what reaches a target: the "current" point, or the "best" evaluated one
     stochastic = False  # do losses depend on the seed of the call?
     score_ratio = 1.12  # the current point is scored on a geometric grid of queries, off the clock
+    on_device = False  # may losses stay on their device? set for estimators that never compare them
     samples = 0  # examples, episode steps or rows consumed so far
     forwards = 0.0  # forward-equivalents so far; a query that reuses work costs less than 1
     seen: Losses | None = None  # noise-free scores of the last call's points, where they are free

@@ -45,6 +45,8 @@ def decay(params: Params, gradient: Recipe, factor: float) -> None:
 class SGD(_Checked):
     """x <- x - lr g - lr wd x. Linear in the recipe, so it merges with the pending restore."""
 
+    on_device = True  # moves by scalars that it never looks at
+
     lr: Value
     weight_decay: float = 0.0
 
@@ -83,6 +85,8 @@ class ReplayedMomentum(_Checked):
     m_t = sum_{j < horizon} beta^j g_{t-j}: a truncation of weight beta^horizon, at the price of
     `horizon` draws of noise a step and no memory.
     """
+
+    on_device = True  # moves by scalars that it never looks at
 
     lr: Value
     beta: float = 0.9

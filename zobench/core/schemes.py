@@ -23,7 +23,11 @@ COMBINERS = ("mean", "align")
 
 
 class Scheme(Protocol):
-    """Which losses to ask for, and the recipe that they make."""
+    """Which losses to ask for, and the recipe that they make.
+
+    One with a true `on_device` only computes with losses, and never looks at them: then they may
+    be tensors that stay on their device.
+    """
 
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe: ...
 
@@ -49,6 +53,10 @@ class _Averaged:
     def plain(self) -> bool:
         """Slopes are used as they are."""
         return self.combine == "mean" and self.clip == float("inf")
+
+    @property
+    def on_device(self) -> bool:
+        return self.plain
 
     def recipe(self, params: Params, directions: list[Direction], slopes: list[float]) -> Recipe:
         """The mean of slope times direction, or the least-squares fit in the directions' span."""
@@ -100,6 +108,8 @@ class OnePoint:
     and removes most of the variance.
     """
 
+    on_device = True  # no annotation: not a setting
+
     eps: Value
     baseline: bool = False
     mean: float = field(default=0.0, repr=False)
@@ -124,6 +134,8 @@ class ResidualOnePoint:
 
     Residual feedback (Zhang et al., arXiv:2006.10820). The first step stands still.
     """
+
+    on_device = True  # no annotation: not a setting
 
     eps: Value
     previous: float | None = field(default=None, repr=False)

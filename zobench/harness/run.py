@@ -96,6 +96,7 @@ class Run:
         self.memory.evaluated()
         self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
         self.estimator = estimator.build(self.spec.estimator.settings)
+        self.problem.on_device = getattr(self.estimator, "on_device", False)
 
     def _work(self) -> None:
         """Step until an exception says how it ended."""

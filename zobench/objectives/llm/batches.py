@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput
@@ -40,6 +40,15 @@ class Batch:
     positions: torch.Tensor  # int64 (rows, tokens), 0 at the first real token
     labels: torch.Tensor  # int64 (rows,)
     words: LabelWords
+    _final: dict[torch.dtype, torch.Tensor] = field(default_factory=dict, repr=False)
+
+    def final(self, dtype: torch.dtype) -> torch.Tensor:
+        """The mask as attention adds it, (rows, 1, tokens, tokens), made once."""
+        from zobench.objectives.llm.masks import final
+
+        if dtype not in self._final:
+            self._final[dtype] = final(self.mask, self.mask.new_empty(0), dtype)
+        return self._final[dtype]
 
     def parts(self, rows: int) -> list[Batch]:
         """Consecutive micro-batches of at most `rows` rows (0: the batch as it is)."""

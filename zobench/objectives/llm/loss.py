@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from zobench.objectives.llm.batches import EVALUATED, Batch, Split, batches
 from zobench.objectives.llm.forward import hidden, logits
+from zobench.objectives.llm.masks import attention
 from zobench.objectives.llm.words import word_scores
 
 if TYPE_CHECKING:
@@ -42,11 +43,12 @@ def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     if not batch.words.single:
         return word_scores(model, batch)
     words, head = batch.words.ids[:, 0], plain_head(model)
+    mask = attention(model, batch)
     if head is None:
-        return logits(model, batch.ids, batch.mask, batch.positions, 1)[:, -1, words].float()
+        return logits(model, batch.ids, mask, batch.positions, 1)[:, -1, words].float()
     from zobench.core.scratch import rows  # it loads torch
 
-    last = hidden(model, batch.ids, batch.mask, batch.positions)[:, -1]
+    last = hidden(model, batch.ids, mask, batch.positions)[:, -1]
     weight = rows(head, head.weight, words, batch.words.first)
     return last.float() @ weight.float().T  # fp32: a bf16 logit has 3 digits
 

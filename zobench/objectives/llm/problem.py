@@ -76,7 +76,9 @@ class FineTuning(InPlaceProblem):
         from zobench.objectives.llm.loss import label_loss
 
         with torch.inference_mode():
-            return float(label_loss(self.net, self.minibatch(seed), self.micro_batch))
+            loss = label_loss(self.net, self.minibatch(seed), self.micro_batch)
+        stays = self.on_device and loss.device.type != "cpu"  # else there is nothing to wait for
+        return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
 
     def sharing(self, directions: Sequence[Direction]) -> Sharing:
         return self.prefix.shared(self.params, directions)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zobench.objectives.llm.forward import logits
+from zobench.objectives.llm.masks import close, final
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +41,7 @@ def packs(model: PreTrainedModel, batch: Batch) -> bool:
             except (ValueError, RuntimeError, TypeError, IndexError):  # it takes no such mask
                 _packs[model] = False
             else:
-                close = torch.finfo(model.dtype).eps ** 0.5  # half of the type's digits
-                _packs[model] = torch.allclose(slow, fast, atol=close, rtol=close)
+                _packs[model] = close(slow, fast, model.dtype)
     return _packs[model]
 
 
@@ -56,7 +56,7 @@ def packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     step = torch.tensor([j for n in lengths for j in range(1, n)], device=device)
     ids = torch.cat([batch.ids, torch.cat(tails).expand(rows, -1)], 1)
     positions = torch.cat([batch.positions, batch.positions[:, -1:] + step], 1)
-    told = logits(model, ids, _mask(batch, owner, model.dtype), positions, len(owner) + 1)
+    told = logits(model, ids, final(batch.mask, owner, model.dtype), positions, len(owner) + 1)
     told = told.float().log_softmax(-1)
     scores = []
     start = 1  # after the prompt's last token, which speaks for the first token of every word
@@ -65,24 +65,6 @@ def packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         scores.append(told[:, places].gather(2, word[:n].expand(rows, n)[:, :, None]).mean((1, 2)))
         start += n - 1
     return torch.stack(scores, 1)
-
-
-def _mask(batch: Batch, owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What is added to attention: (rows, 1, length, length), 0 where a token may look."""
-    import torch
-
-    rows, prompt = batch.ids.shape
-    owners = torch.cat([owner.new_full((prompt,), -1), owner])
-    length = len(owners)
-    same = (owners[None, :] == -1) | (owners[None, :] == owners[:, None])
-    earlier = torch.ones(length, length, dtype=torch.bool, device=owners.device).tril()
-    real = torch.cat([batch.mask.bool(), batch.mask.new_ones(rows, length - prompt).bool()], 1)
-    itself = torch.eye(length, dtype=torch.bool, device=owners.device)  # padding: no empty row
-    allowed = (same & earlier & real[:, None, :]) | itself
-    least = torch.finfo(dtype).min
-    return torch.zeros(allowed.shape, dtype=dtype, device=owners.device).masked_fill_(
-        ~allowed, least
-    )[:, None]
 
 
 def repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

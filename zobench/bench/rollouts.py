@@ -1,0 +1,117 @@
+"""`zobench bench rollouts`: what a step of an episode costs, against a bare loop of env.step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from time import perf_counter
+from typing import Any
+
+from zobench.bench.timing import Case, Sample, interleave
+from zobench.core.directions import Noise, Probe
+from zobench.errors import BadInput
+from zobench.objectives.rl._environment import opened
+from zobench.objectives.rl.problem import PolicySearch
+from zobench.registry import objectives
+
+DEFAULT = ("CartPole-v1", "Pendulum-v1", "HalfCheetah-v5")
+STEPS = 4000  # in a round, at least
+SCALE, TRIED = 0.1, 8  # of random policies; the one with the longest episode is timed
+
+
+@dataclass(frozen=True)
+class Line:
+    """Seconds a step of a case, and of the bare loop of the same environment."""
+
+    env: str
+    name: str
+    seconds: Sample
+    floor: Sample
+
+
+def rollouts(names: Sequence[str], rounds: int) -> Iterator[tuple[str, list[Line]]]:
+    """Yield (what was done, lines of the finished environments)."""
+    if rounds < 1:
+        raise BadInput(f"repeats is a number of at least 1, not {rounds}")
+    lines: list[Line] = []
+    for name, whiten in product(names, (False, True)):
+        cases, label = _cases(name, whiten), f"{name}, whitened" if whiten else name
+        samples: dict[str, Sample] = {}
+        for done, found in interleave(cases, rounds):
+            samples = found
+            yield f"{label}: round {done} of {rounds}", lines
+        floor = samples[next(iter(cases))]
+        lines = [*lines, *(Line(label, case, sample, floor) for case, sample in samples.items())]
+    yield "done", lines
+
+
+def _cases(name: str, whiten: bool) -> dict[str, Case]:
+    """The same episodes three times: replayed in two kinds of bare loop, and as queries."""
+    import gymnasium
+
+    problem: PolicySearch = objectives["rl"].build({"env": name, "whiten": whiten})
+    problem.start(0)
+    probe = max(((SCALE, Noise(k)) for k in range(TRIED)), key=lambda p: _length(problem, p))
+    moments = problem.moments  # whatever a query adds to them is taken away again
+    seed, actions = _recorded(problem, probe)
+    times = -(-STEPS // len(actions))
+    steps = times * len(actions)
+
+    def replay(env: Any) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(times):
+                env.reset(seed=seed)
+                step = env.step
+                for action in actions:
+                    step(action)
+
+        return run
+
+    def queries() -> None:
+        problem.samples = 0
+        for _ in range(times):
+            problem.moments = moments
+            problem.losses([probe], 1)
+        if problem.samples != steps:
+            raise RuntimeError(f"{name}: {problem.samples} steps, not the {steps} recorded")
+
+    made, bare = gymnasium.make(name, disable_env_checker=True), opened(problem.source)
+    return {
+        "bare loop on gymnasium.make": _timed(replay(made), steps),
+        "bare loop, no wrappers": _timed(replay(bare), steps),
+        "zobench": _timed(queries, steps),
+    }
+
+
+def _length(problem: PolicySearch, probe: Probe) -> int:
+    before = problem.samples
+    problem.losses([probe], 1)
+    return problem.samples - before
+
+
+def _recorded(problem: PolicySearch, probe: Probe) -> tuple[int, list[Any]]:
+    """The seed and the actions of the one training episode that the queries roll out."""
+    env, actions, moments = problem.roller.env, [], problem.moments
+    step = env.step
+
+    def noted(action: Any) -> Any:
+        actions.append(action)
+        return step(action)
+
+    env.step = noted
+    try:
+        problem.losses([probe], 1)
+    finally:
+        del env.step
+    problem.moments = moments
+    return problem.training_seeds(0)[0], actions
+
+
+def _timed(work: Callable[[], object], steps: int) -> Case:
+    def case() -> float:
+        began = perf_counter()
+        work()
+        return (perf_counter() - began) / steps
+
+    return case

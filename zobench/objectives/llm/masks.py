@@ -1,0 +1,78 @@
+"""Attention masks made once a minibatch, in the form that a model uses without looking at them.
+
+Given which tokens are padding, `transformers` looks whether there is any, at every forward pass:
+on a GPU the host then waits for the device. A mask of the final form is passed on as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from zobench.objectives.llm.forward import logits
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedModel
+
+    from zobench.objectives.llm.batches import Batch
+
+_obey: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what `obeys` found
+
+
+def attention(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """The mask to give to the model: on a GPU the final one, where the model obeys such a mask."""
+    if waits(batch.ids) and obeys(model, batch):
+        return batch.final(model.dtype)
+    return batch.mask
+
+
+def waits(tensor: torch.Tensor) -> bool:
+    """Does a look at the tensor make the host wait?"""
+    return tensor.device.type != "cpu"
+
+
+def obeys(model: PreTrainedModel, batch: Batch) -> bool:
+    """Are logits the same under both forms of mask? Decided once a model, on a few rows."""
+    import torch
+
+    if model not in _obey:
+        few = batch.parts(2)[0]
+        with torch.no_grad():
+            usual = logits(model, few.ids, few.mask, few.positions, 1)
+            try:
+                ours = logits(model, few.ids, few.final(model.dtype), few.positions, 1)
+            except (ValueError, RuntimeError, TypeError, IndexError):  # it takes no such mask
+                _obey[model] = False
+            else:
+                _obey[model] = close(usual, ours, model.dtype)
+    return _obey[model]
+
+
+def close(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Equal to half of the type's digits."""
+    import torch
+
+    tolerance = torch.finfo(dtype).eps ** 0.5
+    return torch.allclose(a.float(), b.float(), atol=tolerance, rtol=tolerance)
+
+
+def final(mask: torch.Tensor, owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What is added to attention, (rows, 1, length, length): 0 where a token may look.
+
+    `mask` (rows, prompt): 0 on padding. `owner` (tail,): after the prompt, whose token each one
+    is. A token sees itself and what comes earlier in the prompt and among its owner's tokens.
+    """
+    import torch
+
+    rows, prompt = mask.shape
+    owners = torch.cat([owner.new_full((prompt,), -1), owner])
+    length = len(owners)
+    same = (owners[None, :] == -1) | (owners[None, :] == owners[:, None])
+    earlier = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+    real = torch.cat([mask, mask.new_ones(rows, length - prompt)], 1).bool()
+    itself = torch.eye(length, dtype=torch.bool, device=mask.device)  # padding: no empty row
+    allowed = (same & earlier & real[:, None, :]) | itself
+    added = torch.zeros(allowed.shape, dtype=dtype, device=mask.device)
+    return added.masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]
