@@ -207,8 +207,12 @@ def test_a_trial_that_ends_worse_than_it_began_has_reached_nothing():
 
 
 def test_the_second_round_is_about_the_best_of_the_first():
-    entry = estimators["mezo-bcd"]
-    best = {"lr": 1e-3, "eps": 0.1, "dwell": 10}
+    entry = Entry(
+        "x",
+        lambda lr=0.1, eps=0.1, k=5: lr,
+        space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log"), "k": (1, 100, "log")},
+    )
+    best = {"lr": 1e-3, "eps": 0.1, "k": 10}
     found = narrowed(entry, best, 100, {}, "suite")
     assert found == narrowed(entry, best, 100, {}, "suite")
     logs = np.log10([settings["lr"] for settings in found])
@@ -216,6 +220,7 @@ def test_the_second_round_is_about_the_best_of_the_first():
     assert -2.2 < logs.max() < -1.99  # a third of the six decades, about the best
     assert min(settings["eps"] for settings in found) > 0.1 * 10**-0.51  # cut at the span's end
     assert max(settings["eps"] for settings in found) <= 0.1
+    assert {type(settings["k"]) for settings in found} == {int}
     assert {settings["lr"] for settings in narrowed(entry, best, 3, {"lr": 5.0})} == {5.0}
     assert narrowed(entry, best, 0, {}) == []
 
@@ -284,6 +289,34 @@ def test_every_method_of_the_step_benchmark_is_measured():
     assert {c.forwards for n, c in costs.items() if "bcd" not in n or "no" in n} == {2.0}
     assert reached.flops > 1e8
     assert reached.bandwidth > 1e8
+
+
+def test_the_noise_benchmark_measures_every_pass():
+    from zobench.bench.noise import ADD, TORCH, measure
+
+    *_, (what, passes) = measure(4000, "bfloat16", "cpu", 2, True)
+    assert what == "round 2 of 2"
+    assert {ADD, TORCH, "gaussian", "rademacher, 1000 tensors"} < set(passes)
+    assert all(found.seconds.median > 0 for found in passes.values())
+    assert passes[ADD].moved == 2 * 2 * 4000
+    with pytest.raises(BadInput, match="at least 1000"):
+        next(measure(10, "float32", "cpu", 1, False))
+
+
+def test_the_numerics_benchmark_shows_what_16_bits_lose():
+    from zobench.bench.numerics import rows
+
+    found = {
+        row.case: row for row in rows(["bfloat16"], "tiny", "sentiment", "", 1e-5, 1e-3, "cpu")
+    }
+    by_name = {(c.realisation, c.rounding): row for c, row in found.items()}
+    walk, scratch = by_name["walk", "nearest"], by_name["scratch", "nearest"]
+    assert scratch.found.drift == 0 < 0.1 < walk.found.drift
+    assert walk.found.effective < 0.6  # most of the update is rounded away,
+    assert 0.97 < by_name["scratch", "stochastic"].found.effective < 1.03  # or made on average
+    assert walk.resolution < 0.01 < 0.1 < walk.coarse
+    with pytest.raises(BadInput, match="dtype is one of"):
+        next(rows(["int8"], "tiny", "sentiment", "", 1e-5, 1e-3, "cpu"))
 
 
 def test_the_floor_counts_the_matrices_and_the_weights(subject):

@@ -1,4 +1,4 @@
-"""`zobench bench`: overhead, step, numerics and blocks."""
+"""`zobench bench`: overhead, step, numerics, blocks and rollouts."""
 
 from __future__ import annotations
 
@@ -89,6 +89,30 @@ def overhead(
     show_overhead(repeats, bbob_repeats, queries)
 
 
+@app.command("noise", short_help="A pass of fused noise, against torch's.")
+def noise(
+    size: Annotated[int, typer.Option(help="Elements of the tensor.")] = 1 << 24,
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    repeats: Annotated[int, typer.Option(help="Rounds; every round times every pass once.")] = 7,
+    threads: Annotated[
+        int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
+    ] = 0,
+    stochastic: Annotated[bool, typer.Option("--stochastic", help="Round so, 16 bits.")] = False,
+) -> None:
+    """One pass x += a z(seed) over a large tensor, and over as many elements in 1,000 small ones.
+
+    Against torch.normal plus an add, and against an add alone, which is the bandwidth.
+
+    \b
+    zobench bench noise
+    zobench bench noise --device cuda --dtype bfloat16 --size 1000000000
+    """
+    from zobench.display.kernels import show_noise
+
+    show_noise(size, dtype, device, repeats, threads, stochastic)
+
+
 @app.command("numerics", short_help="What rounding does to probes and updates.")
 def numerics(
     model: Annotated[str, typer.Option(help="tiny, small, a folder or a hub id.")] = "tiny",
@@ -110,7 +134,7 @@ def numerics(
     zobench bench numerics
     zobench bench numerics --model facebook/opt-1.3b --dtype bfloat16 --device cuda
     """
-    from zobench.display.bench import show_numerics
+    from zobench.display.kernels import show_numerics
 
     types = dtype or ["float32", "float16", "bfloat16"]
     show_numerics(types, model, task, data, lr, eps, device)
@@ -136,3 +160,29 @@ def blocks(
     from zobench.display.bench import show_blocks
 
     show_blocks(dim, count, steps, seeds)
+
+
+@app.command("rollouts", short_help="A step of an episode, against a bare loop of env.step.")
+def rollouts(
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            "-e",
+            help="A gymnasium id, repeatable.  [default: CartPole-v1, Pendulum-v1, HalfCheetah-v5]",
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(help="Interleaved rounds.")] = 9,
+) -> None:
+    """What a step of an episode costs as a query, against a bare loop that replays its actions.
+
+    The same episodes of a linear policy: a loop of env.step on what gymnasium.make gives, the same
+    without gymnasium's wrappers, and queries of the objective `rl`; again with whitening.
+
+    \b
+    zobench bench rollouts
+    zobench bench rollouts -e CartPole-v1 --repeats 3       seconds
+    """
+    from zobench.display.bench import show_rollouts
+
+    show_rollouts(env or [], repeats)

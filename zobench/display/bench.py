@@ -69,44 +69,6 @@ def show_step(setup: Setup, repeats: int, threads: int, names: list[str], scratc
                f"{reached.bandwidth / 1e9:.3g} GB/s, both measured here.")  # fmt: skip
 
 
-def show_numerics(
-    dtypes: list[str], model: str, task: str, data: str, lr: float, eps: float, device: str
-) -> None:
-    """Measure and print drift, lost updates and the resolution of slopes."""
-    from zobench.bench.numerics import STEPS, Row, cases, rows
-
-    found: list[Row] = []
-    total = len(cases(dtypes))
-    for row in rows(dtypes, model, task, data, lr, eps, device):
-        found.append(row)
-        progress(f"{len(found)} of {total} cases")
-    progress("")
-    table = [
-        [
-            row.case.dtype,
-            row.case.realisation,
-            row.case.rounding,
-            text.number(row.found.drift),
-            f"{row.found.changed:.1%}",
-            f"{row.found.effective:.1%}",
-            text.number(row.slope),
-            f"{text.number(100 * row.resolution)}%",
-            f"{text.number(100 * row.coarse)}%",
-        ]
-        for row in found
-    ]
-    head = ["weights", "realisation", "rounding", "drift", "changed", "effective", "slope"]
-    head += ["fp32 loss", "own type"]
-    typer.echo(f"{model}, {task}: MeZO, {STEPS} steps, lr {lr:g}, eps {eps:g}, {device}")
-    typer.echo("\n".join(["", *text.table(head, table, left=3), ""]))
-    typer.echo("drift: distance after 10 probe pairs without an update, in lengths of a probe.")
-    typer.echo(
-        "changed: coordinates that an update changes. effective: the part of it that is made."
-    )
-    typer.echo("slope: median |c|; then the step between two slopes that a loss can tell apart,")
-    typer.echo("over the slope: with the loss in fp32, as here, and in the weights' own type.")
-
-
 def progress(line: str) -> None:
     """Replace the line of progress; nothing where stderr is no terminal."""
     if sys.stderr.isatty():
@@ -178,3 +140,24 @@ def show_blocks(dim: int, blocks: int, steps: int, seeds: int) -> None:
         "gain: log gap of mezo-bcd over log gap of mezo; theory: (sum e)(sum t)/(N sum e t),"
     )
     typer.echo("which holds for the first steps; e gradient energy, t curvature of each block.")
+
+
+def show_rollouts(names: Sequence[str], repeats: int) -> None:
+    """Measure and print microseconds a step, and ratios to the bare loop of the same episodes."""
+    from zobench.bench.rollouts import DEFAULT, rollouts
+
+    lines = []
+    for what, found in rollouts(names or DEFAULT, repeats):
+        lines = found
+        progress(what)
+    progress("")
+    rows = []
+    for line in lines:
+        low, high = (1e6 * value for value in line.seconds.spread)
+        median = f"{1e6 * line.seconds.median:.2f}"
+        ratio = f"{line.seconds.ratio(line.floor):.2f}"
+        rows.append([line.env, line.name, median, f"{low:.2f} to {high:.2f}", ratio])
+    head = ["environment", "", "us a step", "quartiles", "ratio"]
+    typer.echo("\n".join([*text.table(head, rows, left=2), ""]))
+    typer.echo(f"medians of {repeats} interleaved rounds; ratio: to the bare loop on what "
+               "gymnasium.make gives.")  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from zobench.api.comparison import Comparison, comparison
+from zobench.api.comparison import Comparison, comparison, judged
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
 from zobench.display import text
@@ -15,15 +15,46 @@ from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
+from zobench.display.slower import slower_lines
 
 MANY = 8  # problems; with more, only the means of groups are shown unless asked for
 
 
-def show_comparison(request: Request, every: bool, picture: Path | None = None) -> int:
-    """Make the runs, print what came of them, also as an SVG `picture`; the exit status."""
-    if picture:
-        check_picture(picture)
+def show_comparison(
+    request: Request, every: bool, picture: Path | None = None, report: Path | None = None
+) -> int:
+    """Make the runs, print what came of them, write the page; the exit status.
+
+    `picture`: an SVG file of what is shown. `report`: the page (default: report.html beside the
+    results).
+    """
+    from zobench.api import report as page
+
+    for path, check in ((picture, check_picture), (report, page.check_page)):
+        if path:
+            check(path)
     found = comparison(request, shown)
+    lines = _lines(found, every)
+    known = {"summary": found.summary, "verdict": found.found}
+    made = page.source(found.results, request.suite, known)
+    written = page.write(made, report or found.folder / "report.html")
+    lines += [*ending(found.results, found.files), f"Report: {written}"]
+    typer.echo("\n".join(lines))
+    if picture:
+        title = " ".join(["zobench compare", *request.estimators])
+        save_picture("\n".join(lines).splitlines(), picture, title)
+    return int(found.results.failed or found.slower)
+
+
+def stored_lines(results: Results) -> list[str]:
+    """What `zobench compare` would print of results that are there."""
+    if not len(results.runs):
+        return [f"{results.folder} holds no run that was made."]
+    return _lines(judged(results), every=False)
+
+
+def _lines(found: Comparison, every: bool) -> list[str]:
+    """Head, tables, verdict, troubles, settings."""
     lines = [*_head(found.results), ""]
     problems = list(dict.fromkeys(found.summary["problem"]))
     if len(problems) <= MANY or every:
@@ -33,17 +64,13 @@ def show_comparison(request: Request, every: bool, picture: Path | None = None) 
     else:
         lines += _groups(found.summary)
     lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
-    lines += [*_settings(found.results), *ending(found.results, found.files)]
-    typer.echo("\n".join(lines))
-    if picture:
-        title = " ".join(["zobench compare", *request.estimators])
-        save_picture("\n".join(lines).splitlines(), picture, title)
-    return int(found.results.failed)
+    lines += slower_lines(found.slowdowns)
+    return [*lines, *_settings(found.results)]
 
 
 def _head(results: Results) -> Iterator[str]:
     first = results.specs[0]
-    name, *others = dict.fromkeys(spec.estimator.display for spec in results.specs)
+    name, *others = results.names
     count = len({spec.problem.id for spec in results.specs})
     against = f" against {', '.join(others)}" if others else ""
     yield text.bold(f"{name}{against}")

@@ -10,7 +10,7 @@ from zobench.registry import estimators
 @estimators.register(
     "lozo",
     paper="arXiv:2410.07698",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log"), "refresh": (10, 200, "log")},
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
     sanity={"lr": 0.02, "refresh": 5},
 )
 def lozo(lr: float = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50) -> ZerothOrder:

@@ -1,0 +1,45 @@
+"""What `zobench compare --fail-if-slower` shows: each measure, and why it fails or does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from zobench.analysis.sentences import factor as shown
+from zobench.analysis.slower import P, Slowdown
+from zobench.display import text
+
+
+def slower_lines(found: Sequence[Slowdown]) -> Iterator[str]:
+    """A table with a row an estimator and measure; nothing where none was asked for."""
+    if not found:
+        return
+    factor = found[0].factor
+    bad = [s for s in found if s.slower]
+    said = f"{len(bad)} of {len(found)} measures" if bad else "nothing"
+    rule = f"slower means more than {factor:g}x and p < {P:g}"
+    yield text.bold(f"Slower than stored runs: {said}") + f" ({rule})"
+    rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in found]
+    yield from text.table(["estimator", "measure", "now / stored", "p", "slower?"], rows, left=5)
+    yield ""
+
+
+def _ratio(s: Slowdown) -> str:
+    return f"{shown(s.ratio)}x" if s.problems else "-"
+
+
+def _p(p: float) -> str:
+    return "-" if p != p else f"{p:.2g}"
+
+
+def _why(s: Slowdown) -> str:
+    if not s.problems:
+        return "not measured on both sides"
+    where = f" on {s.problems} problem{'s' * (s.problems != 1)}"
+    if s.slower:
+        name, ratio = s.worst
+        return f"SLOWER{where}, most on {name} ({shown(ratio)}x)"
+    if s.too_few:
+        return f"cannot tell{where}: p >= {s.least:.2g} with so few runs; make more repetitions"
+    if s.ratio > s.factor:
+        return f"no{where}: may be chance"
+    return f"no{where}"
