@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -208,12 +209,15 @@ def test_the_unchecked_calls_are_accumulates(law, size):
     x = np.linspace(-1, 1, size)
     scales, seed = (0.3, -0.7), 2**63 - 1
     points, one, want = np.full((2, size), np.nan), x.copy(), np.stack([x, x])
+    borders = np.array([0, size // 3, size // 3, size])  # the middle block is empty
     for row, scale in zip(want, scales):
-        noise.accumulate(row, [(scale, seed)], law, 0)
-    noise.pair(points, x, scales, law, seed)
-    noise.accumulate_one(one, scales[1], law, seed, 0)
+        for block, (first, last) in enumerate(pairwise(borders)):
+            noise.accumulate(row[first:last], [(scale, seed)], law, block)
+    noise.pair(points, x, scales, law, seed, borders)
+    noise.accumulate_one(one, scales[1], law, seed, 5)
     assert np.array_equal(points, want)
-    assert np.array_equal(one, want[1])
+    noise.accumulate(x, [(scales[1], seed)], law, 5)
+    assert np.array_equal(one, x)
 
 
 @pytest.mark.parametrize("law", noise.LAWS)

@@ -47,7 +47,8 @@ class VectorParams(Params):
             raise ValueError(f"shapes {shapes} hold {start} coordinates, x has shape {x.shape}")
         self.blocks: Sequence[VectorBlock] = tuple(blocks)
         self.groups = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
-        self._dim, self._single = start, len(blocks) == 1
+        self._dim = start
+        self._borders = np.array([*(b.start for b in blocks), start])
         self._views = [(self._x[b.span], b.index) for b in blocks]
         self._rows = np.empty((2, start))  # reused while the number of probes stays the same
 
@@ -94,7 +95,7 @@ class VectorParams(Params):
         count, points = len(probes), self._rows
         if len(points) != count:
             points = self._rows = np.empty((count, self._dim))
-        if count <= 2 and self._single and self._few(points, probes):
+        if count <= 2 and self._few(points, probes):
             return points
         points[:] = self._x
         if self._noise_rows(points, probes):
@@ -107,20 +108,24 @@ class VectorParams(Params):
         return points
 
     def _few(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
-        """One probe or a pair along plain noise of one block: the calls of cheap objectives."""
+        """One probe or a pair along plain noise: the calls of cheap objectives."""
         scale, direction = probes[0]
         if len(probes) == 1:
-            points[0] = self._x
+            row = points[0]
+            row[:] = self._x
             if not scale:
                 return True
-            if type(direction) is Noise:
-                noise.accumulate_one(points[0], scale, direction.law, direction.seed, 0)
-                return True
-            return False
+            if type(direction) is not Noise:
+                return False
+            for block in self.blocks:
+                part = row[block.span]
+                noise.accumulate_one(part, scale, direction.law, direction.seed, block.index)
+            return True
         other_scale, other = probes[1]
         if direction is not other or type(direction) is not Noise:
             return False
-        noise.pair(points, self._x, (scale, other_scale), direction.law, direction.seed)
+        scales = scale, other_scale
+        noise.pair(points, self._x, scales, direction.law, direction.seed, self._borders)
         return True
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:

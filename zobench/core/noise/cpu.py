@@ -185,7 +185,7 @@ def rows(
         at += last - first
 
 
-@compiled(f"void(float64[:, ::1], float64[::1], float64, float64, int64, int64, {_TAIL}")
+@compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64[::1], int64)")
 def pair(
     points: Array,
     x: Array,
@@ -193,20 +193,24 @@ def pair(
     minus: float,
     law: int,
     seed: int,
-    block: int,
+    borders: Array,
     stream: int,
-    start: int,
 ) -> None:
-    """points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both."""
+    """points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both.
+
+    Block b is x[borders[b] : borders[b + 1]].
+    """
     words = np.empty(CHUNK, np.uint32)
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
     for i in range(x.size):
         points[0, i] = points[1, i] = x[i]
-    at, stop = start, start + x.size
-    while at < stop:
-        chunk, first = at // size, at % size
-        last = min(size, first + stop - at)
-        _fill(words, law, seed, block, stream, chunk, first, last)
-        _add(points[0], at - start, words, law, plus, first, last)
-        _add(points[1], at - start, words, law, minus, first, last)
-        at += last - first
+    for block in range(borders.size - 1):
+        at, stop = 0, borders[block + 1] - borders[block]
+        while at < stop:
+            chunk, first = at // size, at % size
+            last = min(size, first + stop - at)
+            _fill(words, law, seed, block, stream, chunk, first, last)
+            place = borders[block] + at
+            _add(points[0], place, words, law, plus, first, last)
+            _add(points[1], place, words, law, minus, first, last)
+            at += last - first

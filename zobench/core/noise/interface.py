@@ -150,13 +150,19 @@ def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: in
 
 
 def pair(
-    points: np.ndarray, x: np.ndarray, scales: tuple[float, float], law: str, seed: int
+    points: np.ndarray,
+    x: np.ndarray,
+    scales: tuple[float, float],
+    law: str,
+    seed: int,
+    borders: np.ndarray,
 ) -> None:
-    """points = x + scales z for the two probes of a pair, in block 0, unchecked.
+    """points = x + scales z for the two probes of a pair, unchecked.
 
-    `points`: float64, shape (2, d), contiguous; `x`: float64, shape (d,).
+    `points`: float64, shape (2, d), contiguous; `x`: float64, shape (d,); `borders`: int64, where
+    blocks begin, and d.
     """
-    _module("cpu").pair(points, x, *scales, _code[law], seed, 0, DIRECTION, 0)
+    _module("cpu").pair(points, x, *scales, _code[law], seed, borders, DIRECTION)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib.util
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,11 +35,14 @@ def load(
 
     model: "tiny" or "small" (embedded; their content hash is verified), a local folder in the
         hub's format, or a hub id.
+    device: cpu, cuda, cuda:1, ..., or auto: the layers are spread over all GPUs (with accelerate).
     pretrained: False keeps the configuration and draws the weights anew from `seed`.
     Raises BadInput when there is no such model, device or dtype, or when the embedded weights
     are not the published ones.
     """
-    place, precision = as_device(device), as_dtype(dtype)
+    precision = as_dtype(dtype)
+    spread = _spread(pretrained) if device == "auto" else {}
+    place = as_device("cpu" if spread else device)
     files = source(model)
     if model in EMBEDDED:
         _verify(FOLDER / model)
@@ -49,11 +53,23 @@ def load(
         config = AutoConfig.from_pretrained(files)
         tokenizer = AutoTokenizer.from_pretrained(files)
         if pretrained:
-            net = AutoModelForCausalLM.from_pretrained(files, config=config, dtype=precision)
+            net = AutoModelForCausalLM.from_pretrained(
+                files, config=config, dtype=precision, **spread
+            )
         else:
             with seeded(seed, place):
                 net = AutoModelForCausalLM.from_config(config, dtype=precision)
-    return net.to(place).eval(), tokenizer  # pyright: ignore[reportArgumentType]
+    there = net if spread else net.to(place)  # pyright: ignore[reportArgumentType]
+    return there.eval(), tokenizer
+
+
+def _spread(pretrained: bool) -> dict[str, str]:
+    """What makes `from_pretrained` spread a model over devices."""
+    if importlib.util.find_spec("accelerate") is None:
+        raise BadInput("device auto needs the package accelerate: pip install 'zobench[trainer]'")
+    if not pretrained:
+        raise BadInput("device auto loads pretrained weights; random ones are made on one device")
+    return {"device_map": "auto"}
 
 
 def random_opt(
