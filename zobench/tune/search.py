@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zobench.harness.chosen import EstimatorSpec, identity
+from zobench.harness.chosen import EstimatorSpec
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
@@ -50,7 +50,7 @@ class Search:
 
     @property
     def seed(self) -> tuple[str, ...]:
-        return self.suite.name, self.group, identity(self.estimator.name)
+        return self.suite.name, self.group
 
     def narrowed(self, best: int) -> Search:
         """With the second round's trials, about the best of the first."""

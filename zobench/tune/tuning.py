@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zobench
 from zobench.api.frame import Frame
 from zobench.errors import BadInput, unknown
-from zobench.harness.chosen import baseline_file, identity, parse_estimator
+from zobench.harness.chosen import baseline_file, parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
@@ -61,7 +61,10 @@ def searches(
     for group in groups or known:
         part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
         for spec in chosen:
-            seed = suite.name, group, identity(spec.name)
+            seed = (
+                suite.name,
+                group,
+            )  # the same shares of every estimator's spans: no luck of the draw
             first = trials(estimators[spec.name], count - count // 2, spec.settings, *seed)
             file = baseline_file(suite.name, spec.name, folder)
             search = Search(spec, part, group, count, repetitions, budget, file, first)
