@@ -47,6 +47,15 @@ def test_the_objective_runs(folder):
     assert "sine" in done.stdout
 
 
+def test_the_training_loop_learns(folder):
+    done = subprocess.run(
+        [sys.executable, "my_training.py"], cwd=folder, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, last = map(float, re.findall(r"\d+\.\d+", done.stdout))
+    assert last < first / 5
+
+
 def test_the_python_example_runs(folder):
     code = re.search(r"```python\n(import zobench\n.*?)```", README, re.DOTALL)
     assert code
