@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from zobench.core.directions import Noise
 from zobench.core.noise import reference
 from zobench.core.oracle import Oracle
 from zobench.core.seeds import fold
@@ -121,3 +122,15 @@ def test_a_16_bit_loss_is_reduced_in_fp32(dtype):
     losses = [problem.loss(seed) for seed in range(8)]
     as_16_bit = torch.tensor(losses, dtype=getattr(torch, dtype)).double().numpy()
     assert np.any(as_16_bit != np.array(losses))  # finer than its weights' own type
+
+
+def test_out_of_memory_says_what_to_change():
+    """A forward pass that asks for more than there is."""
+    problem = objectives["llm"].build({"model": "tiny"})
+    params = problem.start(0)
+    before = params.flat()
+    problem.net.register_forward_pre_hook(lambda *_: torch.empty(1 << 60))
+    problem.net.model.register_forward_pre_hook(lambda *_: torch.empty(1 << 60))
+    with pytest.raises(MemoryError, match=r"16 x \d+ tokens .* try micro_batch=4, dtype=bfloat16"):
+        problem.losses([(1e-3, Noise(1))], 0)
+    assert np.allclose(params.flat(), before, atol=1e-6)  # and the point is where it was

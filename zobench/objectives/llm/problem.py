@@ -74,9 +74,11 @@ class FineTuning(InPlaceProblem):
         import torch
 
         from zobench.objectives.llm.loss import label_loss
+        from zobench.objectives.llm.memory import explained
 
-        with torch.inference_mode():
-            loss = label_loss(self.net, self.minibatch(seed), self.micro_batch)
+        batch = self.minibatch(seed)
+        with torch.inference_mode(), explained(self.net, batch, self.micro_batch):
+            loss = label_loss(self.net, batch, self.micro_batch)
         stays = self.on_device and loss.device.type != "cpu"  # else there is nothing to wait for
         return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
 
