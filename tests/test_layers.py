@@ -19,8 +19,9 @@ ALLOWED = {
     "analysis": {"analysis", "errors"},
     "optim": {"optim", "core", "registry", "errors"},
     "report": {"report", "analysis", "errors"},
+    "interchange": {"interchange", "harness", "errors"},
 }
-TOP = {"cli", "tune", "bench", "new", "api", "commands", "display", "__init__", "__main__"}
+TOP = {"cli", "tune", "bench", "new", "api", "commands", "display", "watch", "__init__", "__main__"}
 HEAVY = ("torch", "transformers", "numba", "scipy", "pandas", "nevergrad", "cma", "cocoex")
 
 

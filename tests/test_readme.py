@@ -47,6 +47,14 @@ def test_the_objective_runs(folder):
     assert "sine" in done.stdout
 
 
+def test_the_environment_runs(folder):
+    done = zobench(
+        folder, "compare", "ars:lr=0.1,eps=0.1", "cma-es", "--suite", "my_env.toml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cart" in done.stdout
+
+
 def test_the_training_loop_learns(folder):
     done = subprocess.run(
         [sys.executable, "my_training.py"], cwd=folder, capture_output=True, text=True, timeout=300

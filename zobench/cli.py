@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zobench.commands import bench, compare, export, listing, new, tune
+from zobench.commands import bench, compare, export, import_, listing, new, report, tune, watch
 from zobench.errors import BadInput
 
 ABOUT = """\b
@@ -55,7 +55,16 @@ app.command("compare", short_help="Run estimators on a suite: who reaches the ta
 )
 app.command("run", short_help="The same without the verdict: a row a run.")(compare.run)
 app.command("tune", short_help="Search better settings, fairly.")(tune.tune)
-app.command("export", short_help="Write a suite's leaderboard as CSV.")(export.export)
+app.command("report", short_help="One HTML page of stored results: verdict, figures, tables.")(
+    report.report
+)
+app.command("export", short_help="Results as a leaderboard, or for cocopp and IOHprofiler.")(
+    export.export
+)
+app.command("import", short_help="Published data of COCO or IOHprofiler as results.")(
+    import_.import_
+)
+app.command("watch", short_help="The best policy of a run as a film.")(watch.watch)
 app.add_typer(
     new.app, name="new", short_help="Write a file to start from: an estimator or an objective."
 )

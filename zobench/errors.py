@@ -14,6 +14,10 @@ class Unsuitable(Exception):  # noqa: N818 - a fact about a pair, not a fault
     """An estimator cannot run on a problem; the run is recorded as skipped with this reason."""
 
 
+class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a fault
+    """A package that an element needs is not installed; args: the package, what to install."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """The error for a name that does not exist, with a near one or all that do."""
     known = list(known)

@@ -8,7 +8,7 @@ have no length: they lower the coverage instead.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,7 @@ def run_table(
     table = made.merge(scored, on="problem").merge(first, on=key, how="left", indicator=True)
     success = (table.pop("_merge") == "both").to_numpy()
     first_hit = table.pop("hit").to_numpy(float)
+    first_hit = np.where(np.isfinite(first_hit), first_hit, np.nan)  # inf: not measured
     hit = np.maximum(first_hit, SHORTEST[unit])
     spent = table.pop("spent").to_numpy(float)
     spent = np.where(np.isfinite(spent), spent, np.nan)
@@ -96,7 +97,18 @@ def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
 
 def cases(table: pd.DataFrame) -> dict[tuple[str, int, str], RunLengths]:
     """(problem, target_index, estimator) -> its run lengths."""
-    table = table.sort_values(["instance", "repetition", "seed"])
-    groups = table.groupby(["problem", "target_index", "estimator"], sort=False).indices
+    table, groups = _cases(table)
     columns = [table[field.name].to_numpy() for field in fields(RunLengths)]
     return {key: RunLengths(*(c[rows] for c in columns)) for key, rows in groups.items()}  # type: ignore[misc]
+
+
+def run_keys(table: pd.DataFrame) -> dict[tuple[str, int, str], list[str]]:
+    """The run_key of each run in `cases`, in the same order."""
+    table, groups = _cases(table)
+    names = table["run_key"].to_numpy()
+    return {key: names[rows].tolist() for key, rows in groups.items()}  # type: ignore[misc]
+
+
+def _cases(table: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
+    table = table.sort_values(["instance", "repetition", "seed"], kind="stable")
+    return table, table.groupby(["problem", "target_index", "estimator"], sort=False).indices

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from zobench.api.making import Request, Results, Show, make_runs
 from zobench.errors import BadInput
 
 if TYPE_CHECKING:
+    from zobench.analysis.slower import Slowdown
     from zobench.analysis.verdict import PairVerdict, Verdict
 
 
@@ -24,6 +25,12 @@ class Comparison:
     summary: Frame
     found: Verdict | None  # None for a single estimator
     files: list[str]  # CSV files written into the results folder
+    slowdowns: list[Slowdown] = field(default_factory=list)  # of fail_if_slower
+
+    @property
+    def slower(self) -> bool:
+        """Is an estimator slower than its stored runs, by the factor asked for and surely?"""
+        return any(found.slower for found in self.slowdowns)
 
     @property
     def runs(self) -> Frame:
@@ -68,6 +75,8 @@ def compare(
     fresh: bool = False,
     defaults: bool = False,
     baselines: str | Path | None = None,
+    against: Sequence[str | Path] = (),
+    fail_if_slower: float | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Run `estimators` on a suite, or take the runs from an earlier call, and compare them.
@@ -77,7 +86,9 @@ def compare(
     and memory_limit (MiB) replace the suite's. jobs: runs at the same time (0: one a
     core). out: the results folder (default: results/<suite>), which keeps every run; `fresh` sets
     earlier ones aside.
-    defaults: leave tuned settings (baselines) aside. progress: show it on stderr.
+    defaults: leave tuned settings (baselines) aside. against: results folders whose runs on the
+    same problems stand in the comparison; fail_if_slower: than those by this factor, see
+    `.slowdowns` and `.slower`. progress: show it on stderr.
     Raises zobench.errors.BadInput. Failed runs do not raise: they are rows of `.runs`.
     """
     if isinstance(estimators, str):
@@ -95,6 +106,8 @@ def compare(
         fresh,
         not defaults,
         Path(baselines) if baselines else None,
+        tuple(Path(folder) for folder in against),
+        fail_if_slower,
     )
     show = None
     if progress:
@@ -104,17 +117,27 @@ def compare(
 
 def comparison(request: Request, show: Show | None) -> Comparison:
     """Make what is missing, compute, write the CSV files."""
-    results = make_runs(request, show)
+    found = judged(make_runs(request, show))
+    pairs = found.found.pairs if found.found else ()
+    tables = {"summary": found.summary, "speedups": _speedups(pairs)}
+    if request.fail_if_slower is not None:
+        from zobench.api.against import slowdowns_of
+
+        found.slowdowns = slowdowns_of(found.results, request.fail_if_slower)
+    found.files = write_runs(found.results) + write_tables(found.results, **tables)
+    return found
+
+
+def judged(results: Results) -> Comparison:
+    """The summary and the verdict of results; nothing is run or written."""
     from zobench.analysis.table import summary as summarise
     from zobench.analysis.verdict import verdict
 
-    names = list(dict.fromkeys(spec.estimator.display for spec in results.specs))
+    names = results.names
     frames = results.runs, results.hits, results.problems
     summary = summarise(*frames)
     found = verdict(*frames, names) if len(names) > 1 else None
-    tables = {"summary": summary, "speedups": _speedups(found.pairs if found else ())}
-    files = write_runs(results) + write_tables(results, **tables)
-    return Comparison(results, summary, found, files)
+    return Comparison(results, summary, found, [])
 
 
 def _speedups(pairs: Sequence[PairVerdict]) -> Frame:

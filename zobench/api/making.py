@@ -38,6 +38,8 @@ class Request:
     fresh: bool = False  # set earlier results aside
     tuned: bool = True  # take tuned settings where the user gave none
     baselines: Path | None = None  # a folder of tuned settings of the user's own
+    against: tuple[Path, ...] = ()  # results folders to compare with
+    fail_if_slower: float | None = None  # than those, by this factor
 
     def folder(self, suite: Suite) -> Path:
         return self.out or Path("results") / suite.name
@@ -55,11 +57,18 @@ class Results:
     traces: Frame
     problems: Frame
     notes: list[str] = field(default_factory=list)
+    stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
+
+    @property
+    def names(self) -> list[str]:
+        """Estimators as they are called here: of the command, then stored ones."""
+        return [*dict.fromkeys(spec.estimator.display for spec in self.specs), *self.stored]
 
     @property
     def failed(self) -> bool:
-        """Did a run end as failed, timeout or oom?"""
-        return bool(self.runs["status"].isin(FAILED).any())
+        """Did a run of the command end as failed, timeout or oom?"""
+        own = ~self.runs["estimator"].isin(list(self.stored))
+        return bool(self.runs.loc[own, "status"].isin(FAILED).any())
 
 
 def make_runs(request: Request, show: Show | None = None) -> Results:
@@ -83,11 +92,16 @@ def make_runs(request: Request, show: Show | None = None) -> Results:
         baselines_folder=request.baselines,
     )
     folder = request.folder(suite)
+    if request.against or request.fail_if_slower is not None:
+        from zobench.api.against import check_against, with_stored
+
+        check_against(request.against, request.fail_if_slower, specs, folder)
     if request.fresh or not _all_made(specs, folder):
         check_problems(request.suite, specs)
     notes = _set_aside(folder) if request.fresh else []
     counts = make(specs, folder, request.jobs, show)
-    return read(specs, folder, counts, notes)
+    results = read(specs, folder, counts, notes)
+    return with_stored(results, request.against) if request.against else results
 
 
 def check_jobs(jobs: int) -> None:

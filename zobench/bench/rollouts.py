@@ -17,7 +17,7 @@ from zobench.registry import objectives
 
 DEFAULT = ("CartPole-v1", "Pendulum-v1", "HalfCheetah-v5")
 STEPS = 4000  # in a round, at least
-SCALE, TRIED = 0.1, 8  # of random policies; the one with the longest episode is timed
+SCALE, TRIED = 0.1, 32  # of random policies; the one with the longest episode is timed
 
 
 @dataclass(frozen=True)

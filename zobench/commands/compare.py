@@ -43,6 +43,29 @@ def compare(
         Path | None,
         typer.Option("--picture", metavar="FILE", help="Also write what is shown as an SVG file."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="The HTML page.  [default: RESULTS/report.html]"
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="RESULTS",
+            help="Compare with what this results folder holds, also of another computer or from "
+            "zobench import; repeatable.",
+        ),
+    ] = None,
+    fail_if_slower: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-if-slower",
+            metavar="FACTOR",
+            help="Exit with 1 if slower than the stored runs by more than FACTOR, and p < 0.002.",
+        ),
+    ] = None,
 ) -> None:
     """Run estimators on a suite and say which reaches the targets sooner, and by how much.
 
@@ -54,19 +77,26 @@ def compare(
     zobench compare mezo-bcd mezo --suite llm-tiny --jobs 2
     zobench compare zo-sgd:lr=1e-3,n=4 zo-sgd:lr=1e-2 --problem 'sphere*'
     zobench compare ./mine.py:Mine random-search --budget 500 --repetitions 3
+    zobench compare mezo --out results/today --against results/quick --fail-if-slower 1.2
 
-    Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for bad input; 130 after
-    Ctrl-C.
+    --fail-if-slower is a check for CI: each estimator against the stored one of its name (or the
+    only stored one), in queries, in seconds, both to the hardest target that half of the stored
+    runs reach, and in time a query. A factor that chance could give does not fail, and neither does
+    a sure but small one. Seconds mean something only on one computer.
+
+    Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
+    for bad input; 130 after Ctrl-C.
     """
     from zobench.api.making import Request
 
     request = Request(
         tuple(estimators), suite, tuple(problem or ()), repetitions, budget, time_limit,
-        memory_limit, jobs, out, fresh, not defaults, baselines,
+        memory_limit, jobs, out, fresh, not defaults, baselines, tuple(against or ()),
+        fail_if_slower,
     )  # fmt: skip
     from zobench.display.comparison import show_comparison
 
-    raise typer.Exit(show_comparison(request, every, picture))
+    raise typer.Exit(show_comparison(request, every, picture, report))
 
 
 def run(

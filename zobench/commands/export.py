@@ -19,7 +19,11 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="The CSV file.  [default: leaderboards/SUITE.csv]"
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="The CSV file of the leaderboard, or the folder of another format.  "
+            "[default: leaderboards/SUITE.csv, or RESULTS/export-FORMAT]",
         ),
     ] = None,
     freeze: Annotated[
@@ -28,18 +32,46 @@ def export(
             "--freeze", metavar="ESTIMATOR", help="Keep its runs as what speed-ups refer to."
         ),
     ] = "",
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="leaderboard, coco, ioh, parquet or csv: see above.",
+        ),
+    ] = "leaderboard",
 ) -> None:
-    """Write the leaderboard of a suite as CSV: one row an estimator, dimension and group.
+    """Write results for others: as a suite's leaderboard, or in the format of another tool.
 
-    Rows of other estimators that the file holds stay as they are. Speed-ups refer to runs that
-    were frozen once, with --freeze, in a file beside the leaderboard.
+    leaderboard: one row an estimator, dimension and group, as CSV. Rows of other estimators that
+    the file holds stay as they are. Speed-ups refer to runs that were frozen once, with --freeze,
+    in a file beside the leaderboard.
+
+    coco: folders for COCO's report (python -m cocopp). ioh: JSON and data for iohinspector and
+    IOHanalyzer. Both hold the lowest score over queries of every run; functions of no COCO suite
+    get numbers, which problems.txt explains. csv, parquet: the tables runs, hits, traces and
+    problems as they are. `zobench import` reads coco and ioh.
 
     \b
     zobench compare mezo spsa random-search --suite quick
     zobench export --suite quick --freeze random-search      the first time
     zobench export --suite quick                             later
+    zobench export results/bbob --suite bbob --format coco --out exdata
+    python -m cocopp exdata/*                                (pip install cocopp)
     """
-    from zobench.api.leaderboard import export as write
+    if format == "leaderboard":
+        from zobench.api.leaderboard import export as write
 
-    target, rows, estimators = write(suite, results, out, freeze)
-    typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")
+        target, rows, estimators = write(suite, results, out, freeze)
+        typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")
+        return
+    from zobench.api.interchange import export_as
+    from zobench.errors import BadInput
+
+    if freeze:
+        raise BadInput("--freeze is for leaderboards; leave it or --format out")
+    written = export_as(format, suite, results, out)
+    typer.echo(f"wrote {written.folder}/: {', '.join(written.made)} ({written.runs:,} runs)")
+    for note in written.notes:
+        typer.echo(f"  {note}")

@@ -34,12 +34,12 @@ def _p(p: float) -> str:
 def _why(s: Slowdown) -> str:
     if not s.problems:
         return "not measured on both sides"
-    where = f" on {s.problems} problem{'s' * (s.problems != 1)}"
+    where = f"{s.problems} problem{'s' * (s.problems != 1)}"
     if s.slower:
         name, ratio = s.worst
-        return f"SLOWER{where}, most on {name} ({shown(ratio)}x)"
+        return f"SLOWER ({where}; most on {name}: {shown(ratio)}x)"
     if s.too_few:
-        return f"cannot tell{where}: p >= {s.least:.2g} with so few runs; make more repetitions"
+        return f"cannot tell ({where}): so few runs give p >= {s.least:.2g}; more repetitions"
     if s.ratio > s.factor:
-        return f"no{where}: may be chance"
-    return f"no{where}"
+        return f"no ({where}): may be chance"
+    return f"no ({where})"

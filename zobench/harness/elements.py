@@ -11,8 +11,7 @@ import numpy as np
 from zobench.core.directions import Noise, Recipe
 from zobench.core.noise import interface as noise
 from zobench.core.vector import VectorParams
-from zobench.errors import BadInput
-from zobench.harness.failures import MissingPackage
+from zobench.errors import BadInput, MissingPackage
 from zobench.harness.plan import RunSpec
 from zobench.registry import Entry, Registry, estimators, objectives
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import zobench
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged
-from zobench.errors import BadInput, Unsuitable
+from zobench.errors import BadInput, MissingPackage, Unsuitable
 
 LONGEST = 300  # characters of a reason
 _PACKAGE = str(Path(zobench.__file__).parent) + os.sep
@@ -25,10 +25,6 @@ class LastTarget(BudgetExhausted):
 
 class OutOfTime(BaseException):
     """The wall-clock limit passed. Not an Exception, so that estimators do not swallow it."""
-
-
-class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a fault
-    """A package that an element needs is not installed; args: the package, what to install."""
 
 
 def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:

@@ -15,9 +15,9 @@ from typing import Any
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
 from zobench.core.seeds import fold
-from zobench.errors import BadInput
+from zobench.errors import BadInput, MissingPackage
 from zobench.harness.elements import entries, load_packages, warm_noise
-from zobench.harness.failures import LastTarget, MissingPackage, outcome
+from zobench.harness.failures import LastTarget, outcome
 from zobench.harness.hits import Hits
 from zobench.harness.limits import BUILD
 from zobench.harness.meters import Memory

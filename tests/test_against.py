@@ -1,0 +1,238 @@
+"""Stored results beside new ones, and a check that nothing got slower."""
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analysis_tools import results
+from interchange_tools import coco_folder
+
+from zobench import compare
+from zobench.analysis.slower import P, _judged, slowdowns
+from zobench.cli import status_of
+from zobench.errors import BadInput
+
+TINY = """\
+name = "tiny"
+version = "{version}"
+budget = {budget}
+instances = "1-{instances}"
+scored = "best"
+[[problem]]
+id = "f{{function}}"
+objective = "bbob"
+settings = {{ dim = 2 }}
+expand = {{ function = [1, 2] }}
+targets = [{targets}]
+"""
+# Random search that may wait before every step.
+MINE = """
+import time
+from zobench.estimators.random_search import RandomSearch
+from zobench.registry import estimators
+
+class Mine(RandomSearch):
+    def step(self, evaluate):
+        {before}
+        super().step(evaluate)
+
+@estimators.register("mine", paper="a test")
+def mine() -> Mine:
+    return Mine(1.0, 4)
+"""
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    """Write the suite of a test; what is to be different may be given."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(version="1", budget=60, instances=6, targets="1e4, 1.0"):
+        (tmp_path / "tiny.toml").write_text(
+            TINY.format(version=version, budget=budget, instances=instances, targets=targets)
+        )
+
+    write()
+    return write
+
+
+def cli(*words: str) -> int:
+    return status_of([*words, "-s", "tiny.toml", "-j", "1"])
+
+
+def table(lengths, seconds=1e-3, cut=100, runs=8, problems=2):
+    """Results of "new" and "old": their typical queries to the target, a run each a bit longer."""
+    rng, plan = np.random.default_rng(0), []
+    for name, length in lengths.items():
+        for p in range(problems):
+            for r in range(runs):
+                q = round(length * rng.uniform(0.9, 1.1))
+                spent = (min(q, cut)) * (seconds[name] if isinstance(seconds, dict) else seconds)
+                spent *= rng.uniform(0.95, 1.05)
+                plan.append((f"p{p}", name, r, [q] if q <= cut else [], {"seconds": spent}))
+    return results(plan, targets=(1.0,), budget=cut)
+
+
+def test_slower_in_queries_is_seen_by_factor_and_p_together():
+    found = {s.what: s for s in slowdowns(*table({"old": 20, "new": 40}), "new", "old", 1.2)}
+    queries = found["queries"]
+    assert queries.slower
+    assert queries.ratio == pytest.approx(2, rel=0.1)
+    assert queries.p < P
+    assert not found["time a query"].slower
+    # the other way round it is faster; a larger factor is not exceeded
+    assert not any(
+        s.slower for s in slowdowns(*table({"old": 40, "new": 20}), "new", "old", 1.2)[:1]
+    )
+    assert not slowdowns(*table({"old": 20, "new": 40}), "new", "old", 2.5)[0].slower
+
+
+def test_neither_a_sure_small_change_nor_a_large_chance_is_slower():
+    small = slowdowns(*table({"old": 500, "new": 560}, cut=999, runs=30), "new", "old", 1.2)[0]
+    assert (small.p < P, small.slower) == (True, False)
+    few = slowdowns(*table({"old": 20, "new": 90}, runs=4, problems=1), "new", "old", 1.2)[0]
+    assert (few.ratio > 4, few.slower, few.too_few, few.least) == (True, False, True, 2 / 70)
+    more = slowdowns(*table({"old": 20, "new": 90}, runs=4, problems=3), "new", "old", 1.2)[0]
+    assert (more.slower, more.too_few) == (True, False)
+
+
+def test_failures_count_as_slow_and_time_a_query_by_medians():
+    failed = slowdowns(*table({"old": 20, "new": 900}), "new", "old", 1.2)[0]
+    assert failed.slower
+    assert failed.ratio > 30  # 8 runs of 100 queries without a success, against 20
+    clock = slowdowns(*table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3}), "new", "old", 1.2)
+    assert (clock[0].slower, clock[2].slower) == (False, True)
+    assert clock[2].ratio == pytest.approx(3, rel=0.1)
+    assert clock[2].worst[0] in ("p0", "p1")
+
+
+def test_what_was_not_measured_is_not_judged():
+    runs, hits, problems = table({"old": 20, "new": 40})
+    old = runs["estimator"] == "old"
+    unknown = runs.assign(seconds=runs["seconds"].where(~old), queries=runs["queries"])
+    hits = hits.assign(seconds=np.where(hits["run_key"].isin(runs["run_key"][old]), np.inf, 1.0))
+    found = slowdowns(unknown, hits, problems, "new", "old", 1.2)
+    assert [s.problems for s in found] == [2, 0, 0]
+    assert [s.slower for s in found] == [True, False, False]
+
+
+def test_the_same_method_is_rarely_called_slower():
+    rng, alarms = np.random.default_rng(1), 0
+    for _ in range(3000):
+        samples = {p: (rng.exponential(size=8), rng.exponential(size=8)) for p in "ab"}
+        alarms += _judged("new", "old", "queries", {"a": 2.0, "b": 2.0}, samples, 1.0).slower
+    assert 0 < alarms <= 9  # half of 0.2 % is 3
+
+
+def test_a_regression_fails_the_command_and_says_why(suite, tmp_path, capsys):
+    suite(instances=8)
+    for name, before in (("before", "pass"), ("after", "time.sleep(0.002)")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.py").write_text(MINE.format(before=before))
+    assert cli("compare", "before/mine.py:mine", "--out", "old") == 0
+    capsys.readouterr()
+    again = ("after/mine.py:mine", "--out", "new", "--against", "old", "--fail-if-slower", "1.2")
+    assert cli("compare", *again) == 1
+    out = capsys.readouterr().out
+    assert "Slower than stored runs: 2 of 3 measures (slower means more than 1.2x" in out
+    assert "after/mine.py:mine against before/mine.py:mine" in out
+    rows = [line.split() for line in out.splitlines() if line.startswith("  after/mine.py:mine  ")]
+    why = {row[1]: " ".join(row) for row in rows[-3:]}
+    assert "SLOWER (2 problems; most on f" in why["time"]
+    assert "no (2 problems)" in why["queries"]
+
+
+def test_the_same_runs_are_not_slower(suite, capsys):
+    assert cli("compare", "random-search", "--out", "old") == 0
+    found = compare(["random-search"], "tiny.toml", jobs=1, out="new", against=["old"],
+                    fail_if_slower=1000.0, progress=False)  # fmt: skip
+    queries = found.slowdowns[0]
+    assert (queries.ratio, queries.p, found.slower) == (1, 1, False)
+    assert found.results.names == ["random-search", "random-search (stored)"]
+    pairs = found.found.pairs[0].queries
+    assert (pairs.ratio, pairs.paired) == (1, True)
+    # beside itself, a folder shows its other estimators
+    assert cli("compare", "random-search:n=4", "--out", "old", "--against", "old") == 0
+    assert "random-search:n=4 against random-search" in capsys.readouterr().out
+
+
+def test_published_data_stand_in_a_comparison(suite, tmp_path, capsys):
+    rows = [(1, 9e4), (3, 0.5), (50, 1e-9)]
+    coco_folder(tmp_path / "data", [(i, 50, rows) for i in range(1, 7)], "BIPOP <b>")
+    coco_folder(tmp_path / "data" / "2", [(i, 50, rows) for i in range(1, 7)], "+HYPERLINK(1)")
+    status = status_of(["import", "data", "-s", "tiny.toml", "-o", "published"])
+    assert status == 0
+    out = capsys.readouterr().out
+    assert "read 12 runs of 2 algorithms (+HYPERLINK(1), BIPOP <b>) on 1 problems" in out
+    assert cli("compare", "random-search", "--out", "new", "--against", "published") == 0
+    out = capsys.readouterr().out
+    assert "BIPOP <b>" in out
+    row = next(line.split() for line in out.splitlines() if line.startswith("  BIPOP"))
+    assert row[2:6] == ["6/6", "3", "[3,", "3]"]
+    for name in ("runs", "hits", "summary", "speedups"):
+        text = (tmp_path / "new" / f"{name}.csv").read_text()
+        assert "'+HYPERLINK" in text
+        assert ",+HYPERLINK" not in text
+    page = (tmp_path / "new" / "report.html").read_text()
+    assert "BIPOP" in page
+    assert "BIPOP <b>" not in page.replace("BIPOP \\u003cb", "")
+    assert status_of(["report", "published"]) == 0
+
+
+def test_stored_runs_are_cut_at_the_budget_here(suite):
+    suite(budget=200)
+    assert cli("run", "random-search", "--out", "long") == 0
+    suite(budget=20)
+    found = compare(
+        ["random-search:n=4"], "tiny.toml", jobs=1, out="new", against=["long"], progress=False
+    )
+    stored = found.runs[found.runs["estimator"] == "random-search"]
+    assert stored["queries"].max() <= 20
+    hits = found.hits.merge(stored[["run_key"]], on="run_key")
+    assert hits["queries"].max() <= 20
+    assert len(hits)
+    traces = found.traces.merge(stored[["run_key", "best_score"]], on="run_key")
+    assert traces["queries"].max() <= 20
+    lowest = traces.groupby("run_key")["best"].min()
+    assert lowest.to_dict() == dict(zip(stored["run_key"], stored["best_score"]))
+
+
+def test_what_cannot_be_compared_is_said_before_any_run(suite, capsys):
+    assert cli("run", "random-search", "--out", "old") == 0
+
+    def said(*words):
+        capsys.readouterr()
+        assert cli("compare", "random-search:n=4", "--out", "new", *words) == 2
+        return capsys.readouterr().err
+
+    assert "needs --against RESULTS" in said("--fail-if-slower", "1.2")
+    assert "a factor from 1, such as 1.2, not 0.5" in said(
+        "--against", "old", "--fail-if-slower", "0.5"
+    )
+    assert "no results in 'none'" in said("--against", "none")
+    itself = ("--out", "old", "--against", "old", "--fail-if-slower", "2")
+    assert "cannot be slower than itself" in said(*itself)
+    suite(version="2")
+    assert "version 1, not of 'tiny' version 2" in said("--against", "old")
+    assert not Path("new").exists()
+    suite(targets="5e3, 1.0")
+    assert "no other runs on these problems with the same targets" in said("--against", "old")
+
+
+def test_names_that_are_not_stored(suite, capsys):
+    assert cli("run", "random-search", "random-search:n=4", "--out", "old", "-r", "1") == 0
+    capsys.readouterr()
+    arguments = ("--out", "new", "--against", "old", "--fail-if-slower", "2")
+    assert cli("compare", "random-search:n=2", *arguments) == 2
+    err = capsys.readouterr().err
+    assert "no stored runs of 'random-search:n=2'; stored: random-search, random-search:n=4" in err
+
+
+def test_a_failed_stored_run_does_not_fail_the_command(suite, tmp_path):
+    assert cli("run", "random-search", "--out", "old", "-r", "1") == 0
+    with sqlite3.connect(tmp_path / "old" / "results.sqlite") as db:
+        db.execute("UPDATE runs SET status = 'failed'")
+    assert cli("compare", "random-search:n=4", "--out", "new", "-r", "1", "--against", "old") == 0
+    with pytest.raises(BadInput, match="no results in"):
+        compare(["random-search:n=4"], "tiny.toml", out="new", against=["older"], progress=False)

@@ -1,0 +1,329 @@
+"""Exports, read by the tools they are for; and back again, without a target that moved."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from interchange_tools import suite_in
+
+from zobench.analysis.ert import ert
+from zobench.analysis.runlengths import cases, run_table
+from zobench.api.interchange import export_as, import_folders, stored
+from zobench.cli import status_of
+from zobench.errors import BadInput
+from zobench.harness.plan import plan
+from zobench.harness.result import RunResult
+from zobench.harness.store import Store
+from zobench.harness.suite import load
+from zobench.interchange.curves import _trajectory
+from zobench.interchange.numbering import number
+from zobench.interchange.write_tables import plain_cells
+
+TARGETS = [10.0 ** round(2 - 0.2 * k, 9) for k in range(51)]
+NAMES = ("cma-es", "random-search")
+
+MIXED = """\
+name = "mixed"
+version = "1"
+budget = 60
+repetitions = 2
+[[problem]]
+id = "sphere-d{dim}"
+objective = "sphere"
+expand = { dim = [3, 5] }
+targets = [2.0, 1.0]
+scored = "best"
+[[problem]]
+id = "below"
+objective = "rosenbrock"
+settings = { dim = 2 }
+targets = [3.0, 0.0, -1.0]
+scored = "best"
+"""
+
+
+def tool(code: str, *arguments: object, home: Path) -> str:
+    """What Python code prints in a process of its own, which may write nowhere but to `home`."""
+    environment = dict(os.environ) | {"HOME": str(home), "MPLBACKEND": "agg"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)],
+        capture_output=True, text=True, env=environment, cwd=home, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def needs(package: str):
+    return pytest.mark.skipif(find_spec(package) is None, reason=f"{package} is not installed")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Results of three estimators on four BBOB problems."""
+    folder = tmp_path_factory.mktemp("made")
+    suite_in(folder)
+    where = ("--suite", str(folder / "t.toml"), "--out", str(folder / "res"), "-j", "1")
+    assert status_of(["run", *NAMES, *where]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lengths(made):
+    results = stored(made / "res")
+    return cases(run_table(results.runs, results.hits, results.problems))
+
+
+DETERT = """
+import contextlib, io, json, sys
+with contextlib.redirect_stdout(io.StringIO()):
+    import cocopp
+    sets = {a: cocopp.load(a) for a in sys.argv[2:]}
+targets = json.loads(sys.argv[1])
+print(json.dumps([
+    [d.algId, d.funcId, d.dim, list(map(float, d.detERT(targets))), list(d.instancenumbers)]
+    for found in sets.values() for d in found]))
+"""
+
+
+@needs("cocopp")
+def test_cocopp_finds_the_same_erts_to_the_last_bit(made, lengths):
+    written = export_as("coco", "t", made / "res", made / "coco")
+    assert (sorted(written.made), written.runs, written.notes) == (sorted(NAMES), 24, [])
+    folders = [made / "coco" / name for name in written.made]
+    found = json.loads(tool(DETERT, json.dumps(TARGETS), *folders, home=made))
+    assert len(found) == 8
+    finite = 0
+    for name, function, dimension, theirs, instances in found:
+        assert instances == [1, 2, 3]
+        ours = [lengths[f"f{function}-d{dimension}", k, name] for k in range(51)]
+        assert theirs == [ert(r.length, r.success) for r in ours]
+        finite += np.isfinite(theirs).sum()
+    assert 100 < finite < 8 * 51  # both kinds are there
+
+
+LOADED = """
+import json, sys
+import iohinspector
+manager = iohinspector.DataManager()
+manager.add_folder(sys.argv[1])
+o = manager.overview
+rows = manager.load(monotonic=True, include_meta_data=True)
+first = {}
+for r in rows.iter_rows(named=True):
+    for t in json.loads(sys.argv[2]):
+        if r["raw_y"] <= t:
+            first.setdefault(f"{r['algorithm_name']}|{r['function_id']}|{r['dimension']}|"
+                             f"{r['instance']}|{t!r}", r["evaluations"])
+print(json.dumps([o.select("algorithm_name", "suite", "evals").rows(), first]))
+"""
+
+
+@needs("iohinspector")
+def test_iohinspector_finds_the_same_hits(made):
+    export_as("ioh", "t", made / "res", made / "ioh")
+    runs, first = json.loads(tool(LOADED, made / "ioh", json.dumps(TARGETS), home=made))
+    results = stored(made / "res")
+    assert len(runs) == 24
+    assert {(name, suite) for name, suite, _ in runs} == {(name, "bbob") for name in NAMES}
+    assert sorted(n for _, _, n in runs) == sorted(results.runs["queries"])
+    hits = results.hits[results.hits["kind"] == "best"].merge(results.runs, on="run_key")
+    ours = {}
+    for h in hits.itertuples():
+        function, dimension = h.problem.removeprefix("f").split("-d")
+        ours[f"{h.estimator}|{function}|{dimension}|{int(h.instance)}|{h.target!r}"] = h.queries_x
+    assert first == ours
+
+
+@pytest.mark.parametrize("format", ["coco", "ioh"])
+def test_and_back_again(made, lengths, format, tmp_path):
+    out = tmp_path / "out"
+    export_as(format, "t", made / "res", out)
+    found = import_folders([out], str(made / "t.toml"), tmp_path / "back")
+    assert (found.runs, found.notes) == (24, [])
+    results = stored(tmp_path / "back")
+    again = cases(run_table(results.runs, results.hits, results.problems))
+    assert again.keys() == lengths.keys()
+    for key, runs in lengths.items():
+        for name in ("length", "success", "instance"):
+            assert np.array_equal(getattr(runs, name), getattr(again[key], name)), key
+    seconds = run_table(results.runs, results.hits, results.problems, "seconds")
+    assert seconds["length"].isna().all()
+
+
+OBSERVED = """
+import json, sys
+import cocoex, numpy as np
+suite = cocoex.Suite("bbob", "instances:1-3", "dimensions:2,5 function_indices:1,8")
+observer = cocoex.Observer("bbob", "result_folder: real")
+found = {}
+for n, problem in enumerate(suite):
+    problem.observe_with(observer)
+    f, d, i = problem.id_function, problem.dimension, problem.id_instance
+    bare = cocoex.BareProblem("bbob", f, d, i)
+    rng = np.random.default_rng(n)
+    gaps = []
+    for _ in range(250):
+        x = rng.uniform(-5, 5, d)
+        problem(x)
+        gaps.append(float(bare(x) - bare.best_value()))
+    found[f"f{f}-d{d}|{i}"] = np.minimum.accumulate(gaps).tolist()
+del problem, observer
+print("data:" + json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory):
+    """(a folder with data of COCO's observer in exdata, the true lowest gaps after each query)."""
+    folder = tmp_path_factory.mktemp("observed")
+    suite_in(folder)
+    return folder, json.loads(tool(OBSERVED, home=folder).partition("data:")[2])
+
+
+@needs("cocoex")
+def test_data_of_the_real_observer_have_the_true_run_lengths(observed):
+    folder, true = observed
+    found = import_folders([folder / "exdata"], str(folder / "t.toml"), folder / "back")
+    assert (found.runs, found.problems, len(found.algorithms)) == (12, 4, 1)
+    results = stored(folder / "back")
+    hits = results.hits.merge(results.runs[["run_key", "problem", "instance"]], on="run_key")
+    ours = {(h.problem, int(h.instance), h.target): h.queries for h in hits.itertuples()}
+    theirs = {}
+    for name, gaps in true.items():
+        problem, instance = name.split("|")
+        for target in TARGETS:
+            reached = [n for n, gap in enumerate(gaps, 1) if gap <= target]
+            if reached:
+                theirs[problem, int(instance), target] = reached[0]
+    assert ours == theirs
+    assert set(results.runs["queries"]) == {250}
+
+
+@needs("cocopp")
+@needs("cocoex")
+def test_cocopp_agrees_on_data_of_the_real_observer(observed):
+    folder, _ = observed
+    import_folders([folder / "exdata"], str(folder / "t.toml"), folder / "here")
+    results = stored(folder / "here")
+    table = cases(run_table(results.runs, results.hits, results.problems))
+    (name,) = set(results.runs["estimator"])
+    found = json.loads(tool(DETERT, json.dumps(TARGETS), folder / "exdata" / "real", home=folder))
+    assert len(found) == 4
+    for _, function, dimension, theirs, _ in found:
+        runs = [table[f"f{function}-d{dimension}", k, name] for k in range(51)]
+        assert theirs == [ert(r.length, r.success) for r in runs]
+
+
+def test_problems_of_other_objectives_are_counted_and_named(tmp_path):
+    file = tmp_path / "mixed.toml"
+    file.write_text(MIXED)
+    where = ("--suite", str(file), "--out", str(tmp_path / "res"), "-j", "1")
+    assert status_of(["run", "random-search:sigma=3", *where]) == 0
+    numbers = number(load(file).problems)
+    assert [n.function for n in numbers.values()] == [1, 1, 2]
+    assert numbers["below"].offset == pytest.approx(-1 - 1e-8)
+    written = export_as("coco", "mixed", tmp_path / "res", tmp_path / "coco")
+    assert written.made == ["random-search_sigma_3"]
+    assert "as BBOB's: see problems.txt" in written.notes[0]
+    assert "less an offset" in written.notes[1]
+    said = json.loads((tmp_path / "coco" / "problems.txt").read_text())
+    assert said["problems"]["below"]["function"] == 2
+    # their numbers are not those of BBOB functions, and are not taken for them
+    with pytest.raises(BadInput, match="sphere-d3 in 3 dimensions is not in the suite"):
+        import_folders([tmp_path / "coco"], "bbob", tmp_path / "no")
+    found = import_folders([tmp_path / "coco"], str(file), tmp_path / "back")
+    assert (found.problems, found.runs) == (3, 6)
+    export_as("ioh", "mixed", tmp_path / "res", tmp_path / "ioh")
+    found = import_folders([tmp_path / "ioh"], str(file), tmp_path / "back2")
+    assert (found.algorithms, found.problems) == (["random-search:sigma=3"], 3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_trajectory_says_exactly_what_hits_and_traces_do(data):
+    """Against every query of a random run, of which only hits and some points are kept."""
+    n = data.draw(st.integers(1, 40))
+    gaps = np.minimum.accumulate(data.draw(st.lists(st.floats(1e-6, 1e3), min_size=n, max_size=n)))
+    targets = (100.0, 1.0, 0.01)
+    hits = [(int(np.argmax(gaps <= t)) + 1, t) for t in targets if (gaps <= t).any()]
+    seen = sorted(data.draw(st.sets(st.integers(1, n), max_size=6)))
+    trace = pd.DataFrame(
+        [(0, 50.0, np.nan)] + [(q, 50.0, gaps[q - 1]) for q in seen],
+        columns=["queries", "score", "best"],
+    )
+    queries, low = _trajectory(hits, trace, "best", targets, 0.0, n)
+    assert queries[0] == 1
+    assert queries[-1] == n
+    assert (np.diff(queries) > 0).all()
+    assert (np.diff(low) <= 0).all()
+    reached = {t: q for q, t in hits}
+    for target in targets:
+        at = np.flatnonzero(low <= target)
+        assert (int(queries[at[0]]) if len(at) else None) == reached.get(target)
+    for q in seen:
+        assert low[np.searchsorted(queries, q, side="right") - 1] == pytest.approx(gaps[q - 1])
+
+
+def test_tables_and_what_a_spreadsheet_would_run(made, tmp_path):
+    written = export_as("csv", "t", made / "res", tmp_path / "csv")
+    assert written.made == ["runs.csv", "hits.csv", "traces.csv", "problems.csv"]
+    runs = pd.read_csv(tmp_path / "csv" / "runs.csv")
+    assert runs["queries"].tolist() == stored(made / "res").runs["queries"].tolist()
+    nasty = pd.DataFrame({"a": ["=1+1", "@x", "+2", "-3", "\t=1", "ok", None], "b": [-1.0] * 7})
+    assert plain_cells(nasty)["a"].tolist()[:6] == ["'=1+1", "'@x", "'+2", "'-3", "'\t=1", "ok"]
+    assert plain_cells(nasty)["b"].tolist() == [-1.0] * 7
+
+
+@needs("pyarrow")
+def test_parquet_holds_the_same(made, tmp_path):
+    export_as("parquet", "t", made / "res", tmp_path / "p")
+    for name in ("runs", "hits", "traces", "problems"):
+        ours = getattr(stored(made / "res"), name)
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / "p" / f"{name}.parquet"), ours, check_dtype=False
+        )
+
+
+def test_without_pyarrow_one_line_says_what_to_install(made, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(BadInput, match="parquet needs the package pyarrow: pip install"):
+        export_as("parquet", "t", made / "res", tmp_path / "p")
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(made, tmp_path, capsys):
+    export_as("coco", "t", made / "res", tmp_path / "x")
+    for arguments, said in (
+        ((made / "res", "--format", "cocoo"), "did you mean 'coco'?"),
+        ((made / "res", "--format", "coco", "--out", tmp_path / "x"), "choose another folder"),
+        ((tmp_path, "--format", "ioh"), "no results in"),
+        ((made / "res", "--format", "ioh", "--freeze", "spsa"), "--freeze is for leaderboards"),
+    ):
+        capsys.readouterr()
+        assert status_of(["export", *map(str, arguments)]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_runs_without_a_query_are_left_out_and_named(tmp_path):
+    suite = suite_in(tmp_path)
+    specs = plan(suite.pick(["f1-d2"]), ["spsa"])
+    results = [RunResult(specs[0].key, "failed", "boom"), RunResult(specs[1].key, "skipped")]
+    results.append(
+        RunResult(
+            specs[2].key, "timeout", queries=7, dimension=2, scored="best", trace=[(0, 0, 9, 9)]
+        )
+    )
+    with Store.open(tmp_path / "res") as store:
+        store.begin(specs, {})
+        store.add(results)
+    written = export_as("ioh", "t", tmp_path / "res", tmp_path / "ioh")
+    assert written.runs == 1
+    assert written.notes == ["left out, without a query: 1 x spsa on f1-d2 (failed)",
+                             "left out, without a query: 1 x spsa on f1-d2 (skipped)"]  # fmt: skip

@@ -1,0 +1,261 @@
+"""Importing: what is read, what it means here, and one line for whatever is wrong."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from interchange_tools import HEAD, coco_folder, ioh_folder, suite_in
+
+from zobench.api.interchange import import_folders, stored
+from zobench.errors import BadInput
+from zobench.interchange.curve import Curve, distinct_names, file_name
+from zobench.interchange.read import read_folders
+from zobench.interchange.to_results import TARGETS, to_results
+
+RUNS = [(1, 90, [(1, 50.0), (7, 0.5), (90, 0.5)]), (2, 400, [(1, 9.0), (30, 1e-9), (400, 1e-10)])]
+
+
+def test_coco_data_are_judged_by_the_suite(tmp_path):
+    suite = suite_in(tmp_path)
+    found = to_results(read_folders([coco_folder(tmp_path / "a", RUNS)]), suite)
+    one, two = found.results
+    assert [s.estimator.display for s in found.specs] == ["CMA", "CMA"]
+    assert [s.problem.instance(s.repetition) for s in found.specs] == [1, 2]
+    # one: 90 queries, no last target. two: stops at the last target, as runs here do
+    assert (one.status, one.queries, two.status, two.queries) == ("ok", 90, "target", 30)
+    hits = {h[2]: h[3] for h in one.hits}
+    assert hits == {t: (1 if t >= 50 else 7) for t in TARGETS if t >= 0.5}
+    assert (one.best_score, two.best_score) == (0.5, 1e-9)
+    assert len(two.hits) == 51
+
+
+def test_runs_are_cut_at_the_budget(tmp_path):
+    runs = [(1, 900, [(1, 50.0), (299, 2.0), (301, 0.5), (900, 1e-9)])]
+    found = to_results(read_folders([coco_folder(tmp_path / "a", runs)]), suite_in(tmp_path))
+    (run,) = found.results
+    assert (run.status, run.queries, run.best_score) == ("budget", 300, 2.0)
+    assert {h[3] for h in run.hits} == {1, 299}
+    assert run.trace[-1] == (300, pytest.approx(np.nan, nan_ok=True), run.trace[-1][2], 2.0)
+
+
+def test_several_algorithms_instances_and_repeats(tmp_path):
+    row = [(1, 1.0), (50, 1.0)]
+    coco_folder(tmp_path / "x" / "a", [(1, 50, row), (1, 50, row), (3, 50, row)], "A")
+    coco_folder(tmp_path / "x" / "b", [(3, 50, row), (9, 50, row)], "B")
+    found = to_results(read_folders([tmp_path / "x"]), suite_in(tmp_path))
+    cells = {
+        (s.estimator.display, s.repetition, s.problem.instance(s.repetition)) for s in found.specs
+    }
+    assert cells == {("A", 0, 1), ("A", 1, 1), ("A", 2, 3), ("B", 2, 3), ("B", 3, 9)}
+    # two folders of the same algorithm are told apart, the same folder twice is refused
+    shutil.copytree(tmp_path / "x" / "b", tmp_path / "again")
+    names = {c.algorithm for c in read_folders([tmp_path / "x" / "b", tmp_path / "again"])}
+    assert names == {"B", "B (again)"}
+    with pytest.raises(BadInput, match="same runs of 'B"):
+        read_folders([tmp_path / "again"] * 3)
+
+
+def test_old_layouts_backslashes_and_unfinished_runs(tmp_path):
+    folder = tmp_path / "old"
+    (folder / "data_f1").mkdir(parents=True)
+    (folder / "data_f1" / "b.dat").write_text(
+        "% function evaluation | noise-free fitness - Fopt | best | measured | best | x1\n"
+        "1 +5.0e+00 +5.0e+00 +8e+00 +8e+00 1 2\n9 +1.0e+00 +1.0e+00 4 4 1 2\n"
+    )
+    (folder / "i.info").write_text(
+        "\nfuncId = 1, DIM = 2, Precision = 1.000e-08, algId = 'old, one'\n% c\n"
+        "data_f1\\b.dat, 1:9|1.0e+00, 2\n"
+    )
+    (curve,) = read_folders([folder])
+    assert (curve.algorithm, curve.suite, curve.length) == ("old, one", "bbob", 9)
+    assert curve.gaps.tolist() == [5, 1]
+
+
+def test_ioh_data_become_a_suite_of_their_own(tmp_path):
+    out = tmp_path / "out"
+    runs = [(1, 80, [(1, 3.0), (5, 0.09), (80, 0.01)]), (2, 200, [(1, 30.0)])]
+    found = import_folders([ioh_folder(tmp_path / "a", runs)], "", out)
+    assert (found.suite, found.algorithms, found.problems, found.runs) == ("mine", ["alg"], 1, 2)
+    assert not found.ours
+    results = stored(out)
+    assert set(results.problems["budget"]) == {200}
+    assert results.runs["best_score"].tolist() == [0.01, 30]
+    assert results.runs["queries"].tolist() == [80, 200]
+    assert results.runs["status"].tolist() == ["ok", "budget"]
+    with pytest.raises(BadInput, match="holds results already"):
+        import_folders([tmp_path / "a"], "", out)
+
+
+def test_data_of_another_suite_do_not_fit(tmp_path):
+    suite = suite_in(tmp_path)
+    curves = read_folders([coco_folder(tmp_path / "a", RUNS, function=3)])
+    with pytest.raises(BadInput, match="no run fits suite 't': f3 in 2 dimensions"):
+        to_results(curves, suite)
+    current = suite_in(tmp_path, (tmp_path / "t.toml").read_text().replace('"best"', '"current"'))
+    with pytest.raises(BadInput, match="judged by its current point"):
+        to_results(read_folders([coco_folder(tmp_path / "b", RUNS)]), current)
+
+
+INFO = "suite = 'bbob', funcId = 1, DIM = 2, algId = 'x'\n% c\n"
+BROKEN = {
+    "no comment": ("i.info", "funcId = 1\nnothing\n\n", "i.info line 2: the line after a header"),
+    "no end": ("i.info", "funcId = 1\n% c\n", "i.info line 2: the file ends before"),
+    "objectives": (
+        "i.info",
+        "indicator = 'hyp'\n% c\nx, 1\n",
+        "line 1: data of several objectives",
+    ),
+    "best": (
+        "i.info",
+        INFO.replace("% c", "% Combination of A, B") + "d.dat, 0:9|1\n",
+        "i.info line 2: a combination of algorithms",
+    ),
+    "no function": ("i.info", "DIM = 2\n% c\nd.dat, 1:9|1\n", "i.info line 1: the header lacks f"),
+    "code": (
+        "i.info",
+        INFO.replace("= 1", "= __import__('os')") + "d.dat, 1:9|1\n",
+        "line 1: funcId",
+    ),
+    "negative": (
+        "i.info",
+        INFO.replace("= 2", "= -2") + "d.dat, 1:9|1\n",
+        "line 1: DIM is a whole",
+    ),
+    "far": ("i.info", INFO + "../../../etc/hosts.dat, 1:9|1\n", "line 3: there is no data file"),
+    "absolute": ("i.info", INFO + "/etc/hosts.dat, 1:9|1\n", "line 3: there is no data file"),
+    "instance": ("i.info", INFO + "d.dat, one:9|1\n", "i.info line 3: an instance is a whole"),
+    "first": ("i.info", INFO + "1:9|1, d.dat\n", "i.info line 3: a data file is named first"),
+    "count": (
+        "i.info",
+        INFO + "d.dat, 1:9|1, 2:9|1, 3:9|1\n",
+        "line 3: 3 runs are listed, but d.d",
+    ),
+    "text": ("d.dat", HEAD + "1 0 five\n", "d.dat line 2: the gap to the optimum is a number"),
+    "short": ("d.dat", HEAD + "1 0\n", "d.dat line 2: 2 columns, and 3 or more"),
+    "falls": (
+        "d.dat",
+        HEAD + "1 0 5\n9 0 4\n3 0 4\n",
+        "d.dat line 4: evaluations fall from 9 to 3",
+    ),
+    "zero": ("d.dat", HEAD + "0 0 5\n", "d.dat line 2: the number of evaluations is a whole"),
+    "endless": ("d.dat", HEAD + "inf 0 5\n", "d.dat line 2: the number of evaluations is a whole"),
+    "huge": ("d.dat", HEAD + "9" * 400 + " 0 5\n", "d.dat line 2: the number of evaluations"),
+    "long": ("d.dat", "1" * (2**20 + 9), "d.dat line 1: a line of more than"),
+    "binary": ("d.dat", "\x00\x01\x02", "d.dat line 1: 1 columns"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_coco_data_give_one_line(tmp_path, name):
+    file, text, said = BROKEN[name]
+    (tmp_path / "d.dat").write_text(HEAD + "1 0 5\n9 0 4\n")
+    (tmp_path / "i.info").write_text(INFO + "d.dat, 1:9|4.0\n")
+    assert len(read_folders([tmp_path])) == 1
+    (tmp_path / file).write_text(text)
+    with pytest.raises(BadInput) as error:
+        read_folders([tmp_path])
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"maximization": True}, "line 6: data of a maximization"),
+        ({"algorithm": "x"}, "line 7: 'algorithm' is of another type"),
+        ({"function_id": "1; import os"}, "line 4: function_id is a whole number"),
+        ({"function_id": True}, "function_id is a whole number"),
+        ({"scenarios": [{"dimension": 2}]}, "'path' is missing"),
+        (
+            {"scenarios": [{"dimension": 2, "path": "../x.dat", "runs": []}]},
+            "there is no data file",
+        ),
+        (
+            {"scenarios": [{"dimension": 2, "path": "data.dat", "runs": []}]},
+            "0 runs are listed, but",
+        ),
+        ({"scenarios": [3]}, "'path' is missing"),
+        ({"suite": None}, "'suite' is of another type"),
+    ],
+)
+def test_broken_ioh_data_give_one_line(tmp_path, changes, said):
+    folder = ioh_folder(tmp_path / "a", [(1, 9, [(1, 2.0), (9, 1.0)])], **changes)
+    with pytest.raises(BadInput) as error:
+        read_folders([folder])
+    assert said in str(error.value)
+    assert "IOHprofiler_f1_MyFun.json line " in str(error.value)
+
+
+def test_ioh_files_that_are_none(tmp_path):
+    folder = ioh_folder(tmp_path / "a", [(1, 9, [(1, 2.0), (9, 1.0)])])
+    for text in ("{", "[" * 100_000, "[]", '"x"', "{}"):
+        (folder / "IOHprofiler_f1_MyFun.json").write_text(text)
+        with pytest.raises(BadInput, match=r"MyFun\.json line 1: "):
+            read_folders([folder])
+    folder = ioh_folder(tmp_path / "b", [(1, 9, [(1, 2.0), (9, 1.0)])])
+    (folder / "data.dat").write_text("evaluations y\n1 2\n")
+    with pytest.raises(BadInput, match=r"data\.dat line 1: no column raw_y"):
+        read_folders([folder])
+    (folder / "data.dat").write_text("1 2\n")
+    with pytest.raises(BadInput, match=r"data\.dat line 1: rows begin before"):
+        read_folders([folder])
+
+
+def test_folders_that_hold_nothing_or_both(tmp_path):
+    with pytest.raises(BadInput, match="no runs in"):
+        read_folders([tmp_path])
+    with pytest.raises(BadInput, match="is no folder"):
+        read_folders([tmp_path / "none"])
+    coco_folder(tmp_path / "a", RUNS)
+    with pytest.raises(BadInput, match="unpack an archive first"):
+        read_folders([tmp_path / "a" / "f1.info"])
+    ioh_folder(tmp_path / "b", RUNS)
+    with pytest.raises(BadInput, match="holds both"):
+        read_folders([tmp_path])
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
+    folder = coco_folder(tmp_path / "a", RUNS)
+    file = folder / "data" / "f1_DIM2.dat"
+    file.rename(tmp_path / "outside.dat")
+    file.symlink_to(tmp_path / "outside.dat")
+    with pytest.raises(BadInput, match="there is no data file"):
+        read_folders([folder])
+
+
+def test_names_are_made_harmless(tmp_path):
+    nasty = "a\x1b[31m\u2028<script>alert(1)</script>" + "x" * 200
+    folder = ioh_folder(tmp_path / "a", [(1, 9, [(1, 2.0)])], algorithm={"name": nasty, "info": ""})
+    (curve,) = read_folders([folder])
+    assert curve.algorithm.isprintable()
+    assert len(curve.algorithm) == 80
+    assert file_name("../../x y:lr=1") == "x_y_lr_1"
+    assert file_name("...") == "unnamed"
+    assert distinct_names(["a:1", "a=1", "A_1", "a:1"]) == {
+        "a:1": "a_1",
+        "a=1": "a_1-2",
+        "A_1": "A_1-3",
+    }
+
+
+@given(st.lists(st.floats(1e-12, 1e6), min_size=1, max_size=9), st.floats(1e-12, 1e6))
+def test_reached_by_brute_force(values, target):
+    gaps = np.minimum.accumulate(values)
+    queries = np.arange(1, len(gaps) + 1) * 3 - 2
+    curve = Curve("a", "s", 1, "f", 2, 1, queries, gaps, 99)
+    met = [int(q) for q, g in zip(queries, gaps) if g <= target]
+    assert curve.reached(target) == (met[0] if met else None)
+    for q in (1, 2, 4, 50):
+        assert curve.at(np.array([q]))[0] == min(g for at, g in zip(queries, gaps) if at <= q)
+
+
+def test_infinite_and_missing_gaps_count_for_nothing(tmp_path):
+    runs = [(1, 9, [(1, np.inf), (3, np.nan), (9, 2.0)]), (2, 9, [(5, np.nan), (9, np.inf)])]
+    found = to_results(read_folders([coco_folder(tmp_path / "a", runs)]), suite_in(tmp_path))
+    assert {h[3] for h in found.results[0].hits} == {9}
+    assert found.results[1].hits == []
+    assert json.loads(found.results[1].to_json())["queries"] == 9

@@ -1,0 +1,233 @@
+"""The page in a real browser: drawn, obedient, silent, and right."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_tools import browser_in, source, two_estimators
+from test_report_page import CASES, HOSTILE, hostile
+
+from zobench.analysis.ecdf import ecdf
+from zobench.analysis.leaderboard import COLUMNS
+from zobench.analysis.runlengths import run_table
+from zobench.analysis.scores import mean_score, run_scores
+from zobench.report.board import board
+from zobench.report.html import page
+
+CONTROLS = Path(__file__).with_name("report_controls.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    return browser_in(tmp_path_factory.mktemp("browser"))
+
+
+def test_a_broken_page_is_noticed(browser):
+    html = page(two_estimators()).replace("</body>", "<script>nonsense()</script></body>")
+    assert any("Content Security Policy" in line for line in browser.console(html))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_result_is_drawn_without_a_word(browser, name):
+    made = CASES[name]()
+    assert browser.console(page(made)) == []
+
+
+def test_curves_are_those_of_the_analysis(browser):
+    made = two_estimators()
+    table = run_table(made.runs, made.hits, made.problems)
+    expected = ecdf(table)
+    xs = np.geomspace(0.11, 9.9, 40)
+    told = browser.outcome(
+        page(made),
+        f"const xs = {xs.tolist()};"
+        "return zobench.ecdf.map((s) => [s.name, xs.map((x) => s.at(x)), s.band]);",
+    )
+    assert {name for name, *_ in told} == {"fast", "slow"}
+    for name, shares, band in told:
+        mine = expected[expected["estimator"] == name]
+        wanted = table[table["estimator"] == name]
+        reached = wanted["length"].where(wanted["success"], np.inf).to_numpy()[:, None]
+        assert np.allclose(shares, (reached / 10 <= xs).mean(axis=0))
+        place, low, high = np.array(band, float).T
+        for side, values in (("low", low), ("high", high)):
+            there = np.interp(np.log10(place), mine["x"], mine[side])
+            assert np.abs(values - there).mean() < 0.02
+            assert np.abs(values - mine["share"].mean()).mean() > 0.02  # not just the curve
+
+
+def test_areas_are_the_scores_of_the_analysis(browser):
+    made = two_estimators()
+    scores = run_scores(run_table(made.runs, made.hits, made.problems))
+    rows = browser.outcome(
+        page(made),
+        "return [...document.querySelectorAll('#ecdf .numbers tbody tr')]"
+        ".map((r) => [...r.cells].map((c) => c.textContent));",
+    )
+    assert {row[0] for row in rows} == {"fast", "slow"}
+    for name, problems, runs, *_, area in rows:
+        assert (problems, runs) == ("3", "18")
+        assert float(area) == pytest.approx(mean_score(scores, name, "log_area").value, abs=6e-4)
+
+
+def test_medians_and_traces_are_those_of_the_runs(browser):
+    made = two_estimators(repetitions=5, problems=1)
+    told = browser.outcome(page(made), "return zobench.converge.map((s) => [s.name, s.at(1e9)]);")
+    for name, last in told:
+        assert last == pytest.approx(0.5, rel=1e-3), name
+    first = made.traces[made.traces["run_key"] == made.runs["run_key"].iloc[0]]
+    rows = browser.outcome(page(made), "return zobench.runs[0].trace();")
+    assert np.allclose([r["queries"] for r in rows], first["queries"], rtol=3e-4)
+    assert np.allclose([r["seconds"] for r in rows], first["seconds"], rtol=3e-4)
+    assert np.allclose([r["score"] for r in rows], first["score"], rtol=1e-3)
+
+
+def test_the_controls_do_what_they_say(browser):
+    told = browser.outcome(
+        page(two_estimators()),
+        CONTROLS,
+    )
+    assert told["lines"] == [2, 2]
+    assert told["bands"] == 2
+    assert told["one"] == [1, 1, 1]
+    assert told["none"] == [0, "No estimator is chosen, or none has runs here"]
+    assert told["bandless"] == 0
+    assert told["seconds"] == [2, True]
+    assert told["cut"] == [1, "1.00 × d"]  # halfway from 0.1 to 10 on a log axis
+    assert told["picked"] == ["2 of 3", "2"]
+    assert told["group"] == "1 of 3"
+    assert told["single"] == 12
+    assert told["label"].startswith("Score on p1")
+    assert "fast" in told["aloud"]
+    assert told["readout"]
+    assert told["theme"] == ["", "dark", "rgb(21, 23, 26)"]
+    assert told["filter"] == 3
+    assert told["up"] == ["ascending", sorted(told["up"][1])]
+    assert told["down"] == ["descending", sorted(told["up"][1], reverse=True)]
+    assert told["runs"] == 6
+
+
+def test_meters_compare_on_common_problems_only(browser):
+    cheap, dear = {"seconds": 1.0, "queries": 100}, {"seconds": 9.0, "queries": 100}
+    made = source([("p", "a", 0, [5], cheap), ("p", "b", 0, [5], cheap), ("q", "a", 0, [5], dear)])
+    told = browser.outcome(
+        page(made),
+        "return [...document.querySelectorAll('#meters tbody tr')].map((r) => "
+        "r.cells[1].textContent).concat(document.querySelector('[data-key=about]').textContent);",
+    )
+    assert told == ["10 ms", "10 ms", "1 of 2, those that all of them ran"]
+
+
+def test_everything_has_a_name_and_nothing_overflows(browser):
+    script = """
+        const named = (node) => node.getAttribute("aria-label") || node.labels?.length && node.labels[0].textContent.trim() || node.textContent.trim();
+        const nodes = [...document.querySelectorAll("button, select, input, svg[role], [role=region], a")];
+        const title = document.querySelector("h1");
+        return { nameless: nodes.filter((n) => !named(n)).map((n) => n.outerHTML), width: document.documentElement.scrollWidth, window: innerWidth,
+                 heads: [...document.querySelectorAll("thead th:not([aria-hidden])")].filter((h) => h.getAttribute("scope") !== "col").length,
+                 lang: document.documentElement.lang, size: getComputedStyle(title).fontSize };
+    """  # noqa: E501
+    for size in ("500,900", "1400,900"):
+        told = browser.outcome(page(two_estimators()), script, f"--window-size={size}")
+        assert told["nameless"] == []
+        assert told["heads"] == 0
+        assert told["width"] <= told["window"]
+        assert told["lang"] == "en"
+
+
+def test_it_prints(browser, tmp_path):
+    file = tmp_path / "page.pdf"
+    browser.run(page(two_estimators()), f"--print-to-pdf={file}")
+    assert file.read_bytes().startswith(b"%PDF")
+    assert file.stat().st_size > 20_000
+
+
+def test_saved_csv_holds_what_is_drawn_and_no_formula(browser):
+    name = "=HYPERLINK(1)"
+    made = source([("p", n, i, [2 + i, 9], {}) for n in (name, 'b, "c"') for i in range(5)])
+    told = browser.outcome(
+        page(made),
+        """
+        const saved = [];
+        URL.createObjectURL = (blob) => { saved.push(blob); return "#"; };
+        const RealBlob = Blob;
+        window.Blob = function (parts) { saved.push(parts.join("")); return new RealBlob(parts); };
+        const buttons = document.querySelectorAll('[data-key="csv"], #run-csv, [data-csv]');
+        buttons.forEach((button) => button.click());
+        return saved.filter((s) => typeof s === "string");
+        """,
+    )
+    assert len(told) == 5
+    for text in told:
+        rows = list(csv.reader(io.StringIO(text)))
+        assert len({len(row) for row in rows}) == 1
+        cells = {cell for row in rows for cell in row}
+        assert name not in cells
+        assert any(cell.startswith(f"'{name}") for cell in cells)
+        assert any('b, "c"' in cell for cell in cells)
+    kinds = {row[3] for row in csv.reader(io.StringIO(told[0]))}
+    assert kinds == {"kind", "curve", "band low", "band high"}
+
+
+def test_hostile_text_does_nothing(browser):
+    text = "".join(HOSTILE)
+    told = browser.outcome(
+        page(hostile(text)),
+        "return [window.hacked ?? 'safe', document.querySelectorAll('img').length, "
+        "document.querySelector('#converge select').options[0].textContent, "
+        "document.querySelector('#run-table tbody td').textContent];",
+    )
+    assert told[:2] == ["safe", 0]
+    assert told[2:] == [text, text]
+
+
+def rows_of_a_board(**facts):
+    plain = dict.fromkeys(COLUMNS, "") | {"suite": "s", "suite_version": "1", "group": "g"}
+    plain |= {"dimension": "10", "coverage": "1", "track": "tuned", "cpu": "A", "threads": "1"}
+    return plain | {"first_order": "False", "log_area": "0.5"} | facts
+
+
+def test_the_leaderboard_sorts_and_filters(browser):
+    rows = [
+        rows_of_a_board(method="low", log_area="0.1", track="user"),
+        rows_of_a_board(method="high", log_area="0.9", speedup="2", speedup_high="inf",
+                        speedup_low="1"),
+        rows_of_a_board(method="guide", log_area="0.95", first_order="True"),
+        rows_of_a_board(method="part", coverage="0.5", cpu="B"),
+        rows_of_a_board(method=HOSTILE[0], dimension="40", group=HOSTILE[1], cpu=HOSTILE[2]),
+    ]  # fmt: skip
+    html = board(rows)
+    assert browser.console(html) == []
+    told = browser.outcome(
+        html,
+        """
+        const all = (s) => [...document.querySelectorAll(s)];
+        const names = () => all("tbody th").map((c) => c.firstChild.textContent);
+        const set = (id, value) => {
+            const select = document.querySelector(id);
+            select.value = value;
+            select.dispatchEvent(new Event("change"));
+        };
+        const out = { all: names(), tables: all("table").length, hacked: window.hacked ?? "safe" };
+        all("thead button").find((b) => b.textContent === "method").click();
+        out.sorted = names();
+        set("#by-track", "=user"); out.track = names(); set("#by-track", "");
+        set("#by-hardware", "=B, 1 threads"); out.hardware = names(); set("#by-hardware", "");
+        set("#by-group", "=g"); out.family = names(); set("#by-group", "");
+        document.querySelector("#full").click(); out.full = names().length;
+        out.text = document.body.innerText;
+        return out;
+        """,
+    )
+    assert told["all"] == ["high", "part", "low", "guide", HOSTILE[0]]
+    assert told["tables"] == 2
+    assert told["hacked"] == "safe"
+    assert told["sorted"][:4] == ["guide", "high", "low", "part"]
+    assert told["track"] == ["low"]
+    assert told["hardware"] == ["part"]
+    assert told["family"] == ["high", "part", "low", "guide"]
+    assert told["full"] == 4
+    assert "1.00 to ∞" in told["text"]
+    assert "first-order reference" in told["text"]

@@ -1,0 +1,159 @@
+"""`zobench report`, and the page at the end of `zobench compare`."""
+
+import contextlib
+import io
+import json
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from report_tools import Page
+
+from zobench.api.report import command_of, stored
+from zobench.cli import status_of
+from zobench.harness.plan import plan
+from zobench.harness.suite import load
+
+TINY = """\
+name = "tiny"
+version = "1"
+budget = 60
+repetitions = 2
+
+[[problem]]
+id = "sphere-d{dim}"
+objective = "sphere"
+expand = { dim = [3, 5] }
+targets = [2.0, 1.0, 0.5]
+"""
+
+
+@pytest.fixture
+def zobench(tmp_path, monkeypatch, capfd):
+    """Run a command in this process, in a folder with a small suite: (status, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(TINY)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        return status_of(list(arguments)), *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """(what `zobench compare` printed of two estimators, the folder it left)"""
+    folder, out = tmp_path_factory.mktemp("once"), io.StringIO()
+    (folder / "tiny.toml").write_text(TINY)
+    arguments = ["compare", "random-search", "zo-sgd:lr=1e-2", "-s", "tiny.toml", "-j", "1"]
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out):
+        assert status_of(arguments) == 0
+    return out.getvalue(), folder / "results"
+
+
+@pytest.fixture
+def compared(zobench, once, tmp_path):
+    """Two estimators were compared, here: what was printed."""
+    printed, results = once
+    shutil.copytree(results, tmp_path / "results")
+    return printed
+
+
+def test_compare_writes_the_page(compared, tmp_path):
+    file = tmp_path / "results" / "tiny" / "report.html"
+    assert "Report: results/tiny/report.html" in compared
+    text = Page(file.read_text()).text
+    assert "random-search and zo-sgd:lr=1e-2 on tiny" in text
+    assert "zobench compare random-search zo-sgd:lr=1e-2 --suite tiny.toml" in text
+    verdict = compared.split("Verdict\n")[1].split("\n\n")[0]
+    assert " ".join(verdict.split()) in text
+
+
+def test_compare_puts_the_page_where_asked(zobench, tmp_path):
+    arguments = ("compare", "random-search", "-s", "tiny.toml", "-r", "1", "-j", "1", "--report")
+    status, out, _ = zobench(*arguments, "deep/er.html")
+    assert status == 0
+    assert "Report: deep/er.html" in out
+    assert "It takes two estimators" in Page((tmp_path / "deep" / "er.html").read_text()).text
+    status, _, err = zobench(*arguments, "deep")
+    assert status == 2
+    assert "cannot write the report 'deep': that is a folder" in err
+
+
+@pytest.mark.parametrize(("form", "name"), [("html", "report.html"), ("md", "report.md")])
+def test_report_writes_beside_the_results(zobench, compared, tmp_path, form, name):
+    status, out, _ = zobench("report", "results/tiny", "--format", form)
+    assert (status, out) == (0, f"wrote results/tiny/{name}\n")
+    assert "zo-sgd:lr=1e-2" in (tmp_path / "results" / "tiny" / name).read_text()
+
+
+def test_report_shows_what_compare_showed(zobench, compared):
+    status, out, _ = zobench("report", "-s", "tiny", "-f", "text")
+    assert status == 0
+    assert out.strip()
+    assert out.strip() in compared
+
+
+def test_report_writes_csv_on_request(zobench, compared, tmp_path):
+    status, out, _ = zobench("report", "-s", "tiny", "-o", "a.html", "--csv", "numbers")
+    assert status == 0
+    assert "wrote a.html" in out
+    names = {file.stem for file in (tmp_path / "numbers").iterdir()}
+    assert names >= {"results", "ecdf", "run-lengths", "traces", "speedups"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "nowhere"),
+        (["results/tiny", "-s", "tini"], "did you mean 'tiny'"),
+        (["results/tiny", "-o", "tiny.toml/x.html"], "is a file"),
+        (["results/tiny", "-f", "pdf"], "html"),
+        (["--leaderboards", "nowhere"], "there is no folder"),
+        (["--leaderboards", "results"], "holds no leaderboard"),
+        (["--leaderboards", "."], "holds no leaderboard"),
+        (["results/tiny", "--leaderboards", "results"], "give only --out"),
+    ],
+)
+def test_bad_input_is_one_line(zobench, compared, arguments, said):
+    status, out, err = zobench("report", *arguments)
+    assert (status, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1
+
+
+def test_the_leaderboard_page_is_of_the_export(zobench, compared, tmp_path):
+    zobench("export", "-s", "tiny.toml", "--freeze", "random-search")
+    status, out, _ = zobench("report", "--leaderboards", "leaderboards", "-o", "index.html")
+    assert (status, out) == (0, "wrote index.html: 4 rows\n")
+    text = Page((tmp_path / "index.html").read_text()).text
+    assert "2 methods · 4 rows · suites tiny 1" in text
+    (tmp_path / "leaderboards" / "other.csv").write_text("a,b\n1,2\n")
+    status, _, err = zobench("report", "--leaderboards", "leaderboards")
+    assert status == 2
+    assert "is no leaderboard: it lacks suite" in err
+
+
+def test_the_command_makes_the_same_runs(zobench, compared, tmp_path):
+    suite = load("tiny.toml")
+    asked = {"repetitions": 3, "budget": 50, "baselines": False}
+    specs = plan(suite.pick(["sphere-d5"]), ["random-search", "zo-sgd:lr=1e-2"], **asked)
+    folder = tmp_path / "a folder"
+    words = shlex.split(command_of(specs, folder, "tiny.toml"))
+    assert words[:4] == ["zobench", "compare", "random-search", "zo-sgd:lr=1e-2"]
+    options = dict(zip(words[4::2], words[5::2]))
+    assert options == {"--suite": "tiny.toml", "--problem": "sphere-d5", "--budget": "50",
+                       "--repetitions": "3", "--out": str(folder)}  # fmt: skip
+    assert zobench(*words[1:], "-j", "1")[0] == 0
+    assert {s.key for s in stored(folder).specs} == {s.key for s in specs}
+
+
+def test_settings_of_baselines_are_left_aside_where_they_were():
+    suite = load("quick").pick(["bbob*"])
+    for baselines, there in ((False, True), (True, False)):
+        specs = plan(suite, ["mezo"], baselines=baselines)
+        origins = json.dumps([s.estimator.settings_from for s in specs])
+        assert ("baseline" in origins) == baselines
+        assert ("--defaults" in command_of(specs, Path("results") / "quick")) == there

@@ -1,0 +1,241 @@
+"""The page, Markdown and CSV of every kind of result, also of hostile ones."""
+
+import csv
+import io
+import json
+import math
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+from analysis_tools import results
+from report_tools import Page, of_frames, source, two_estimators
+
+from zobench.analysis.runlengths import at_targets, run_table
+from zobench.analysis.speedup import speedup
+from zobench.analysis.targets import final_targets
+from zobench.report import figures, tables
+from zobench.report.csvtext import csv_text
+from zobench.report.html import page
+from zobench.report.markdown import escaped, markdown
+from zobench.report.source import PATIENCE, Source
+
+HOSTILE = [
+    '</script><script>window.hacked = 1</script>', "<img src=x onerror='window.hacked=1'>",
+    '" onmouseover="window.hacked=1', "'); window.hacked=1; ('", "{{ 7 * 7 }}", "<!-- ", "& &lt; ",
+    "=HYPERLINK(1)", "+1+1", "-2-2", "@SUM(1)", "| a | b |\n\n# head", "[x](javascript:1)", "`x`",
+    "\u202egnp.exe", "名前 é",
+]  # fmt: skip
+NO_RUNS = {"status": "skipped", "queries": 0, "seconds": 0.0}
+FAILED = {"status": "failed", "reason": "it broke", "queries": 7, "final_score": math.nan,
+          "best_score": math.nan}  # fmt: skip
+
+
+def empty() -> Source:
+    runs, hits, problems = results([("p", "a", 0, [], {})])
+    return of_frames(runs[:0], hits[:0], problems[:0])
+
+
+def odd() -> Source:
+    """Scores that are infinite, unknown, negative, zero and huge."""
+    values = [math.inf, -math.inf, math.nan, -5.0, 0.0, 1e300]
+    runs = [("p", n, i, [5], {"final_score": v, "best_score": v, "peak_memory": math.nan,
+             "seconds": math.nan, "estimator_seconds": math.nan})
+            for n in "ab" for i, v in enumerate(values)]  # fmt: skip
+    return source(runs)
+
+
+def unbuilt() -> Source:
+    """All runs failed before the problem was there: its dimension is unknown."""
+    made = source([("p", n, i, [], FAILED | {"queries": 0}) for n in "ab" for i in range(3)])
+    made.problems["dimension"] = np.nan
+    made.runs["dimension"] = np.nan
+    return made
+
+
+CASES = {
+    "empty": empty,
+    "usual": two_estimators,
+    "one run": lambda: source([("p", "a", 0, [5], {})]),
+    "one run each": lambda: source([("p", n, 0, [5], {}) for n in "ab"]),
+    "all failed": lambda: source([("p", n, i, [], FAILED) for n in "ab" for i in range(3)]),
+    "all skipped": lambda: source(
+        [("p", "a", i, [], NO_RUNS | {"reason": "no"}) for i in range(2)]
+    ),
+    "all reached": lambda: source([("p", n, i, [1, 2, 3], {}) for n in "abc" for i in range(5)]),
+    "partial": lambda: source([("p", "a", 0, [5], {}), ("q", "b", 0, [], {})]),
+    "odd numbers": odd,
+    "nothing built": unbuilt,
+}
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request):
+    return CASES[request.param]()
+
+
+def test_every_kind_of_result_makes_a_sound_page(case):
+    html = page(case)
+    seen = Page(html)
+    ids = [facts["id"] for _, facts in seen.found if "id" in facts]
+    assert len(ids) == len(set(ids))
+    for _, facts in seen.found:
+        for reference in (facts.get("aria-labelledby"), (facts.get("href") or "")[1:]):
+            if reference and not (facts.get("href") or "#").startswith("data:"):
+                assert reference in ids
+    for heading in (
+        "Verdict",
+        "Figures",
+        "Results",
+        "Failures and skips",
+        "Every run",
+        "Problems and targets",
+        "How it was made",
+        "Settings",
+        "Environment",
+    ):
+        assert heading in seen.text  # fmt: skip
+    for line in case.lines()[1:] if tables.ranking(case) else case.lines():
+        assert " ".join(line.split()) in seen.text
+    assert seen.text.count("How to read this") == 5
+    assert not re.search(r"\b(nan|NaN|inf|undefined)\b", seen.text)
+
+
+def test_every_kind_of_result_makes_markdown_and_csv(case):
+    text = markdown(case)
+    assert text.startswith("# ")
+    assert "## Verdict" in text
+    assert not re.search(r"\b(nan|inf)\b", text)
+    for frame in figures.frames(case).values():
+        rows = frame.itertuples(index=False, name=None)
+        read = list(csv.reader(io.StringIO(csv_text(frame.columns, rows), newline="")))
+        assert len(read) == len(frame) + bool(len(frame.columns)) or not len(frame.columns)
+
+
+def test_the_page_asks_nothing_of_a_network():
+    html = page(two_estimators())
+    seen = Page(html)
+    for _, facts in seen.found:
+        for name in ("src", "href", "action", "srcset", "data", "poster"):
+            assert (facts.get(name) or "#")[0] == "#" or facts[name] == "data:,"
+    used = set(re.findall(r"https?://[^\s\"'<>)]+", html))
+    assert used == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    (policy,) = [f["content"] for f in seen.all("meta") if "http-equiv" in f]
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_the_page_shows_the_numbers_of_the_analysis():
+    made = two_estimators()
+    text = Page(page(made)).text
+    row = made.summary.iloc[0]
+    assert f"{row['final_successes']}/{row['runs']}" in text
+    assert f"{round(row['final_queries']):,}" in text
+    assert f"{round(row['final_queries_low']):,} to {round(row['final_queries_high']):,}" in text
+    for target in ("10.0", "1.00", "0.100"):
+        assert target in text
+    assert "zobench compare a b" in text
+    assert "A chip" in text
+    assert "given by the user" in text
+
+
+def test_speed_ups_have_their_interval():
+    hits = lambda f: [f * q for q in (10, 20, 30)]  # noqa: E731
+    runs = [("p", n, i, [h + i for h in hits(f)], {})
+            for n, f in (("a", 1), ("b", 3)) for i in range(8)]  # fmt: skip
+    made = source(runs)
+    table = run_table(made.runs, made.hits, made.problems)
+    expected = speedup(at_targets(table, final_targets(made.problems)), "a", "b")
+    (row,) = tables.pairs(made)
+    assert (row["value"], row["low"], row["high"]) == (expected.ratio, expected.low, expected.high)
+    assert row["shown"] == "sooner"
+    assert f"{expected.ratio:.2f}×" in Page(page(made)).text
+
+
+def test_failures_and_skips_are_listed_with_reasons():
+    made = source([("p", "a", 0, [], FAILED), ("p", "a", 1, [], FAILED), ("p", "b", 0, [5], {}),
+                   ("q", "b", 0, [], NO_RUNS | {"reason": "needs matrix blocks"})])  # fmt: skip
+    assert [(t["status"], t["count"], t["reason"]) for t in tables.troubles(made)] == [
+        ("failed", 2, "it broke"), ("skipped", 1, "needs matrix blocks"),
+    ]  # fmt: skip
+    for text in (Page(page(made)).text, markdown(made)):
+        assert "it broke" in text
+        assert "needs matrix blocks" in text
+
+
+def test_an_easier_target_is_named_where_none_reaches_the_final_one():
+    rows = tables.results(source([("p", n, i, [5, 9], {}) for n in "ab" for i in range(4)]))
+    assert {row["target"].text for row in rows} == {"1.00"}
+    assert {row["target"].note for row in rows} == {"final 0.100: none"}
+    assert {row["reached"].text for row in rows} == {"4/4"}
+
+
+@cache
+def hostile(text: str) -> Source:
+    """The text everywhere that a user, a suite or an error message may put one."""
+    facts = {"status": "failed", "reason": text}
+    runs = [(text, n, i, [5], facts if i else {}) for n in (text, f"{text} 2") for i in range(3)]
+    made = source(runs, command=text, groups={text: text})
+    made.runs["settings"] = json.dumps({text: text})
+    made.runs["settings_from"] = json.dumps({text: text})
+    made.runs["scores"] = json.dumps({text: 0.5})
+    made.runs["environment"] = text
+    made.runs["suite"] = text
+    made.problems = made.problems.assign(suite=text, suite_version=text, objective=text, how=text)
+    made.environments = {text: {text: text, "cpu": text, "packages": {text: text}}}
+    return made
+
+
+@cache
+def usual_page() -> Page:
+    return Page(page(hostile("plain")))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text(text):
+    seen, usual = Page(page(hostile(text))), usual_page()
+    shown = " ".join(text.split())
+    assert seen.text.count(shown) >= 15
+    names = [name for name, _ in seen.found]
+    assert names == [name for name, _ in usual.found]
+    assert [sorted(facts) for _, facts in seen.found] == [sorted(f) for _, f in usual.found]
+    assert not [k for _, facts in seen.found for k in facts if k.startswith("on")]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_stays_text_in_markdown_and_csv(text):
+    said, usual = (
+        re.sub(r"```sh\n.*?```", "", markdown(hostile(t)), flags=re.S)  # a fence shows all as is
+        for t in (text, "plain")
+    )
+    assert not re.search(r"(?<!\\)<", said)
+    assert not re.search(r"(?<!\\)\]\(", said)
+    bars = [[len(re.findall(r"(?<!\\)\|", line)) for line in t.splitlines()] for t in (said, usual)]
+    assert bars[0] == bars[1]
+    for frame in figures.frames(hostile(text)).values():
+        table = csv_text(frame.columns, frame.itertuples(index=False, name=None))
+        for row in csv.reader(io.StringIO(table, newline="")):
+            for cell in row:
+                number = re.fullmatch(r"[+-]?([\d.]+(e[+-]?\d+)?|inf)", cell)
+                assert number or not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_escaped_markdown_is_one_line():
+    assert escaped("a\n# b | <i>") == r"a \# b \| \<i\>"
+    assert escaped("0.5") == "0.5"
+    assert escaped("1. x") == r"\1. x"
+
+
+def test_many_estimators_are_ranked_without_their_pairs():
+    runs = [(f"p{p}", f"e{e:02d}", r, [2 + e, 9 + e], {})
+            for p in range(12) for e in range(16) for r in range(2)]  # fmt: skip
+    made = source(runs)
+    assert made._patience() > PATIENCE
+    assert made.verdict is not None
+    assert not made.verdict.pairs
+    assert made.ranked == [f"e{e:02d}" for e in range(16)]
+    text = Page(page(made)).text
+    assert "name a few of them" in text
+    assert "16 estimators on s" in text

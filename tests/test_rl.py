@@ -1,0 +1,306 @@
+"""Policies: rollouts as a bare loop makes them, whitening, seeds, workers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zobench.core.directions import Dense, Noise
+from zobench.errors import BadInput
+from zobench.objectives.rl._policy import Shape, acting
+from zobench.objectives.rl._whitening import Moments
+from zobench.objectives.rl.problem import PolicySearch, evaluation_seeds
+
+gymnasium = pytest.importorskip("gymnasium")
+environments = pytest.importorskip("rl_environments")
+Line = environments.Line
+
+
+def searched(env="CartPole-v1", seed=1, **settings):
+    problem = PolicySearch(env, **settings)
+    problem.start(seed)
+    return problem
+
+
+def probes(count=4, scale=0.5):
+    return [(scale, Noise(20 + k)) for k in range(count)]
+
+
+def place(problem, x):
+    """Move the policy to x."""
+    problem.params.update(problem.params.blocks[0], np.asarray(x, float) - problem.params.x)
+
+
+def loop(env, weights, seed, act):
+    """(return, observations acted on) of the plainest loop, with gymnasium's own wrappers."""
+    obs, _ = env.reset(seed=seed)
+    total, seen, over = 0.0, [], False
+    while not over:
+        seen.append(np.array(obs, float))
+        obs, reward, terminated, truncated, _ = env.step(act(weights @ obs))
+        total, over = total + float(reward), terminated or truncated
+    return total, seen
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1", "Pendulum-v1"])
+def test_losses_and_scores_are_those_of_a_bare_loop(name):
+    problem, env = searched(name, score_episodes=2, episodes=2), gymnasium.make(name)
+    space = env.action_space
+    shape = problem.params.blocks[0].shape
+
+    def act(outputs):
+        if hasattr(space, "n"):
+            return int(np.argmax(outputs))
+        return np.clip(outputs, space.low, space.high).astype(np.float32)
+
+    losses = problem.losses(probes(2), 5)
+    steps = 0
+    for loss, row in zip(losses, problem.params.rows(probes(2)).copy()):
+        found = [loop(env, row.reshape(shape), s, act) for s in problem.training_seeds(0)]
+        assert loss == -sum(total for total, _ in found) / 2
+        steps += sum(len(seen) for _, seen in found)
+    assert (problem.samples, problem.forwards) == (steps, 4)
+    place(problem, 0.3 * np.arange(problem.params.size))
+    weights = problem.params.x.reshape(shape)
+    totals = [loop(env, weights, s, act)[0] for s in evaluation_seeds("score", 2)]
+    assert problem.score()["loss"] == -sum(totals) / 2
+
+
+@pytest.mark.parametrize("settings", [
+    {"env": "CartPole-v1", "whiten": True, "seeds": "fresh"},
+    {"env": Line, "whiten": True, "hidden": [5], "action_noise": 0.3, "episodes": 2},
+])  # fmt: skip
+def test_processes_give_the_bits_of_one_by_one(settings):
+    def everything(workers):
+        problem = searched(workers=workers, **settings, score_episodes=5, test_episodes=3)
+        problem.warm_up()
+        losses = [problem.losses(probes(5), seed) for seed in (1, 2)]
+        facts = problem.describe()
+        return losses, problem.score(), problem.finish(), problem.samples, facts
+
+    assert everything(1) == everything(2) == everything(3)
+
+
+def test_a_process_that_dies_is_told_and_replaced():
+    problem = searched(environments.Dying, workers=2, cap=3)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="died, exit status 3"):
+            problem.losses(probes(), 1)
+    assert problem.samples == 0
+
+
+def test_an_error_in_a_process_says_what_and_where():
+    problem = searched(environments.Raising, workers=2)
+    with pytest.raises(RuntimeError, match=r"ZeroDivisionError: .* \(rl_environments.py:\d+\)"):
+        problem.losses(probes(), 1)
+
+
+def test_seeds_are_common_fresh_or_fixed():
+    same = [(0.5, Noise(3))] * 3
+    common, fresh, fixed = (searched(Line, seeds=s) for s in ("common", "fresh", "fixed"))
+    assert len(set(common.losses(same, 1))) == 1
+    assert common.losses(same, 1) != common.losses(same, 2)
+    assert len(set(fresh.losses(same, 1))) == 3
+    assert fresh.losses(same, 1) == fresh.losses(same, 1)
+    assert fixed.losses(same, 1) == fixed.losses(same, 2)
+    assert fixed.losses(same, 1) != searched(Line, seed=2, seeds="fixed").losses(same, 1)
+    assert [p.stochastic for p in (common, fresh, fixed)] == [True, True, False]
+
+
+def test_training_never_sees_the_episodes_that_score():
+    problem = searched(Line, episodes=5, seeds="fresh")
+    trained = set()
+    for call in range(200):
+        problem.call = call
+        trained |= {*problem.training_seeds(0), *problem.training_seeds(1)}
+    assert len(trained) == 2000
+    score, test = set(evaluation_seeds("score", 100)), set(evaluation_seeds("test", 100))
+    assert len(score | test) == 200
+    assert all(seed % 2 == 0 for seed in trained)
+    assert all(seed % 2 == 1 for seed in score | test)
+
+
+def test_a_shift_is_for_training_and_a_cap_too():
+    plain, shifted = searched(Line, cap=20), searched(Line, cap=20, shift=0.25)
+    np.testing.assert_allclose(
+        np.array(shifted.losses(probes(), 1)) - plain.losses(probes(), 1), 0.25 * 20
+    )
+    assert plain.score() == shifted.score()
+    known = searched("Pendulum-v1", cap=20, score_episodes=1)
+    known.losses(probes(1), 1)
+    assert known.samples == 20
+    assert known.score()["steps"] == 200
+
+
+def pushed(outputs):
+    return np.clip(outputs, -1.0, 1.0).astype(np.float32)
+
+
+def test_whitening_is_by_the_moments_of_all_observations_so_far():
+    problem = searched(Line, whiten=True)
+    problem.warm_up()
+    assert problem.moments.count == 0
+    problem.losses(probes(3), 1)
+    moments = problem.moments
+    assert moments.count == problem.samples == 90
+    env, seen = Line(), []
+    seed = problem.training_seeds(0)[0]
+    for row in problem.params.rows(probes(3)):
+        seen += loop(env, row[None], seed, pushed)[1]
+    np.testing.assert_allclose(moments.mean, np.mean(seen, axis=0), rtol=1e-12)
+    std = np.std(seen, axis=0, ddof=1)
+    np.testing.assert_allclose(moments.scale, [1 / std[0], 0.0, 1 / std[2]], rtol=1e-9)
+    problem.score()
+    assert problem.moments is moments
+    losses = problem.losses(probes(3), 2)  # one policy for all, by the moments before the call
+    seed = problem.training_seeds(0)[0]
+    for loss, row in zip(losses, problem.params.rows(probes(3)).copy()):
+        weights = row * moments.scale
+
+        def act(out, shift=weights @ moments.mean):
+            return pushed(out - shift)
+
+        np.testing.assert_allclose(loss, -loop(env, weights[None], seed, act)[0], rtol=1e-6)
+    assert problem.moments.count == 180
+    facts = problem.describe()["whitening"]
+    assert facts["count"] == 180
+    assert facts["mean"] == problem.moments.mean.tolist()
+
+
+def test_a_call_that_raises_adds_nothing():
+    problem = searched(environments.NanReward, whiten=True)
+    with pytest.raises(Exception, match="added up to nan"):
+        problem.losses(probes(), 1)
+    assert problem.moments.count == problem.samples == 0
+
+
+def test_moments_merge_as_if_they_were_one():
+    rng = np.random.default_rng(0)
+    rows = 100.0 + rng.standard_normal((50, 4))
+    merged = Moments.none(4)
+    for part in (rows[:1], rows[1:20], rows[20:]):
+        merged = merged.plus(Moments.of(part))
+    np.testing.assert_allclose(merged.mean, rows.mean(axis=0))
+    np.testing.assert_allclose(1 / merged.scale, rows.std(axis=0, ddof=1))
+    assert merged.plus(Moments.none(4)).count == 50
+
+
+def test_a_network_is_that_of_torch_and_its_layers_are_groups():
+    torch = pytest.importorskip("torch")
+    problem = searched("Pendulum-v1", hidden=[16, 8])
+    assert [group.name for group in problem.params.groups] == ["layer1", "layer2", "layer3"]
+    assert [block.shape for block in problem.params.blocks] == [(16, 4), (8, 17), (1, 9)]
+    x = np.random.default_rng(0).standard_normal(problem.params.size)
+    inputs, layers = torch.tensor([0.3, -0.2, 1.5], dtype=torch.float64), []
+    for block in problem.params.blocks:
+        values = torch.tensor(x[block.span].reshape(block.shape))
+        layer = torch.nn.Linear(block.shape[1] - 1, block.shape[0], dtype=torch.float64)
+        layer.weight.data, layer.bias.data = values[:, :-1], values[:, -1]
+        layers += [layer, torch.nn.Tanh()]
+    wanted = torch.nn.Sequential(*layers[:-1])(inputs).detach().numpy()
+    found = problem.shape.forward(x, None)(inputs.numpy())
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_every_policy_starts_with_the_action_of_zero():
+    for settings in ({}, {"hidden": [16]}, {"bias": True}):
+        problem = searched("Pendulum-v1", **settings)
+        forward = problem.shape.forward(problem.params.x, None)
+        assert forward(np.ones(3)).tolist() == [0.0]
+
+
+def test_stochastic_actions_have_the_probabilities_they_should():
+    outputs, space = np.array([0.0, 1.0, -0.5]), gymnasium.spaces.Discrete(3)
+    act = acting(lambda obs: outputs, space, 0.5, 7)
+    counts = np.bincount([act(None) for _ in range(20_000)], minlength=3)
+    softmax = np.exp(outputs / 0.5) / np.exp(outputs / 0.5).sum()
+    np.testing.assert_allclose(counts / 20_000, softmax, atol=0.015)
+    box = gymnasium.spaces.Box(-1.0, 2.0, (2,))
+    act = acting(lambda obs: np.array([0.5, 5.0]), box, 0.2, 7)
+    actions = np.array([act(None) for _ in range(5000)])
+    np.testing.assert_allclose(actions[:, 0].std(), 0.2, rtol=0.05)
+    assert (actions[:, 1] == 2.0).all()
+    assert box.contains(act(None))
+    again = acting(lambda obs: np.array([0.5, 5.0]), box, 0.2, 7)
+    assert np.array_equal(actions, [again(None) for _ in range(5000)])
+
+
+def test_scores_are_without_the_noise_of_actions():
+    quiet, noisy = searched(Line), searched(Line, action_noise=0.5)
+    assert quiet.score() == noisy.score()
+    assert quiet.losses(probes(), 1) != noisy.losses(probes(), 1)
+    assert noisy.losses(probes(), 1) == noisy.losses(probes(), 1)
+
+
+def test_other_spaces_are_flattened_or_refused():
+    problem = searched(environments.Dictionary)
+    assert problem.params.blocks[0].shape == (3, 3 + 4)
+    losses = problem.losses(probes(6), 1)
+    assert len(set(losses)) > 1  # actions 5, 6 and 7 push to the left, not at all, to the right
+    with pytest.raises(BadInput, match="Several has actions of MultiDiscrete"):
+        searched(environments.Several)
+    whole = gymnasium.spaces.Box(0, 10, (2, 1), np.int64)
+    action = acting(lambda obs: np.array([3.6, 99.0]), whole, 0.0, 0)(None)
+    assert action.tolist() == [[4], [10]]
+    assert whole.contains(action)
+
+
+def test_what_reset_leaves_behind_is_found_out():
+    clean, left, unseeded = (
+        searched(env) for env in (Line, environments.Leftover, environments.Unseeded)
+    )
+    assert [p.roller.renew for p in (clean, left, unseeded)] == [False, True, True]
+    assert [p.repeatable for p in (clean, left, unseeded)] == [True, True, False]
+    assert left.losses(probes(), 1) == left.losses(probes()[::-1], 1)[::-1]
+    assert left.describe()["renewed"]
+
+
+@pytest.mark.parametrize("name", ["LunarLanderContinuous-v3", "BipedalWalker-v3", "Swimmer-v5"])
+def test_episodes_do_not_depend_on_those_before(name):
+    pytest.importorskip("mujoco" if name.startswith("Swimmer") else "Box2D")
+    problem, other = (searched(name, cap=150) for _ in range(2))
+    losses = problem.losses(probes(), 3)
+    assert problem.losses(probes()[::-1], 3)[::-1] == losses
+    assert [other.losses([probe], 3)[0] for probe in probes()] == losses
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"env": "CartPol-v1"}, "no environment .* did you mean 'CartPole-v1'"),
+    ({"env": "CartPole-v99"}, "did you mean 'CartPole-v"),
+    ({"env": "no_such_module:CartPole-v1"}, "no_such_module"),
+    ({"hidden": [0]}, "hidden lists sizes"),
+    ({"episodes": 0}, "episodes is a number of at least 1, not 0"),
+    ({"workers": 0}, "workers is a number of at least 1"),
+    ({"cap": -1}, "cap is a number of at least 0"),
+    ({"action_noise": -1.0}, "action_noise"),
+    ({"seeds": "comon"}, "did you mean 'common'"),
+])  # fmt: skip
+def test_wrong_settings_are_one_clear_line(settings, words):
+    with pytest.raises(BadInput, match=words) as error:
+        PolicySearch(**({"env": "CartPole-v1"} | settings))
+    assert "\n" not in str(error.value)
+
+
+def test_options_reach_the_environment_or_are_refused():
+    problem = searched("Pendulum-v1", options={"g": 1.0})
+    assert problem.roller.env.unwrapped.g == 1.0
+    with pytest.raises(BadInput, match="options do not fit Pendulum-v1"):
+        searched("Pendulum-v1", options={"gravity": 1.0})
+
+
+def test_dense_directions_and_the_point_agree():
+    """A probe of a policy is the policy moved."""
+    problem = searched("Pendulum-v1", cap=40)
+    x = np.array([0.5, -1.0, 0.2])
+    loss = problem.losses([(2.0, Dense(x))], 3)[0]
+    place(problem, 2.0 * x)
+    assert problem.losses([(0.0, Noise(0))], 3) == [loss]
+
+
+def test_shapes_hold_biases_as_a_last_column():
+    shape = Shape(3, (), 2, True)
+    assert shape.blocks == [(2, 4)]
+    x = np.arange(8.0)
+    np.testing.assert_array_equal(
+        shape.forward(x, None)(np.array([1.0, 10.0, 100.0])), [213.0, 661.0]
+    )

@@ -1,0 +1,73 @@
+"""Performance profiles against a frozen reference (Dolan and Moré, https://arxiv.org/abs/cs/0102001).
+
+rho(r) = share of problems whose ERT is at most r times the reference's. The original divides by
+the best of the set, so removing one estimator may turn the order of the others; a reference that
+is frozen once cannot do that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zobench.analysis.ert import ert
+from zobench.analysis.runlengths import cases
+from zobench.errors import BadInput
+
+R_MAX = 4.0  # of AlgoPerf (https://arxiv.org/abs/2306.07179): beyond it there is no credit
+
+
+def ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """One row a (problem, target_index, estimator): ratio = ERT / ERT of the reference.
+
+    Both from `run_table`, in one unit; `reference` holds the runs of one estimator. inf: not
+    reached; problems that the reference did not reach, or where a length is unknown, are left out.
+    Raises BadInput if `reference` holds another number of estimators.
+    """
+    names = list(reference["estimator"].unique())
+    if len(names) != 1:
+        raise BadInput(f"a reference is one estimator, not {len(names)}: freeze the runs of one")
+    base = {(p, i): ert(r.length, r.success) for (p, i, _), r in cases(reference).items()}
+    rows = []
+    for (problem, index, estimator), runs in cases(table).items():
+        unit, own = base.get((problem, index), np.inf), ert(runs.length, runs.success)
+        if np.isfinite(unit) and not np.isnan(own):
+            rows.append((problem, index, estimator, own / unit))
+    return pd.DataFrame(rows, columns=pd.Index(["problem", "target_index", "estimator", "ratio"]))
+
+
+def profile(found: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
+    """rho at the ratios `at`: columns estimator, r, share, problems; `found` from `ratios`.
+
+    All targets of a problem count, problems weigh the same.
+    """
+    at = np.asarray(at, float)
+    parts = []
+    for estimator, mine in found.groupby("estimator", sort=False):
+        shares = [
+            (rows["ratio"].to_numpy()[:, None] <= at).mean(axis=0)
+            for _, rows in mine.groupby("problem", sort=False)
+        ]
+        curve = pd.DataFrame({"r": at, "share": np.mean(shares, axis=0)})
+        parts.append(curve.assign(estimator=estimator, problems=len(shares)))
+    names = ["estimator", "r", "share", "problems"]
+    if not parts:
+        return pd.DataFrame(columns=pd.Index(names))
+    return pd.concat(parts, ignore_index=True).loc[:, names]
+
+
+def area(found: pd.DataFrame, r_max: float = R_MAX) -> dict[str, float]:
+    """Estimator -> 1 / (r_max - 1) * integral of rho from 1 to `r_max`, in [0, 1].
+
+    Exact, not by quadrature: a problem of ratio r contributes (r_max - max(r, 1)) / (r_max - 1),
+    or 0 beyond r_max. Raises BadInput unless r_max > 1.
+    """
+    if not r_max > 1:
+        raise BadInput(f"r_max lies above 1, not {r_max}")
+    credit = (r_max - np.clip(found["ratio"].to_numpy(float), 1, r_max)) / (r_max - 1)
+    keys = ["estimator", "problem"]
+    each: Any = found[keys].assign(credit=credit).groupby(keys, sort=False)["credit"].mean()
+    means: Any = each.groupby(level="estimator", sort=False).mean()
+    return {str(name): float(value) for name, value in means.items()}

@@ -1,0 +1,114 @@
+"""Is an estimator slower than it was? A factor and significance together, for checks in CI.
+
+The rule is that of the benchmark tool asv: slower counts only if the factor is exceeded and the
+rank-sum test of old against new runs has p < 0.002, so that neither a large but noisy nor a sure
+but small change raises an alarm. Runs are ranked within problems, and rank sums added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from zobench.analysis.frames import SKIPPED
+from zobench.analysis.rank_tests import first_then_near
+from zobench.analysis.ranksum import rank_sum
+from zobench.analysis.runlengths import RunLengths, at_targets, cases, run_table
+from zobench.analysis.targets import hardest_common
+
+P = 0.002
+WHAT = ("queries", "seconds", "time a query")
+Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank (new, old)
+
+
+@dataclass(frozen=True)
+class Slowdown:
+    """`new` against `old` in one measure; `ratio` is the geometric mean over problems, 2: twice.
+
+    `p` is the test's, `least` the smallest p that runs so few could have, `worst` the problem with
+    the largest ratio and that ratio. `slower`: ratio > factor, p < 0.002 and the new runs rank
+    behind. NaN: nothing was measured on both sides.
+    """
+
+    new: str
+    old: str
+    what: str  # of WHAT
+    ratio: float
+    p: float
+    least: float
+    problems: int
+    worst: tuple[str, float]
+    factor: float
+    slower: bool
+
+    @property
+    def too_few(self) -> bool:
+        """Are there too few runs for any outcome to be significant?"""
+        return self.problems > 0 and self.least >= P
+
+
+def slowdowns(
+    runs: pd.DataFrame,
+    hits: pd.DataFrame,
+    problems: pd.DataFrame,
+    new: str,
+    old: str,
+    factor: float,
+) -> list[Slowdown]:
+    """One for each of WHAT. Targets: on each problem the hardest that half of the old runs reached.
+
+    So the old results alone decide what is asked. Queries and seconds to the target: ERT, ranks
+    with failures behind all successes; a side without a success counts as if its next query had
+    been one, which is at least its due. Time a query: medians of seconds / queries.
+    """
+    found = []
+    for unit in ("queries", "seconds"):
+        ratios, samples = _to_target(run_table(runs, hits, problems, unit), new, old)
+        found.append(_judged(new, old, unit, ratios, samples, factor))
+    ratios, samples = _a_query(runs, new, old)
+    return [*found, _judged(new, old, "time a query", ratios, samples, factor)]
+
+
+def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
+    targets = hardest_common(table, old, old)
+    found = cases(at_targets(table, targets))
+    ratios, samples = {}, {}
+    for problem, index in targets.items():
+        x, y = found.get((problem, index, new)), found.get((problem, index, old))
+        if x and y and x.known and y.known:
+            ratios[problem] = _at_least(x) / _at_least(y)
+            samples[problem] = first_then_near(x, y)
+    return ratios, samples
+
+
+def _at_least(runs: RunLengths) -> float:
+    return float(runs.length.sum()) / max(runs.successes, 1)
+
+
+def _a_query(runs: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
+    made = runs.loc[(runs["status"] != SKIPPED) & (runs["queries"] > 0)]
+    spent = made["seconds"].to_numpy(float) / made["queries"].to_numpy(float)
+    ratios, samples = {}, {}
+    for problem, part in made.assign(spent=spent).groupby("problem", sort=False):
+        sides = [
+            part.loc[part["estimator"] == name, "spent"].to_numpy(float) for name in (new, old)
+        ]
+        x, y = (side[np.isfinite(side)] for side in sides)
+        if len(x) and len(y) and np.median(y) > 0:
+            ratios[str(problem)] = float(np.median(x) / np.median(y))
+            samples[str(problem)] = (x, y)
+    return ratios, samples
+
+
+def _judged(
+    new: str, old: str, what: str, ratios: dict[str, float], samples: Samples, factor: float
+) -> Slowdown:
+    if not ratios:
+        return Slowdown(new, old, what, np.nan, np.nan, np.nan, 0, ("", np.nan), factor, False)
+    test = rank_sum(samples.values())
+    ratio = float(np.exp(np.mean(np.log(list(ratios.values())))))
+    worst = max(ratios.items(), key=lambda item: item[1])
+    slower = ratio > factor and test.p < P and test.effect < 0.5
+    return Slowdown(new, old, what, ratio, test.p, test.least, len(ratios), worst, factor, slower)

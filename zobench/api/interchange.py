@@ -1,0 +1,162 @@
+"""`zobench export --format` and `zobench import`: results from and to other tools' files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import zobench
+from zobench.api.making import Results, read
+from zobench.errors import BadInput, unknown
+from zobench.harness.plan import RunSpec
+from zobench.harness.suite import load, suite_files
+
+FORMATS = ("coco", "ioh", "parquet", "csv")
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where to, what, and what was left out or is to be known."""
+
+    folder: Path
+    made: list[str]  # folders or files in `folder`
+    runs: int
+    notes: list[str]
+
+
+def export_as(format: str, suite_name: str, folder: Path | None, out: Path | None) -> Written:
+    """Write the results in `folder` (default: results/SUITE) as `format` into the folder `out`.
+
+    Default of `out`: FOLDER/export-FORMAT. Nothing is overwritten. Raises BadInput.
+    """
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS)
+    folder = folder or Path("results") / suite_name
+    out = out or folder / f"export-{format}"
+    results = stored(folder, suite_name)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput(f"{out} exists; choose another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return _write(format, results, out)
+    except OSError as error:
+        raise BadInput(f"cannot write to {str(out)!r}: {error.strerror}") from error
+
+
+def _write(format: str, results: Results, out: Path) -> Written:
+    if format in ("csv", "parquet"):
+        from zobench.interchange.write_tables import write_csv, write_parquet
+
+        frames = {
+            "runs": results.runs, "hits": results.hits, "traces": results.traces,
+            "problems": results.problems,
+        }  # fmt: skip
+        made = (write_csv if format == "csv" else write_parquet)(frames, out)
+        return Written(out, made, len(results.runs), [])
+    from zobench.interchange.curves import curves_of
+    from zobench.interchange.numbering import are_coco, number
+
+    frames = results.runs, results.hits, results.traces, results.problems
+    curves, notes = curves_of(results.specs, *frames)
+    if not curves:
+        raise BadInput(f"{results.folder} holds no run that made a query")
+    problems = {spec.problem.id: spec.problem for spec in results.specs}
+    if format == "coco":
+        from zobench.interchange.write_coco import beyond_the_report, write_coco
+
+        made, count = write_coco(curves, out, zobench.__version__), len(curves)
+        if not are_coco(problems.values()):
+            notes.append("cocopp titles functions by their numbers, as BBOB's: see problems.txt")
+        more = beyond_the_report(curves)
+        notes += [more] if more else []
+    else:
+        from zobench.interchange.write_ioh import write_ioh
+
+        own = are_coco(problems.values())
+        suite = curves[0].suite if own else results.specs[0].suite
+        made, count, more = write_ioh(curves, out, suite, zobench.__version__)
+        notes += more
+    numbers = {
+        name: {"function": n.function, "offset": n.offset}
+        for name, n in number(problems.values()).items()
+    }
+    said = {"suite": results.specs[0].suite, "zobench": zobench.__version__, "problems": numbers}
+    (out / "problems.txt").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    if any(n["offset"] for n in numbers.values()):
+        notes.append("gaps are scores less an offset where targets are not above 0: problems.txt")
+    return Written(out, made, count, notes)
+
+
+def stored(folder: Path, suite_name: str = "") -> Results:
+    """All results of a folder; of the suite so named, if it holds several. Raises BadInput."""
+    return read(stored_specs(folder, suite_name), folder, {}, [])
+
+
+def stored_specs(folder: Path, suite_name: str = "") -> list[RunSpec]:
+    """The runs that `stored` reads, as they were asked for. Raises BadInput."""
+    from zobench.harness.store import Store
+
+    with Store.open(folder, write=False) as store:
+        specs = store.specs()
+    suites = list(dict.fromkeys(spec.suite for spec in specs))
+    if not suites:
+        raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
+    if len(suites) > 1:
+        if suite_name not in suites:
+            raise BadInput(f"{folder} holds suites {', '.join(suites)}; choose one with --suite")
+        specs = [spec for spec in specs if spec.suite == suite_name]
+    return specs
+
+
+@dataclass(frozen=True)
+class Read:
+    """What an import made."""
+
+    folder: Path
+    suite: str
+    algorithms: list[str]
+    problems: int
+    runs: int
+    ours: bool  # is the suite one that can be run here, or was it made of the data?
+    notes: list[str]
+
+
+def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -> Read:
+    """Make results of COCO or IOHprofiler data, in a results folder that holds nothing yet.
+
+    `suite_name`: whose problems, targets and budgets count; "": the suite that ships with zobench
+    under the data's name, else one made of the data. `out`: by default results/import-FOLDER.
+    Raises BadInput, for data with file and line.
+    """
+    from zobench.harness.store import FILE, Store
+    from zobench.interchange.read import read_folders
+    from zobench.interchange.to_results import to_results
+
+    if not folders:
+        raise BadInput("name at least one folder of COCO or IOHprofiler data")
+    out = out or Path("results") / f"import-{folders[0].resolve().name}"
+    if (out / FILE).exists():
+        raise BadInput(f"{out} holds results already; choose another folder with --out")
+    curves = read_folders(folders)
+    name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")
+    found = to_results(curves, load(name) if name else None)
+    environment = {
+        "zobench": zobench.__version__,
+        "imported": [str(folder) for folder in folders],
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+    with Store.open(out) as store:
+        store.begin(found.specs, environment)
+        store.add(found.results)
+    return Read(
+        out,
+        found.specs[0].suite,
+        list(dict.fromkeys(spec.estimator.display for spec in found.specs)),
+        len({spec.problem.id for spec in found.specs}),
+        len(found.specs),
+        bool(name),
+        found.notes,
+    )

@@ -1,0 +1,88 @@
+"""`zobench report`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Form(StrEnum):
+    """What a report may be."""
+
+    html = "html"
+    md = "md"
+    text = "text"
+
+
+def report(
+    results: Annotated[
+        Path | None,
+        typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
+    ] = None,
+    suite: Annotated[
+        str,
+        typer.Option(
+            "--suite", "-s", metavar="SUITE", help="Whose results.  [default: the folder's, quick]"
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file.  [default: RESULTS/report.html]"
+        ),
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--format", "-f", help="A page, Markdown, or text on the terminal.")
+    ] = Form.html,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FOLDER", help="Also write the numbers of every figure."),
+    ] = None,
+    leaderboards: Annotated[
+        Path | None,
+        typer.Option(
+            "--leaderboards", metavar="FOLDER", help="A page over the leaderboards in a folder."
+        ),
+    ] = None,
+) -> None:
+    """Make one self-contained HTML page of stored results: verdict, figures, tables, settings.
+
+    The page needs no network and no server: mail it, archive it, put it beside a paper. Nothing
+    is run. `zobench compare` writes the same page at its end.
+
+    \b
+    zobench report                                    of results/quick
+    zobench report results/bbob --out bbob.html --csv bbob-csv
+    zobench report results/quick --format md --out verdict.md
+    zobench report --leaderboards leaderboards --out index.html
+    """
+    from zobench.api import report as make
+    from zobench.errors import BadInput
+
+    if leaderboards is not None:
+        if results is not None or csv is not None or form is not Form.html:
+            raise BadInput("--leaderboards makes a page of its own: give only --out with it")
+        page, rows = make.leaderboards(leaderboards, out or leaderboards / "index.html")
+        typer.echo(f"wrote {page}: {rows} rows")
+        return
+    found = make.stored(results or Path("results") / (suite or "quick"), suite)
+    if form is Form.text:
+        from zobench.display.comparison import stored_lines
+
+        if out is not None:
+            make.save(out, "\n".join(stored_lines(found)) + "\n")
+            typer.echo(f"wrote {out}")
+        else:
+            typer.echo("\n".join(stored_lines(found)))
+        if csv is None:
+            return
+    made = make.source(found, suite)
+    if form is not Form.text:
+        path = out or found.folder / f"report{make.ENDINGS[form]}"
+        typer.echo(f"wrote {make.write(made, path, form)}")
+    if csv is not None:
+        files = make.write_csv(made, csv)
+        typer.echo(f"wrote {csv}: {', '.join(file.name for file in files)}")

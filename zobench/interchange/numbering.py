@@ -1,0 +1,73 @@
+"""Function numbers and gaps for problems, as COCO and IOHprofiler ask for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zobench.harness.suite import ProblemSpec
+
+PRECISION = 1e-8  # the gap of COCO's last target
+COUNTED = "zobench"  # the suite of functions that have no numbers of COCO's
+COCO = ("bbob", "bbob-largescale")  # objectives that are COCO's functions, under their numbers
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Function `function` of `suite`; a score less `offset` is its gap."""
+
+    suite: str
+    function: int
+    offset: float
+
+
+def number(problems: Iterable[ProblemSpec]) -> dict[str, Numbered]:
+    """Problem id -> its number.
+
+    Noise-free BBOB functions that are alone in a suite keep COCO's numbers. Any others are counted
+    in the order of the suite, from 1; those that differ in nothing but `dim` share a number.
+    """
+    problems = list(problems)
+    own = _own_numbers(problems)
+    suite = problems[0].objective if own else COUNTED
+    numbers = own or _counted(problems)
+    return {p.id: Numbered(suite, numbers[p.id], offset(p.targets)) for p in problems}
+
+
+def are_coco(problems: Iterable[ProblemSpec]) -> bool:
+    """Are these COCO's functions under their own numbers?"""
+    return _own_numbers(list(problems)) is not None
+
+
+def offset(targets: tuple[float, ...]) -> float:
+    """What is taken from a score to have a gap: 0, if all targets are above 0.
+
+    Otherwise the hardest target becomes PRECISION, the gap of COCO's own last one.
+    """
+    return 0.0 if min(targets) > 0 else min(targets) - PRECISION
+
+
+def _own_numbers(problems: list[ProblemSpec]) -> dict[str, int] | None:
+    kinds = {p.objective for p in problems}
+    if len(kinds) != 1 or not kinds <= set(COCO):
+        return None
+    if any(p.settings.get("noise", "none") != "none" for p in problems):
+        return None
+    places = [(p.settings["function"], p.settings["dim"]) for p in problems]
+    if len(set(places)) < len(places):
+        return None
+    return {p.id: int(p.settings["function"]) for p in problems}
+
+
+def _counted(problems: list[ProblemSpec]) -> dict[str, int]:
+    kinds: dict[str, int] = {}
+    found = {}
+    for problem in problems:
+        settings = {k: v for k, v in problem.settings.items() if k != "dim"}
+        alone = "" if "dim" in problem.settings else problem.id
+        kind = json.dumps([problem.objective, settings, alone], sort_keys=True, default=str)
+        found[problem.id] = kinds.setdefault(kind, len(kinds) + 1)
+    places = [(found[p.id], p.settings.get("dim")) for p in problems]
+    alike = len(set(places)) < len(places)  # such as the same function with other targets
+    return {p.id: i for i, p in enumerate(problems, 1)} if alike else found

@@ -1,0 +1,47 @@
+"""Data frames as files: CSV that a spreadsheet may open, or parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def plain_cells(frame: Any) -> Any:
+    """`frame` with text that a spreadsheet would take for a formula behind an apostrophe."""
+    frame = frame.copy()
+    for name in frame.columns:
+        if frame[name].map(lambda value: isinstance(value, str)).any():
+            frame[name] = frame[name].map(_plain)
+    return frame
+
+
+def _plain(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def write_csv(frames: Mapping[str, Any], folder: Path) -> list[str]:
+    """Write NAME.csv for each; the names of the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        plain_cells(frame).to_csv(folder / f"{name}.csv", index=False)
+    return [f"{name}.csv" for name in frames]
+
+
+def write_parquet(frames: Mapping[str, Any], folder: Path) -> list[str]:
+    """Write NAME.parquet for each. Raises BadInput without the package pyarrow."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise BadInput(
+            "parquet needs the package pyarrow: pip install 'zobench[interchange]', "
+            "or take --format csv"
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False, engine="pyarrow")
+    return [f"{name}.parquet" for name in frames]

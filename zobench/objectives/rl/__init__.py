@@ -1,0 +1,1 @@
+"""Control: policies for gymnasium environments, and the linear-quadratic regulator."""

@@ -1,0 +1,106 @@
+"""Environment: where episodes come from: a registered gymnasium id, or a user's own class."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from zobench.errors import BadInput, MissingPackage, unknown
+
+if TYPE_CHECKING:
+    import gymnasium
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to make an environment, and what is known of it."""
+
+    name: str
+    make: Callable[..., gymnasium.Env]  # takes render_mode=..., when someone wants to see it
+    limit: int = 0  # steps after which its own definition cuts an episode; 0: none is known
+    threshold: float | None = None  # the mean return at which it counts as solved
+
+
+def registered(name: str, options: Mapping[str, Any]) -> Source:
+    """The environment of a gymnasium id, or of `module:id`, where importing `module` registers it.
+
+    Without gymnasium's wrappers for checks and for the time limit: the limit is kept by whoever
+    rolls out. Raises BadInput on an unknown id, MissingPackage when a package it needs is missing.
+    """
+    if find_spec("gymnasium") is None:
+        return Source(name, _missing)  # told when a run needs it
+    import gymnasium
+
+    module, _, bare = name.rpartition(":")
+    try:
+        if module:
+            import_module(module)
+        spec = copy.deepcopy(gymnasium.spec(bare))
+    except ModuleNotFoundError as error:
+        raise BadInput(f"env {name!r}: {error}") from error
+    except gymnasium.error.Error as error:
+        raise _unknown(bare, gymnasium.registry) from error
+    limit, spec.max_episode_steps, spec.order_enforce = spec.max_episode_steps or 0, None, False
+
+    def make(**more: Any) -> gymnasium.Env:
+        _quiet(str(spec.entry_point))
+        try:
+            return gymnasium.make(spec, disable_env_checker=True, **options, **more)
+        except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
+            family = str(spec.entry_point).partition("gymnasium.envs.")[2].partition(".")[0]
+            extra = f"'gymnasium[{family or 'all'}]'"
+            raise MissingPackage(getattr(error, "name", "") or f"of {name}", extra) from error
+        except TypeError as error:
+            if not options:
+                raise
+            raise BadInput(f"options do not fit {name}: {error}") from error
+
+    return Source(name, make, limit, spec.reward_threshold)
+
+
+def _unknown(name: str, known: Iterable[str]) -> BadInput:
+    """In one line: gymnasium knows dozens of names, so that only a near one is told."""
+    if difflib.get_close_matches(name, known, n=1):
+        return unknown("environment (env)", name, known)
+    return BadInput(f"no environment (env) named {name!r} in gymnasium's registry; module:id "
+                    "imports a module that registers one")  # fmt: skip
+
+
+def _quiet(entry_point: str) -> None:
+    """Keep MuJoCo from writing its warnings to a file in the working folder.
+
+    What matters of them, numbers that are none, shows in rewards and observations.
+    """
+    if "mujoco" in entry_point and find_spec("mujoco") is not None:
+        mujoco = import_module("mujoco")
+        if mujoco.get_mju_user_warning() is None:
+            mujoco.set_mju_user_warning(lambda text: None)
+
+
+def _missing(**more: Any) -> Any:
+    raise MissingPackage("gymnasium", "gymnasium")
+
+
+def opened(source: Source, **more: Any) -> gymnasium.Env:
+    """An environment whose observations are flat vectors. Raises BadInput on other action spaces.
+
+    Numbers in boxes of one axis pass as they are; one-hot codes stand for Discrete observations.
+    """
+    import gymnasium
+
+    env = source.make(**more)
+    for what in ("reset", "step", "action_space", "observation_space"):
+        if not hasattr(env, what):
+            raise BadInput(f"{source.name} is no gymnasium environment: it has no {what!r}")
+    space = env.action_space
+    if not isinstance(space, (gymnasium.spaces.Box, gymnasium.spaces.Discrete)):
+        raise BadInput(f"{source.name} has actions of {space}; a policy gives Box or Discrete")
+    shape = env.observation_space.shape
+    if not (isinstance(env.observation_space, gymnasium.spaces.Box) and len(shape or ()) == 1):
+        env = gymnasium.wrappers.FlattenObservation(env)
+    return env

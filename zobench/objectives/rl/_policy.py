@@ -1,0 +1,162 @@
+"""Policy: a point of the search as a function from observation to action.
+
+Linear (ARS, arXiv:1803.07055) or a tanh network (OpenAI-ES, arXiv:1703.03864). A layer is one
+block of shape (out, in), or (out, in + 1) with the bias as its last column, so that layers are the
+groups. NumPy: for one observation a forward pass takes a fraction of what it takes in torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from zobench.core.oracle import Diverged
+from zobench.objectives.rl._whitening import Moments
+
+Act = Callable[[Any], Any]  # observation -> action
+Forward = Callable[[Any], np.ndarray]  # observation -> outputs, one an action or coordinate
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a policy: observations, hidden layers, outputs."""
+
+    inputs: int
+    hidden: tuple[int, ...]
+    outputs: int
+    bias: bool  # of a linear policy; the layers of a network always have one
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """The shape of each layer's block."""
+        extra = int(self.bias or bool(self.hidden))
+        sizes = (self.inputs, *self.hidden, self.outputs)
+        return [(after, before + extra) for before, after in pairwise(sizes)]
+
+    def start(self, rng: np.random.Generator) -> np.ndarray:
+        """Zero; but hidden weights ~ N(0, 1 / in), or no coordinate of a network would matter.
+
+        The last layer is zero: every policy starts with the same constant action.
+        """
+        parts = [rng.standard_normal(shape) / np.sqrt(shape[1] - 1) for shape in self.blocks[:-1]]
+        for part in parts:
+            part[:, -1] = 0.0
+        return np.concatenate([p.ravel() for p in parts] + [np.zeros(prod(self.blocks[-1]))])
+
+    def forward(self, x: np.ndarray, moments: Moments | None) -> Forward:
+        """The outputs at point x, shape (d,); whitened by `moments`, folded into the first layer.
+
+        W ((o - mean) * scale) = (W * scale) o - (W * scale) mean.
+        """
+        weights, biases, start = [], [], 0
+        for shape in self.blocks:
+            block = x[start : start + prod(shape)].reshape(shape)
+            start += prod(shape)
+            biased = self.bias or bool(self.hidden)
+            weights.append(block[:, :-1].copy() if biased else block)
+            biases.append(block[:, -1] if biased else None)
+        if moments is not None and moments.count:
+            weights[0] = weights[0] * moments.scale
+            shift = weights[0].dot(moments.mean)
+            biases[0] = -shift if biases[0] is None else biases[0] - shift
+        return _network(weights, biases)
+
+
+def _network(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None]) -> Forward:
+    *inner, last = weights
+    bias = biases[-1]
+    if not inner:
+        return last.dot if bias is None else _affine(last, bias)
+    layers = list(zip(inner, biases))
+
+    def forward(obs: Any) -> np.ndarray:
+        for weight, shift in layers:
+            obs = np.tanh(weight.dot(obs) + shift)
+        return last.dot(obs) + bias
+
+    return forward
+
+
+def _affine(weight: np.ndarray, bias: np.ndarray) -> Forward:
+    """W o + b as one product with (o, 1): half the time of a product and a sum."""
+    row, dot = np.ones(weight.shape[1] + 1), np.column_stack((weight, bias)).dot
+    head = row[:-1]
+
+    def forward(obs: Any) -> np.ndarray:
+        head[...] = obs
+        return dot(row)
+
+    return forward
+
+
+def acting(forward: Forward, space: Any, noise: float, seed: int) -> Act:
+    """The policy of some outputs in an action space of gymnasium, Discrete or Box.
+
+    Discrete: the largest output; Box: the outputs, clipped. `noise` > 0 makes it stochastic: a
+    Discrete action has probability softmax(outputs / noise), a Box action gets noise times a
+    standard normal number a coordinate, before clipping; `seed` fixes the draws.
+    Raises Diverged, when it acts, where an output is not a number.
+    """
+    discrete = hasattr(space, "n")
+    if noise > 0.0:
+        rng = np.random.default_rng(seed)
+        draw, count = (
+            (rng.gumbel, int(space.n)) if discrete else (rng.standard_normal, prod(space.shape))
+        )
+        forward = _noisy(forward, partial(draw, size=count), noise)
+    return _choosing(forward, int(space.start)) if discrete else _clipping(forward, space)
+
+
+def _noisy(forward: Forward, draw: Callable[[], Any], noise: float) -> Forward:
+    return lambda obs: forward(obs) + noise * draw()
+
+
+def _choosing(forward: Forward, first: int) -> Act:
+    def act(obs: Any) -> int:
+        values = forward(obs).tolist()  # lists: for few numbers they are faster than NumPy
+        total = sum(values)
+        if total != total and any(v != v for v in values):
+            raise _not_a_number(obs)
+        return first + values.index(max(values))
+
+    return act
+
+
+def _clipping(forward: Forward, space: Any) -> Act:
+    bounds = list(zip(space.low.ravel().tolist(), space.high.ravel().tolist()))
+    shape, dtype, whole = space.shape, space.dtype, space.dtype.kind in "iu"
+    (low, high), single = bounds[0], len(bounds) == 1 and len(shape) == 1 and not whole
+
+    def act_one(obs: Any) -> np.ndarray:
+        v = forward(obs).item()
+        if v != v:
+            raise _not_a_number(obs)
+        return np.array((low if v < low else high if v > high else v,), dtype)
+
+    def act(obs: Any) -> np.ndarray:
+        values = forward(obs).tolist()
+        clipped = [
+            a if v < a else b if v > b else v if v == v else _fail(obs)
+            for v, (a, b) in zip(values, bounds)
+        ]
+        if whole:
+            clipped = [round(v) for v in clipped]
+        action = np.array(clipped, dtype)
+        return action if len(shape) == 1 else action.reshape(shape)
+
+    return act_one if single else act
+
+
+def _fail(obs: Any) -> float:
+    raise _not_a_number(obs)
+
+
+def _not_a_number(obs: Any) -> Diverged:
+    wrong = not np.isfinite(np.asarray(obs)).all()
+    return Diverged(f"the {'observation' if wrong else 'output of the policy'} was not a number")

@@ -1,0 +1,115 @@
+"""Rollout: episodes of one policy, each from its seed. A pure function of what a Job holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from zobench.core.oracle import Diverged
+from zobench.core.seeds import fold
+from zobench.errors import BadInput
+from zobench.objectives.rl._environment import Source, opened
+from zobench.objectives.rl._policy import Act, Shape, acting
+from zobench.objectives.rl._whitening import ROWS, Moments, recording
+
+TRIAL = 64  # steps of an episode that only asks whether episodes repeat themselves
+ENDLESS = 100_000  # steps after which an episode without a limit is given up
+
+
+@dataclass(frozen=True)
+class Job:
+    """Episodes to roll out: a point of shape (d,), what whitens, a seed each, at most `limit`."""
+
+    x: np.ndarray
+    moments: Moments | None  # None: observations as they are
+    seeds: tuple[int, ...]
+    limit: int  # steps an episode; 0: until the environment ends it
+    noise: float = 0.0  # of the actions
+    record: bool = False  # note the observations, for whitening
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What came of an episode: the sum of rewards, the steps, the observations' moments."""
+
+    total: float
+    steps: int
+    moments: Moments | None = None
+
+
+class Roller:
+    """An environment that is used again for every episode; made anew for each with `renew`.
+
+    Vector entry points of gymnasium (CartPole has one) draw the starts of all their episodes from
+    one seed: returns would not be those of episodes that have a seed each, so none is used.
+    """
+
+    def __init__(
+        self, source: Source, hidden: tuple[int, ...], bias: bool, renew: bool = False
+    ) -> None:
+        """Raises BadInput for an environment that a policy of vectors cannot act in."""
+        self.source, self.env, self.renew = source, opened(source), renew
+        space = self.env.action_space
+        inputs = prod(self.env.observation_space.shape or ())
+        outputs = int(getattr(space, "n", 0)) or prod(space.shape or ())
+        if not inputs or not outputs:
+            raise BadInput(f"{source.name} has no observations or no actions")
+        self.shape = Shape(inputs, hidden, outputs, bias)
+        self.rows = np.empty((ROWS, inputs))  # where observations are noted
+
+    def __call__(self, job: Job) -> list[Episode]:
+        """Raises Diverged on what is not a number, RuntimeError on an episode without end."""
+        forward = self.shape.forward(job.x, job.moments)
+        episodes = []
+        for seed in job.seeds:
+            act = acting(forward, self.env.action_space, job.noise, fold(seed, 1))
+            if not job.record:
+                episodes.append(Episode(*self.episode(act, seed, job.limit)))
+                continue
+            act, moments = recording(act, self.rows)
+            total, steps = self.episode(act, seed, job.limit)
+            episodes.append(Episode(total, steps, moments()))
+        return episodes
+
+    def episode(self, act: Act, seed: int, limit: int) -> tuple[float, int]:
+        """(sum of rewards, steps) of the episode of a seed."""
+        if self.renew:
+            self.env.close()
+            self.env = opened(self.source)
+        obs, _ = self.env.reset(seed=seed)
+        total: Any = 0.0
+        step, t = self.env.step, 0
+        try:
+            for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - told by an error, too
+                obs, reward, terminated, truncated, _ = step(act(obs))
+                total += reward
+                if terminated or truncated:
+                    break
+            else:
+                if not limit:
+                    raise RuntimeError(f"{self.source.name}: an episode did not end within "
+                                       f"{ENDLESS:,} steps; set cap")  # fmt: skip
+        except Diverged as error:
+            raise Diverged(f"{self.source.name}: {error} in step {t} of an episode") from None
+        total = float(total)
+        if not math.isfinite(total):
+            raise Diverged(f"{self.source.name}: rewards of {t} steps added up to {total}")
+        return total, t
+
+    def repeats(self) -> bool:
+        """Do three short episodes give the same returns again, in another order?
+
+        A `reset` that leaves something of the last episode behind shows here (BipedalWalker-v3 of
+        gymnasium 1.4), and so does randomness that does not come from the seed.
+        """
+        rng, size = np.random.default_rng(0), sum(prod(block) for block in self.shape.blocks)
+        jobs = [Job(rng.standard_normal(size), None, (k,), TRIAL) for k in range(3)]
+        try:
+            once = [self(job) for job in jobs]
+            return once == [self(job) for job in jobs[::-1]][::-1]
+        except Exception:
+            return True  # what is wrong will show, and be told, in the run

@@ -1,0 +1,1 @@
+"""Results as a page: one HTML file, Markdown, CSV."""

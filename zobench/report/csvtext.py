@@ -1,0 +1,48 @@
+"""CSV that a spreadsheet shows and never computes: text that looks like a formula is quoted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zobench.errors import BadInput
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def cell(value: Any) -> Any:
+    """Text that a spreadsheet would read as a formula gets an apostrophe; numbers stay."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    text = value if isinstance(value, str) else None
+    return f"'{text}" if text is not None and text.startswith(FORMULA) else value
+
+
+def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Lines of CSV (RFC 4180 quoting, newlines \\n), the head first."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([cell(str(name)) for name in columns])
+    writer.writerows([cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def save(folder: Path, frames: Mapping[str, pd.DataFrame]) -> list[Path]:
+    """Write each frame as <folder>/<name>.csv. Raises BadInput when that is impossible."""
+    paths = []
+    for name, frame in frames.items():
+        path = folder / f"{name}.csv"
+        text = csv_text(map(str, frame.columns), frame.itertuples(index=False, name=None))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"cannot write {path}: {error.strerror}") from error
+        paths.append(path)
+    return paths

@@ -1,0 +1,161 @@
+"""What the figures of a page are drawn from: every run's hits and trace, in compact form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zobench.analysis.runlengths import Unit, run_table
+from zobench.report.encode import NONE, lengths, packed, plain, scores
+from zobench.report.source import Frame, Source
+
+ROWS = 600_000  # trace rows in a page; more are thinned, evenly
+FEWEST, MOST = 16, 240  # rows a run keeps
+COLUMNS = ("queries", "seconds", "objective_seconds", "peak_memory", "final_score", "best_score")
+
+
+def page_data(source: Source) -> dict[str, Any]:
+    """Estimators, problems, runs (columns) and their hits and traces; see `encode` for codes."""
+    problems = _problems(source)
+    order = {p["name"]: i for i, p in enumerate(problems)}
+    place = source.runs["problem"].map(order).to_numpy()
+    runs = source.runs.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    traced = _traces(runs, source.traces, problems)
+    return {
+        "estimators": _estimators(source),
+        "problems": problems,
+        "runs": _runs(runs, order, source.estimators),
+        "hits": {unit: _hits(source, runs, problems, unit) for unit in ("queries", "seconds")},
+        "traces": traced,
+        "meters": _meters(source, order),
+    }
+
+
+def _estimators(source: Source) -> list[dict[str, Any]]:
+    places = {name: place for place, name in enumerate(source.ranked)}
+    return [
+        {"name": name, "reference": reference, "place": places[name]}
+        for name, reference in source.references.items()
+    ]
+
+
+def _problems(source: Source) -> list[dict[str, Any]]:
+    """One a problem, its targets from the easiest to the hardest."""
+    found = []
+    for name, part in source.problems.sort_values("target_index", kind="stable").groupby(
+        "problem", sort=False
+    ):
+        first = part.iloc[0]
+        found.append(
+            {
+                "name": str(name),
+                "group": str(first["group"]),
+                "dimension": plain(first["dimension"], 15),
+                "budget": plain(first["budget"], 15),
+                "kind": str(first["kind"]),
+                "targets": [plain(value) for value in part["target"]],
+                "score": score_name(source.runs.loc[source.runs["problem"] == name]),
+            }
+        )
+    return found
+
+
+def score_name(runs: Frame) -> str:
+    """What targets are values of, such as "gap": the first score that equals the final one."""
+    if "scores" not in runs:
+        return "score"
+    for said, final in zip(runs["scores"], runs["final_score"]):
+        values = json.loads(said) if isinstance(said, str) and said else {}
+        for name, value in values.items():
+            if value == final:
+                return str(name)
+    return "score"
+
+
+def _runs(runs: Frame, order: dict[str, int], names: list[str]) -> dict[str, Any]:
+    """Columns: indices of problem, estimator, status and reason; numbers."""
+    reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
+    kinds = {column: list(dict.fromkeys(v)) for column, v in (("status", runs["status"]),
+                                                              ("reason", reasons))}  # fmt: skip
+    columns: dict[str, Any] = {
+        "problem": [order[name] for name in runs["problem"]],
+        "estimator": [names.index(name) for name in runs["estimator"]],
+        "repetition": [int(number) for number in runs["repetition"]],
+        "status": [kinds["status"].index(status) for status in runs["status"]],
+        "reason": [kinds["reason"].index(reason) for reason in reasons],
+    }
+    for name in COLUMNS:
+        values = runs[name] if name in runs else np.full(len(runs), np.nan)
+        columns[name] = [plain(value, 5 if name != "queries" else 15) for value in values]
+    return columns | {"statuses": kinds["status"], "reasons": kinds["reason"]}
+
+
+def _hits(source: Source, runs: Frame, problems: list[dict[str, Any]], unit: Unit) -> str:
+    """For each run a code a target of its problem, in the order of runs and targets."""
+    sizes = np.array([len(p["targets"]) for p in problems], int)
+    place = {p["name"]: i for i, p in enumerate(problems)}
+    of_run = sizes[[place[name] for name in runs["problem"]]] if len(runs) else np.empty(0, int)
+    begin = np.cumsum(of_run) - of_run
+    codes = np.full(int(of_run.sum()), NONE, np.uint16)
+    if len(runs):
+        table = run_table(source.runs, source.hits, source.problems, unit)
+        table = table.loc[table["success"]]
+        row = pd.Series(begin, index=runs["run_key"])
+        index = row.loc[table["run_key"]].to_numpy() + _index(source.problems, table)
+        scale = 1.0 if unit == "queries" else 1e6
+        codes[index] = lengths(table["length"].to_numpy(float) * scale)
+    return packed(codes)
+
+
+def _index(problems: Frame, table: Frame) -> np.ndarray:
+    """The place of each row's target among the targets of its problem."""
+    ranked = problems.assign(
+        place=problems.groupby("problem")["target_index"].rank(method="first").astype(int) - 1
+    )
+    keys = ranked.set_index(["problem", "target_index"])["place"]
+    return keys.loc[pd.MultiIndex.from_frame(table[["problem", "target_index"]])].to_numpy()
+
+
+def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows of each run (rows: their number a run); notes in `problems` how to read scores."""
+    most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
+    groups = traces.groupby("run_key", sort=False).indices
+    empty = np.empty(0, int)
+    kept = [_thinned(groups.get(key, empty), most) for key in runs["run_key"]]
+    rows = np.concatenate(kept).astype(int) if kept else empty
+    counts = np.array([len(part) for part in kept], int)
+    owner = np.repeat(np.arange(len(runs)), counts)
+    place = {p["name"]: i for i, p in enumerate(problems)}
+    of = np.array([place[name] for name in runs["problem"]], int)[owner] if len(runs) else empty
+    best = np.array([p["kind"] == "best" for p in problems], bool)
+    score, seen = (traces[name].to_numpy(float)[rows] for name in ("score", "best"))
+    value = np.where(best[of] & ~np.isnan(seen), seen, score) if len(of) else score
+    codes = np.full(len(rows), NONE, np.uint16)
+    for number, problem in enumerate(problems):
+        mine = of == number
+        codes[mine], problem["scale"] = scores(value[mine])
+    return {
+        "rows": packed(counts),
+        "queries": packed(lengths(np.maximum(traces["queries"].to_numpy(float)[rows], 1.0))),
+        "seconds": packed(lengths(traces["seconds"].to_numpy(float)[rows] * 1e6)),
+        "score": packed(codes),
+    }
+
+
+def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
+    if len(rows) <= most:
+        return rows
+    return rows[np.unique(np.rint(np.linspace(0, len(rows) - 1, most)).astype(int))]
+
+
+def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
+    """Rows: problem, estimator, seconds a query, of these its own, peak bytes, memory ratio."""
+    names = {name: i for i, name in enumerate(source.estimators)}
+    numbers = ["seconds_per_query", "estimator_seconds_per_query", "peak_memory", "memory_ratio"]
+    return [
+        [order[row["problem"]], names[row["estimator"]], *(plain(row[n], 5) for n in numbers)]
+        for row in source.summary.to_dict("records")
+    ]

@@ -1,0 +1,136 @@
+"""Source: what a report is made from, and the statistics that all its forms share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from zobench.analysis.frames import SKIPPED, first_order
+from zobench.analysis.interval import RESAMPLES
+from zobench.analysis.ranking import rank
+from zobench.analysis.runlengths import run_table
+from zobench.analysis.table import summary
+from zobench.analysis.verdict import Verdict, verdict
+
+Frame = Any  # a pandas DataFrame; its annotations fail a strict reading of correct code
+PATIENCE = 60.0  # seconds
+FEWER = (
+    "So many estimators are ranked, not compared in pairs: name a few of them (zobench compare "
+    "A B) to learn who is sooner, and by how much."
+)
+TROUBLE = ("failed", "timeout", "oom", "diverged", "skipped")
+
+
+@dataclass
+class Source:
+    """Frames of one suite as the store gives them (`analysis.frames`), and where they come from.
+
+    `command` makes the same runs again. `environments` maps the labels in runs["environment"] to
+    their facts. `known` are results of `summary` and `verdict` that a caller has already.
+    """
+
+    runs: Frame
+    hits: Frame
+    traces: Frame
+    problems: Frame
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    command: str = ""
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def estimators(self) -> list[str]:
+        """Names in the order of the plan."""
+        return [str(name) for name in self.runs["estimator"].unique()]
+
+    @property
+    def made(self) -> int:
+        """Runs that were not skipped."""
+        return int((self.runs["status"] != SKIPPED).sum())
+
+    @property
+    def references(self) -> dict[str, bool]:
+        """Estimator -> is it a first-order reference?"""
+        return first_order(self.runs)
+
+    @property
+    def suite(self) -> str:
+        """Name and version."""
+        named = self.problems if len(self.problems) else self.runs
+        if not len(named):
+            return ""
+        version = f" {named['suite_version'].iloc[0]}" if "suite_version" in named else ""
+        return f"{named['suite'].iloc[0] if 'suite' in named else ''}{version}".strip()
+
+    @cached_property
+    def summary(self) -> Frame:
+        """See `analysis.table.summary`; no rows without runs."""
+        if "summary" in self.known:
+            return self.known["summary"]
+        if not len(self.runs):
+            return pd.DataFrame()
+        return summary(self.runs, self.hits, self.problems)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """See `analysis.verdict`; None for fewer than two estimators."""
+        if "verdict" in self.known:
+            return self.known["verdict"]
+        if len(self.estimators) < 2:
+            return None
+        frames = self.runs, self.hits, self.problems
+        if self._patience() <= PATIENCE:
+            return verdict(*frames)
+        ranked = [name for name, other in self.references.items() if not other] or self.estimators
+        ranking = rank(run_table(*frames), ranked)
+        return Verdict((ranking.sentence(), FEWER), ranking, ())
+
+    def _patience(self) -> float:
+        """About how many seconds all pairs of a verdict would take.
+
+        Their intervals hold together over all n (n - 1) / 2 pairs, so the resamples of each of the
+        n - 1 pairs with the best grow with that number; a resample of a problem costs 7 µs.
+        """
+        count = len(self.estimators)
+        resamples = max(RESAMPLES, 400 * math.comb(count, 2))
+        return 7e-6 * resamples * (count - 1) * 2 * self.problems["problem"].nunique()
+
+    @cached_property
+    def ranked(self) -> list[str]:
+        """All estimators, the best ranked first, those without a rank last."""
+        ranking = self.verdict.ranking if self.verdict else None
+        first = list(ranking.names) if ranking else []
+        return [*first, *(name for name in self.estimators if name not in first)]
+
+    @property
+    def title(self) -> str:
+        """What was compared on what."""
+        names = self.estimators
+        suite = str(self.runs["suite"].iloc[0]) if names else ""
+        if not names:
+            return "No runs yet"
+        if len(names) > 5:
+            return f"{len(names)} estimators on {suite}"
+        listed = ", ".join(names[:-1]) + " and " * (len(names) > 1) + names[-1]
+        return f"{listed} on {suite}"
+
+    def lines(self) -> list[str]:
+        """The verdict in plain words, a paragraph a line; never empty."""
+        if self.verdict:
+            return list(self.verdict.lines)
+        if not self.estimators:
+            return ["There are no runs: nothing can be said yet."]
+        name, rows = self.estimators[0], self.summary
+        if not self.made:
+            return [
+                f"{name} made no run: all {len(self.runs)} were skipped, for the reasons below."
+            ]
+        solved, runs = int((rows["final_successes"] > 0).sum()), int(rows["final_successes"].sum())
+        return [
+            f"{name} reached the final target on {solved} of {len(rows)} problems, in {runs} of "
+            f"{self.made} runs. It takes two estimators to say which is sooner."
+        ]

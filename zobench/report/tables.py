@@ -1,0 +1,196 @@
+"""The tables of a report, as text: results, troubles, targets, settings, environment."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from zobench.analysis.frames import FAILED
+from zobench.analysis.speedup import Speedup
+from zobench.report import words
+from zobench.report.source import TROUBLE, Source
+
+NAMES = {
+    "zobench": "zobench", "commit": "git commit", "python": "Python", "os": "system",
+    "machine": "machine", "cpu": "processor", "cores": "cores", "memory": "memory", "gpus": "GPUs",
+    "threads": "threads a run", "jobs": "runs at the same time",
+}  # fmt: skip
+TUNED = {"baseline": "tuned (baselines)", "user": "given by the user", "default": "default"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows, what it sorts by, and a second, smaller line."""
+
+    text: str
+    sort: Any = None
+    note: str = ""
+
+
+def results(source: Source) -> list[dict[str, Cell]]:
+    """One row a (problem, estimator). Where no one reaches the final target, an easier one."""
+    found = []
+    if not len(source.summary):
+        return found
+    for _, part in source.summary.groupby("problem", sort=False):
+        easier = not part["final_successes"].any() and part["hardest_successes"].any()
+        which = "hardest" if easier else "final"
+        found += [_result(row, which) for row in part.to_dict("records")]
+    return found
+
+
+def _result(row: dict[str, Any], which: str) -> dict[str, Cell]:
+    target = words.number(row[f"{which}_target"])
+    note = f"final {words.number(row['final_target'])}: none" if which == "hardest" else ""
+    hits, runs = row[f"{which}_successes"], row["runs"]
+    name = f"{row['estimator']} (first-order reference)" if row["first_order"] else row["estimator"]
+    score = row["best_score" if row["kind"] == "best" else "final_score"]
+    cells = {
+        "problem": Cell(row["problem"]),
+        "estimator": Cell(name),
+        "target": Cell(target, row[f"{which}_target"], note),
+        "reached": Cell(f"{hits}/{runs}" if runs else "skipped", hits / runs if runs else -1),
+    }
+    for unit, show in (("queries", words.count), ("seconds", words.duration)):
+        value, low, high = (row[f"{which}_{unit}{end}"] for end in ("", "_low", "_high"))
+        text, limits = words.with_limits(show, value, low, high)
+        if 0 < runs == row[f"{which}_at_start"]:
+            text, limits = "at the start", ""
+        cells[unit] = Cell(text, value, limits)
+    cells |= {
+        "score": Cell(words.number(score), score),
+        "a query": Cell(words.duration(row["seconds_per_query"]), row["seconds_per_query"]),
+        "memory": Cell(words.memory(row["peak_memory"]), row["peak_memory"]),
+        "× eval": Cell(words.number(row["memory_ratio"]), row["memory_ratio"]),
+        "ended": Cell(row["statuses"]),
+    }
+    return cells
+
+
+def ranking(source: Source) -> list[dict[str, Any]]:
+    """Estimators by score: place, name, value, low, high (NaN: one run)."""
+    found = source.verdict.ranking if source.verdict else None
+    if found is None:
+        return []
+    rows = zip(found.names, found.scores)
+    return [
+        {"place": place, "name": name, "value": s.value, "low": s.low, "high": s.high}
+        for place, (name, s) in enumerate(rows, 1)
+    ]
+
+
+def pairs(source: Source) -> list[dict[str, Any]]:
+    """Each pair of the verdict at the final targets: the whole sentences and the speed-ups."""
+    found = []
+    for pair in source.verdict.pairs if source.verdict else ():
+        s = pair.queries
+        shown = {1: "sooner", -1: "later"}.get(s.shown, "not shown")
+        found.append(
+            {"a": pair.a, "b": pair.b, "lines": pair.lines, "value": s.ratio, "low": s.low}
+            | {"high": s.high, "shown": shown if s.ratio == s.ratio else "no factor"}
+            | {"queries": _factor(s), "seconds": _factor(pair.seconds)}
+            | {"both": f"{s.count('both')} of {s.compared}"}
+        )
+    return found
+
+
+def _factor(speedup: Speedup) -> tuple[str, str]:
+    """(a factor, its interval)"""
+    if math.isnan(speedup.ratio):
+        return words.UNKNOWN, ""
+    limits = f"{words.number(speedup.low)} to {words.number(speedup.high)}"
+    return f"{words.number(speedup.ratio)}×", limits
+
+
+def troubles(source: Source) -> list[dict[str, Any]]:
+    """Runs that failed, diverged or were skipped: how many, of whom, where and why."""
+    runs = source.runs
+    part = runs[runs["status"].isin(TROUBLE)]
+    part = part.assign(reason=[t if isinstance(t, str) and t else "" for t in part["reason"]])
+    found = []
+    for key, some in part.groupby(["status", "estimator", "reason"], sort=False):
+        status, estimator, reason = key
+        found.append(
+            {
+                "status": status,
+                "estimator": estimator,
+                "count": len(some),
+                "problems": list(dict.fromkeys(some["problem"])),
+                "reason": reason or "no reason was given",
+            }
+        )
+    return sorted(found, key=lambda row: TROUBLE.index(row["status"]))
+
+
+def counts(source: Source) -> str:
+    """How the runs ended, in a few words."""
+    runs = source.runs["status"]
+    failed = int(runs.isin(FAILED).sum())
+    skipped = int((runs == "skipped").sum())
+    parts = [f"{words.some(failed, 'run')} in trouble"] if failed else []
+    parts += [f"{skipped:,} skipped"] if skipped else []
+    return ", ".join(parts) if parts else "no failures"
+
+
+def targets(source: Source) -> list[dict[str, Any]]:
+    """One a problem: its facts and all its targets."""
+    found = []
+    for name, part in source.problems.groupby("problem", sort=False):
+        first = part.sort_values("target_index").iloc[0]
+        found.append(
+            {
+                "problem": name,
+                "group": first["group"],
+                "objective": first.get("objective", ""),
+                "dimension": words.count(first["dimension"]),
+                "budget": words.count(first["budget"]),
+                "kind": "best evaluated point" if first["kind"] == "best" else "current point",
+                "how": first.get("how", "") or "",
+                "targets": [words.number(v) for v in part.sort_values("target_index")["target"]],
+            }
+        )
+    return found
+
+
+def settings(source: Source) -> Iterator[dict[str, Any]]:
+    """One a (estimator, groups of problems with equal settings): setting, value, origin."""
+    seen: dict[tuple[str, str, str], list[str]] = {}
+    columns = ["estimator", "settings", "settings_from", "group"]
+    if not set(columns) <= set(source.runs.columns):
+        return
+    for row in source.runs[columns].drop_duplicates().itertuples(index=False, name=None):
+        seen.setdefault((str(row[0]), str(row[1]), str(row[2])), []).append(str(row[3]))
+    for (name, values, origins), groups in sorted(
+        seen.items(), key=lambda item: source.estimators.index(item[0][0])
+    ):
+        chosen, origin = json.loads(values or "{}"), json.loads(origins or "{}")
+        rows = [
+            {"name": key, "value": value if isinstance(value, str) else json.dumps(value),
+             "origin": TUNED.get(origin.get(key, ""), origin.get(key, "") or words.UNKNOWN)}
+            for key, value in chosen.items()
+        ]  # fmt: skip
+        yield {"estimator": name, "groups": list(dict.fromkeys(groups)), "rows": rows}
+
+
+def environments(source: Source) -> list[dict[str, Any]]:
+    """One a place where runs were made: its facts, and how many runs."""
+    found = []
+    counts = source.runs["environment"].value_counts() if "environment" in source.runs else {}
+    for key, number in dict(counts).items():
+        facts = dict(source.environments.get(str(key), {}))
+        packages = facts.pop("packages", {})
+        rows = [(NAMES.get(name, name), _fact(name, value)) for name, value in facts.items()]
+        rows += [("packages", ", ".join(f"{n} {v}" for n, v in dict(packages).items()))]
+        found.append({"runs": int(number), "rows": [(n, v) for n, v in rows if v]})
+    return found
+
+
+def _fact(name: str, value: Any) -> str:
+    if name == "memory":
+        return words.memory(value) if value else ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
