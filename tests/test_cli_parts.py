@@ -105,6 +105,7 @@ def test_a_ratio_pairs_the_rounds():
     assert slow.ratio(fast) == 2.0
     assert slow.median == 2.0
     assert Sample((3.0,)).spread == (3.0, 3.0)
+    assert slow.minus(fast).values == (1.0, 30.0, 1.0)
 
 
 def test_trials_start_with_the_defaults_and_repeat_themselves():

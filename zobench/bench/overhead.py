@@ -72,13 +72,18 @@ def bbob(rounds: int) -> Iterator[tuple[str, list[Line]]]:
             floor: _timed(scripted, total),
             f"{name}: zobench, in this process": _timed(lambda name=name: _bbob_here(name), total),
             f"{name}: zobench, workers and store": _timed(
-                lambda name=name: _bbob_harness(name), total
+                lambda name=name: _bbob_harness(_bbob_runs(name)), total
+            ),
+            f"{name}: of that, start-up": _timed(
+                lambda name=name: _bbob_harness(_bbob_runs(name)[:1]), total
             ),
         }
         samples: dict[str, Sample] = {}
         for done, found in interleave(cases, rounds, warm_up=False):
             samples = found
             yield f"BBOB, {name}: round {done} of {rounds}", lines
+        whole, start = list(samples.values())[-2:]
+        samples[f"{name}: zobench, start-up aside"] = whole.minus(start)
         lines = [*lines, *(Line(group, n, s, samples[floor]) for n, s in samples.items())]
     yield "done", lines
 
@@ -138,13 +143,13 @@ def _bbob_here(name: str) -> None:
         execute(spec)
 
 
-def _bbob_harness(name: str) -> None:
+def _bbob_harness(runs: list[RunSpec]) -> None:
     """All of it, one worker: its start-up, the runs, the results file."""
     from zobench.harness.pool import run_all
     from zobench.harness.store import Store
 
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder)) as store:
-        run_all(_bbob_runs(name), store)
+        run_all(runs, store)
 
 
 def _bbob_runs(name: str) -> list[RunSpec]:

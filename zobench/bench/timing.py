@@ -27,6 +27,10 @@ class Sample:
         low, _, high = quantiles(self.values, n=4, method="inclusive")
         return low, high
 
+    def minus(self, part: Sample) -> Sample:
+        """This cost less that of `part` in the same round."""
+        return Sample(tuple(a - b for a, b in zip(self.values, part.values)))
+
     def ratio(self, floor: Sample) -> float:
         """The median over the rounds of this cost divided by that of `floor` in the same round."""
         return median(a / b for a, b in zip(self.values, floor.values))

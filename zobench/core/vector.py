@@ -95,6 +95,9 @@ class VectorParams(Params):
         count, points = len(probes), self._rows
         if len(points) != count:
             points = self._rows = np.empty((count, self._dim))
+        if count == 1 and not probes[0][0]:  # the point itself
+            points[0] = self._x
+            return points
         if count <= 2 and self._few(points, probes):
             return points
         points[:] = self._x
@@ -113,8 +116,6 @@ class VectorParams(Params):
         if len(probes) == 1:
             row = points[0]
             row[:] = self._x
-            if not scale:
-                return True
             if type(direction) is not Noise:
                 return False
             for block in self.blocks:
