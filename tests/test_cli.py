@@ -590,7 +590,7 @@ def test_an_instance_that_an_objective_refuses_is_found(zobench, here):
         ("random-search:sigma=0", "random-search: setting 'sigma' must be above 0, not 0.0"),
         ("zo-adam:b1=1", "zo-adam: b1 must be 0 or above and below 1, not 1.0"),
         ("zo-sgd:clip=-1", "zo-sgd: clip must be 0 or above, not -1.0"),
-        ("mezo-bcd:dwell=0", "mezo-bcd: setting 'dwell' must be above 0, not 0"),
+        ("mezo-bcd:dwell=0", "mezo-bcd: dwell is a number of steps of at least 1, not 0"),
         ("ars:keep=9", "ars: keep must be between 1 and n = 8, not 9"),
         ("spsa:offset=-1", "spsa: offset must be 0 or above, not -1.0"),
     ],

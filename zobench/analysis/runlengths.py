@@ -91,8 +91,7 @@ def run_table(
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
     """The rows of one target a problem: `targets` maps problem -> target_index."""
-    wanted = np.array([targets.get(problem, -1) for problem in table["problem"]])
-    return table.loc[table["target_index"].to_numpy() == wanted]
+    return table.loc[table["target_index"] == table["problem"].map(targets)]
 
 
 def cases(table: pd.DataFrame) -> dict[tuple[str, int, str], RunLengths]:

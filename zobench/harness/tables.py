@@ -25,7 +25,10 @@ RUNS = """
         JOIN problems ON problems.id = cells.problem
     ORDER BY cells.id
 """
-NUMBERS = ("dimension", "instance", "peak_memory", "memory_ratio", "final_score", "best_score")
+NUMBERS = (
+    *("dimension", "instance", "peak_memory", "memory_ratio", "final_score", "best_score"),
+    *("seconds", "estimator_seconds", "objective_seconds"),
+)
 HITS = """
     SELECT run_key, kind, target_index, target, hits.queries, hits.seconds
     FROM hits JOIN runs ON runs.id = hits.run WHERE hits.run IN (SELECT run FROM shown)

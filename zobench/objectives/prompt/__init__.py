@@ -1,0 +1,1 @@
+"""Prompt objectives: the model is frozen, and only what stands before the text moves."""

@@ -1,0 +1,74 @@
+"""Prompts written into a running model: over the embeddings of placeholders, or between layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from zobench.core.wrapping import Forward, Wrapper
+
+
+@contextmanager
+def injected(
+    embedding: nn.Module, stack: Sequence[nn.Module], prompts: torch.Tensor, begin: int
+) -> Iterator[None]:
+    """Inside, columns begin ... begin + k - 1 of every sequence hold a prompt.
+
+    prompts: (n, depth, k, width). The rows of a batch are n equal shares, one a prompt, in their
+    order. Depth 0 replaces the embeddings; depth l > 0 is added to what layer l reads, so that
+    zeros leave the model as it is. Shorter sequences than that are left alone.
+    """
+    from zobench.core.wrapping import wrapped
+
+    wrappers: list[tuple[nn.Module, Wrapper]] = [(embedding, _replacing(prompts[:, 0], begin))]
+    wrappers += [
+        (layer, _adding(prompts[:, depth], begin))
+        for depth, layer in enumerate(stack[: prompts.shape[1]])
+        if depth
+    ]
+    with wrapped(wrappers):
+        yield
+
+
+def _own(prompts: torch.Tensor, rows: int) -> torch.Tensor:
+    """The prompt of each row, (rows, k, width)."""
+    import torch
+
+    count = len(prompts)
+    if count == 1:
+        return prompts
+    return prompts[torch.arange(rows, device=prompts.device) * count // rows]
+
+
+def _replacing(prompts: torch.Tensor, begin: int) -> Wrapper:
+    def wrapper(forward: Forward) -> Forward:
+        def embed(ids: torch.Tensor) -> torch.Tensor:
+            out, end = forward(ids), begin + prompts.shape[1]
+            if ids.shape[1] >= end:
+                out[:, begin:end] = _own(prompts, len(ids)).to(out.device, out.dtype)
+            return out
+
+        return embed
+
+    return wrapper
+
+
+def _adding(prompts: torch.Tensor, begin: int) -> Wrapper:
+    def wrapper(forward: Forward) -> Forward:
+        def layer(*args: Any, **kwargs: Any) -> Any:
+            states = args[0] if args else kwargs.pop("hidden_states")
+            end = begin + prompts.shape[1]
+            if states.shape[1] >= end:
+                states = states.clone()  # who made it may still read it
+                own = _own(prompts, len(states)).to(states.device, states.dtype)
+                states[:, begin:end] += own
+            return forward(states, *args[1:], **kwargs)
+
+        return layer
+
+    return wrapper

@@ -1,0 +1,88 @@
+"""A prompt problem: points become prompts, a query is the loss of one prompt on few-shot rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zobench.core.directions import Probe
+from zobench.core.problem import VectorProblem
+from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.tasks import Task
+from zobench.objectives.prompt._losses import LOSSES, accuracies, mean_losses
+from zobench.objectives.prompt._rows import few_shot
+
+
+class PromptProblem(VectorProblem):
+    """Few-shot classification by a frozen model; a subclass says which scores a point gets.
+
+    A query is the mean loss over the whole few-shot train split (black-box tuning,
+    arXiv:2201.03514), or over `batch` of its rows. The score is the same loss over the dev split,
+    with accuracy; a run ends with the test split. Samples are texts that were judged.
+    """
+
+    score_name, scored = "loss", "current"
+
+    def __init__(
+        self, task: Task, loss: str, shots: int, dev_shots: int, batch: int, instance: int
+    ) -> None:
+        """Raises BadInput for an unknown loss, or more shots than rows."""
+        if loss not in LOSSES:
+            raise unknown("loss", loss, LOSSES)
+        if batch < 0:
+            raise BadInput(f"batch is a number of rows, or 0 for all, not {batch}")
+        self.task = few_shot(task, shots, dev_shots, instance)
+        self.loss, self.instance = loss, instance
+        self.batch = batch if batch < len(self.task.train) else 0
+        super().__init__(self._losses, lambda rng: np.zeros(1), scored="current")
+        self.stochastic = self.batch > 0
+        self._call = 0
+
+    @abstractmethod
+    def answers(self, points: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+        """Scores of the label words, (n, rows, words), for points (n, d).
+
+        split: "train", "dev" or "test"; rows: which of its rows (None: all).
+        """
+
+    def labels(self, split: str) -> np.ndarray:
+        """The index of the label word of each row of a split, int64."""
+        return np.array([label for _, label in getattr(self.task, split)])
+
+    def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        self._call = seed
+        values = self.f(self.params.rows(probes)).tolist()
+        self.samples += len(probes) * (self.batch or len(self.task.train))
+        self.forwards += len(probes)
+        return values
+
+    def _losses(self, points: np.ndarray) -> np.ndarray:
+        rows, labels = None, self.labels("train")
+        if self.batch:
+            drawn = np.random.default_rng(self._call).permutation(len(labels))
+            rows = np.sort(drawn[: self.batch])
+            labels = labels[rows]
+        return mean_losses(self.loss, self.answers(points, "train", rows), labels)
+
+    def judged(self, split: str) -> tuple[float, float]:
+        """Mean loss and accuracy of the current point over a whole split."""
+        scores, labels = self.answers(self.params.x[None], split, None), self.labels(split)
+        return float(mean_losses(self.loss, scores, labels)[0]), float(accuracies(scores, labels))
+
+    def score(self) -> dict[str, float]:
+        """Mean loss and accuracy over the dev split, at the point as it stands."""
+        loss, accuracy = self.judged("dev")
+        return {"loss": loss, "accuracy": accuracy}
+
+    def finish(self) -> dict[str, float]:
+        """Loss and accuracy over the test split, which nothing else reads."""
+        loss, accuracy = self.judged("test")
+        return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def describe(self) -> dict[str, Any]:
+        task = self.task
+        sizes = {"train": len(task.train), "dev": len(task.dev), "test": len(task.test)}
+        return super().describe() | {"task": task.name, "loss": self.loss, "rows": sizes}
