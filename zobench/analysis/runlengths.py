@@ -91,7 +91,7 @@ def run_table(
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
     """The rows of one target a problem: `targets` maps problem -> target_index."""
-    return table.loc[table["target_index"] == table["problem"].map(targets)]
+    return table.loc[table["target_index"] == table["problem"].map(targets.get)]
 
 
 def cases(table: pd.DataFrame) -> dict[tuple[str, int, str], RunLengths]:

@@ -70,7 +70,7 @@ class PromptProblem(VectorProblem):
     def judged(self, split: str) -> tuple[float, float]:
         """Mean loss and accuracy of the current point over a whole split."""
         scores, labels = self.answers(self.params.x[None], split, None), self.labels(split)
-        return float(mean_losses(self.loss, scores, labels)[0]), float(accuracies(scores, labels))
+        return float(mean_losses(self.loss, scores, labels)[0]), float(accuracies(scores, labels)[0])
 
     def score(self) -> dict[str, float]:
         """Mean loss and accuracy over the dev split, at the point as it stands."""
