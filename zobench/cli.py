@@ -9,7 +9,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zobench.commands import bench, compare, export, import_, listing, new, report, tune, watch
+from zobench.commands import (
+    bench,
+    compare,
+    export,
+    import_,
+    listing,
+    new,
+    report,
+    tune,
+    verify,
+    watch,
+)
 from zobench.errors import BadInput
 
 ABOUT = """\b
@@ -60,6 +71,9 @@ app.command("report", short_help="One HTML page of stored results: verdict, figu
 )
 app.command("export", short_help="Results as a leaderboard, or for cocopp and IOHprofiler.")(
     export.export
+)
+app.command("verify", short_help="Check leaderboards: form, hashes, a sample run again.")(
+    verify.verify
 )
 app.command("import", short_help="Published data of COCO or IOHprofiler as results.")(
     import_.import_

@@ -26,7 +26,8 @@ COLUMNS = (
     "track", "tuning_effort", "n_problems", "coverage", "n_runs", "n_failed", "success_rate",
     "log_area", "log_area_low", "log_area_high", "aocc", "aocc_low", "aocc_high",
     "baseline", "n_speedup", "speedup", "speedup_low", "speedup_high",
-    "us_per_query", "peak_rss_mb", "targets_hash", "data_sha256", "seed_root",
+    "us_per_query", "peak_rss_mb", "targets_hash", "settings_hash", "data_sha256",
+    "seed_root",
     "cpu", "threads", "os", "python", "numpy", "date", "verified",
 )  # fmt: skip
 METERS = ("suite_version", "estimator_seconds", "peak_memory")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,10 +10,12 @@ from typing import Any
 
 from zobench.api.frame import Frame
 from zobench.api.making import read
+from zobench.api.verify.hashes import with_hashes
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite, load
+from zobench.interchange.write_tables import plain_cells
 from zobench.tune import record
 
 ROW = ["suite_version", "dimension", "group", "method"]  # what a row is about
@@ -53,10 +54,11 @@ def export(
     rows: Frame = leaderboard_rows(
         *frames,
         {"seed_root": f"{suite.name}/{suite.version}", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-        | {"verified": "none", "data_sha256": _digest(results.runs, results.hits)},
+        | {"verified": "none"},
         methods,
         reference,
     )
+    rows = plain_cells(with_hashes(rows, results.specs, *frames))
     if out.is_file():
         kept = pd.read_csv(out, dtype={"suite_version": str})
         if list(kept.columns) != list(COLUMNS):
@@ -118,15 +120,6 @@ def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[s
         **{key: place(key) for key in ("cpu", "threads", "os", "python")},
         "numpy": " | ".join(numpy),
     }
-
-
-def _digest(runs: Frame, hits: Frame) -> str:
-    """16 hex digits over what the scores are computed from."""
-    kept = runs[["run_key", "status", "queries"]].sort_values("run_key")
-    reached = hits[["run_key", "kind", "target_index", "queries"]]
-    reached = reached.sort_values(["run_key", "kind", "target_index"])
-    text = kept.to_csv(index=False) + reached.to_csv(index=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _by(frame: Frame, column: str) -> list[tuple[str, Frame]]:

@@ -137,6 +137,7 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(SHARES, _real(0, 1, "a share from 0 to 1")),
     **dict.fromkeys(COUNTS, _whole),
     **dict.fromkeys(POSITIVE, _real(0, 1e300, "a finite number from 0")),
+    "speedup_high": _real(0, math.inf, "a number from 0, or inf"),  # few runs bound nothing
     **dict.fromkeys(HASHES, _hash),
     "first_order": _one_of("True", "False"),
     "track": _one_of(*TRACKS),

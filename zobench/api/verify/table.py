@@ -51,7 +51,9 @@ def read_table(file: Path) -> Table:
     if fault or not any(head):
         raise BadInput(f"{file} row 1: {fault or 'no names of columns'}")
     for number, name in enumerate(head, 1):
-        if fault := _fault(name) or ("" if name and head.count(name) == 1 else "no name of its own"):
+        if fault := _fault(name) or (
+            "" if name and head.count(name) == 1 else "no name of its own"
+        ):
             raise BadInput(f"{file} row 1, column {number}: {fault}")
     lines = [_line(row, line, head) for row, line in enumerate(texts[1:], 2) if line]
     return Table(file, tuple(head), lines)

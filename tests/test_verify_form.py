@@ -1,0 +1,395 @@
+"""`zobench verify --form-only`: rows against suite, estimator, hashes and themselves."""
+
+import csv
+import io
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from verify_tools import BOARD, MINE, TINY, edit, make_board, read, write
+
+from zobench.analysis.leaderboard import targets_hash
+from zobench.api.report import stored
+from zobench.api.verify.check import check
+from zobench.api.verify.columns import cell_fault
+from zobench.api.verify.expected import problems_by_hash, repetitions
+from zobench.api.verify.hashes import data_hash, settings_hash
+from zobench.cli import status_of
+from zobench.errors import BadInput
+from zobench.harness.plan import plan
+from zobench.harness.suite import load
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with the results, the leaderboard and the frozen runs of two estimators."""
+    folder = tmp_path_factory.mktemp("made")
+    make_board(folder, "random-search", "zo-sgd:lr=1e-2")
+    return folder
+
+
+@pytest.fixture
+def board(made, tmp_path, monkeypatch):
+    """The leaderboard in a copy of that folder, which is the current one."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / BOARD
+
+
+@pytest.fixture
+def verify(capfd):
+    """Run the command with --form-only: (status, lines printed, error)."""
+
+    def run(*files: str):
+        capfd.readouterr()
+        arguments = ["verify", "--form-only", *(files or (BOARD,)), "--suite", "tiny.toml"]
+        status = status_of(arguments)
+        out, err = capfd.readouterr()
+        return status, out.splitlines(), err
+
+    return run
+
+
+def line_of(lines, row):
+    (found,) = [line for line in lines if line.startswith(f"  row {row} ")]
+    return found
+
+
+def test_what_export_writes_fits(board, verify):
+    status, lines, err = verify(BOARD, "leaderboards/tiny-reference.csv")
+    assert (status, err) == (0, "")
+    names = [f"{row['method']}, d={row['dimension']}, functions" for row in read(board)]
+    assert len(names) == 4
+    assert lines == [
+        f"{BOARD}: 4 rows",
+        *(f"  row {n:<4} fits       {name}" for n, name in enumerate(names, 2)),
+        "  Form: 4 fit, 0 unchecked, 0 refused",
+        "leaderboards/tiny-reference.csv: 30 rows of frozen runs",
+        "  Form: 30 fit, 0 unchecked, 0 refused",
+    ]
+
+
+WRONG = [  # changed cells, what is said of the row
+    ({"suite": "tinny", "seed_root": "tinny/1"}, "column suite: no suite named 'tinny'; did you"),
+    ({"suite_version": "7", "seed_root": "tiny/7"}, "column suite_version: '7', but suite 'tiny'"),
+    ({"dimension": "4"}, "column targets_hash"),
+    ({"dimension": "1e1"}, "column dimension: a whole number from 0, not '1e1'"),
+    ({"group": "function"}, "column group: no group named 'function'; did you mean 'functions'?"),
+    ({"method": "random-serch"}, "column method: no estimator named 'random-serch'"),
+    ({"method": "zo-sgd:lr=x"}, "column method: zo-sgd: setting 'lr' takes a number"),
+    ({"method": "zo-sgd:lr=-1"}, "column method: zo-sgd: setting 'lr' must be 0 or above"),
+    ({"method": "mine.py:Mine"}, "column method: there is no file 'mine.py' here"),
+    ({"method": "../mine.py:Mine"}, "column method: '../mine.py': name the file from"),
+    ({"method": "/mine.py:Mine"}, "column method: '/mine.py': name the file from"),
+    ({"method": "x" * 290 + ".py:Mine"}, "column method: there is no file"),
+    ({"version": "99.0.0"}, "column version: '99.0.0', but this is zobench"),
+    ({"version": "mine"}, "column version: 'mine', but this is zobench"),
+    ({"git_sha": "abc"}, "column git_sha: commits of 40 hex digits"),
+    ({"first_order": "True"}, "column first_order: False for "),
+    ({"first_order": "no"}, "column first_order: one of True, False, not 'no'"),
+    ({"track": "best"}, "column track: one of default, tuned, user, not 'best'"),
+    ({"track": "tuned"}, "column track: tuned, but baselines/tiny holds nothing"),
+    ({"tuning_effort": "3"}, "column tuning_effort: 0 on the track"),
+    ({"n_problems": "2"}, "column n_problems: 2 of 1 problems"),
+    ({"n_problems": "0"}, "column n_problems: 0 problems with 3 runs"),
+    ({"n_problems": "9"}, "column n_runs: 3 runs on 9 problems"),
+    ({"coverage": "0.5"}, "column coverage: 0.5, but 1 of 1 problems have runs"),
+    ({"n_runs": "4"}, "column n_runs: 4, but the suite asks for at most 3"),
+    ({"n_failed": "4"}, "column n_failed: 4 of 3 runs"),
+    ({"n_failed": "-1"}, "column n_failed: a whole number from 0, not '-1'"),
+    ({"success_rate": "0.5"}, "column success_rate: 0.5 is no share of 3 runs"),
+    ({"success_rate": "nan"}, "column success_rate: a share from 0 to 1, not 'nan'"),
+    ({"success_rate": ""}, "column success_rate: empty, though there are 3 runs"),
+    ({"log_area": "1.2"}, "column log_area: a share from 0 to 1, not '1.2'"),
+    ({"log_area": "0_1"}, "column log_area: a share from 0 to 1, not '0_1'"),
+    ({"log_area": "٠"}, "column log_area: a share from 0 to 1"),
+    ({"log_area_low": "0.9", "log_area_high": "0.95"}, "column log_area: "),
+    ({"log_area_low": ""}, "column log_area_low: a value and both ends"),
+    ({"log_area": "0.9", "log_area_low": "", "log_area_high": ""}, "column log_area: above aocc"),
+    ({"baseline": "spsa"}, "column baseline: 'spsa', but the frozen runs are of 'random-search'"),
+    ({"n_speedup": "2"}, "column n_speedup: 2 of 1 problems"),
+    ({"us_per_query": "-1"}, "column us_per_query: a finite number from 0, not '-1'"),
+    ({"peak_rss_mb": "inf"}, "column peak_rss_mb: a finite number from 0, not 'inf'"),
+    ({"targets_hash": "0" * 16}, "column targets_hash: 0000000000000000 fits no problems"),
+    ({"targets_hash": "xyz"}, "column targets_hash: 16 hex digits, not 'xyz'"),
+    ({"settings_hash": "0" * 16}, "column settings_hash: 0000000000000000, but "),
+    ({"settings_hash": ""}, "column settings_hash: empty"),
+    ({"data_sha256": "ABCDEF0123456789"}, "column data_sha256: 16 hex digits"),
+    ({"seed_root": "tiny/2"}, "column seed_root: tiny/1 by the other columns"),
+    ({"date": "2026-02-30"}, "column date: a day such as"),
+    ({"date": "2999-01-01"}, "column date: a day such as"),
+    ({"verified": "yes"}, "column verified: one of none, self, rerun, not 'yes'"),
+    ({"cpu": "=cmd|' /C calc'!A0"}, 'column cpu: "=cmd|\' /C calc\'!A0" is a formula'),
+    ({"method": "@SUM(1)"}, "column method: '@SUM(1)' is a formula"),
+    ({"os": "a\x00b"}, "column os: the character '\\x00', which no cell may hold"),
+    ({"os": "\x1b[2J"}, "column os: the character '\\x1b'"),
+    ({"cpu": "x" * 5000}, "column cpu: 5,000 characters, of at most 300"),
+    ({"cpu": "x" * 3_000_000}, "characters, most of them in cell "),
+    ({"threads": "1,2", "cpu": '"'}, None),  # quoted by CSV: nothing wrong
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "said"), WRONG, ids=lambda v: str(v)[:40])
+def test_a_wrong_cell_is_told_with_row_and_column(board, verify, cells, said):
+    edit(board, 3, **cells)
+    status, lines, err = verify()
+    assert err == ""
+    assert len(lines) == 6
+    refused = [line for line in lines[1:-1] if "refused" in line]
+    if said is None:
+        assert (status, refused) == (0, [])
+        return
+    assert status == 1
+    assert refused == [line_of(lines, 3)]
+    assert said in refused[0]
+    assert len(refused[0]) < 400 + len(cells.get("method", ""))
+    assert lines[-1] == "  Form: 3 fit, 0 unchecked, 1 refused"
+
+
+def test_a_row_that_is_there_twice(board, verify):
+    rows = read(board)
+    write(board, [*rows, rows[1]])
+    status, lines, _ = verify()
+    assert status == 1
+    assert "the same estimator, dimension and group as row 3" in line_of(lines, 6)
+
+
+def test_broken_lines_are_told_and_the_others_still_checked(board, verify):
+    lines = board.read_text().splitlines()
+    broken = [lines[1] + ",more", lines[2].replace(",", ',"', 1), "x", lines[4]]
+    board.write_text("\r\n".join([lines[0], *broken, "", ""]))
+    status, lines, _ = verify()
+    assert status == 1
+    assert "cells, but there are" in line_of(lines, 2)
+    assert "row 3    refused    cannot be read: no CSV" in line_of(lines, 3)
+    assert "1 cells, but there are" in line_of(lines, 4)
+    assert "fits" in line_of(lines, 5)
+    assert lines[-1] == "  Form: 1 fit, 0 unchecked, 3 refused"
+
+
+def head(change):
+    def spoil(text: str) -> bytes:
+        first, _, rest = text.partition("\n")
+        return f"{change(first)}\n{rest}".encode()
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (head(lambda h: h.replace("log_area,", "")), "row 1: the column 'log_area' is missing"),
+        (head(lambda h: h + ",rank"), "row 1: no column named 'rank'"),
+        (head(lambda h: h + ",cpu"), "row 1, column "),
+        (head(lambda h: h.replace("cpu", "c\x00pu")), "the character '\\x00'"),
+        (head(lambda h: h.replace("cpu", '"cpu')), "row 1: no CSV"),
+        (lambda text: b"", "row 1: no names of columns"),
+        (lambda text: text.encode() + b"\xff\xfe", "row 6: no UTF-8 text"),
+        (lambda text: b"\0" * 1000, "row 1, column 1: 1,000 characters"),
+        (lambda text: b"PK\x03\x04" + bytes(range(256)), "no UTF-8 text"),
+        (lambda text: b"x" * 20_000_001, "has more than 20,000,000 bytes"),
+    ],
+)
+def test_what_is_no_leaderboard_is_one_line(board, verify, spoil, said):
+    board.write_bytes(spoil(board.read_text()))
+    status, lines, err = verify()
+    assert (status, lines) == (2, [])
+    assert said in err
+    assert BOARD in err
+    assert len(err.splitlines()) == 1
+
+
+def test_spoilt_bytes_never_break_the_check(board):
+    """Any file is a leaderboard with faults, or none at all: BadInput, and nothing else."""
+    rng, good, suite = np.random.default_rng(0), board.read_bytes(), load("tiny.toml")
+    pieces = [
+        b",",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\0",
+        b"=",
+        b"-",
+        b"9" * 30,
+        b"nan",
+        b":",
+        b".py:",
+        b"\xff",
+    ]
+    pieces += ["\u202e".encode(), b"1e999", b"../", b"[", b"%", b"|", b" "]
+    known, refusals = 0, []
+    for _ in range(300):
+        spoilt = bytearray(good)
+        for _ in range(rng.integers(1, 6)):
+            at, cut = rng.integers(len(spoilt)), rng.integers(0, 12)
+            spoilt[at : at + cut] = pieces[rng.integers(len(pieces))] * rng.integers(0, 3)
+        board.write_bytes(bytes(spoilt))
+        try:
+            rows = check(board, suite).rows
+        except BadInput as error:
+            refusals.append(str(error))
+            continue
+        known += 1
+        assert all(found.said for found in rows if found.status == "refused")
+        assert all(line.isprintable() for found in rows for line in (found.said, found.name))
+    assert known > 50
+    assert len(refusals) > 20
+    assert all(len(text.splitlines()) == 1 for text in refusals)
+
+
+def test_files_that_are_not_there(board, verify):
+    status, _, err = verify("leaderboards/none.csv")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "cannot read leaderboards/none.csv: No such file" in err
+    assert "Is a directory" in verify("leaderboards")[2]
+
+
+def test_form_executes_no_submitted_file(board, verify, tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    edit(board, 3, method="mine.py:Mine")
+    status, lines, _ = verify()
+    assert (status, "fits" in line_of(lines, 3)) == (0, True)
+    assert "the file's settings are checked when it is run" in line_of(lines, 3)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_rows_of_earlier_versions_are_unchecked(board, verify, tmp_path):
+    edit(board, 2, version="0.0.1", settings_hash="0" * 16)
+    edit(board, 3, version="0.0.1")
+    status, lines, _ = verify()
+    assert status == 0
+    assert "unchecked" in line_of(lines, 2)
+    assert "of zobench 0.0.1; now: column settings_hash" in line_of(lines, 2)
+    assert "fits" in line_of(lines, 3)
+    (tmp_path / "tiny.toml").write_text(TINY.replace('version = "1"', 'version = "2"'))
+    status, lines, _ = verify()
+    assert status == 0
+    assert "row 3    unchecked" in line_of(lines, 3)
+    assert "of suite tiny version 1; here is version 2" in line_of(lines, 3)
+
+
+def test_a_suite_that_changed_under_its_version_is_found(board, verify, tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY.replace("budget = 60", "budget = 50"))
+    status, lines, _ = verify()
+    assert status == 1
+    assert all("column targets_hash" in line for line in lines[1:-1])
+    (tmp_path / "tiny.toml").write_text(
+        TINY.replace("\ntargets", "\nsettings = { blocks = 3 }\ntargets")
+    )
+    status, lines, _ = verify()
+    assert status == 1
+    assert all("column settings_hash" in line for line in lines[1:-1])
+
+
+def test_frozen_runs_are_held_against_the_suite(board, verify):
+    file = board.with_name("tiny-reference.csv")
+    good = list(csv.DictReader(io.StringIO(file.read_text())))
+    for cells, said in (
+        ({"run_key": "0" * 24}, "is no run of random-search on suite tiny version 1"),
+        ({"estimator": "spsa"}, "column estimator"),
+        ({"seed": "1"}, "column seed: '1', but "),
+        ({"target": "3"}, "column target: '3', but 4 in the suite"),
+        ({"target_index": "0", "target": "8"}, "column target_index: 0 for the second time"),
+        ({"length": "61"}, "column length: from 1 to 60 queries, not '61'"),
+        ({"length": "x"}, "column length: a number, not 'x'"),
+        ({"success": "yes"}, "column success: 'yes', but True by its run"),
+        ({"kind": "=1+1"}, "column kind: '=1+1' is a formula"),
+    ):
+        rows = [dict(row) for row in good]
+        rows[1] |= cells
+        write(file, rows)
+        status, lines, _ = verify("leaderboards/tiny-reference.csv")
+        assert status == 1
+        assert said in line_of(lines, 3)
+    write(file, good[1:])
+    status, lines, _ = verify("leaderboards/tiny-reference.csv")
+    assert (status, "lacks 0" in lines[1]) == (1, True)
+
+
+# hashes
+
+
+def test_the_settings_hash_is_of_what_defines_the_runs(made):
+    suite = load(made / "tiny.toml")
+    specs = plan(suite, ["zo-sgd"])
+    digest = settings_hash(specs)
+    assert len(digest) == 16
+    assert settings_hash([]) == ""
+    same = [
+        [s for s in reversed(specs) if s.repetition == 1],
+        [replace(s, problem=replace(s.problem, time_limit=1.0, how="x")) for s in specs],
+        [replace(s, estimator=replace(s.estimator, display="mine")) for s in specs],
+    ]
+    assert {settings_hash(other) for other in same} == {digest}
+    first, rest = specs[0], specs[1:]
+    problem, estimator = first.problem, first.estimator
+    others = [
+        rest[3:],  # one problem fewer
+        *(
+            [replace(first, problem=replace(problem, **change)), *rest]
+            for change in (
+                {"budget": 61}, {"targets": (1.0,)}, {"version": "9"}, {"scored": "current"},
+                {"settings": problem.settings | {"dim": 7}}, {"instances": (1, 2, 3)}, {"id": "p"},
+                {"objective": "bbob"},
+            )
+        ),
+        *(
+            [replace(first, estimator=replace(estimator, **change)), *rest]
+            for change in (
+                {"settings": estimator.settings | {"lr": 3.0}}, {"version": "9"}, {"name": "spsa"},
+            )
+        ),
+        [replace(s, suite_version="2") for s in specs],
+        [replace(s, suite="other") for s in specs],
+    ]  # fmt: skip
+    assert len({digest, *map(settings_hash, others)}) == 1 + len(others)
+
+
+def test_the_data_hash_is_of_the_rows_own_runs(made):
+    found = stored(made / "results" / "tiny")
+    rows = read(made / BOARD)
+    assert len({row["data_sha256"] for row in rows}) == len(rows)
+    mine = found.runs[found.runs["dimension"] == 3]
+    mine = mine[mine["estimator"] == rows[0]["method"]]
+    (row,) = [r for r in rows if (r["dimension"], r["method"]) == ("3", rows[0]["method"])]
+    assert data_hash(mine, found.hits) == row["data_sha256"]
+    assert data_hash(mine.iloc[::-1], found.hits.iloc[::-1]) == row["data_sha256"]
+    slower = mine.assign(seconds=9.0, estimator_seconds=9.0, peak_memory=1)
+    assert data_hash(slower, found.hits) == row["data_sha256"]
+    later = mine.assign(queries=mine["queries"] + 1)
+    assert data_hash(later, found.hits) != row["data_sha256"]
+    own = found.hits["run_key"].isin(list(mine["run_key"]))
+    assert data_hash(mine, found.hits[~own]) != row["data_sha256"]
+
+
+def test_the_hash_of_targets_tells_which_problems_a_row_is_about():
+    suite = load("rl-classic")
+    chosen = [p for p in suite.problems if p.objective == "rl"][1:3]
+    listed = [
+        {"problem": p.id, "target_index": i, "target": t, "kind": p.scored, "budget": p.budget}
+        for p in chosen
+        for i, t in enumerate(p.targets)
+    ]
+    found = problems_by_hash(suite, "rl", 0)
+    assert found[targets_hash(pd.DataFrame(listed))] == tuple(chosen)
+    assert max(found.values(), key=len) == tuple(p for p in suite.problems if p.group == "rl")
+
+
+def test_numbers_of_repetitions():
+    problems = load("smoke").problems  # 3, 3, 3 and 2 repetitions
+    assert [repetitions(problems, n) for n in (0, 4, 5, 8, 11)] == [None, 1, None, 2, 3]
+
+
+def test_every_column_is_known_to_be_text_or_checked():
+    assert cell_fault("cpu", "any words") == ""
+    assert cell_fault("log_area", "1e-05") == ""
+    assert cell_fault("speedup", "1e400") != ""
+    assert cell_fault("speedup_high", "inf") == ""
+    assert cell_fault("git_sha", f"{'a' * 40} | {'b' * 40}+") == ""
+
+
+def test_an_unknown_suite_file_is_bad_input(board):
+    with pytest.raises(BadInput, match="no suite file"):
+        load("none.toml")

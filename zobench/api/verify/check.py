@@ -1,0 +1,86 @@
+"""`zobench verify`: a leaderboard file checked for form, and some of its rows run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from zobench.api.making import Show, check_jobs
+from zobench.api.verify import reference, rerun
+from zobench.api.verify.form import check_head, check_rows, reference_file
+from zobench.api.verify.found import REFUSED, Found
+from zobench.api.verify.sample import choose
+from zobench.api.verify.table import read_table
+from zobench.errors import BadInput
+from zobench.harness.suite import Suite
+
+TOLERANCE = 0.02  # of log_area and aocc, where that is more than the noise
+SAMPLE = 3  # rows
+
+
+@dataclass
+class Checked:
+    """A file whose form was checked. `frozen`: it holds frozen runs, not rows of a leaderboard."""
+
+    file: Path
+    frozen: bool
+    rows: list[Found] = field(default_factory=list)  # of a leaderboard, every row
+    count: int = 0  # rows of the file
+    faults: list[tuple[int, str]] = field(default_factory=list)  # (row, what) of frozen runs
+
+    @property
+    def refused(self) -> int:
+        """How many rows are refused."""
+        return len(self.faults) + sum(found.status == REFUSED for found in self.rows)
+
+
+def check(file: Path, suite: Suite | None = None) -> Checked:
+    """The form of a leaderboard, or of frozen runs (<name>-reference.csv); nothing is run.
+
+    `suite`: the one it is about, where that does not ship with zobench. Raises BadInput where the
+    file is no such table: it cannot be read, or columns are missing.
+    """
+    table = read_table(file)
+    if file.stem.endswith(reference.ENDING):
+        faults = reference.check_reference(table, suite)
+        return Checked(file, True, count=len(table.lines), faults=faults)
+    check_head(table)
+    beside = reference_file(file)
+    baseline = reference.estimator_of(read_table(beside)) if beside.is_file() else ""
+    rows = check_rows(table, suite, baseline)
+    return Checked(file, False, rows, len(rows))
+
+
+def again(
+    checked: Checked,
+    chosen: Sequence[Found],
+    *,
+    tolerance: float = TOLERANCE,
+    jobs: int = 1,
+    out: Path | None = None,
+    show: Show | None = None,
+) -> Iterator[rerun.Judged]:
+    """Run rows of a leaderboard again, in order, and judge each: see `rerun.judge`.
+
+    `out`: a results folder to keep the runs in (and to take them from, if it holds them); else
+    they are made anew and forgotten. Raises BadInput, and Interrupted on Ctrl-C.
+    """
+    check_jobs(jobs)
+    if not 0 <= tolerance <= 1:
+        raise BadInput(f"--tolerance is a share from 0 to 1, not {tolerance}")
+    beside = reference_file(checked.file)
+    frozen = beside if beside.is_file() else None
+    with TemporaryDirectory(prefix="zobench-verify-") as spare:
+        yield from rerun.rerun(chosen, out or Path(spare), frozen, tolerance, jobs, show)
+
+
+def sample(
+    checked: Checked,
+    count: int = SAMPLE,
+    seed: int | None = None,
+    rows: Sequence[int] | None = None,
+) -> tuple[list[Found], str]:
+    """(rows to run again, why these): see `sample.choose`. Raises BadInput."""
+    return choose(checked.rows, count, seed, rows)

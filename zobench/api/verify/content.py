@@ -1,0 +1,93 @@
+"""A row of a leaderboard against its suite and its estimator; "" where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import zobench
+from zobench.api.verify import expected
+from zobench.api.verify.columns import number, same
+from zobench.api.verify.found import LATER, UNCHECKED, Found
+from zobench.api.verify.hashes import settings_hash
+from zobench.api.verify.table import short
+from zobench.errors import BadInput
+from zobench.harness.chosen import EstimatorSpec
+from zobench.harness.suite import ProblemSpec, Suite
+from zobench.registry import estimators
+
+
+def coverage_fault(found: Found) -> str:
+    """Do coverage, numbers of runs and success rate fit the suite? Fewer runs are noted."""
+    cells, total = found.cells, len(found.problems)
+    covered, runs = int(cells["n_problems"]), int(cells["n_runs"])
+    if covered > total:
+        return f"column n_problems: {covered} of {total} problems"
+    if not same(number(cells, "coverage"), covered / total):
+        return f"column coverage: {cells['coverage']}, but {covered} of {total} problems have runs"
+    most = sorted((p.repetitions for p in found.problems), reverse=True)[:covered]
+    if runs > sum(most):
+        return f"column n_runs: {runs}, but the suite asks for at most {sum(most)}"
+    count = expected.repetitions(found.problems, runs) if covered == total else None
+    if count and len(set(most)) == 1:
+        reached = number(cells, "success_rate") * runs
+        if abs(reached - round(reached)) > 1e-5 * runs:
+            return f"column success_rate: {cells['success_rate']} is no share of {runs} runs"
+    if runs < sum(most):
+        found.said = f"{runs} of {sum(most)} runs"
+    return ""
+
+
+def estimator_fault(found: Found, suite: Suite) -> str:
+    """Does the estimator exist as the row says? One of a file is not executed."""
+    cells = found.cells
+    try:
+        chosen = expected.estimator_of(cells["method"])
+    except BadInput as error:
+        return f"column method: {error}"
+    if chosen is None:  # a file: checked when it runs, since that executes it
+        found.said = found.said or "the file's settings are checked when it is run"
+        return ""
+    entry, version = estimators[chosen.name], cells["version"]
+    if any(_later(part) for part in version.split(" | ")):
+        return f"column version: {short(version)}, but this is zobench {zobench.__version__}"
+    if cells["first_order"] != str(entry.first_order) and int(cells["n_runs"]):
+        return f"column first_order: {entry.first_order} for {entry.name}"
+    fault = _settings(cells, chosen, suite, found.problems)
+    if fault and version != zobench.__version__:  # settings and versions may have changed since
+        found.status, found.said = UNCHECKED, f"of zobench {version}; now: {fault}"
+        return ""
+    return fault
+
+
+def _later(version: str) -> bool:
+    """Is that a version of zobench to come, or none at all?"""
+    try:
+        parts, now = ([int(n) for n in v.split(".")] for v in (version, zobench.__version__))
+    except ValueError:
+        return version != zobench.__version__
+    return parts > now
+
+
+def _settings(
+    cells: dict[str, str], chosen: EstimatorSpec, suite: Suite, problems: Sequence[ProblemSpec]
+) -> str:
+    """Do track, effort and hash of settings fit what the estimator and its baseline say?"""
+    tuned = cells["track"] == "tuned"
+    effort = expected.trials(suite.name, chosen.name)
+    if tuned and effort is None:
+        return f"column track: tuned, but baselines/{suite.name} holds nothing of {chosen.name}"
+    if tuned and cells["tuning_effort"] != str(effort):
+        return f"column tuning_effort: {cells['tuning_effort']}, but the baseline says {effort}"
+    if cells["track"] == "default" and chosen.settings:
+        return "column track: user, since the method names settings"
+    if not cells.get(LATER):
+        return ""
+    try:
+        wanted = settings_hash(expected.specs_of(suite, problems, chosen, tuned))
+    except BadInput as error:
+        return f"column method: {error}"
+    if cells[LATER] != wanted:
+        return f"column {LATER}: {cells[LATER]}, but {wanted} by the suite, the estimator and " + (
+            "its baseline" if tuned else "its settings"
+        )
+    return ""

@@ -1,0 +1,139 @@
+"""The form of a leaderboard: does every row fit the suite, the estimator, its hashes and itself?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from zobench.analysis.leaderboard import COLUMNS
+from zobench.api.verify import expected
+from zobench.api.verify.columns import cell_fault, sum_fault
+from zobench.api.verify.content import coverage_fault, estimator_fault
+from zobench.api.verify.found import LATER, REFUSED, UNCHECKED, Found
+from zobench.api.verify.table import Table, short
+from zobench.errors import BadInput, unknown
+from zobench.harness.suite import ProblemSpec, Suite, load, suite_files
+
+
+@dataclass
+class Seen:
+    """What rows above have said, with which a row has to agree."""
+
+    rows: dict[tuple[str, ...], int] = field(default_factory=dict)  # what a row is about -> row
+    hashes: dict[tuple[str, ...], tuple[str, int]] = field(default_factory=dict)
+    homes: dict[tuple[str, ...], tuple[str, int]] = field(default_factory=dict)  # of problems
+    problems: dict[tuple[str, str, int], dict[str, tuple[ProblemSpec, ...]]] = field(
+        default_factory=dict
+    )  # (suite, group, dimension) -> hash of targets -> problems
+
+
+def check_head(table: Table) -> None:
+    """Raises BadInput, one line, where a file's columns are not those of a leaderboard."""
+    wanted = [name for name in COLUMNS if name != LATER]
+    for name in wanted:
+        if name not in table.columns:
+            raise BadInput(f"{table.file} row 1: the column {name!r} is missing")
+    for name in table.columns:
+        if name not in (*wanted, LATER):
+            raise BadInput(f"{table.file} row 1: {unknown('column', name, wanted)}")
+
+
+def check_rows(table: Table, suite: Suite | None, reference: str) -> list[Found]:
+    """What is known of each row of a leaderboard, in order; nothing is run.
+
+    `suite`: the one its rows are of, for suites that do not ship with zobench. `reference`: the
+    estimator of the frozen runs beside the file, "" where there are none.
+    """
+    seen, rows = Seen(), []
+    for line in table.lines:
+        found = Found(line.row, line.cells)
+        fault = line.fault
+        if not fault:
+            fault = _faults(found, suite, reference, seen)
+        if fault:
+            found.status, found.said = REFUSED, fault
+        rows.append(found)
+    return rows
+
+
+def suite_of(name: str, given: Suite | None) -> Suite:
+    """The suite of a row. Raises BadInput where it is neither the given one nor ships."""
+    if given is not None and given.name == name:
+        return given
+    if name not in suite_files():
+        raise unknown("suite", name, [*suite_files(), *([given.name] if given else [])])
+    return _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Suite:
+    return load(name)
+
+
+def _faults(found: Found, given: Suite | None, reference: str, seen: Seen) -> str:
+    cells = found.cells
+    for name, text in cells.items():
+        if fault := cell_fault(name, text):
+            return f"column {name}: {fault}"
+    if fault := sum_fault(cells):
+        return fault
+    if cells["baseline"] and cells["baseline"] != reference:
+        return f"column baseline: {short(cells['baseline'])}, but " + (
+            f"the frozen runs are of {reference!r}" if reference else "no runs are frozen for it"
+        )
+    about = tuple(cells[k] for k in ("suite", "suite_version", "dimension", "group", "method"))
+    if about in seen.rows:
+        return f"column method: the same estimator, dimension and group as row {seen.rows[about]}"
+    seen.rows[about] = found.row
+    try:
+        suite = suite_of(cells["suite"], given)
+    except BadInput as error:
+        return f"column suite: {error}; for a suite of your own: --suite FILE"
+    if cells["suite_version"] != suite.version:
+        return _version(found, suite)
+    return _content(found, suite, seen)
+
+
+def _version(found: Found, suite: Suite) -> str:
+    """A row of an earlier version stays as it is; one of a version to come is a mistake."""
+    theirs, now = found.cells["suite_version"], suite.version
+    if theirs.isdigit() and now.isdigit() and int(theirs) < int(now):
+        found.status = UNCHECKED
+        found.said = f"of suite {suite.name} version {theirs}; here is version {now}"
+        return ""
+    return f"column suite_version: {short(theirs)}, but suite {suite.name!r} is at {now!r}"
+
+
+def _content(found: Found, suite: Suite, seen: Seen) -> str:
+    cells = found.cells
+    groups = list(dict.fromkeys(p.group for p in suite.problems))
+    if cells["group"] not in groups:
+        return f"column group: {unknown('group', cells['group'], groups)}"
+    digest, dimension = cells["targets_hash"], cells["dimension"]
+    said = int(dimension) if int(dimension) in expected.dimensions(suite) else 0
+    asked = (suite.name, cells["group"], said)
+    if asked not in seen.problems:
+        seen.problems[asked] = expected.problems_by_hash(suite, cells["group"], said)
+    problems = seen.problems[asked].get(digest, ())
+    if not problems:
+        return (
+            f"column targets_hash: {digest} fits no problems of group {cells['group']!r} in "
+            f"dimension {dimension} of suite {suite.name} {suite.version} as it is now; "
+            "were all of them run?"
+        )
+    key = (suite.name, cells["group"], dimension)
+    hash_there, row = seen.hashes.setdefault(key, (digest, found.row))
+    if hash_there != digest:
+        return f"column targets_hash: not that of row {row}, on the same dimension and group"
+    for problem in problems:
+        there, row = seen.homes.setdefault((suite.name, problem.id), (dimension, found.row))
+        if there != dimension:
+            return f"column dimension: {problem.id} has dimension {there} in row {row}"
+    found.problems, found.suite = problems, suite
+    return coverage_fault(found) or estimator_fault(found, suite)
+
+
+def reference_file(file: Path) -> Path:
+    """Where the frozen runs lie that the speed-ups of a leaderboard refer to."""
+    return file.with_name(f"{file.stem}-reference.csv")

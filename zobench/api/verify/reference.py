@@ -1,0 +1,123 @@
+"""Frozen runs beside a leaderboard, which its speed-ups refer to: do they fit their suite?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from zobench.api.verify import expected
+from zobench.api.verify.columns import same
+from zobench.api.verify.form import suite_of
+from zobench.api.verify.table import Table, short
+from zobench.errors import BadInput
+from zobench.harness.plan import RunSpec
+from zobench.harness.suite import Suite
+
+COLUMNS = (
+    "run_key", "problem", "instance", "estimator", "repetition", "seed", "group", "dimension",
+    "budget", "kind", "target_index", "target", "length", "success",
+)  # fmt: skip
+ENDING = "-reference"  # of the file's stem
+
+
+def estimator_of(table: Table) -> str:
+    """The estimator whose runs are frozen, "" where the file does not say."""
+    return next((line.cells["estimator"] for line in table.lines if "estimator" in line.cells), "")
+
+
+def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
+    """(row, "column ...: what is wrong") for every row that does not fit; nothing is run.
+
+    Each run's key has to be that of a run of the suite, which ties it to the settings and versions
+    of today; each of its targets has one row. Raises BadInput where it is no such file.
+    """
+    for name in COLUMNS:
+        if name not in table.columns:
+            raise BadInput(f"{table.file} row 1: the column {name!r} is missing")
+    method, faults = estimator_of(table), []
+    suite = suite_of(table.file.stem.removesuffix(ENDING), given)
+    planned = _planned(suite, method, table)
+    seen: dict[tuple[str, int], float] = {}
+    strange: set[str] = set()  # keys of no run: told once each
+    for line in table.lines:
+        key = line.cells.get("run_key", "")
+        if key in strange:
+            continue
+        if fault := line.fault or _fault(line.cells, method, planned, seen):
+            faults.append((line.row, fault))
+            strange |= {key} - set(planned)
+    if not faults:
+        for key in dict.fromkeys(key for key, _ in seen):
+            lacking = set(range(len(planned[key].problem.targets))) - {
+                index for run, index in seen if run == key
+            }
+            if lacking:
+                faults.append((1, f"column target_index: run {key} lacks {min(lacking)}"))
+    return faults
+
+
+def _planned(suite: Suite, method: str, table: Table) -> dict[str, RunSpec]:
+    """Key -> run, for all runs of the suite, tuned or not. Raises BadInput."""
+    try:
+        chosen = expected.estimator_of(method)
+        if chosen is None:
+            raise BadInput("an estimator of a file cannot be what speed-ups refer to")
+        found = {}
+        for tuned in (False, True):
+            for spec in expected.specs_of(suite, suite.problems, chosen, tuned):
+                runs = (replace(spec, repetition=r) for r in range(spec.problem.repetitions))
+                found |= {run.key: run for run in runs}
+        return found
+    except BadInput as error:
+        raise BadInput(f"{table.file} row 2, column estimator: {error}") from error
+
+
+def _fault(
+    cells: dict[str, str],
+    method: str,
+    planned: dict[str, RunSpec],
+    seen: dict[tuple[str, int], float],
+) -> str:
+    if cells["estimator"] != method:
+        return f"column estimator: {short(cells['estimator'])} among runs of {method!r}"
+    spec = planned.get(cells["run_key"])
+    if spec is None:
+        return (
+            f"column run_key: {short(cells['run_key'])} is no run of {method} on {_suite(planned)}"
+        )
+    problem, instance = spec.problem, spec.problem.instance(spec.repetition)
+    for name, wanted in (
+        ("problem", problem.id),
+        ("group", problem.group),
+        ("repetition", spec.repetition),
+        ("seed", spec.problem_seed),
+        ("budget", problem.budget),
+        ("success", cells["success"] if cells["success"] in ("True", "False") else "True"),
+        ("kind", problem.scored or cells["kind"]),
+    ):
+        if cells[name] != str(wanted):
+            return f"column {name}: {short(cells[name])}, but {wanted} by its run"
+    numbers = {}
+    for name in ("instance", "dimension", "target_index", "target", "length"):
+        try:
+            numbers[name] = float(cells[name])
+        except ValueError:
+            return f"column {name}: a number, not {short(cells[name])}"
+    if numbers["instance"] != (-1 if instance is None else instance):
+        return f"column instance: {short(cells['instance'])}, but {instance} by its run"
+    index = numbers["target_index"]
+    if index not in range(len(problem.targets)):
+        return f"column target_index: {short(cells['target_index'])} is no target's"
+    target = problem.targets[int(index)]
+    if not same(numbers["target"], target):
+        return f"column target: {short(cells['target'])}, but {target:g} in the suite"
+    if not 1 <= numbers["length"] <= problem.budget:
+        return f"column length: from 1 to {problem.budget} queries, not {short(cells['length'])}"
+    if (cells["run_key"], int(index)) in seen:
+        return f"column target_index: {index:.0f} for the second time"
+    seen[cells["run_key"], int(index)] = numbers["length"]
+    return ""
+
+
+def _suite(planned: dict[str, RunSpec]) -> str:
+    spec = next(iter(planned.values()))
+    return f"suite {spec.suite} version {spec.suite_version}, as it is now"

@@ -1,0 +1,168 @@
+"""A row run again: does it reproduce, exactly or within the noise? Seconds are never compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zobench.analysis.leaderboard import leaderboard_rows
+from zobench.api.frame import Frame
+from zobench.api.making import Results, Show, make, read
+from zobench.api.verify import expected
+from zobench.api.verify.columns import number, same
+from zobench.api.verify.found import LATER, Found
+from zobench.api.verify.hashes import data_hash, settings_hash
+from zobench.errors import BadInput
+from zobench.harness.plan import RunSpec, plan
+
+EXACT, NOISE, DIFFERS, UNJUDGED = "exact", "noise", "differs", "unjudged"
+COUNTED = ("n_problems", "n_runs", "n_failed", "success_rate", "coverage")
+SCORED = ("log_area", "aocc")  # between 0 and 1
+ENDS = ("log_area_low", "log_area_high", "aocc_low", "aocc_high")
+SPEEDUPS = ("speedup", "speedup_low", "speedup_high")
+LIMITED = ("timeout", "oom")  # how runs end where a machine is too small, not a row wrong
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of running a row again. `said`: in words, with the figures."""
+
+    found: Found
+    status: str
+    said: str
+
+
+def specs_of(found: Found) -> list[RunSpec]:
+    """The runs of a row: as many repetitions as it has, with the settings of its track."""
+    suite, cells = found.suite, found.cells
+    assert suite is not None
+    suite = replace(suite, problems=found.problems)
+    whole = int(cells["n_problems"]) == len(found.problems)
+    count = expected.repetitions(found.problems, int(cells["n_runs"])) if whole else None
+    specs = plan(suite, [cells["method"]], baselines=cells["track"] == "tuned")
+    return [s for s in specs if count is None or s.repetition < count]
+
+
+def rerun(
+    rows: Sequence[Found],
+    folder: Path,
+    reference: Path | None,
+    tolerance: float,
+    jobs: int = 1,
+    show: Show | None = None,
+) -> Iterator[Judged]:
+    """Make the runs of rows in `folder`, or take those that it holds, and judge each row by them.
+
+    `reference`: the frozen runs that speed-ups refer to. `tolerance`: see `judge`.
+    Raises Interrupted on Ctrl-C.
+    """
+    planned: list[tuple[Found, list[RunSpec], Judged | None]] = []
+    for found in rows:
+        specs, judged = [], None
+        try:
+            specs = specs_of(found)
+        except BadInput as error:
+            judged = Judged(found, UNJUDGED, str(error))
+        if specs and LATER in found.cells and (h := settings_hash(specs)) != found.cells[LATER]:
+            judged = Judged(found, DIFFERS, f"{LATER} is {found.cells[LATER]}, but {h} here")
+        planned.append((found, specs, judged))
+    todo = [spec for _, specs, judged in planned if judged is None for spec in specs]
+    if todo:
+        make(todo, folder, jobs, show)
+    for found, specs, judged in planned:
+        yield judged or _looked_at(found, read(specs, folder, {}, []), reference, tolerance)
+
+
+def judge(claimed: Mapping[str, str], here: Mapping[str, Any], tolerance: float) -> tuple[str, str]:
+    """(status, the figures in words) for a row as `claimed` and as it was computed `here`.
+
+    exact: all counts, scores, intervals and speed-ups agree to the six digits of the file.
+    noise: the runs are as many, and log_area and aocc, with the ends of their intervals, differ by
+    no more than the noise: the half-width of the 95 % interval of the runs made here, or
+    `tolerance` if that is more; success rate and share of failed runs by no more than one standard
+    error, 0.5 / sqrt(runs), or `tolerance`; a speed-up lies in the interval of the one here.
+    """
+    names = [*COUNTED, *SCORED, *ENDS, *(SPEEDUPS if claimed["speedup"] else ())]
+    off = [name for name in names if not _agree(number(claimed, name), float(here[name]))]
+    if not off:
+        return EXACT, f"all {len(names)} figures agree"
+    bounds = _bounds(here, tolerance)
+    wrong = [n for n in off if not bounds[n][0] <= number(claimed, n) <= bounds[n][1]]
+    name = (wrong or off)[0]
+    low, high = bounds[name]
+    span = f"{low:.4g} to {high:.4g}" if low < high else "nothing else"
+    text = f"{name} {claimed[name] or 'empty'}, here {float(here[name]):.6g}; noise: {span}"
+    return (DIFFERS if wrong else NOISE), text
+
+
+def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float, float]]:
+    """What each figure may be if it differs by noise alone; nothing where it is not known here."""
+    runs = max(1.0, float(here["n_runs"]))
+    widths: dict[str, float] = {"n_problems": 0.0, "n_runs": 0.0, "coverage": 0.0}
+    widths["success_rate"] = max(tolerance, 0.5 / runs**0.5)
+    widths["n_failed"] = runs * widths["success_rate"]
+    for name in SCORED:
+        half = (float(here[f"{name}_high"]) - float(here[f"{name}_low"])) / 2
+        noise = max(tolerance, half) if half == half else tolerance
+        widths |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), noise)
+    bounds = {name: (float(here[name]) - w, float(here[name]) + w) for name, w in widths.items()}
+    low, high = (float(here.get(name, math.nan)) for name in SPEEDUPS[1:])
+    return bounds | {"speedup": (low, high)} | dict.fromkeys(SPEEDUPS[1:], (0.0, math.inf))
+
+
+def elsewhere(claimed: Mapping[str, str], here: Mapping[str, Any]) -> list[str]:
+    """What of the row's environment differs from `here` (of `harness.environment`) and may change
+    the last digits, which some estimators amplify."""
+    packages = here.get("packages", {})
+    now = {key: str(here.get(key, "")) for key in ("cpu", "threads", "python")}
+    now |= {"numpy": str(packages.get("numpy", "")), "version": str(here.get("zobench", ""))}
+    names = {"version": "zobench"}
+    return [names.get(key, key) for key, value in now.items() if claimed[key] != value]
+
+
+def _looked_at(found: Found, results: Results, reference: Path | None, tolerance: float) -> Judged:
+    statuses = list(results.runs["status"])
+    reasons = dict.fromkeys(results.runs.loc[results.runs["status"] == "skipped", "reason"])
+    if all(status == "skipped" for status in statuses):
+        return Judged(found, UNJUDGED, f"its runs are skipped here: {next(iter(reasons))}")
+    limited = sum(statuses.count(status) for status in LIMITED)
+    if limited and limited != int(found.cells["n_failed"]):
+        return Judged(
+            found, UNJUDGED, f"{limited} of {len(statuses)} runs exceed time or memory here"
+        )
+    baseline = None
+    if reference is not None and found.cells["baseline"]:
+        import pandas as pd
+
+        baseline = pd.read_csv(reference)
+    return _judged(found, results, baseline, tolerance)
+
+
+def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: float) -> Judged:
+    from zobench.harness.store import Store
+
+    cells = found.cells
+    frames = results.runs, results.hits, results.problems
+    rows = leaderboard_rows(*frames, baseline=baseline)
+    if len(rows) != 1 or int(rows["dimension"].iloc[0]) != int(cells["dimension"]):
+        dimensions = ", ".join(f"{d:g}" for d in rows["dimension"])
+        return Judged(found, DIFFERS, f"dimension is {cells['dimension']}, here {dimensions}")
+    here = rows.iloc[0].to_dict()
+    if cells["targets_hash"] != here["targets_hash"]:
+        return Judged(found, DIFFERS, f"targets_hash is {here['targets_hash']} here")
+    status, said = judge(cells, here, tolerance)
+    with Store.open(results.folder, write=False) as store:
+        places = list(store.environments().values())
+    other = elsewhere(cells, places[-1])
+    if status == EXACT and data_hash(results.runs, results.hits) == cells["data_sha256"]:
+        said = f"{said}, and every run to the query"
+    elif status in (NOISE, DIFFERS):
+        said += f" ({', '.join(other)} not as the row's)" if other else " (same environment)"
+    return Judged(found, status, f"{len(results.runs)} runs: {said}")
+
+
+def _agree(theirs: float, ours: float) -> bool:
+    return theirs != theirs if ours != ours else same(theirs, ours)
