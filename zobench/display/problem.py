@@ -11,6 +11,8 @@ from zobench.display import text
 
 Columns = dict[str, list[str]]  # head -> a cell for each estimator
 
+NUMERICS = ("drift", "changed", "effective")  # of rounding, in the results and the report
+
 
 def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
     """Lines for a problem's rows of `analysis.table.summary` and its runs."""
@@ -81,7 +83,7 @@ def _others(rows: Frame, runs: Frame) -> Columns:
     found: Columns = {}
     known = _score_name(runs).strip()
     for name in dict.fromkeys(key for text_ in runs["scores"] for key in json.loads(text_)):
-        if name in (known, "loss"):
+        if name in (known, "loss", *NUMERICS):
             continue
         values = runs["scores"].map(lambda text_, name=name: json.loads(text_).get(name, math.nan))
         medians = values.astype(float).groupby(runs["estimator"]).median()

@@ -101,8 +101,9 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def count(value: float) -> str:
-    """A number of queries: 1,230."""
-    return number(value) if not math.isfinite(value) else f"{round(value):,}"
+    """A number of queries: 1,230; beyond what anyone spends, with an exponent: 1.4e+13."""
+    whole = math.isfinite(value) and abs(value) < 1e9
+    return f"{round(value):,}" if whole else number(value)
 
 
 def seconds(value: float, low: float = math.nan, high: float = math.nan) -> str:
