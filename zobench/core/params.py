@@ -22,7 +22,7 @@ class Group:
 
     name: str
     blocks: frozenset[int]
-    role: str = "layer"  # "embeddings", "layer" or "head"
+    role: str = "layer"  # "embeddings", "layer", "head" or "choice" (of a word, say)
 
 
 class Params(ABC):

@@ -42,10 +42,17 @@ class PromptProblem(VectorProblem):
         self._call = 0
 
     @abstractmethod
-    def answers(self, points: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+    def answers(
+        self,
+        points: np.ndarray,
+        split: str,
+        rows: np.ndarray | None = None,
+        seed: int | None = None,
+    ) -> np.ndarray:
         """Scores of the label words, (n, rows, words), for points (n, d).
 
-        split: "train", "dev" or "test"; rows: which of its rows (None: all).
+        split: "train", "dev" or "test"; rows: which of its rows (None: all); seed: of the call, for
+        points whose meaning is drawn (None: no query, but a score, without noise).
         """
 
     def labels(self, split: str) -> np.ndarray:
@@ -65,12 +72,14 @@ class PromptProblem(VectorProblem):
             drawn = np.random.default_rng(self._call).permutation(len(labels))
             rows = np.sort(drawn[: self.batch])
             labels = labels[rows]
-        return mean_losses(self.loss, self.answers(points, "train", rows), labels)
+        return mean_losses(self.loss, self.answers(points, "train", rows, self._call), labels)
 
     def judged(self, split: str) -> tuple[float, float]:
         """Mean loss and accuracy of the current point over a whole split."""
-        scores, labels = self.answers(self.params.x[None], split, None), self.labels(split)
-        return float(mean_losses(self.loss, scores, labels)[0]), float(accuracies(scores, labels)[0])
+        scores, labels = self.answers(self.params.x[None], split), self.labels(split)
+        return float(mean_losses(self.loss, scores, labels)[0]), float(
+            accuracies(scores, labels)[0]
+        )
 
     def score(self) -> dict[str, float]:
         """Mean loss and accuracy over the dev split, at the point as it stands."""

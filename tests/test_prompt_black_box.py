@@ -1,0 +1,297 @@
+"""A black box behind an interface: a real local server, limits, retries, bills, answers kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from zobench.core.directions import Noise
+from zobench.errors import BadInput
+from zobench.objectives.llm.tasks import generated
+from zobench.objectives.prompt._answers import Answers
+from zobench.objectives.prompt._completions import Completions
+from zobench.objectives.prompt.black_box import BlackBox
+from zobench.objectives.prompt.service import Service, Transient
+from zobench.registry import objectives
+
+TASK = generated("sentiment", sizes=(40, 40, 40))
+GOOD = {"good", "superb", "lovely", "warm"}
+
+
+def scores(text):
+    """What our server thinks: the more good words (the prompt's count, too), the greater."""
+    good = sum(word in GOOD for word in text.split())
+    return {" great": -1.0 - 0.1 / (1 + good), " terrible": -1.5 - 0.2 * good, " the": -2.0}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The completions format; `server.plan` lists HTTP states to answer with first."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        server = self.server
+        server.log.append((self.path, dict(self.headers), body))
+        state = server.plan.pop(0) if server.plan else 200
+        if state == "cut":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
+            return
+        choices = [
+            {"index": i, "text": " great", "logprobs": {"top_logprobs": [scores(text)]}}
+            for i, text in enumerate(body["prompt"])
+        ]
+        tokens = sum(len(text.split()) + 1 for text in body["prompt"])
+        answer = {"choices": choices[::-1], "usage": {"total_tokens": tokens}}  # any order
+        data = json.dumps(answer if state == 200 else {"error": "busy"}).encode()
+        self.send_response(state)
+        if state == 429:
+            self.send_header("Retry-After", "7")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        """Nothing on the test's screen."""
+
+
+@pytest.fixture
+def server():
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.log, made.plan = [], []
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+def address(server):
+    return f"http://127.0.0.1:{server.server_port}/v1"
+
+
+def settings(server, **more):
+    few = {"shots": 3, "dev_shots": 2, "test_rows": 5, "pause": 0.0, "cache": "off"}
+    words = ["good", "the", "warm"]
+    return {"api": address(server), "model": "m", "words": words, "tokens": 2} | few | more
+
+
+def made(server, **more):
+    problem = objectives["black-box"].build(settings(server, **more))
+    problem.start(1)
+    return problem
+
+
+def test_a_query_is_a_prompt_before_every_text(server, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "secret")
+    problem = made(server, key="MY_KEY", together=4)
+    loss = problem.losses([(0.0, Noise(0))], 0)[0]
+    sent = [text for _, _, body in server.log for text in body["prompt"]]
+    assert sent == [f"good good {text}" for text, _ in problem.task.train]
+    assert [len(body["prompt"]) for _, _, body in server.log] == [4, 2]
+    path, headers, body = server.log[0]
+    assert (path, headers["Authorization"]) == ("/v1/completions", "Bearer secret")
+    assert {k: v for k, v in body.items() if k != "prompt"} == {
+        "model": "m", "max_tokens": 1, "temperature": 0, "logprobs": 5}  # fmt: skip
+    wanted = []
+    for (_, label), text in zip(problem.task.train, sent):
+        told = scores(text)
+        two = np.array([told[f" {word}"] for word in problem.task.label_words])
+        wanted.append(np.log(np.exp(two).sum()) - two[label])
+    assert loss == pytest.approx(np.mean(wanted))
+    assert "secret" not in json.dumps(problem.describe())
+
+
+def test_the_bill(server):
+    problem = made(server, price=2.0, together=6)
+    problem.losses([(0.0, Noise(0))] * 3, 0)  # three queries, one prompt
+    tokens = sum(len(f"good good {text}".split()) + 1 for text, _ in problem.task.train)
+    assert problem.bill() == {
+        "requests": 1, "failed_requests": 0, "texts_asked": 6, "texts_kept": 0,
+        "tokens": tokens, "cost": pytest.approx(2.0 * tokens / 1000)}  # fmt: skip
+    assert (problem.samples, problem.forwards) == (18, 3)
+    assert problem.finish()["texts_asked"] == 11
+
+
+def test_warming_up_asks_for_nothing(server):
+    made(server).warm_up()
+    assert server.log == []
+
+
+def test_what_may_pass_is_tried_again(server):
+    problem = made(server, together=10)
+    pauses = []
+    problem.service.sleep, problem.service.pause = pauses.append, 1.0
+    server.plan += [503, "cut", 429, 500]
+    assert np.isfinite(problem.losses([(0.0, Noise(0))], 0)).all()
+    assert pauses == [1.0, 2.0, 7.0, 8.0]  # the third is what the server asked for
+    assert len({json.dumps(body) for _, _, body in server.log}) == 1
+    assert problem.bill()["failed_requests"] == 4
+
+
+def test_what_does_not_pass_ends_the_run_with_its_reason(server):
+    problem = made(server, retries=1)
+    server.plan += [503, 503]
+    with pytest.raises(Transient, match="answered 503 Service Unavailable"):
+        problem.losses([(0.0, Noise(0))], 0)
+    server.plan += [401]
+    with pytest.raises(BadInput, match=r"answered 401 .*OPENAI_API_KEY"):
+        problem.losses([(0.0, Noise(0))], 0)
+    assert len(server.log) == 3  # a wrong key is not tried again
+
+
+def test_nobody_there():
+    ask = Completions("http://127.0.0.1:9/v1", "m", ["a"], timeout=2.0)
+    with pytest.raises(Transient, match=r"127\.0\.0\.1:9"):
+        ask(["text"])
+
+
+def test_the_rate_is_kept():
+    now, gone = [100.0], []
+
+    def ask(texts):
+        gone.append(now[0])
+        if len(gone) == 2:
+            raise ConnectionError("cut")
+        return [[0.0, 1.0]] * len(texts)
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    service = Service(
+        ask, 2, together=1, per_minute=30.0, pause=0.5, clock=lambda: now[0], sleep=sleep
+    )
+    service(["a", "b", "c"])
+    assert np.diff(gone).min() == pytest.approx(2.0)  # retries count, too
+    assert len(gone) == 4
+    now[0] += 60.0
+    service(["d"])
+    service(["e"])
+    assert gone[5] - gone[4] == pytest.approx(2.0)  # an idle minute is no credit
+
+
+def test_words_are_told_by_the_tokens_they_begin_with():
+    ask = Completions("http://x", "m", ["terrible", "great"])
+    told = {" ter": -1.0, "Ter": -3.0, " good": -2.0, "": -0.5, " ": -0.1}
+    assert ask._scores(told) == [-1.0, -3.0]  # "great" is not there: no more than the least
+
+
+def test_answers_outlive_a_killed_process(tmp_path):
+    """Killed in the middle: what was answered is kept, and nothing is asked twice."""
+    code = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from zobench.objectives.prompt._answers import Answers
+        from zobench.objectives.prompt.service import Service
+
+        folder, stop = Path(sys.argv[1]), int(sys.argv[2])
+
+        def ask(texts):
+            done = sum(1 for _ in open(folder / "asked")) if (folder / "asked").exists() else 0
+            if done >= stop:
+                os.kill(os.getpid(), signal.SIGKILL)
+            with open(folder / "asked", "a") as file:
+                file.writelines(text + "\\n" for text in texts)
+            return [[len(text), 0.5] for text in texts]
+
+        service = Service(ask, 2, Answers(folder / "deep" / "answers.sqlite", "me"), together=2)
+        print(service([f"text {'x' * i}" for i in range(8)])[:, 0].tolist(), service.kept)
+    """)
+    run = [sys.executable, "-c", code, str(tmp_path)]
+    killed = subprocess.run([*run, "4"], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    done = subprocess.run([*run, "99"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == f"{[5.0 + i for i in range(8)]} 4".split()
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert len(asked) == len(set(asked)) == 8
+
+
+def test_answers_belong_to_what_they_depend_on(tmp_path):
+    path = tmp_path / "a.sqlite"
+    Answers(path, "one").keep({"text": [1.0, 2.0]})
+    assert Answers(path, "one")["text"] == [1.0, 2.0]
+    assert Answers(path, "other")["text"] is None
+    with pytest.raises(BadInput, match="cannot keep answers"):
+        Answers(tmp_path / "a.sqlite" / "below", "one")
+
+
+def test_a_second_run_asks_for_nothing(server, tmp_path):
+    cache = str(tmp_path / "answers.sqlite")
+    first = made(server, cache=cache)
+    losses, count = first.losses([(1.0, Noise(3)), (0.0, Noise(0))], 0), len(server.log)
+    again = made(server, cache=cache)
+    assert again.losses([(1.0, Noise(3)), (0.0, Noise(0))], 0) == losses
+    assert len(server.log) == count
+    assert again.bill()["texts_kept"] == 12
+    made(server, cache=cache, model="other").losses([(0.0, Noise(0))], 0)
+    assert len(server.log) > count
+
+
+def test_where_answers_are_kept(monkeypatch, tmp_path, server):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made(server, cache="auto").losses([(0.0, Noise(0))], 0)
+    assert (tmp_path / "zobench" / "answers.sqlite").stat().st_mode & 0o400
+    assert os.listdir(tmp_path) == ["zobench"]
+
+
+FUNCTION = """
+def judge(texts):
+    return [[0.0, 1.0 + text.count("lovely")] for text in texts]
+
+def wrong(texts):
+    return [[0.0]] * len(texts)
+"""
+
+
+def test_a_function_of_ones_own(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(FUNCTION)
+    problem = objectives["black-box"].build(
+        {"api": f"{path}:judge", "words": ["lovely", "the"], "shots": 2, "dev_shots": 2}
+    )
+    problem.start(1)
+    assert problem.answers(problem.params.x[None], "train")[0, :, 1].tolist() == [
+        5.0 + text.count("lovely") for text, _ in problem.task.train
+    ]
+    assert problem.bill()["tokens"] == 0
+    for name, said in {"wrong": "have shape .4, 2., .* not .4, 1.", "none": "no function"}.items():
+        with pytest.raises(BadInput, match=said):
+            bad = objectives["black-box"].build({"api": f"{path}:{name}", "shots": 2})
+            bad.start(1)
+            bad.losses([(0.0, Noise(0))], 0)
+
+
+def test_in_python_a_task_and_a_function_are_enough():
+    def judge(texts):
+        return [[0.0, float("warm" in text.split()[:2])] for text in texts]
+
+    problem = BlackBox(
+        TASK, lambda: Service(judge, 2), tokens=2, candidates=["cold", "warm"], reading="integer"
+    )
+    problem.start(1)
+    assert set(problem.answers(np.array([[0.0, 0.0], [0.0, 1.0]]), "dev")[:, 0, 1]) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"together": 0}, "together is"),
+        ({"retries": -1}, "retries is"),
+        ({"price": -1.0}, "price is"),
+        ({"tokens": 0}, "a choice has"),
+        ({"words": ["one"]}, "two candidates"),
+        ({"api": "nowhere.py:judge"}, "no file 'nowhere.py'"),
+    ],
+)
+def test_wrong_settings_give_one_line(server, wrong, said):
+    with pytest.raises(BadInput, match=said) as error:
+        made(server, **wrong)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,108 @@
+"""A client of the completions format with log-probabilities, as OpenAI-compatible servers speak it.
+
+POST <url>/completions {model, prompt: [texts], max_tokens: 1, temperature: 0, logprobs: n} answers
+{choices: [{index, logprobs: {top_logprobs: [{token: log-probability}]}}], usage: {total_tokens}}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+
+from zobench.errors import BadInput
+from zobench.objectives.prompt.service import Transient
+
+PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP states that may pass
+
+
+@dataclass
+class Completions:
+    """Scores of label words: log-probabilities of the token that would follow the text.
+
+    A token is a label word's when the stripped word begins with the stripped token (words of
+    several tokens are told by their first; the likeliest of a word's tokens counts). A word that
+    is not among the `top` tokens gets the least of the log-probabilities told, which is an upper
+    bound of its own. `key` names the environment variable that holds the key; it is read when a
+    request is made, and is kept nowhere.
+    """
+
+    url: str
+    model: str
+    words: Sequence[str]
+    top: int = 5
+    key: str = "OPENAI_API_KEY"
+    timeout: float = 60.0
+    tokens: int = field(default=0, init=False)  # that the server says it counted
+
+    def __call__(self, texts: Sequence[str]) -> list[list[float]]:
+        """Scores (texts, words). Raises Transient for what may pass, else BadInput."""
+        body = {
+            "model": self.model,
+            "prompt": list(texts),
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": self.top,
+        }
+        answer = self._post(json.dumps(body).encode())
+        try:
+            choices = sorted(answer["choices"], key=lambda choice: choice["index"])
+            tops = [choice["logprobs"]["top_logprobs"][0] for choice in choices]
+            scores = [self._scores(top) for top in tops]
+            self.tokens += int((answer.get("usage") or {}).get("total_tokens", 0))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput(
+                f"{self.url} gave no log-probabilities in the completions format "
+                f"({type(error).__name__}: {error}); it needs top_logprobs"
+            ) from error
+        if len(scores) != len(texts):
+            raise BadInput(f"{self.url} gave {len(scores)} choices for {len(texts)} texts")
+        return scores
+
+    def _scores(self, top: dict[str, float]) -> list[float]:
+        least = min(top.values())
+        return [
+            max(
+                (told for token, told in top.items() if _begins(word, token)),
+                default=least,
+            )
+            for word in self.words
+        ]
+
+    def _post(self, body: bytes) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if secret := os.environ.get(self.key, ""):
+            headers["Authorization"] = f"Bearer {secret}"
+        address = self.url.rstrip("/") + "/completions"
+        request = urllib.request.Request(address, body, headers, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                said = error.read(500).decode(errors="replace").strip().splitlines()
+            text = f"{address} answered {error.code} {error.reason}: {said[0] if said else ''}"
+            if error.code in PASSING:
+                raise Transient(text, _seconds(error.headers.get("Retry-After"))) from None
+            hint = f"; the key is read from ${self.key}" if error.code in (401, 403) else ""
+            raise BadInput(text + hint) from None
+        except (OSError, HTTPException, ValueError) as error:  # nobody there, cut off, no JSON
+            raise Transient(f"{address}: {type(error).__name__}: {error}") from error
+
+
+def _begins(word: str, token: str) -> bool:
+    stripped = token.strip().lower()
+    return bool(stripped) and word.strip().lower().startswith(stripped)
+
+
+def _seconds(text: str | None) -> float:
+    """What a Retry-After header asks for; dates are not read."""
+    try:
+        return max(0.0, float(text or 0.0))
+    except ValueError:
+        return 0.0

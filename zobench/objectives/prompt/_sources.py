@@ -1,0 +1,60 @@
+"""Where a black box is: a model of this machine, a function in a file; and where answers go."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zobench.errors import BadInput
+from zobench.objectives.llm.tasks import Task
+from zobench.objectives.prompt.service import Ask
+
+
+def local(model: str, task: Task) -> Ask:
+    """A model of this machine in the place of a service: texts in, log-probabilities out."""
+    from zobench.objectives.prompt._frozen import Frozen
+
+    frozen = Frozen(model, "cpu", "float32", 0)
+
+    def ask(texts: Sequence[str]) -> np.ndarray:
+        import torch
+
+        none = frozen.table.new_zeros(1, 1, 0, frozen.table.shape[1])
+        (batch,) = frozen.encode([(text, 0) for text in texts], task)
+        with torch.inference_mode():
+            return frozen.plain(none, batch).log_softmax(1).double().cpu().numpy()
+
+    return ask
+
+
+def from_file(place: str) -> tuple[Ask, str]:
+    """The function of `path/to/file.py:name`, and a hash of the file. Raises BadInput."""
+    path, _, name = place.rpartition(":")
+    if not Path(path).is_file():
+        raise BadInput(f"no file {path!r} to take the function {name!r} from")
+    spec = importlib.util.spec_from_file_location(f"zobench_scorer_{Path(path).stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadInput(f"{path}: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, name, None)):
+        raise BadInput(f"{path} has no function {name!r}")
+    return getattr(module, name), hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def kept_in(cache: str, paid: bool) -> str:
+    """The file for answers: `cache`, or for "auto" one of the user's own for what is paid."""
+    if cache == "off" or (cache == "auto" and not paid):
+        return ""
+    if cache != "auto":
+        return cache
+    base = os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache"
+    return str(Path(base) / "zobench" / "answers.sqlite")

@@ -1,0 +1,77 @@
+"""From a point to soft prompts: in full space, or through a fixed random projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass
+class Space:
+    """prompt_l = start_l + scale_l * x_l, or start_l + scale_l / sqrt(d) * G x_l with G ~ N(0, 1).
+
+    The second is black-box tuning's p = p0 + A z (arXiv:2201.03514): entries of A have deviation
+    alpha * std(embeddings) / (sqrt(d) sigma); here sigma is the estimator's, and a z of deviation
+    1 moves every entry of a prompt by the deviation `scale`. So does an x in full space.
+    """
+
+    start: torch.Tensor  # (depth, tokens, width)
+    scales: list[float]  # one a depth
+    matrices: torch.Tensor | None = None  # (depth, tokens * width, intrinsic), scales included
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Blocks of a point: one a depth when there are several or a projection, else a token."""
+        depth, tokens, width = self.start.shape
+        if self.matrices is not None:
+            return [(self.matrices.shape[2],)] * depth
+        return [(tokens, width)] * depth if depth > 1 else [(width,)] * tokens
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the blocks, which are groups."""
+        kind = "token" if self.matrices is None and len(self.start) == 1 else "layer"
+        return [f"{kind}{i}" for i in range(len(self.shapes))]
+
+    def prompts(self, points: np.ndarray) -> torch.Tensor:
+        """Points (n, d) -> prompts (n, depth, tokens, width)."""
+        import torch
+
+        x = torch.from_numpy(points).to(self.start.device, torch.float32)
+        if self.matrices is None:
+            scale = torch.tensor(self.scales, device=x.device)[:, None, None]
+            return self.start + scale * x.view(-1, *self.start.shape)
+        z = x.view(len(x), len(self.start), -1).transpose(0, 1)  # (depth, n, intrinsic)
+        moved = (z @ self.matrices.transpose(1, 2)).transpose(0, 1)
+        return self.start + moved.reshape(-1, *self.start.shape)
+
+
+def make(
+    start: torch.Tensor, scales: list[float], intrinsic: int, rng: np.random.Generator
+) -> Space:
+    """The space around `start` of `intrinsic` coordinates a depth (0: full space)."""
+    import torch
+
+    if not intrinsic:
+        return Space(start, scales)
+    depth, tokens, width = start.shape
+    matrices = torch.empty(depth, tokens * width, intrinsic)
+    for matrix, scale in zip(matrices, scales):
+        drawn = rng.standard_normal((tokens * width, intrinsic), np.float32)
+        matrix.copy_(torch.from_numpy(drawn)).mul_(scale * intrinsic**-0.5)
+    return Space(start, scales, matrices.to(start.device))
+
+
+def clipped_deviation(values: torch.Tensor, rounds: int = 5) -> float:
+    """The deviation after `rounds` clippings to three of them about the mean (BBTv2's, for states
+    with a few huge entries)."""
+    values = values.float()
+    for _ in range(rounds):
+        mean, deviation = values.mean(), values.std()
+        values = values.clamp(mean - 3 * deviation, mean + 3 * deviation)
+    return float(values.std())

@@ -1,0 +1,182 @@
+"""Discrete prompts and label words by choice (Diao et al., 2022, arXiv:2201.08531; BDPL)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from zobench.core.seeds import derive
+from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.batches import EVALUATED
+from zobench.objectives.llm.tasks import Task
+from zobench.objectives.prompt._choices import Choices
+from zobench.objectives.prompt._frozen import Frozen, taken
+from zobench.objectives.prompt._rows import named
+from zobench.objectives.prompt.choice import ChoiceProblem
+from zobench.objectives.prompt.soft_prompt import WORKER
+from zobench.registry import objectives
+
+POOLS = ("task", "vocabulary")
+VARIANTS = ("prompt", "verbaliser")
+
+
+def pool_of(frozen: Frozen, task: Task, pool: str, count: int, instance: int) -> np.ndarray:
+    """The ids of the candidates: `count` tokens drawn by the instance, or all there are.
+
+    pool: "vocabulary", or "task": the tokens of the few-shot texts, commonest first, not drawn.
+    """
+    known = frozen.ordinary()
+    if pool == "task":
+        texts = [text for text, _ in task.train]
+        found = Counter(i for ids in frozen.tokenizer(texts, add_special_tokens=False)["input_ids"]
+                        for i in ids)  # fmt: skip
+        ordinary = set(known.tolist())
+        return np.array([i for i, _ in found.most_common() if i in ordinary][:count])
+    rng = np.random.default_rng(derive("candidates", instance))
+    return rng.permutation(known)[:count]
+
+
+class DiscretePrompt(ChoiceProblem):
+    """`tokens` words before every text, each one of the candidates."""
+
+    def __init__(
+        self,
+        task: Task,
+        model: str = "tiny",
+        tokens: int = 6,
+        candidates: int = 20,
+        pool: str = "vocabulary",
+        reading: str = "largest",
+        loss: str = "cross-entropy",
+        shots: int = 16,
+        dev_shots: int = 0,
+        batch: int = 0,
+        device: str = "cpu",
+        dtype: str = "float32",
+        instance: int = 1,
+    ) -> None:
+        super().__init__(task, reading, loss, shots, dev_shots, batch, instance)
+        if pool not in POOLS:
+            raise unknown("pool", pool, POOLS)
+        if candidates < 2:
+            raise BadInput(f"candidates is a number of at least 2, not {candidates}")
+        if tokens < 1:
+            raise BadInput(f"tokens is a number of prompt tokens of at least 1, not {tokens}")
+        Choices(1, 2, reading)
+        self.count, self.pool, self.model, self.slots = candidates, pool, model, tokens
+        self.load = partial(Frozen, model, device, dtype, tokens)
+        self.frozen: Frozen | None = None
+
+    def begin(self) -> Choices:
+        if self.frozen is None:
+            self.frozen = self.load()
+            self.ids = pool_of(self.frozen, self.task, self.pool, self.count, self.instance)
+            self.batches: dict[str, list] = {}
+        return Choices(self.slots, len(self.ids), self.reading)
+
+    def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+        import torch
+
+        frozen = self.frozen
+        assert frozen is not None  # begin ran
+        if split not in self.batches:
+            part = 0 if split == "train" else EVALUATED
+            self.batches[split] = frozen.encode(getattr(self.task, split), self.task, part)
+        parts = self.batches[split]
+        if rows is not None:
+            parts = [taken(parts[0], rows)]
+        ids = torch.from_numpy(self.ids[chosen]).to(frozen.table.device)
+        prompts = frozen.table.detach()[ids][:, None]
+        return np.concatenate([frozen.scores(prompts, part) for part in parts], 1)
+
+    def words(self, chosen: np.ndarray) -> list[str]:
+        assert self.frozen is not None  # begin ran
+        return [str(self.frozen.tokenizer.decode([int(i)])) for i in self.ids[chosen]]
+
+
+class Verbaliser(DiscretePrompt):
+    """No prompt: each class takes one of the candidates as its label word.
+
+    The model runs once a split, over all candidates at once; a query then looks scores up.
+    The settings are those of DiscretePrompt, of which `tokens` does not matter.
+    """
+
+    def __init__(self, task: Task, model: str = "tiny", tokens: int = 1, *rest: Any, **named: Any):
+        super().__init__(task, model, 1, *rest, **named)
+        device, dtype = self.load.args[1:3]
+        self.load, self.slots = partial(Frozen, model, device, dtype, 0), len(task.label_words)
+
+    def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+        if split not in self.batches:
+            self.batches[split] = [self._scores(split)]
+        table = self.batches[split][0]  # (rows, candidates)
+        if rows is not None:
+            table = table[rows]
+        return table[:, chosen].transpose(1, 0, 2)
+
+    def _scores(self, split: str) -> np.ndarray:
+        """Logits of every candidate after every text of a split, (rows, candidates)."""
+        import torch
+
+        from zobench.objectives.llm.batches import LabelWords
+
+        frozen = self.frozen
+        assert frozen is not None  # begin ran
+        ids = torch.from_numpy(self.ids)[:, None].to(frozen.table.device)
+        every = LabelWords(ids, (1,) * len(ids), tuple(self.ids.tolist()))
+        none = frozen.table.new_zeros(1, 1, 0, frozen.table.shape[1])
+        parts = frozen.encode(getattr(self.task, split), self.task, EVALUATED)
+        with torch.inference_mode():
+            told = [frozen.plain(none, replace(part, words=every)) for part in parts]
+        return torch.cat(told).double().cpu().numpy()
+
+
+@objectives.register(
+    "discrete-prompt",
+    version="1",
+    paper="arXiv:2201.08531",
+    in_worker=WORKER,
+    isolate=True,
+    sanity={"tokens": 4, "shots": 60},
+)
+def discrete_prompt(
+    model: str = "tiny",
+    task: str = "sentiment",
+    data: str = "",
+    variant: str = "prompt",
+    tokens: int = 6,
+    candidates: int = 20,
+    pool: str = "vocabulary",
+    reading: str = "largest",
+    loss: str = "cross-entropy",
+    shots: int = 16,
+    dev_shots: int = 0,
+    batch: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    instance: int = 1,
+) -> DiscretePrompt:
+    """Words before the text of a frozen language model, each chosen among candidates.
+
+    `variant`: "prompt" chooses `tokens` words; "verbaliser" chooses a label word for each class,
+    with no prompt. Candidates: `candidates` tokens, drawn by the instance from the vocabulary, or
+    the commonest of the few-shot texts (`pool` = "task"). `reading` of a point: "largest" of a
+    slot's logits; "sampled" from their softmax, with noise that the probes of a call share, so
+    that the expected loss is smooth; "integer": one rounded coordinate a slot. The score is that
+    of the largest logits. Logits start at 0, integers as drawn by the instance. A group is a slot.
+    `bdpl` is the paper's estimator; its defaults are 6 tokens and 20 candidates.
+
+    All else is as for `soft-prompt`. Deviation: the paper's candidates are n-grams of high
+    pointwise mutual information; these are single tokens.
+    """
+    if variant not in VARIANTS:
+        raise unknown("variant of discrete-prompt", variant, VARIANTS)
+    kind = DiscretePrompt if variant == "prompt" else Verbaliser
+    return kind(
+        named(task, data), model, tokens, candidates, pool, reading, loss, shots, dev_shots, batch,
+        device, dtype, instance,
+    )  # fmt: skip

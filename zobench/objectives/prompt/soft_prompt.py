@@ -1,0 +1,199 @@
+"""Soft prompts in front of a frozen model (Sun et al., 2022, https://arxiv.org/abs/2201.03514)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from zobench.core.params import Group
+from zobench.core.seeds import derive
+from zobench.core.vector import VectorParams
+from zobench.errors import BadInput
+from zobench.objectives.llm.batches import EVALUATED
+from zobench.objectives.llm.tasks import Task
+from zobench.objectives.prompt._frozen import Frozen, taken
+from zobench.objectives.prompt._rows import named
+from zobench.objectives.prompt._space import Space, clipped_deviation, make
+from zobench.objectives.prompt.problem import PromptProblem
+from zobench.registry import objectives
+
+WORKER = (
+    "torch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.opt.modeling_opt",
+    "zobench.objectives.llm.loss",
+)
+
+
+class SoftPrompt(PromptProblem):
+    """`tokens` continuous tokens before every text; the settings are those of `soft-prompt`.
+
+    The instance decides the few-shot rows, the first prompt and the projection, so that all runs
+    on it start at one score. Probes of one call share forward passes.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: str = "tiny",
+        tokens: int = 20,
+        intrinsic: int = 0,
+        deep: bool = False,
+        alpha: float = 1.0,
+        init: str = "",
+        loss: str = "cross-entropy",
+        shots: int = 16,
+        dev_shots: int = 0,
+        batch: int = 0,
+        device: str = "cpu",
+        dtype: str = "float32",
+        instance: int = 1,
+    ) -> None:
+        super().__init__(task, loss, shots, dev_shots, batch, instance)
+        if tokens < 1:
+            raise BadInput(f"tokens is a number of prompt tokens of at least 1, not {tokens}")
+        if intrinsic < 0:
+            raise BadInput(f"intrinsic is a number of dimensions, or 0 for all, not {intrinsic}")
+        if not alpha > 0.0:
+            raise BadInput(f"alpha is a scale above 0, not {alpha}")
+        self.intrinsic, self.deep, self.alpha, self.init = intrinsic, deep, alpha, init
+        self.load = partial(Frozen, model, device, dtype, tokens)
+        self.model = model
+        self.space: Space
+
+    def start(self, seed: int) -> VectorParams:
+        """The first prompt, x = 0, whatever the seed."""
+        if not hasattr(self, "space"):
+            self.frozen = self.load()
+            self.batches: dict[str, list] = {}
+            self.first = self._first_tokens()
+            self.space = self._space()
+        shapes = self.space.shapes
+        self.params = VectorParams(np.zeros(sum(map(int, map(np.prod, shapes)))), shapes)
+        self.params.groups = tuple(
+            Group(name, group.blocks) for name, group in zip(self.space.names, self.params.groups)
+        )
+        self.samples, self.forwards, self.seen = 0, 0.0, None
+        return self.params
+
+    def answers(
+        self,
+        points: np.ndarray,
+        split: str,
+        rows: np.ndarray | None = None,
+        seed: int | None = None,
+    ) -> np.ndarray:
+        prompts = self.space.prompts(points)
+        parts = self.split(split)
+        if rows is not None:
+            parts = [taken(parts[0], rows)]
+        return np.concatenate([self.frozen.scores(prompts, part) for part in parts], 1)
+
+    def split(self, name: str) -> list:
+        """The batches of a split, encoded when first wanted."""
+        if name not in self.batches:
+            part = 0 if name == "train" else EVALUATED
+            self.batches[name] = self.frozen.encode(getattr(self.task, name), self.task, part)
+        return self.batches[name]
+
+    def _first_tokens(self) -> np.ndarray:
+        """The ids of the first prompt: those of the text `init`, over and over, or drawn."""
+        count, known = self.frozen.tokens, self.frozen.ordinary()
+        if not self.init:
+            return np.random.default_rng(derive("first", self.instance)).choice(known, count)
+        ids = self.frozen.tokenizer(self.init, add_special_tokens=False)["input_ids"]
+        if not set(ids) & set(known.tolist()):
+            raise BadInput(f"init={self.init!r} holds no word that the tokenizer knows")
+        return np.resize(np.array(ids), count)
+
+    def _space(self) -> Space:
+        import torch
+
+        frozen, rng = self.frozen, np.random.default_rng(derive("projection", self.instance))
+        table = frozen.table.detach()
+        ids = torch.from_numpy(self.first).to(table.device)
+        first = table[ids].float()[None]
+        scales = [self.alpha * float(table.float().std())]
+        if self.deep:
+            scales += [self.alpha * s for s in self._deviations(first[None])]
+            first = torch.cat([first, first.new_zeros(len(scales) - 1, *first.shape[1:])])
+        return make(first, scales, self.intrinsic, rng)
+
+    def _deviations(self, prompt: Any) -> list[float]:
+        """The deviation of what each layer but the first reads, on the few-shot rows."""
+        from zobench.core.wrapping import wrapped
+
+        found = []
+
+        def wrapper(forward: Any) -> Any:
+            def layer(*args: Any, **kwargs: Any) -> Any:
+                states = args[0] if args else kwargs["hidden_states"]
+                found.append(clipped_deviation(states))
+                return forward(*args, **kwargs)
+
+            return layer
+
+        batch = self.split("train")[0]
+        stack = self.frozen.stack[1:]
+        with wrapped((layer, wrapper) for layer in stack):
+            self.frozen.scores(prompt, batch)
+        return found[: len(stack)]
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | {
+            "model": self.model,
+            "tokens": self.frozen.tokens,
+            "first_tokens": self.first.tolist(),
+            "scales": self.space.scales,
+            "intrinsic": self.intrinsic,
+        }
+
+
+@objectives.register(
+    "soft-prompt",
+    version="1",
+    paper="arXiv:2201.03514",
+    in_worker=WORKER,
+    isolate=True,
+    sanity={"tokens": 5, "shots": 8, "dev_shots": 40},
+)
+def soft_prompt(
+    model: str = "tiny",
+    task: str = "sentiment",
+    data: str = "",
+    tokens: int = 20,
+    intrinsic: int = 0,
+    deep: bool = False,
+    alpha: float = 1.0,
+    init: str = "",
+    loss: str = "cross-entropy",
+    shots: int = 16,
+    dev_shots: int = 0,
+    batch: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    instance: int = 1,
+) -> SoftPrompt:
+    """Continuous tokens before the text of a frozen language model: black-box tuning.
+
+    `model`, `task`, `data`, `device`, `dtype`: as for `llm`. A sequence is <s>, `tokens` prompt
+    tokens, the text. The prompt starts as the words of `init`, or as words drawn by the instance,
+    at x = 0; an x of deviation 1 moves its entries by `alpha` deviations of the word embeddings.
+    `intrinsic` > 0: x has that many coordinates, which a fixed random projection maps to the
+    prompt (the paper: 50 tokens, intrinsic 500, CMA-ES with sigma 1 and 20 points, 8000 queries).
+    `deep`: also an addition to what each further layer reads at the prompt, scaled by that layer's
+    own states (BBTv2, arXiv:2205.11200); a group is a layer. Otherwise a group is a token.
+
+    A query is the mean `loss` over the few-shot train split, `shots` rows a label word, or over a
+    minibatch of `batch` of them: cross-entropy, hinge (margin 2) or accuracy (the share of wrong
+    answers, a step function). The score is the same loss over `dev_shots` dev rows a label word
+    (0: the whole dev split). No gradient is ever taken. Deviations: the prompt stands after <s>,
+    not inside a template; the present prompt is tested, not the one with the best dev score.
+    """
+    return SoftPrompt(
+        named(task, data), model, tokens, intrinsic, deep, alpha, init, loss, shots, dev_shots,
+        batch, device, dtype, instance,
+    )  # fmt: skip
