@@ -300,8 +300,11 @@ def test_compare_tells_of_tuned_settings(zobench, here):
     arguments = ("compare", "spsa", "zo-sgd", "-s", "tiny.toml", "-r", "1", "--baselines", "b")
     _, out, _ = zobench(*arguments)
     assert "spsa on spheres: tuned settings (baselines) lr=0.03" in out
-    assert "not tuned for this suite: zo-sgd" in out
+    assert "Not tuned, at default settings: zo-sgd, spsa (on rosenbrock)." in " ".join(out.split())
     _, out, _ = zobench(*arguments, "--defaults")
+    assert "tuned settings" not in out
+    assert "Not tuned, at default settings: spsa, zo-sgd." in " ".join(out.split())
+    _, out, _ = zobench("compare", "spsa:lr=0.1", "zo-sgd:lr=0.1", "-s", "tiny.toml", "-r", "1")
     assert "tuned" not in out
 
 

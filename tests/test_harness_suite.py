@@ -97,6 +97,7 @@ FAULTS = [  # what is added or replaced, the line of the fault, words of the mes
     (HEAD + PROBLEM + "budget = \n", 8, "Invalid value"),
     (HEAD + PROBLEM + 'id = "q"\n', 8, "Cannot overwrite"),
     (HEAD + "budgett = 3\n" + PROBLEM, 5, "did you mean 'budget'"),
+    (HEAD.replace('name = "', 'name = "../../') + PROBLEM, 1, "name has letters, digits"),
     (HEAD + PROBLEM + "repetition = 3\n", 8, "did you mean 'repetitions'"),
     (HEAD + PROBLEM + "\n\nsettings = { dmi = 3 }\n", 10, "did you mean 'dim'"),
     (HEAD + PROBLEM + "[problem.settings]\nnoisy = true\ndim = 2.5\n", 10, "takes an integer"),

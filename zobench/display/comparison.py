@@ -16,6 +16,7 @@ from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
 from zobench.display.slower import slower_lines
+from zobench.registry import estimators
 
 MANY = 8  # problems; with more, only the means of groups are shown unless asked for
 
@@ -123,11 +124,30 @@ def _legend(summary: Frame) -> Iterator[str]:
 
 
 def _verdict(found: Comparison) -> Iterator[str]:
-    if found.verdict:
+    lines = [*found.verdict.splitlines(), *_untuned(found.results)]
+    if lines:
         yield text.bold("Verdict")
-        for line in found.verdict.splitlines():
+        for line in lines:
             yield from text.wrapped(line, indent="  ")
         yield ""
+
+
+def _untuned(results: Results) -> Iterator[str]:
+    """Who ran with the defaults of settings that tuning would choose: it says how to read all."""
+    names: dict[str, list[str]] = {}
+    for spec in results.specs:
+        chosen = spec.estimator
+        origins = [chosen.settings_from[key] for key in estimators[chosen.name].space]
+        if origins and set(origins) == {"default"}:
+            groups = names.setdefault(chosen.display, [])
+            groups += [] if spec.problem.group in groups else [spec.problem.group]
+    total = len({spec.problem.group for spec in results.specs})
+    told = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
+    if told:
+        yield (
+            f"Not tuned, at default settings: {', '.join(told)}. So this ranks defaults, not "
+            "methods; `zobench tune` searches settings, NAME:lr=... sets them."
+        )
 
 
 def _settings(results: Results) -> Iterator[str]:
@@ -142,10 +162,5 @@ def _settings(results: Results) -> Iterator[str]:
     for name, groups in tuned.items():
         for group, said in groups.items():
             yield from text.wrapped(f"{name} on {group}: tuned settings (baselines) {said}")
-    plain = dict.fromkeys(s.estimator.display for s in results.specs)
-    untuned = [name for name in plain if name not in tuned]
-    if untuned and tuned:
-        line = f"not tuned for this suite: {', '.join(untuned)} (zobench tune)"
-        yield from text.wrapped(line)
     if tuned:
         yield ""

@@ -45,6 +45,9 @@ def read_suite(path: Path) -> Suite:
     if not problems:
         raise file.bad("the suite has no [[problem]]")
     words = {k: file.typed(top.get(k, ""), "text", k) for k in ("name", "version", "description")}
+    if not re.fullmatch(r"\w[\w.-]*", words["name"]):  # results and baselines lie in a folder of it
+        raise file.bad(f"a suite's name has letters, digits, _, - and ., not {words['name']!r}",
+                       "name")  # fmt: skip
     return Suite(**words, problems=tuple(problems))
 
 
