@@ -113,3 +113,10 @@ def test_small_pictures_lie_within_their_frame():
     assert str(marks.ratio(math.nan, 0, 1, 2)) == ""
     assert marks.upper([{"value": 0.14, "high": 0.15}]) == 0.2
     assert marks.widest([{"value": 1.5, "low": 0.0, "high": math.inf}]) > 1.5
+
+
+def test_an_axis_of_ratios_reaches_two_at_least():
+    near = {"value": 1.07, "low": 0.0, "high": math.inf}
+    assert marks.widest([near]) == pytest.approx(2)
+    assert marks.widest([]) == pytest.approx(2)
+    assert marks.widest([near, {"value": 8.0, "low": 0.01, "high": 1e9}]) == pytest.approx(100)

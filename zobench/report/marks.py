@@ -37,7 +37,8 @@ def widest(rows: list[dict[str, float]]) -> float:
         for name in ("value", "low", "high")
         if 0 < row[name] < math.inf
     ]
-    return math.exp(min(max(finite, default=1.0) * 1.1, math.log(100.0))) if finite else 2.0
+    # At least 2: a ratio near 1 with an infinite interval must not look like a large one.
+    return math.exp(min(max(1.1 * max(finite, default=0.0), math.log(2)), math.log(100)))
 
 
 def upper(rows: list[dict[str, float]]) -> float:
