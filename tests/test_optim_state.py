@@ -84,7 +84,12 @@ def test_a_record_replays_bit_for_bit(entry, tmp_path):
         assert not path.exists()
         return
     opt.record(path)
-    steps(opt, model, 3)
+    try:
+        steps(opt, model, 3)
+    except BadInput as error:  # a probe along an array, which no seed replays
+        assert "only directions that replay from a seed can be recorded" in str(error)
+        assert not composed(entry)
+        return
     if "lr" in entry.defaults:
         opt.param_groups[1]["lr"] *= 0.7
     if composed(entry):
