@@ -87,8 +87,8 @@ def test_a_record_replays_bit_for_bit(entry, tmp_path):
     try:
         steps(opt, model, 3)
     except BadInput as error:  # a probe along an array, which no seed replays
-        assert "only directions that replay from a seed can be recorded" in str(error)
-        assert not composed(entry)
+        if composed(entry) or "only directions that replay from a seed" not in str(error):
+            raise
         return
     if "lr" in entry.defaults:
         opt.param_groups[1]["lr"] *= 0.7
