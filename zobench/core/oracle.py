@@ -67,7 +67,7 @@ class Oracle:
             if seen is not None and min(seen) < self.low:
                 self._lower(seen)
             total = sum(losses)
-        if not isinstance(total, float):
+        if type(total) is not float and not isinstance(total, float | int):
             self._look_later(total)
         elif total - total != 0.0:
             self._refuse(losses)
