@@ -80,7 +80,6 @@ class VectorProblem(Problem):
 
     score_name, scored = "gap", "best"
     params: VectorParams
-    _backwards = 0.0
 
     def __init__(
         self,
@@ -97,15 +96,6 @@ class VectorProblem(Problem):
         self._gradient, self.noise, self.scored = gradient, noise, scored
         self.stochastic = noise is not None
 
-    @property
-    def forwards(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """A row is a forward: counted once, for the speed of cheap objectives."""
-        return float(self.samples + self._backwards)
-
-    @forwards.setter
-    def forwards(self, value: float) -> None:
-        self._backwards = value - self.samples
-
     def start(self, seed: int) -> VectorParams:
         self.params = VectorParams(self.x0(np.random.default_rng(seed)), self.shapes)
         self.samples, self.forwards, self.seen = 0, 0.0, None
@@ -118,6 +108,7 @@ class VectorProblem(Problem):
         if type(values) is not ARRAY or values.dtype is not DOUBLE or values.shape != (count,):
             _check(values, count)
         self.samples += count
+        self.forwards += count
         if self.noise is not None:
             gaps = values - self.minimum
             self.seen = gaps.tolist()
@@ -142,7 +133,7 @@ class VectorProblem(Problem):
         g = self._gradient(x)
         loss = self._value()
         self.samples += 1
-        self._backwards += 2  # a backward pass costs about two forwards
+        self.forwards += 3  # a backward pass costs about two forwards
         self.seen = [loss - self.minimum]
         return loss, [g[b.span] for b in self.params.blocks]
 
