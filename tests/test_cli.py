@@ -422,6 +422,7 @@ targets = [1e-9]
         ("run mezo:lr -s tiny.toml", "'lr' is no setting; write name=value"),
         ("run mezo mezo -s tiny.toml", "estimator 'mezo' is given twice"),
         ("run mezo -s tinny.toml", "no suite file 'tinny.toml'"),
+        ("run mezo -s ./", "is a folder; a suite is one .toml file"),
         ("run mezo -s smokee", "no suite named 'smokee'; did you mean 'smoke'?"),
         ("run mezo -s tiny.toml -p cube", "no problem in suite 'tiny' named 'cube'"),
         ("run mezo -s tiny.toml -b 0", "budget must be above 0, not 0"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from zobench.core.directions import Noise
 from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
@@ -28,6 +29,20 @@ def problem(f) -> VectorProblem:
 def test_a_function_must_give_one_real_loss_a_row(wrong):
     with pytest.raises(ValueError, match="one real loss a row"):
         Oracle(problem(wrong), 10, 0)([(1.0, Noise(1)), (-1.0, Noise(1))])
+
+
+@pytest.mark.parametrize(
+    ("probes", "said"),
+    [
+        ([], "no probes"),
+        ([(1.0, np.ones(3))], "the direction of a probe is a ndarray"),
+        ([(1.0, torch.ones(3)), (0.0, Noise(1))], "the direction of a probe is a Tensor"),
+        ([Noise(1)], r"a pair \(scale, direction\), not Noise"),
+    ],
+)
+def test_probes_that_are_none_are_told_in_the_terms_of_an_estimator(probes, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        Oracle(problem(lambda x: x[:, 0]), 10, 0)(probes)
 
 
 def test_an_objective_must_give_as_many_losses_as_probes():

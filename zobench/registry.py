@@ -127,8 +127,9 @@ class Registry:
                 spec.loader.exec_module(module)
             except Exception as error:
                 del sys.modules[module_name]
-                where = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
-                raise BadInput(f"{path}{where}: {type(error).__name__}: {error}") from error
+                syntax = isinstance(error, SyntaxError)
+                where, said = (f" line {error.lineno}", error.msg) if syntax else ("", error)
+                raise BadInput(f"{path}{where}: {type(error).__name__}: {said}") from error
         own = self._files.get(module_name, {})
         if name in own:
             return replace(own[name], version=version)

@@ -7,6 +7,8 @@ import math
 from zobench.analysis.speedup import ProblemSpeedup, Speedup
 from zobench.analysis.successes import success_test
 
+NAMED = 3  # so many problems are named; more are only counted
+
 
 def pair_sentence(
     queries: Speedup, seconds: Speedup, names: tuple[str, str], target: str, scope: str = ""
@@ -72,7 +74,10 @@ def with_interval(speedup: Speedup, side: int = 1) -> str:
 def _scope(speedup: Speedup) -> str:
     if len(speedup.problems) == 1:
         return f"on {speedup.problems[0].problem}"
-    return f"on {speedup.count('both')}/{speedup.compared} problems"
+    both = [p.problem for p in speedup.problems if p.outcome == "both"]
+    said = f"on {len(both)}/{speedup.compared} problems"
+    few = len(both) <= NAMED and len(both) < speedup.compared
+    return f"{said} ({', '.join(both)})" if few else said
 
 
 def _seconds(seconds: Speedup, side: int, names: tuple[str, str], scope: str) -> str:

@@ -48,12 +48,18 @@ class Oracle:
     def __call__(self, probes: Sequence[Probe]) -> Losses:
         count = len(probes)
         spent = self.queries + count
-        if spent > self.budget:
+        if not self.queries < spent <= self.budget:
+            if not count:
+                raise ValueError("evaluate was given no probes: a call takes at least one")
             raise BudgetExhausted(f"the next step needs {count} queries")
         self.calls += 1
         seed = fold(self.seed, self.calls) if self._stochastic else 0
         began = perf_counter()
-        losses = self._losses(probes, seed)
+        try:
+            losses = self._losses(probes, seed)
+        except Exception:
+            _check_probes(probes)  # the likelier cause, and said in the estimator's terms
+            raise
         self.seconds += perf_counter() - began
         self.queries = spent
         if len(losses) != count:
@@ -110,3 +116,15 @@ class Oracle:
         if first is not None:  # else: finite losses whose sum overflowed
             at = self.queries - len(losses) + first + 1
             raise Diverged(f"the loss was {losses[first]} at query {at}")
+
+
+def _check_probes(probes: Sequence[Any]) -> None:
+    """Raises TypeError unless the probes are pairs (scale, direction)."""
+    for probe in probes:
+        if not isinstance(probe, tuple | list) or len(probe) != 2:
+            raise TypeError(f"a probe is a pair (scale, direction), not {type(probe).__name__}")
+        if not callable(getattr(probe[1], "expand", None)) or hasattr(probe[1], "shape"):
+            raise TypeError(
+                f"the direction of a probe is a {type(probe[1]).__name__}; write a direction of "
+                "zobench.core.directions, such as Noise(seed), or Dense for an array of your own"
+            )

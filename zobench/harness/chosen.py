@@ -37,7 +37,9 @@ def parse_estimator(text: str) -> EstimatorSpec:
     if text.endswith(".py"):
         raise BadInput(f"{text!r}: say which estimator of the file, as in '{text}:Name'")
     path, colon, rest = text.partition(".py:")
-    name, _, listed = (rest if colon else text).partition(":")
+    name, settings_follow, listed = (rest if colon else text).partition(":")
+    if settings_follow and not listed:
+        raise BadInput(f"{text!r}: no setting after the colon; write {name}:name=value, or {name}")
     if colon:
         name = f"{Path(path + '.py').resolve()}:{name}"
     entry = estimators[name]

@@ -84,6 +84,8 @@ def load(name_or_path: str | Path) -> Suite:
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
+        if path.is_dir():
+            raise BadInput(f"{text!r} is a folder; a suite is one .toml file")
         if not path.is_file():
             raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
         return read_suite(path)
