@@ -143,7 +143,9 @@ def test_problems_that_only_the_other_reached_are_not_hidden():
         rows += [("hard", "fast", r, [], {}), ("hard", "slow", r, [90, 95], {})]
     text = said(results(rows))
     assert re.match(rf"fast reaches the final target {RATIO} sooner than slow in queries", text)
-    assert "on 1/2 problems (easy); but slow alone reached it on hard (8/8 runs against 0/8)." in text
+    assert (
+        "on 1/2 problems (easy); but slow alone reached it on hard (8/8 runs against 0/8)." in text
+    )
     assert "\n" not in text  # no easier target on a problem where both count: nothing to add
 
 

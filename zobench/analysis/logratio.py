@@ -17,27 +17,31 @@ def log_ratio(
     """(theta, standard error), each of shape (b,); NaN where a weighted mean is 0.
 
     `x` (n, k) are the values of the runs, `signs` (k,) is +1 for a numerator and -1 for a
-    denominator, `weights` (b, n) say how often a run counts, `strata` (n,) number the groups
-    (0, 1, ...) within which runs are drawn. The standard error is that of a stratified mean, NaN
-    where a stratum has a single run.
+    denominator and adds up to 0, `weights` (b, n) say how often a run counts, `strata` (n,) number
+    the groups (0, 1, ...) within which runs are drawn: every row has the same total in each. The
+    standard error is that of a stratified mean, NaN where a stratum has a single run.
     """
-    products = (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-    k = x.shape[1]
-    size = weights.sum(axis=1)
-    means = weights @ x / size[:, None]
-    means[(means <= 0).any(axis=1)] = np.nan
-    gradient = signs / means
-    outer = gradient[:, :, None] * gradient[:, None, :]
-    variance = np.zeros(len(weights))
-    for stratum in range(int(strata.max()) + 1):
-        rows = strata == stratum
-        part = weights[:, rows]
-        count = part.sum(axis=1)
-        first = np.einsum("bk,bk->b", part @ x[rows], gradient)
-        terms = (part @ products[rows]).reshape(-1, k, k) * outer
-        second = terms.sum(axis=(1, 2))
-        spread = second - first**2 / count
-        # equal runs have no spread: what is left is rounding
-        spread[spread < 1e-11 * np.trace(terms, axis1=1, axis2=2)] = 0.0
-        variance += spread * count / np.where(count > 1, count - 1, np.nan)
-    return np.log(means) @ signs, np.sqrt(variance) / size
+    n, k = x.shape
+    one, other = np.triu_indices(k)
+    times = signs[one] * signs[other] * np.where(one == other, 1.0, 2.0)
+    count = np.bincount(strata, weights=weights[0])
+    size = float(count.sum())
+    with np.errstate(divide="ignore"):
+        worth = np.where(count > 1, count / (count - 1), np.nan)
+    # sums over runs of values and of their products, as rows of (b,): all are two matrix products
+    sums = x.T @ weights.T
+    sums[:, (sums <= 0).any(axis=0)] = np.nan
+    means = sums / size
+    inverse = 1 / means
+    products = (worth[strata][:, None] * x[:, one] * x[:, other] * times).T @ weights.T
+    products *= inverse[one]
+    products *= inverse[other]
+    spread = products.sum(axis=0)
+    if len(count) > 1:  # in a single stratum, influence values add up to 0
+        parts = (x[:, :, None] * signs[:, None] * (strata[:, None, None] == np.arange(len(count))))
+        first = (parts.reshape(n, -1).T @ weights.T).reshape(k, len(count), -1)
+        first = (first * inverse[:, None, :]).sum(axis=0)
+        spread -= (worth / count) @ first**2
+    # equal runs have no spread: what is left is rounding
+    spread[spread < 1e-11 * products[one == other].sum(axis=0)] = 0.0
+    return signs @ np.log(means), np.sqrt(spread) / size
