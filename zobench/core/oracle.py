@@ -39,7 +39,8 @@ class Oracle:
         on_low: Callable[[Sequence[float]], None] | None = None,
     ) -> None:
         self.problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
-        self.queries = self.calls = 0
+        self.queries = 0
+        self._beyond = 0  # queries beyond the first of each call, so that a lone probe costs less
         self.seconds = 0.0
         self.low = float("inf")
         self._unseen: list[Any] = []
@@ -52,8 +53,7 @@ class Oracle:
             if not count:
                 raise ValueError("evaluate was given no probes: a call takes at least one")
             raise BudgetExhausted(f"the next step needs {count} queries")
-        self.calls += 1
-        seed = fold(self.seed, self.calls) if self._stochastic else 0
+        seed = fold(self.seed, self.calls + 1) if self._stochastic else 0
         began = perf_counter()
         try:
             losses = self._losses(probes, seed)
@@ -70,6 +70,7 @@ class Oracle:
                 self._lower(seen)
             total = losses[0]
         else:
+            self._beyond += count - 1
             if seen is not None and min(seen) < self.low:
                 self._lower(seen)
             total = sum(losses)
@@ -78,6 +79,11 @@ class Oracle:
         elif total - total != 0.0:
             self._refuse(losses)
         return losses
+
+    @property
+    def calls(self) -> int:
+        """Calls so far, of `evaluate` and of gradients."""
+        return self.queries - self._beyond
 
     def _look_later(self, total: Any) -> None:
         """Losses that stay on the device are looked at together: a look makes the host wait."""
@@ -94,9 +100,8 @@ class Oracle:
         """(loss, gradient of each block), counted as one query. Raises Unsuitable without one."""
         if self.queries + 1 > self.budget:
             raise BudgetExhausted("the next step needs 1 query")
-        self.calls += 1
         began = perf_counter()
-        loss, gradients = self.problem.gradient(fold(self.seed, self.calls))
+        loss, gradients = self.problem.gradient(fold(self.seed, self.calls + 1))
         self.seconds += perf_counter() - began
         self.queries += 1
         seen = self.problem.seen

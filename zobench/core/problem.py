@@ -68,7 +68,7 @@ class Problem(ABC):
         return {"dimension": self.params.size, "groups": groups}
 
 
-ARRAY, DOUBLE = np.ndarray, np.dtype(np.float64)
+ARRAY = np.ndarray
 Noisy = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (gaps, points, seed) -> noisy gaps
 
 
@@ -104,8 +104,11 @@ class VectorProblem(Problem):
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
         points = self.params.rows(probes)
         values, count = self.f(points), len(probes)
-        # The common case, told without a call: with one probe a call, all of this is to take 1 us.
-        if type(values) is not ARRAY or values.dtype is not DOUBLE or values.shape != (count,):
+        if type(values) is not ARRAY or not values.ndim:
+            _check(values, count)
+        # The usual case is told from the list: with one probe a call, all this is to take 1 us.
+        losses = values.tolist()
+        if len(losses) != count or type(losses[0]) is not float:
             _check(values, count)
         self.samples += count
         self.forwards += count
@@ -113,7 +116,6 @@ class VectorProblem(Problem):
             gaps = values - self.minimum
             self.seen = gaps.tolist()
             return (self.noise(gaps, points, seed) + self.minimum).tolist()
-        losses = values.tolist()
         self.seen = (values - self.minimum).tolist() if self.minimum else losses
         return losses
 

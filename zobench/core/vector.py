@@ -51,6 +51,7 @@ class VectorParams(Params):
         self._borders = np.array([*(b.start for b in blocks), start])
         self._views = [(self._x[b.span], b.index) for b in blocks]
         self._rows = np.empty((2, start))  # reused while the number of probes stays the same
+        self._held = 2
 
     @property
     def size(self) -> int:
@@ -93,8 +94,9 @@ class VectorParams(Params):
     def rows(self, probes: Sequence[Probe]) -> np.ndarray:
         """The probed points, shape (len(probes), d). Valid until the next call."""
         count, points = len(probes), self._rows
-        if len(points) != count:
+        if self._held != count:
             points = self._rows = np.empty((count, self._dim))
+            self._held = count
         if count == 1 and not probes[0][0]:  # the point itself
             points[0] = self._x
             return points
