@@ -7,8 +7,8 @@ import pytest
 
 from zobench.core.directions import Dense, Noise
 from zobench.errors import BadInput
-from zobench.objectives.rl._policy import Shape, acting
-from zobench.objectives.rl._whitening import Moments
+from zobench.objectives.rl._policy import FEW, Shape, acting
+from zobench.objectives.rl._whitening import ROWS, Moments, recording
 from zobench.objectives.rl.problem import PolicySearch, evaluation_seeds
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -185,6 +185,39 @@ def test_moments_merge_as_if_they_were_one():
     assert merged.plus(Moments.none(4)).count == 50
 
 
+@pytest.mark.parametrize("few", [False, True])
+def test_however_many_observations_are_all_noted(few):
+    rng = np.random.default_rng(0)
+    seen = rng.standard_normal((2 * ROWS + 5, 2)).astype(np.float32)
+    act, moments = recording(lambda obs: obs, 2, few)
+    given = np.empty(2, np.float32)
+    for obs in seen:
+        given[:] = obs  # one array for all, as an environment may do it
+        np.testing.assert_array_equal(act(given), obs)
+    found, wanted = moments(), Moments.of(seen.astype(float))
+    assert found.count == len(seen)
+    np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-12)
+    np.testing.assert_allclose(found.squares, wanted.squares, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("white", [False, True])
+@pytest.mark.parametrize(("inputs", "outputs"), [(3, 1), (4, 2), (FEW, 1), (FEW + 1, 1), (9, 4)])
+def test_a_policy_written_out_is_the_product(inputs, outputs, bias, white):
+    rng = np.random.default_rng(inputs)
+    shape = Shape(inputs, (), outputs, bias)
+    x, obs = rng.standard_normal(outputs * (inputs + bias)), rng.standard_normal(inputs)
+    moments = Moments.of(5.0 + 3.0 * rng.standard_normal((20, inputs))) if white else None
+    block = x.reshape(outputs, -1)
+    there = (obs - moments.mean) * moments.scale if moments else obs
+    wanted = block[:, :inputs] @ there + (block[:, -1] if bias else 0.0)
+    forward = shape.forward(x, moments)
+    for given in (obs, list(obs), obs.astype(np.float32)):
+        np.testing.assert_allclose(forward(given), wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(forward(obs), wanted, rtol=1e-12, atol=1e-12)
+    assert all(type(value) is float for value in forward(obs))
+
+
 def test_a_network_is_that_of_torch_and_its_layers_are_groups():
     torch = pytest.importorskip("torch")
     problem = searched("Pendulum-v1", hidden=[16, 8])
@@ -206,22 +239,22 @@ def test_every_policy_starts_with_the_action_of_zero():
     for settings in ({}, {"hidden": [16]}, {"bias": True}):
         problem = searched("Pendulum-v1", **settings)
         forward = problem.shape.forward(problem.params.x, None)
-        assert forward(np.ones(3)).tolist() == [0.0]
+        assert forward(np.ones(3)) == [0.0]
 
 
 def test_stochastic_actions_have_the_probabilities_they_should():
-    outputs, space = np.array([0.0, 1.0, -0.5]), gymnasium.spaces.Discrete(3)
+    outputs, space = [0.0, 1.0, -0.5], gymnasium.spaces.Discrete(3)
     act = acting(lambda obs: outputs, space, 0.5, 7)
     counts = np.bincount([act(None) for _ in range(20_000)], minlength=3)
-    softmax = np.exp(outputs / 0.5) / np.exp(outputs / 0.5).sum()
+    softmax = np.exp(2.0 * np.array(outputs)) / np.exp(2.0 * np.array(outputs)).sum()
     np.testing.assert_allclose(counts / 20_000, softmax, atol=0.015)
     box = gymnasium.spaces.Box(-1.0, 2.0, (2,))
-    act = acting(lambda obs: np.array([0.5, 5.0]), box, 0.2, 7)
+    act = acting(lambda obs: [0.5, 5.0], box, 0.2, 7)
     actions = np.array([act(None) for _ in range(5000)])
     np.testing.assert_allclose(actions[:, 0].std(), 0.2, rtol=0.05)
     assert (actions[:, 1] == 2.0).all()
     assert box.contains(act(None))
-    again = acting(lambda obs: np.array([0.5, 5.0]), box, 0.2, 7)
+    again = acting(lambda obs: [0.5, 5.0], box, 0.2, 7)
     assert np.array_equal(actions, [again(None) for _ in range(5000)])
 
 
@@ -240,7 +273,7 @@ def test_other_spaces_are_flattened_or_refused():
     with pytest.raises(BadInput, match="Several has actions of MultiDiscrete"):
         searched(environments.Several)
     whole = gymnasium.spaces.Box(0, 10, (2, 1), np.int64)
-    action = acting(lambda obs: np.array([3.6, 99.0]), whole, 0.0, 0)(None)
+    action = acting(lambda obs: [3.6, 99.0], whole, 0.0, 0)(None)
     assert action.tolist() == [[4], [10]]
     assert whole.contains(action)
 

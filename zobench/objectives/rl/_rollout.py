@@ -14,7 +14,7 @@ from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.objectives.rl._environment import Source, opened
 from zobench.objectives.rl._policy import Act, Shape, acting
-from zobench.objectives.rl._whitening import ROWS, Moments, recording
+from zobench.objectives.rl._whitening import Moments, recording
 
 TRIAL = 64  # steps of an episode that only asks whether episodes repeat themselves
 ENDLESS = 100_000  # steps after which an episode without a limit is given up
@@ -59,7 +59,6 @@ class Roller:
         if not inputs or not outputs:
             raise BadInput(f"{source.name} has no observations or no actions")
         self.shape = Shape(inputs, hidden, outputs, bias)
-        self.rows = np.empty((ROWS, inputs))  # where observations are noted
 
     def __call__(self, job: Job) -> list[Episode]:
         """Raises Diverged on what is not a number, RuntimeError on an episode without end."""
@@ -70,7 +69,7 @@ class Roller:
             if not job.record:
                 episodes.append(Episode(*self.episode(act, seed, job.limit)))
                 continue
-            act, moments = recording(act, self.rows)
+            act, moments = recording(act, self.shape.inputs, self.shape.few)
             total, steps = self.episode(act, seed, job.limit)
             episodes.append(Episode(total, steps, moments()))
         return episodes

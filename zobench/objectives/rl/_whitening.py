@@ -52,20 +52,32 @@ class Moments:
 
 
 def recording(
-    act: Callable[[Any], Any], rows: np.ndarray
+    act: Callable[[Any], Any], size: int, few: bool
 ) -> tuple[Callable[[Any], Any], Callable[[], Moments]]:
-    """`act` that notes every observation in `rows` (any number, n); the moments of those so far."""
-    k, last, before = 0, len(rows), Moments.none(rows.shape[1])
+    """`act` that notes a copy of every observation of `size` numbers; the moments of those so far.
+
+    The copy is what it acts on: a list where the numbers are `few`, an array otherwise.
+    """
+    before: Moments | None = None
+    kept: list[Any] = []
+    copied, note, full = (
+        (np.ndarray.tolist, kept.extend, ROWS * size) if few else (np.array, kept.append, ROWS)
+    )
 
     def recorded(obs: Any) -> Any:
-        nonlocal k, before
-        if k == last:
-            before, k = moments(), 0
-        rows[k] = obs
-        k += 1
+        nonlocal before
+        try:
+            obs = copied(obs)
+        except TypeError:  # a careless environment's, of another type
+            obs = list(map(float, obs))
+        if len(kept) == full:
+            before = moments()
+            kept.clear()
+        note(obs)
         return act(obs)
 
     def moments() -> Moments:
-        return before.plus(Moments.of(rows[:k])) if k else before
+        new = Moments.of(np.array(kept, float).reshape(-1, size))
+        return before.plus(new) if before else new
 
     return recorded, moments

@@ -1,4 +1,4 @@
-"""Policy search: the point is a policy, a query is the mean return of its episodes, negated."""
+"""Policies for gymnasium environments (Towers et al., arXiv:2407.17032), as black boxes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from zobench.objectives.rl._environment import Source, registered
 from zobench.objectives.rl._policy import Shape
 from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._whitening import Moments
+from zobench.registry import objectives
 
 if TYPE_CHECKING:
     import gymnasium
@@ -32,22 +33,40 @@ def evaluation_seeds(kind: str, count: int) -> tuple[int, ...]:
     return tuple(derive("rl", kind, j) >> 33 << 1 | 1 for j in range(count))
 
 
+@objectives.register(
+    "rl",
+    version="1",
+    paper="arXiv:1803.07055",
+    needs="gymnasium",
+    sanity={"env": "Pendulum-v1", "cap": 60, "score_episodes": 5, "test_episodes": 5},
+)
 class PolicySearch(VectorProblem):
-    """A policy for an environment, which is a gymnasium id or a class or function that makes one.
+    """Minus the return of a policy in an environment with Box or Discrete actions.
 
-    The settings are those of the objective `rl`, which explains them. Raises BadInput.
+    `env`: a gymnasium id, or `module:id`, `options` going to its constructor; in Python, also a
+    class or function that makes one. The policy is linear without bias and starts at 0 (ARS), or a
+    tanh network with `hidden` layers such as [16]; a layer is a group. `whiten`: by the running
+    moments of the training observations (ARS V2). `action_noise` > 0: stochastic in training.
 
-    With whitening, a policy is a point and the moments of the observations: losses are a pure
-    function of (point, seed of the call, moments). The moments stand still within a call, so that
-    its probes are compared under one policy; after it, its episodes are merged in the order of the
-    probes. Scoring reads them and never adds to them.
+    A query is the mean over `episodes` training episodes, each of at most `cap` steps (0: the
+    environment's limit), of rewards minus `shift` a step (survival bonuses). `seeds` of episodes:
+    "common" to the probes of a call, "fresh" for each probe, or "fixed" for the whole run. Samples
+    are steps; forward-equivalents are episodes. `workers` processes share the probes of a call:
+    equal losses, to the last bit.
+
+    The score is minus the mean plain return over `score_episodes` episodes without action noise,
+    whose seeds are fixed and never trained on; `test_episodes` others are rolled out at the end.
+
+    With whitening, losses are a pure function of (point, seed of the call, moments). The moments
+    stand still within a call, so that its probes are compared under one policy; then its episodes
+    are merged in the order of the probes. Scoring reads them and never adds to them.
     """
 
     score_name, scored, score_ratio = "loss", "current", 1.2
 
     def __init__(
         self,
-        env: str | Callable[..., gymnasium.Env],
+        env: str | Callable[..., gymnasium.Env] = "CartPole-v1",
         hidden: Sequence[int] = (),
         bias: bool = False,
         whiten: bool = False,
