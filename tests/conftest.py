@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 
 import numpy as np
 import pytest
@@ -57,3 +58,27 @@ class TensorSphere(InPlaceProblem):
     def gradient(self, seed: int):
         self.params.flush()
         return self.loss(0), [(t - self.optimum).reshape(-1) for t in self.tensors]
+
+
+@pytest.fixture(scope="module")
+def made(request, tmp_path_factory):
+    """A folder with results, leaderboard and frozen runs of the estimators in METHODS of a file."""
+    from verify_tools import MINE, make_board
+
+    folder = tmp_path_factory.mktemp("made")
+    methods = request.module.METHODS
+    if any(name.startswith("mine.py:") for name in methods):
+        (folder / "mine.py").write_text(MINE)
+    make_board(folder, *methods)
+    (folder / "executed").unlink(missing_ok=True)
+    return folder
+
+
+@pytest.fixture
+def board(made, tmp_path, monkeypatch):
+    """The leaderboard in a copy of that folder, which is the current one."""
+    from verify_tools import BOARD
+
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / BOARD

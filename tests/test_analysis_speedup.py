@@ -10,6 +10,7 @@ from analysis_tools import lengths_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zobench.analysis.joint import enough_each, summed
 from zobench.analysis.logratio import log_ratio
 from zobench.analysis.runlengths import RunLengths
 from zobench.analysis.speedup import speedup, speedup_of
@@ -216,6 +217,43 @@ def test_type_1_error(name, draw, cut, runs, problems, shared):
     assert sooner <= most
     assert later <= most
     assert sooner + later <= both
+
+
+@pytest.mark.parametrize(("alpha", "shared"), [(0.02, True), (0.01, False)])
+def test_joint_draws_keep_the_level(alpha, shared):
+    """100 draws of each of 4 problems: too few by themselves to tell anything at these levels."""
+    rng, trials, shown, runs = np.random.default_rng(29), 200, 0, 6
+    labels = np.full(runs, -1), np.arange(runs)
+    for _ in range(trials):
+        sides = {}
+        for problem in "fghi":
+            x, y = rng.lognormal(0, 1.5, (2, runs))
+            there = RunLengths(x, x > 0, *labels, labels[1])
+            sides[problem] = (there, RunLengths(y, y > 0, *labels, labels[1] + 50 * (not shared)))
+        shown += speedup_of(sides, "a", "b", 1 - alpha, resamples=100).shown != 0
+    assert shown <= scipy.stats.binom.ppf(0.999, trials, alpha)
+
+
+def test_joint_draws_tell_what_more_resamples_tell():
+    rng = np.random.default_rng(31)
+    samples = {(p, e): rng.lognormal(0.6 * (e == "b"), 0.5, 15) for p in "fghi" for e in "ab"}
+    few, many = (of(samples, level=0.9995, resamples=n) for n in (2000, 40_000))
+    assert few.shown == many.shown == 1
+    assert few.ratio == many.ratio
+    assert math.log(few.low) == pytest.approx(math.log(many.low), abs=0.04)
+    assert math.log(few.high) == pytest.approx(math.log(many.high), abs=0.04)
+
+
+def test_joint_draws_are_sums_of_one_draw_of_each_problem():
+    draws = [np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[10.0, 20, 30], [40, 50, 60]])]
+    found = summed(draws, 0.5, 0, "x")
+    assert found.shape == (2, 42)  # 14 blocks of 3: 40 are needed
+    assert found[:, :3].tolist() == [[11, 22, 33], [44, 55, 66]]
+    assert set(found[0]) <= {a + b for a in (1, 2, 3) for b in (10, 20, 30)}
+    assert len(set(found[0])) == 9
+    assert (found[1] - found[0] == 33).all()
+    assert summed(draws[:1], 0.5, 0, "x").tolist() == draws[0].tolist()
+    assert [enough_each(2000, 1e-4, n) for n in (1, 4, 20)] == [200_000, 12_500, 2000]
 
 
 @given(st.tuples(*[st.integers(1, 12)] * 2), st.data())

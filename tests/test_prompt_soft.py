@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from zobench.bench.prompts import prompts
 from zobench.core.directions import Dense, Noise
 from zobench.errors import BadInput
 from zobench.objectives.llm import models
 from zobench.objectives.llm.tasks import Task, generated
-from zobench.objectives.prompt._frozen import repeated
 from zobench.objectives.prompt._losses import accuracies, mean_losses
 from zobench.objectives.prompt._rows import few_shot
+from zobench.objectives.prompt._space import clipped_deviation
 from zobench.objectives.prompt.soft_prompt import SoftPrompt
 from zobench.registry import estimators
 
@@ -63,8 +64,7 @@ def test_no_gradient_is_taken_and_no_weight_moves():
     problem = made(tokens=3, deep=True)
     net, graphs = problem.frozen.net, []
     before = models.content_hash(net.state_dict())
-    head = problem.frozen.stack[-1]
-    head.register_forward_hook(
+    problem.frozen.passes.stack[-1].register_forward_hook(
         lambda *_: graphs.append(torch.is_grad_enabled() or not torch.is_inference_mode_enabled())
     )
     estimator = estimators["mezo"].build({"lr": 0.01, "eps": 0.1})
@@ -86,33 +86,72 @@ def test_a_call_is_its_points_one_by_one(settings):
         together, [problem.losses([p], 0)[0] for p in PROBES], rtol=0, atol=1e-6
     )
     assert len(set(together)) == len(PROBES)
-    problem.frozen.at_once = 1  # one prompt a forward pass
+    problem.frozen.passes.at_once = 1  # one text a forward pass
     np.testing.assert_allclose(problem.losses(PROBES, 0), together, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("deep", [False, True])
 def test_prompts_run_apart_from_texts_as_well_as_with_them(deep):
     problem = made(deep=deep)
-    batch = problem.split("train")[0]
+    passes, batch = problem.frozen.passes, problem.frozen.split("train")
     prompts = problem.space.prompts(problem.params.rows(PROBES))
-    assert problem.frozen.shares(batch)
-    many = repeated(batch, len(prompts))
+    owner = torch.arange(8) % 5
+    assert passes.shares(batch)
     with torch.inference_mode():
-        apart, whole = problem.frozen.shared(prompts, many), problem.frozen.plain(prompts, many)
-    torch.testing.assert_close(apart, whole, rtol=1e-4, atol=1e-4)
-    if deep:  # and the second layer's additions are read at all
-        flat = prompts.clone()
-        flat[:, 1] = 0.0
-        with torch.inference_mode():
-            assert not torch.allclose(problem.frozen.plain(flat, many), whole, atol=1e-3)
+        kept = passes.before(prompts, batch)
+        whole = passes.whole(prompts, batch, owner)
+        for _ in range(2):  # what is kept serves again
+            apart = passes.after(kept, batch, owner)
+            torch.testing.assert_close(apart, whole, rtol=1e-4, atol=1e-4)
+        if deep:  # and the second layer's additions are read at all
+            flat = prompts.clone()
+            flat[:, 1] = 0.0
+            assert not torch.allclose(passes.whole(flat, batch, owner), whole, atol=1e-3)
+
+
+def test_texts_of_like_length_share_passes_and_keep_their_places():
+    """Every chunk size gives the table that prompts and texts give one by one."""
+    problem = made(shots=10)
+    passes, batch = problem.frozen.passes, problem.frozen.split("train")
+    prompts = problem.space.prompts(problem.params.rows(PROBES))
+    with torch.inference_mode():
+        wanted = torch.stack([
+            passes.whole(prompts, batch, torch.full((20,), i)) for i in range(5)
+        ])  # fmt: skip
+        assert passes.shares(batch)  # it looked
+    widths = []
+    passes.net.base_model.register_forward_pre_hook(
+        lambda _, __, named: widths.append(tuple(named["input_ids"].shape)), with_kwargs=True
+    )
+    for at_once in (1, 30_000, 200_000, 1 << 24):
+        widths.clear()
+        passes.at_once = at_once
+        found = passes.scores(prompts, batch)
+        torch.testing.assert_close(found, wanted.double(), rtol=1e-4, atol=1e-4)
+        texts = [shape for shape in widths if shape[1] != passes.ends]
+        assert sum(rows for rows, _ in texts) == 100
+        assert all(rows * width * 4 * 64 * 4 <= max(at_once, width * 1024) for rows, width in texts)
+    assert len(texts) == 1
+
+
+def test_the_states_of_a_layer_set_the_scale_of_its_prompts():
+    problem = made(deep=True)
+    net, words = problem.frozen.net, problem.first.tolist()
+    states = []
+    for text, _ in problem.task.train:
+        ids = problem.frozen.tokenizer(text, return_tensors="pt")["input_ids"]
+        ids = torch.cat([ids[:, :1], torch.tensor([words]), ids[:, 1:]], 1)
+        with torch.no_grad():
+            states.append(net(input_ids=ids, output_hidden_states=True).hidden_states[1][0])
+    wanted = clipped_deviation(torch.cat(states))
+    assert problem.space.scales[1] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_label_words_of_several_tokens():
     task = Task("pairs", ["very good", "bad"], [("it was", 0), ("the film was", 1)] * 8, *[
         [("a story was", 0), ("it was", 1)]] * 2)  # fmt: skip
     problem = made(task, shots=0, init="the film and a story")
-    batch = problem.split("train")[0]
-    assert not problem.frozen.shares(batch)
+    assert not problem.frozen.passes.shares(problem.frozen.split("train"))
     together = problem.losses(PROBES, 0)
     np.testing.assert_allclose(
         together, [problem.losses([p], 0)[0] for p in PROBES], rtol=0, atol=1e-6
@@ -243,3 +282,21 @@ def test_wrong_settings_give_one_line(settings, said):
     with pytest.raises(BadInput, match=said) as error:
         made(**settings)
     assert "\n" not in str(error.value)
+
+
+def test_the_bench_asks_the_same_of_every_way(monkeypatch):
+    asked = []
+    losses = SoftPrompt.losses
+    monkeypatch.setattr(
+        SoftPrompt,
+        "losses",
+        lambda problem, probes, seed: (asked.append(len(probes)), losses(problem, probes, seed))[1],
+    )
+    *_, (what, lines) = prompts("tiny", (3,), 4, 1)
+    assert what == "done"
+    assert len(lines) == 3 * 3  # tasks, ways
+    assert all(line.seconds.median > 0 for line in lines)
+    assert sum(asked) == 3 * 2 * (4 + 4)  # a round that does not count, and one that does
+    assert asked.count(4) == 3 * 2
+    with pytest.raises(BadInput, match="probes is a number"):
+        next(prompts("tiny", (3,), 0, 1))

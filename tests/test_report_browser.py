@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from report_tools import browser_in, source, two_estimators
-from test_report_page import CASES, HOSTILE, hostile
+from test_report_page import CASES, HOSTILE, hostile, ranked_alike
 
 from zobench.analysis.ecdf import ecdf
 from zobench.analysis.leaderboard import COLUMNS
@@ -120,6 +120,52 @@ def test_meters_compare_on_common_problems_only(browser):
     assert told == ["10 ms", "10 ms", "1 of 2, those that all of them ran"]
 
 
+def test_fronts_and_tests_of_ranks_are_drawn_and_obey(browser):
+    told = browser.outcome(
+        page(ranked_alike()),
+        """
+        const $ = (s) => document.querySelector(s), all = (s) => [...document.querySelectorAll(s)];
+        const change = (s, v) => { $(s).value = v; $(s).dispatchEvent(new Event("change")); };
+        const row = (r) => [...r.cells].map((c) => c.textContent);
+        const cells = (s) => all(`${s} .numbers tbody tr`).map(row);
+        const out = { dots: all("#pareto .dot").length, front: cells("#pareto").map((r) => r[3]),
+                      marks: all("#ranks .shape").length, bars: all("#ranks .clique").length,
+                      said: $("#ranks [data-key=said]").textContent, ranks: cells("#ranks"),
+                      label: $("#ranks svg").getAttribute("aria-label"),
+                      cells: all("#ranksum .cell").length,
+                      sum: $("#ranksum [data-key=said]").textContent };
+        all("#ranks thead button")[1].click();
+        all("#ranks thead button")[1].click();
+        out.sorted = cells("#ranks").map((r) => r[0]);
+        change('#ranks [data-key="control"]', "2");
+        out.control = cells("#ranks").map((r) => r[4]);
+        change('#ranks [data-key="scope"]', "1");
+        out.five = $("#ranks [data-key=said]").textContent;
+        change('#ranksum [data-key="other"]', "1");
+        out.last = zobench.ranksum[0].effect;
+        $("#none").click();
+        out.none = [all("#pareto .dot").length, $("#pareto .empty").textContent];
+        return out;
+        """,
+    )
+    assert (told["dots"], told["front"]) == (3, ["yes"] * 3)
+    assert (told["marks"], told["bars"]) == (3, 2)
+    assert told["said"].startswith(
+        "On 8 of 8 problems, those that all 3 ran: the estimators differ"
+    )
+    assert [row[1] for row in told["ranks"]] == ["1.00", "2.00", "3.00"]
+    assert [row[3] for row in told["ranks"]] == ["A", "AB", "B"]
+    assert told["label"].startswith("Mean ranks, 1 is best: a 1.00, b 2.00, c 3.00.")
+    assert told["cells"] == 16
+    assert told["sum"].startswith("Of 16 targets that a run of either reached, a is sooner at ")
+    assert told["sorted"] == ["c", "b", "a"]
+    assert told["control"][2] == "control"
+    assert told["five"].startswith("On 3 of 3 problems")
+    assert "so few problems" in told["five"]
+    assert told["last"] == 1
+    assert told["none"] == [0, "No estimator is chosen, or none has runs here"]
+
+
 def test_everything_has_a_name_and_nothing_overflows(browser):
     script = """
         const named = (node) => node.getAttribute("aria-label") || node.labels?.length && node.labels[0].textContent.trim() || node.textContent.trim();
@@ -146,7 +192,8 @@ def test_it_prints(browser, tmp_path):
 
 def test_saved_csv_holds_what_is_drawn_and_no_formula(browser):
     name = "=HYPERLINK(1)"
-    made = source([("p", n, i, [2 + i, 9], {}) for n in (name, 'b, "c"') for i in range(5)])
+    names = (name, 'b, "c"')
+    made = source([(p, n, i, [2 + i, 9], {}) for p in "pq" for n in names for i in range(5)])
     told = browser.outcome(
         page(made),
         """
@@ -159,7 +206,7 @@ def test_saved_csv_holds_what_is_drawn_and_no_formula(browser):
         return saved.filter((s) => typeof s === "string");
         """,
     )
-    assert len(told) == 5
+    assert len(told) == 8
     for text in told:
         rows = list(csv.reader(io.StringIO(text)))
         assert len({len(row) for row in rows}) == 1

@@ -12,6 +12,7 @@ import pytest
 from analysis_tools import results
 from report_tools import Page, of_frames, source, two_estimators
 
+from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, score_matrix
 from zobench.analysis.runlengths import at_targets, run_table
 from zobench.analysis.speedup import speedup
 from zobench.analysis.targets import final_targets
@@ -19,7 +20,8 @@ from zobench.report import figures, tables
 from zobench.report.csvtext import csv_text
 from zobench.report.html import page
 from zobench.report.markdown import escaped, markdown
-from zobench.report.source import PATIENCE, Source
+from zobench.report.ranks import by_target, over_all
+from zobench.report.source import Source
 
 HOSTILE = [
     '</script><script>window.hacked = 1</script>', "<img src=x onerror='window.hacked=1'>",
@@ -87,6 +89,7 @@ def test_every_kind_of_result_makes_a_sound_page(case):
     for heading in (
         "Verdict",
         "Figures",
+        "Tests of ranks",
         "Results",
         "Failures and skips",
         "Every run",
@@ -98,7 +101,7 @@ def test_every_kind_of_result_makes_a_sound_page(case):
         assert heading in seen.text  # fmt: skip
     for line in case.lines()[1:] if tables.ranking(case) else case.lines():
         assert " ".join(line.split()) in seen.text
-    assert seen.text.count("How to read this") == 5
+    assert seen.text.count("How to read this") == 8
     assert not re.search(r"\b(nan|NaN|inf|undefined)\b", seen.text)
 
 
@@ -228,14 +231,72 @@ def test_escaped_markdown_is_one_line():
     assert escaped("1. x") == r"\1. x"
 
 
-def test_many_estimators_are_ranked_without_their_pairs():
-    runs = [(f"p{p}", f"e{e:02d}", r, [2 + e, 9 + e], {})
-            for p in range(12) for e in range(16) for r in range(2)]  # fmt: skip
-    made = source(runs)
-    assert made._patience() > PATIENCE
+def test_many_estimators_each_have_their_pair_and_the_text_stays_short():
+    runs = [(f"p{p}", f"e{e:02d}", r, [2 + e + r % 3, 9 + 2 * e + r % 4], {})
+            for p in range(4) for e in range(16) for r in range(8)]  # fmt: skip
+    made = source(runs, targets=(1.0, 0.1))
     assert made.verdict is not None
-    assert not made.verdict.pairs
+    assert [p.b for p in made.verdict.pairs] == [f"e{e:02d}" for e in range(1, 16)]
+    assert made.verdict.pairs[-1].queries.shown == 1
     assert made.ranked == [f"e{e:02d}" for e in range(16)]
-    text = Page(page(made)).text
-    assert "name a few of them" in text
-    assert "16 estimators on s" in text
+    html = page(made)
+    said = re.sub(r"<details>.*?</details>", "", html[: html.index('<h2 id="figures-title')])
+    assert max(len(p) for p in re.findall(r"<p>(.*?)</p>", said, re.DOTALL)) < 1000
+    assert " ".join(made.lines()[1].split()) in Page(html).text
+
+
+def ranked_alike(problems=8, repetitions=5):
+    """Of two dimensions: `a` is before `b`, and that before `c`, on every problem."""
+    runs = [
+        (f"p{p}", n, r, [1 + 2 * k + r % 2, 20 * (k + 1) + r], {"peak_memory": 1e6 * (3 - k)})
+        for p in range(problems)
+        for k, n in enumerate("abc")
+        for r in range(repetitions)
+    ]
+    made = source(runs, targets=(1.0, 0.1))
+    made.problems.loc[made.problems["problem"].isin(["p0", "p1", "p2"]), "dimension"] = 5
+    return made
+
+
+def test_tests_of_ranks_are_those_of_the_analysis():
+    made = ranked_alike()
+    whole, five, ten = over_all(made)
+    table = run_table(made.runs, made.hits, made.problems)
+    scores = score_matrix(table, ["a", "b", "c"])
+    found = rank_tests(scores, "b")
+    assert (whole["name"], five["name"], ten["name"]) == ("all dimensions", "5", "10")
+    assert (whole["problems"], five["problems"], ten["problems"]) == (8, 3, 5)
+    assert whole["names"] == ["a", "b", "c"]
+    assert whole["ranks"] == (1, 2, 3) == found.ranks
+    assert whole["difference"] == found.difference
+    assert (whole["f"], whole["p"]) == (found.friedman.f, found.friedman.p)
+    assert whole["holm"][1] == pytest.approx(
+        [found.holm["a"], np.nan, found.holm["c"]], nan_ok=True
+    )
+    pair = over_problems(scores, "c", "b")
+    assert (whole["wilcoxon"][1][2], whole["effect"][1][2]) == (pair.p, -1)
+    assert (whole["wilcoxon"][2][1], whole["effect"][2][1]) == (pair.p, 1)
+    (_, other, rows), (a, last, _) = by_target(made)
+    assert (a, other, last) == ("a", "b", "c")
+    assert len(rows) == 16
+    expected = per_target(table, "a", "b", made.traces)
+    assert rows["p"].tolist() == expected["p"].tolist()
+    data = json.loads(re.findall(r'id="data">(.*?)</script>', page(made), re.DOTALL)[0])
+    assert data["tests"]["pairs"][0]["rows"][0][4] == pytest.approx(expected["p"].iloc[0], rel=0.01)
+    front = [row[1] for row in data["pareto"]["rows"] if row[0] == 0 and row[4]]
+    assert front == [0, 1, 2]  # who is sooner needs more memory: nobody is beaten
+    written = figures.frames(made)
+    assert {"pareto", "mean-ranks", "rank-tests", "rank-sum"} <= set(written)
+    assert len(written["rank-tests"]) == 3 * 6
+    assert len(written["rank-sum"]) == 32
+
+
+@pytest.mark.parametrize(("problems", "names", "said"), [
+    (1, "ab", "one problem was run by all"), (3, "a", "It takes two estimators"),
+])  # fmt: skip
+def test_where_ranks_cannot_be_tested_it_is_said(problems, names, said):
+    runs = [(f"p{p}", n, r, [3, 5 + r], {}) for p in range(problems) for n in names
+            for r in range(3)]  # fmt: skip
+    made = source(runs, targets=(1.0, 0.1))
+    assert said in over_all(made)[0]["why"]
+    assert said in page(made)

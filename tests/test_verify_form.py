@@ -2,13 +2,12 @@
 
 import csv
 import io
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from verify_tools import BOARD, MINE, TINY, edit, make_board, read, write
+from verify_tools import BOARD, MINE, TINY, edit, read, write
 
 from zobench.analysis.leaderboard import targets_hash
 from zobench.api.report import stored
@@ -21,21 +20,7 @@ from zobench.errors import BadInput
 from zobench.harness.plan import plan
 from zobench.harness.suite import load
 
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with the results, the leaderboard and the frozen runs of two estimators."""
-    folder = tmp_path_factory.mktemp("made")
-    make_board(folder, "random-search", "zo-sgd:lr=1e-2")
-    return folder
-
-
-@pytest.fixture
-def board(made, tmp_path, monkeypatch):
-    """The leaderboard in a copy of that folder, which is the current one."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / BOARD
+METHODS = ("random-search", "zo-sgd:lr=1e-2")
 
 
 @pytest.fixture
@@ -95,7 +80,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"n_problems": "2"}, "column n_problems: 2 of 1 problems"),
     ({"n_problems": "0"}, "column n_problems: 0 problems with 3 runs"),
     ({"n_problems": "9"}, "column n_runs: 3 runs on 9 problems"),
-    ({"coverage": "0.5"}, "column coverage: 0.5, but 1 of 1 problems have runs"),
+    ({"coverage": "0.5"}, "column coverage: 0.5, but 3 of 3 runs were made"),
     ({"n_runs": "4"}, "column n_runs: 4, but the suite asks for at most 3"),
     ({"n_failed": "4"}, "column n_failed: 4 of 3 runs"),
     ({"n_failed": "-1"}, "column n_failed: a whole number from 0, not '-1'"),

@@ -1,7 +1,6 @@
 """`zobench verify`: rows run again, and what is said of them."""
 
 import math
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -19,24 +18,6 @@ from zobench.harness.suite import load
 
 MADE = ("--out", "results/tiny")  # take the runs that the board was made from
 METHODS = ("random-search", "zo-sgd:lr=1e-2", "mine.py:Mine")
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with results and leaderboard of two estimators and one of a file."""
-    folder = tmp_path_factory.mktemp("made")
-    (folder / "mine.py").write_text(MINE)
-    make_board(folder, *METHODS)
-    (folder / "executed").unlink()
-    return folder
-
-
-@pytest.fixture
-def board(made, tmp_path, monkeypatch):
-    """The leaderboard in a copy of that folder, which is the current one."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / BOARD
 
 
 @pytest.fixture
@@ -125,8 +106,7 @@ def test_a_machine_that_is_too_slow_judges_nothing(board, verify, tmp_path):
 
 def test_fewer_repetitions_are_rerun_as_many(board, tmp_path):
     (tmp_path / "few").mkdir()
-    few = make_board(tmp_path / "few", "random-search", suite=TINY.replace("= 3", "= 2"))
-    (tmp_path / "few" / "tiny.toml").write_text(TINY)
+    few = make_board(tmp_path / "few", "random-search", "--repetitions", "2")
     checked = check(few, load(tmp_path / "few" / "tiny.toml"))
     assert [found.said for found in checked.rows] == ["2 of 3 runs"] * 2
     judged = list(again(checked, checked.rows[:1], out=tmp_path / "few" / "results" / "tiny"))

@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import Any
+from typing import Any, TypeVar
 
 from zobench.errors import BadInput, unknown
 
@@ -22,6 +22,7 @@ _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a w
 _ANY = (-math.inf, math.inf, "linear")
 _USER = "zobench_user_"  # how modules of users' files are named
 
+Made = TypeVar("Made", bound=Callable[..., Any])  # a function or a class, and the same after
 Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
 
 
@@ -70,10 +71,10 @@ class Registry:
         self._files: dict[str, dict[str, Entry]] = {}
         self._loaded = False
 
-    def register(self, name: str, **facts: Any) -> Callable[[Callable], Callable]:
+    def register(self, name: str, **facts: Any) -> Callable[[Made], Made]:
         """Decorates a factory. Raises ValueError on a taken name, TypeError on a bare setting."""
 
-        def decorate(make: Callable) -> Callable:
+        def decorate(make: Made) -> Made:
             entry = Entry(name, make, **facts)
             if inspect.Parameter.empty in entry.defaults.values():
                 raise TypeError(f"{self.kind} {name!r}: every setting needs a default")

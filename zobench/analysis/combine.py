@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from zobench.analysis import joint
 from zobench.analysis.interval import limits, reach, studentised
 from zobench.analysis.pairs import Pair, can_pair, log_relabellings, satterthwaite
 from zobench.analysis.runlengths import RunLengths
@@ -31,8 +32,11 @@ def pairing(sides: list[tuple[RunLengths, RunLengths]], alpha: float) -> tuple[b
     return paired, single or (not paired and ways(False) < needed)
 
 
-def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool) -> Interval:
-    """(geometric mean, low, high) over the pairs whose ratio exists."""
+def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0) -> Interval:
+    """(geometric mean, low, high) over the pairs whose ratio exists.
+
+    [0, inf] where the pairs are drawn too seldom to tell anything at `alpha`.
+    """
     both = [p for p in pairs if np.isfinite(p.estimate)]
     if not both:
         return np.nan, np.nan, np.nan
@@ -41,11 +45,12 @@ def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool) -> Interval:
     if too_few:
         return math.exp(theta), 0.0, np.inf
     error = math.sqrt(sum(p.error**2 for p in both)) / count
-    draws = np.mean([_filled(p.draws) for p in both], axis=0)
-    errors = np.sqrt(np.sum([_filled(p.draw_errors) ** 2 for p in both], axis=0)) / count
+    resampled = [np.stack([_filled(p.draws), _filled(p.draw_errors) ** 2]) for p in both]
+    sums, squares = joint.summed(resampled, alpha, seed, "bootstrap")
+    draws, errors = sums / count, np.sqrt(squares) / count
     freedom = satterthwaite([p.error for p in both], [p.freedom for p in both])
     down, up = reach(studentised(theta, draws, errors), freedom, 1 - alpha)
-    critical = _critical(pairs, alpha)
+    critical = _critical(pairs, alpha, seed)
     down, up = max(down, critical), max(up, critical)
     if count == 1:  # too few successes to bound; in a mean over problems the others bound it
         down = np.inf if both[0].none[0] > alpha / 2 else down
@@ -59,20 +64,26 @@ def _filled(values: np.ndarray) -> np.ndarray:
     return np.where(there, values, np.resize(values[there], len(values)))
 
 
-def _critical(pairs: list[Pair], alpha: float) -> float:
+def _critical(pairs: list[Pair], alpha: float, seed: int) -> float:
     """The |t| that must be exceeded for the permutation test to reject at `alpha`.
 
     Each relabelling is treated as the observed runs are: problems where one side has no success
     are left out of its mean.
     """
-    null = np.stack([p.null for p in pairs])
-    squares = np.stack([p.null_errors for p in pairs]) ** 2
-    there = np.isfinite(null) & np.isfinite(squares)
-    top = np.abs(np.where(there, null, 0.0).sum(axis=0))
-    bottom = np.sqrt(np.where(there, squares, 0.0).sum(axis=0))
+    sums, squares = joint.summed([_relabelled(p) for p in pairs], alpha, seed, "null")
+    top, bottom = np.abs(sums[1:]), np.sqrt(squares[1:])  # all but the observed runs
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(top < 1e-12, 0.0, top / bottom)
     allowed = math.floor(alpha * (len(t) + 1) + 1e-9) - 1  # relabellings as extreme as the runs
     if allowed < 0:
         return np.inf
-    return float(np.sort(t)[len(t) - 1 - allowed]) * (1 + 1e-9)
+    place = len(t) - 1 - allowed
+    return float(np.partition(t, place)[place]) * (1 + 1e-9)
+
+
+def _relabelled(pair: Pair) -> np.ndarray:
+    """(2, 1 + relabellings): log ratios and squared errors, first those of the observed runs."""
+    null = np.append(pair.estimate, pair.null)
+    squares = np.append(pair.error, pair.null_errors) ** 2
+    there = np.isfinite(null) & np.isfinite(squares)
+    return np.where(there, [null, squares], 0.0)

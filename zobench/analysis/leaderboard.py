@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,14 +44,18 @@ def leaderboard_rows(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    asked: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """One row a (estimator, dimension, group), with COLUMNS.
 
     `facts` fill columns for all rows (cpu, threads, git_sha, date, verified, ...), `of_method` for
     one estimator (version, track, tuning_effort, ...); a computed column cannot be set. `baseline`
-    is the frozen `run_table` (in queries) of one estimator on the same targets.
+    is the frozen `run_table` (in queries) of one estimator on the same targets. `asked` says how
+    many runs the suite asks for on a problem (default: as many as any estimator was asked for);
+    `problems` may hold problems without a run.
 
-    coverage: share of the problems with a run. success_rate: share of runs that reached the final
+    coverage: share of the runs asked for that were made, so neither skipped nor left out.
+    success_rate: share of runs that reached the final
     target, mean over problems. log_area and aocc: see `scores`. speedup: geometric mean against
     the baseline at the final target, over the n_speedup problems that both reached. us_per_query:
     median microseconds of the estimator itself; peak_rss_mb: median peak memory in 10^6 bytes.
@@ -61,6 +66,8 @@ def leaderboard_rows(
     references = first_order(runs)
     final = at_targets(table, final_targets(problems))
     rows = []
+    counted: Any = runs.groupby(["problem", "estimator"]).size()
+    wanted = counted.groupby("problem").max().to_dict() if asked is None else asked
     where = problems.drop_duplicates("problem")[["problem", "dimension", "group"]]
     for key, listed in where.groupby(["dimension", "group"], sort=False, dropna=False):
         dimension, group = tuple(key)  # type: ignore[misc]
@@ -77,12 +84,12 @@ def leaderboard_rows(
             computed = {
                 "suite": mine["suite"].to_numpy()[0],
                 "suite_version": mine["suite_version"].to_numpy()[0],
-                "dimension": dimension,
+                "dimension": int(dimension) if dimension == dimension else dimension,
                 "group": group,
                 "method": method,
                 "first_order": reference,
                 "n_problems": len(rates),
-                "coverage": len(rates) / len(names),
+                "coverage": len(made) / max(sum(wanted.get(name, 0) for name in names), 1),
                 "n_runs": len(made),
                 "n_failed": int(made["status"].isin(FAILED).sum()),
                 "success_rate": float(rates.mean()) if len(rates) else np.nan,

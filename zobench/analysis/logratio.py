@@ -21,7 +21,8 @@ def log_ratio(
     the groups (0, 1, ...) within which runs are drawn: every row has the same total in each. The
     standard error is that of a stratified mean, NaN where a stratum has a single run.
     """
-    n, k = x.shape
+    k = x.shape[1]
+    weights = np.asarray(weights, float)
     one, other = np.triu_indices(k)
     times = signs[one] * signs[other] * np.where(one == other, 1.0, 2.0)
     count = np.bincount(strata, weights=weights[0])
@@ -38,10 +39,10 @@ def log_ratio(
     products *= inverse[other]
     spread = products.sum(axis=0)
     if len(count) > 1:  # in a single stratum, influence values add up to 0
-        parts = (x[:, :, None] * signs[:, None] * (strata[:, None, None] == np.arange(len(count))))
-        first = (parts.reshape(n, -1).T @ weights.T).reshape(k, len(count), -1)
-        first = (first * inverse[:, None, :]).sum(axis=0)
-        spread -= (worth / count) @ first**2
+        for number, factor in enumerate(worth / count):
+            rows = strata == number
+            first = ((x[rows] * signs).T @ weights[:, rows].T * inverse).sum(axis=0)
+            spread -= factor * first**2
     # equal runs have no spread: what is left is rounding
     spread[spread < 1e-11 * products[one == other].sum(axis=0)] = 0.0
     return signs @ np.log(means), np.sqrt(spread) / size

@@ -7,6 +7,8 @@ on who is in the set: show the ranks, and sizes of differences, with it.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -14,6 +16,7 @@ from zobench.analysis.adjust import holm
 from zobench.errors import BadInput
 
 
+@lru_cache
 def range_quantile(k: int, level: float = 0.95) -> float:
     """The `level` quantile of the range of k independent standard normals."""
     low, high = 0.0, 2 * float(ndtri(1 - (1 - level) / (2 * k))) + 1

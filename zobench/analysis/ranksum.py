@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtr
@@ -50,7 +51,7 @@ def rank_sum(strata: Iterable[tuple[np.ndarray, np.ndarray]]) -> RankSum:
         return RankSum(_normal(ranks, seen), effect, 0.0)
     chances, first = np.ones(1), 0
     for r, count in ranks:
-        part, start = _null(r, count)
+        part, start = _null(tuple(sorted(r.tolist())), count)
         chances, first = np.convolve(chances, part), first + start
     p = _two_sided(chances, seen - first)
     possible = np.flatnonzero(chances)
@@ -62,13 +63,16 @@ def _two_sided(chances: np.ndarray, at: int) -> float:
     return float(min(1.0, 2 * min(chances[: at + 1].sum(), chances[at:].sum())))
 
 
-def _null(ranks: np.ndarray, count: int) -> tuple[np.ndarray, int]:
-    """(chance of each sum of `count` of the doubled ranks, from the least sum on; that sum)."""
-    order = np.sort(ranks)
-    low, high = int(order[:count].sum()), int(order[len(order) - count :].sum())
+@lru_cache(maxsize=256)
+def _null(order: tuple[int, ...], count: int) -> tuple[np.ndarray, int]:
+    """(chance of each sum of `count` of the doubled ranks, from the least sum on; that sum).
+
+    Without ties all samples of one size have the same ranks in `order`, so they are kept.
+    """
+    low, high = sum(order[:count]), sum(order[len(order) - count :])
     ways = np.zeros((count + 1, high + 1))
     ways[0, 0] = 1.0
-    for rank in order.tolist():
+    for rank in order:
         ways[1:, rank:] += ways[:-1, : high + 1 - rank].copy()
     chances = ways[count, low:]
     return chances / chances.sum(), low

@@ -1,7 +1,7 @@
 """Seeded resamples of runs: with replacement (bootstrap), and with exchanged labels (permutation).
 
 All are rows of weights for `log_ratio`. Streams are named, so that the interval of one case does
-not depend on which other cases are computed.
+not depend on which other cases are computed, and the pairs of a comparison share what is drawn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 FEWEST = 3  # runs of an instance from which on they are drawn within it
+KEPT = 512  # sets of resamples of each sort that are kept, 30 kB each at 2000 and 15 runs
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -34,26 +35,36 @@ def strata_of(*instances: np.ndarray) -> list[np.ndarray]:
     return [np.searchsorted(found, sample) for sample in instances]
 
 
-@lru_cache(maxsize=64)
-def _multinomial(sizes: tuple[int, ...], resamples: int, seed: int, name: str) -> np.ndarray:
-    rng = generator(seed, "bootstrap", name)
-    parts = [rng.multinomial(size, [1 / size] * size, resamples) for size in sizes]
-    weights = np.concatenate(parts, axis=1).astype(float)
-    weights.flags.writeable = False
-    return weights
-
-
 def bootstrap(strata: np.ndarray, resamples: int, seed: int, name: str = "") -> np.ndarray:
     """(resamples, n) counts: each stratum is drawn anew, with replacement, in its own size."""
+    return _bootstrap(tuple(strata.tolist()), resamples, seed, name)
+
+
+@lru_cache(maxsize=KEPT)
+def _bootstrap(strata: tuple[int, ...], resamples: int, seed: int, name: str) -> np.ndarray:
+    rng = generator(seed, "bootstrap", name)
     order = np.argsort(strata, kind="stable")
-    weights = _multinomial(tuple(np.bincount(strata).tolist()), resamples, seed, name)
-    return weights[:, np.argsort(order)]
+    sizes = np.bincount(strata).tolist()
+    parts = [rng.multinomial(size, [1 / size] * size, resamples) for size in sizes]
+    return _kept(np.concatenate(parts, axis=1)[:, np.argsort(order)])
+
+
+def _kept(counts: np.ndarray) -> np.ndarray:
+    """Counts in as few bytes as hold them, for many callers."""
+    small = counts.astype(np.min_scalar_type(counts.max(initial=0)))
+    small.flags.writeable = False
+    return small
 
 
 def swaps(pairs: int, relabellings: int, seed: int, name: str) -> np.ndarray:
     """(relabellings, pairs) of 0 and 1: in which pairs the two labels are exchanged."""
+    return _swaps(pairs, relabellings, seed, name)
+
+
+@lru_cache(maxsize=KEPT)
+def _swaps(pairs: int, relabellings: int, seed: int, name: str) -> np.ndarray:
     rng = generator(seed, "swaps", name)
-    return rng.integers(0, 2, (relabellings, pairs)).astype(float)
+    return _kept(rng.integers(0, 2, (relabellings, pairs)))
 
 
 def shuffles(strata: Sequence[np.ndarray], relabellings: int, seed: int, name: str) -> np.ndarray:
@@ -61,12 +72,20 @@ def shuffles(strata: Sequence[np.ndarray], relabellings: int, seed: int, name: s
 
     Within a stratum the number of first labels stays what it is.
     """
+    first, second = (tuple(s.tolist()) for s in strata)
+    return _shuffles(first, second, relabellings, seed, name)
+
+
+@lru_cache(maxsize=KEPT)
+def _shuffles(
+    one: tuple[int, ...], other: tuple[int, ...], relabellings: int, seed: int, name: str
+) -> np.ndarray:
     rng = generator(seed, "shuffles", name)
-    joined = np.concatenate(list(strata))
-    first = np.zeros((relabellings, len(joined)))
+    joined = np.array([*one, *other])
+    first = np.zeros((relabellings, len(joined)), np.uint8)
     for stratum in np.unique(joined):
         places = np.flatnonzero(joined == stratum)
-        count = int((strata[0] == stratum).sum())
+        count = one.count(int(stratum))
         order = rng.random((relabellings, len(places))).argsort(axis=1)
-        np.put_along_axis(first, places[order[:, :count]], 1.0, axis=1)
-    return first
+        np.put_along_axis(first, places[order[:, :count]], 1, axis=1)
+    return _kept(first)

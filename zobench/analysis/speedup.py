@@ -22,6 +22,7 @@ import pandas as pd
 from zobench.analysis.combine import Interval, geometric_mean, pairing
 from zobench.analysis.ert import ert
 from zobench.analysis.interval import LEVEL, RESAMPLES
+from zobench.analysis.joint import enough_each
 from zobench.analysis.pairs import Pair, can_pair, pair
 from zobench.analysis.runlengths import RunLengths, cases
 from zobench.analysis.successes import success_test
@@ -121,13 +122,18 @@ def speedup(
 def speedup_of(
     sides: Sides, a: str, b: str, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Speedup:
-    """`speedup` from run lengths: problem -> (those of `a`, those of `b`; None without a run)."""
+    """`speedup` from run lengths: problem -> (those of `a`, those of `b`; None without a run).
+
+    `resamples` are drawn of each problem, more where a small 1 - level and few problems need them.
+    """
     if b < a:
         turned = {name: (y, x) for name, (x, y) in sides.items()}
         return speedup_of(turned, b, a, level, resamples, seed).mirrored()
     ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
     alpha = 1 - level
     paired, too_few = pairing(list(ready.values()), alpha)
+    both = sum(bool(x.successes and y.successes) for x, y in ready.values())
+    resamples = enough_each(resamples, alpha, both) if both else resamples
 
     def resampled(name: str, paired: bool) -> list[Pair]:
         x, y = ready[name]
@@ -136,14 +142,15 @@ def speedup_of(
         return [pair(x, y, paired and can_pair(x, y), resamples, seed, name)]
 
     pairs = {name: resampled(name, paired) for name in ready}
-    ratio, low, high = geometric_mean([p for ps in pairs.values() for p in ps], alpha, too_few)
+    drawn = [p for found in pairs.values() for p in found]
+    ratio, low, high = geometric_mean(drawn, alpha, too_few, seed)
     rows = []
     for name in sides:
         of_problem: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
             alone, few = pairing([ready[name]], alpha)
             drawn = pairs[name] if alone == paired else resampled(name, alone)
-            of_problem = geometric_mean(drawn, alpha, few)
+            of_problem = geometric_mean(drawn, alpha, few, seed)
         rows.append(_row(name, *sides[name], name in ready, of_problem))
     counts = [
         (r.successes_a, r.runs_a, r.successes_b, r.runs_b) for r in rows if r.problem in ready

@@ -54,6 +54,7 @@ def summary(
     sums: Any = tables["queries"].groupby(begun)["at_start"].sum()
     at_start = sums.to_dict()
     groups = dict(iter(runs.groupby(["problem", "estimator"], sort=False)))
+    known: dict[tuple[Unit, str, int, str], Ert] = {}  # the two targets are often the same
     rows = []
     for values_of in described.itertuples(index=False):
         problem = str(values_of[0])
@@ -69,9 +70,11 @@ def summary(
                 row[f"{which}_target"] = values.get((problem, index), np.nan)
                 row[f"{which}_at_start"] = int(at_start.get((problem, index, estimator), 0))
                 for unit in UNITS:
-                    sample = lengths[unit].get((problem, index, estimator), NO_RUN)
-                    found = ert_interval(sample, level, resamples, seed)
-                    row |= _named(which, unit, found)
+                    case = (problem, index, estimator)
+                    if (unit, *case) not in known:
+                        sample = lengths[unit].get(case, NO_RUN)
+                        known[unit, *case] = ert_interval(sample, level, resamples, seed)
+                    row |= _named(which, unit, known[unit, *case])
             rows.append(row | _medians(part.loc[part["status"] != SKIPPED]))
     return pd.DataFrame(rows)
 

@@ -19,9 +19,9 @@ from zobench.analysis.frames import first_order
 from zobench.analysis.interval import LEVEL, RESAMPLES
 from zobench.analysis.overview import REFERENCE, Pair, overview
 from zobench.analysis.ranking import Ranking, rank
-from zobench.analysis.runlengths import at_targets, run_table
+from zobench.analysis.runlengths import at_targets, cases, run_table
 from zobench.analysis.sentences import pair_sentence
-from zobench.analysis.speedup import Speedup, speedup
+from zobench.analysis.speedup import Speedup, speedup_of
 from zobench.analysis.targets import Targets, final_targets, hardest_common
 from zobench.errors import BadInput, unknown
 
@@ -56,7 +56,8 @@ class Comparison:
     def __init__(self, runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> None:
         """The frames as the store gives them. Raises BadInput."""
         self.queries = run_table(runs, hits, problems, "queries")
-        self.seconds = run_table(runs, hits, problems, "seconds")
+        self.lengths = cases(self.queries), cases(run_table(runs, hits, problems, "seconds"))
+        self.of = {str(n): part for n, part in self.queries.groupby("estimator", sort=False)}
         self.references = first_order(runs)
         self.final = final_targets(problems)
         asked = runs.groupby("estimator")["problem"].unique()
@@ -71,7 +72,8 @@ class Comparison:
         final = {p: index for p, index in self.final.items() if p in either}
         queries, seconds = self._speedups(a, b, final, level, resamples, seed)
         lines = [pair_sentence(queries, seconds, names, "the final target")]
-        common, easier = hardest_common(self.queries, a, b), None
+        tables: Any = [self.of[name] for name in (a, b) if name in self.of]
+        common, easier = hardest_common(pd.concat([*tables, self.queries.iloc[:0]]), a, b), None
         if not queries.shown and any(index != final[p] for p, index in common.items()):
             found = self._speedups(a, b, common, level, resamples, seed)
             if found[0].shown or not (queries.count("both") or found[0].too_few):
@@ -93,11 +95,13 @@ class Comparison:
     def _speedups(
         self, a: str, b: str, targets: Targets, level: float, resamples: int, seed: int
     ) -> tuple[Speedup, Speedup]:
-        both = (
-            speedup(at_targets(table, targets), a, b, level, resamples, seed, list(targets))
-            for table in (self.queries, self.seconds)
+        first, second = (
+            speedup_of(
+                {p: (of.get((p, i, a)), of.get((p, i, b))) for p, i in targets.items()},
+                *(a, b, level, resamples, seed),
+            )
+            for of in self.lengths
         )
-        first, second = both
         return first, second
 
     def is_reference(self, name: str, other: str) -> bool:
@@ -148,10 +152,9 @@ def verdict(
     best = against or (ranking.names[0] if ranking.names else names[0])
     count = len(names) - 1 if against else math.comb(len(names), 2)
     level_each = 1 - (1 - level) / count
-    enough = max(resamples, math.ceil(20 / (1 - level_each)))  # ten beyond each limit
     order = [*ranking.names, *(name for name in names if name not in ranking.names)]
     pairs = tuple(
-        comparison.pair(best, name, level_each, enough, seed) for name in order if name != best
+        comparison.pair(best, name, level_each, resamples, seed) for name in order if name != best
     )
     seen = [Pair(p.queries, p.seconds, p.easier, comparison.is_reference(p.b, best)) for p in pairs]
     lines = [ranking.sentence(), *overview(seen, level), *comparison.at_start(names)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 from zobench.api.frame import Frame
 from zobench.api.making import read
+from zobench.api.unrun import whole_groups, with_unrun
 from zobench.api.verify.hashes import with_hashes
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
@@ -27,9 +29,10 @@ def export(
     """(the CSV file, its rows, estimators exported): see `analysis.leaderboard` for columns.
 
     Runs count if they were made as the suite says: same version, budget, targets and settings.
-    Rows of other estimators and versions that the file holds stay. The speed-up is against
-    <file>-reference.csv beside it, which `freeze` writes from the runs of that estimator, once.
-    Raises BadInput.
+    Rows are about all of the suite's problems of a dimension and group, also those that nobody ran,
+    which lower the coverage. Rows of other estimators and versions that the file holds stay. The
+    speed-up is against <file>-reference.csv beside it, which `freeze` writes from the runs of that
+    estimator, once. Raises BadInput.
     """
     import pandas as pd
 
@@ -48,7 +51,7 @@ def export(
             "budgets and targets; make them with `zobench run`"
         )
     results = read(specs, folder, {}, [])
-    frames = results.runs, results.hits, results.problems
+    frames = results.runs, results.hits, with_unrun(results.problems, suite)
     reference = _reference(out, frames, freeze)
     methods = {name: _facts(part, environments) for name, part in _by(results.runs, "estimator")}
     rows: Frame = leaderboard_rows(
@@ -57,17 +60,27 @@ def export(
         | {"verified": "none"},
         methods,
         reference,
+        asked={problem.id: problem.repetitions for problem in suite.problems},
     )
-    rows = plain_cells(with_hashes(rows, results.specs, *frames))
+    rows = plain_cells(with_hashes(rows, whole_groups(results.specs, suite), *frames))
+    rows = _as_text(io.StringIO(rows.to_csv(index=False, float_format="%.6g")))
     if out.is_file():
-        kept = pd.read_csv(out, dtype={"suite_version": str})
+        kept = _as_text(out)
         if list(kept.columns) != list(COLUMNS):
             raise BadInput(f"{out} is no leaderboard of this zobench: its columns differ")
         old = kept.set_index(ROW).index.isin(rows.set_index(ROW).index)
-        rows = pd.concat([kept[~old], rows]) if not old.all() else rows
-    rows = rows.sort_values("log_area", ascending=False, kind="stable").sort_values(
-        ["suite_version", "dimension", "group"], kind="stable"
-    )
+        rows = pd.concat([kept[~old], rows])
+    number: Any = {
+        name: pd.to_numeric(rows[name], errors="coerce") for name in ("dimension", "log_area")
+    }
+    order: Frame = pd.DataFrame({
+        "version": rows["suite_version"],
+        "dimension": number["dimension"],
+        "group": rows["group"],
+        "score": -number["log_area"],
+    })  # fmt: skip
+    order = order.reset_index(drop=True).sort_values(list(order.columns), kind="stable")
+    rows = rows.iloc[order.index]
     _save(rows, out)
     return out, len(rows), len(methods)
 
@@ -120,6 +133,13 @@ def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[s
         **{key: place(key) for key in ("cpu", "threads", "os", "python")},
         "numpy": " | ".join(numpy),
     }
+
+
+def _as_text(file: Path | io.StringIO) -> Frame:
+    """Cells as they are written: rows that stay never change, not even in how a number is put."""
+    import pandas as pd
+
+    return pd.read_csv(file, dtype=str, keep_default_na=False)
 
 
 def _by(frame: Frame, column: str) -> list[tuple[str, Frame]]:

@@ -56,14 +56,19 @@ class Method:
 
 
 def measure(
-    setup: Setup, repeats: int = 7, names: Sequence[str] = DEFAULT, scratch: bool = False
+    setup: Setup,
+    repeats: int = 7,
+    names: Sequence[str] = DEFAULT,
+    scratch: bool = False,
+    graphs: bool = False,
 ) -> Iterator[tuple[str, dict[str, Cost], Machine]]:
     """Yield (what was done, costs so far, what the device reaches); the last one is complete.
 
     A sample is two steps; for a method that moves a group at a time it is a step on every group,
     so that its cost is the mean over the groups and not that of a lucky one. (Staying on a group,
     as it does by default, would save it one weight pass a step.) Such a method is measured twice,
-    also without prefix reuse. `scratch` adds each method in that realisation.
+    also without prefix reuse. `scratch` adds each method in that realisation, `graphs` each one
+    with recorded losses.
     Raises BadInput on a model, shape, type or estimator that cannot be.
     """
     if repeats < 1:
@@ -78,7 +83,7 @@ def measure(
     on_gpu = batch.ids.device.type == "cuda"
     sync = torch.cuda.synchronize if on_gpu else meter.sync
     reached, watch = machine(model, batch, sync), Watch(on_gpu)
-    methods = _methods(names, model, batch, meter, scratch)
+    methods = _methods(names, model, batch, meter, scratch, graphs)
     shares: dict[str, list[float]] = {name: [] for name in methods}
     memory: dict[str, list[float]] = {name: [] for name in methods}
 
@@ -128,7 +133,12 @@ def measure(
 
 
 def _methods(
-    names: Sequence[str], model: PreTrainedModel, batch: Batch, meter: Meter, scratch: bool
+    names: Sequence[str],
+    model: PreTrainedModel,
+    batch: Batch,
+    meter: Meter,
+    scratch: bool,
+    graphs: bool,
 ) -> dict[str, Method]:
     from zobench.bench.textbook import TextbookMeZO
 
@@ -140,10 +150,10 @@ def _methods(
             count = Counted(textbook.step, 2)
             methods[name] = Method(count, 2, count.queries, count.queries, 2.0)
         elif name == INFERENCE:
-            problem = FixedBatch(model, batch, meter)
-            problem.start(0)
-            count = Counted(lambda p=problem: [p.loss(0), p.loss(0)], 2)
-            methods[name] = Method(count, 2, count.queries, count.queries, 0.0)
+            methods[name] = _inference(FixedBatch(model, batch, meter))
+            if graphs:
+                recorded = FixedBatch(model, batch, meter, graphs=True)
+                methods[f"{name}, graphs"] = _inference(recorded)
         else:
             methods[name] = method = _stepper(name, FixedBatch(model, batch, meter))
             if method.count > 2:
@@ -152,7 +162,17 @@ def _methods(
             if scratch:
                 apart = FixedBatch(model, batch, meter, "scratch")
                 methods[f"{name}, scratch"] = _stepper(name, apart)
+            if graphs:
+                recorded = FixedBatch(model, batch, meter, graphs=True)
+                methods[f"{name}, graphs"] = _stepper(name, recorded)
     return methods
+
+
+def _inference(problem: FixedBatch) -> Method:
+    """Two losses at the point, and nothing else."""
+    problem.start(0)
+    count = Counted(lambda: [problem.loss(0), problem.loss(0)], 2)
+    return Method(count, 2, count.queries, count.queries, 0.0)
 
 
 def _stepper(name: str, problem: FixedBatch, lr: float = LR) -> Method:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -62,6 +63,15 @@ class Meter:
         self.seconds += perf_counter() - began
         return value
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside a forward pass: what happens here is noise and not part of it."""
+        self.sync()
+        began = perf_counter()
+        yield
+        self.sync()
+        self.seconds -= perf_counter() - began
+
 
 class FixedBatch(InPlaceProblem):
     """The loss of a model on one batch."""
@@ -75,16 +85,24 @@ class FixedBatch(InPlaceProblem):
         meter: Meter,
         realisation: str = "walk",
         reuse: bool = True,
+        graphs: bool = False,
     ) -> None:
         self.model, self.batch, self.meter = model, batch, meter
-        self.realisation, self.reuse = realisation, reuse
+        self.realisation, self.reuse, self.recorded = realisation, reuse, graphs
 
     def start(self, seed: int) -> TensorParams:
+        from zobench.core.scratch import ScratchParams
         from zobench.objectives.llm.realisation import realise
+        from zobench.objectives.llm.recorders import graphs
 
         self.params, self.prefix = realise(self.model, self.realisation)
+        if isinstance(self.params, ScratchParams):
+            self.params.making = self.meter.aside
         if not self.reuse:
             self.prefix.layers = ()
+        setting = "on" if self.recorded else "off"
+        self.graphs = graphs(setting, self.realisation, self.model, self.prefix, 0, self.batch)
+        self.graphs.patience = 0  # in the round that does not count
         self._forward()  # how to make the loss of this model is decided outside of any probe
         return self.params
 
@@ -97,10 +115,8 @@ class FixedBatch(InPlaceProblem):
     def _forward(self) -> float:
         import torch
 
-        from zobench.objectives.llm.loss import label_loss
-
         with torch.inference_mode():
-            loss = label_loss(self.model, self.batch)
+            loss = self.graphs.loss(self.batch)
         stays = self.on_device and loss.device.type != "cpu"
         return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
 

@@ -1,4 +1,4 @@
-"""`zobench bench`: overhead, step, numerics, blocks and rollouts."""
+"""`zobench bench`: overhead, step, numerics, blocks, rollouts and prompts."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ def step(
     scratch: Annotated[
         bool, typer.Option("--scratch", help="Also with perturbed copies of the layers.")
     ] = False,
+    graphs: Annotated[
+        bool,
+        typer.Option("--graphs", help="Also with recorded losses: CUDA graphs; on a CPU a check."),
+    ] = False,
     layers: Annotated[int, typer.Option(help="Decoder layers of the random OPT.")] = 8,
     hidden: Annotated[int, typer.Option(help="Its width.")] = 256,
     vocab: Annotated[int, typer.Option(help="Its vocabulary.")] = 8192,
@@ -56,6 +60,7 @@ def step(
     zobench bench step
     zobench bench step --layers 2 --hidden 64 --repeats 3       seconds
     zobench bench step --model opt-1.3b --dtype bfloat16 --device cuda --scratch
+    zobench bench step --model opt-125m --dtype bfloat16 --device cuda --graphs
     zobench bench step -e textbook -e zo-adam --model facebook/opt-125m
     """
     from zobench.bench.subject import Setup
@@ -63,7 +68,7 @@ def step(
 
     shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}
     size = {"batch": batch, "tokens": tokens, "dtype": dtype, "device": device}
-    show_step(Setup(model, **shape, **size), repeats, threads, estimator or [], scratch)
+    show_step(Setup(model, **shape, **size), repeats, threads, estimator or [], scratch, graphs)
 
 
 @app.command("overhead", short_help="The cost of a query, against plain scripts.")
@@ -186,3 +191,29 @@ def rollouts(
     from zobench.display.bench import show_rollouts
 
     show_rollouts(env or [], repeats)
+
+
+@app.command("prompts", short_help="A population of prompts in one call, against one by one.")
+def prompts(
+    model: Annotated[str, typer.Option(help="tiny, small, a folder or a hub id.")] = "tiny",
+    tokens: Annotated[
+        list[int] | None,
+        typer.Option(help="Prompt tokens, repeatable.  [default: 20, 50]", show_default=False),
+    ] = None,
+    probes: Annotated[int, typer.Option(help="Probes a call.")] = 20,
+    repeats: Annotated[int, typer.Option(help="Interleaved rounds.")] = 9,
+    threads: Annotated[
+        int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
+    ] = 0,
+) -> None:
+    """Queries a second of soft prompts: all probes of a call together, against one by one.
+
+    And against the plain way: one prompt a pass, whole sequences padded to the longest text.
+
+    \b
+    zobench bench prompts
+    zobench bench prompts --tokens 20 --repeats 3 --threads 1       a minute
+    """
+    from zobench.display.bench import show_prompts
+
+    show_prompts(model, tokens or [], probes, repeats, threads)

@@ -16,6 +16,12 @@ def export(
         typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
     ] = None,
     suite: Suite = "quick",
+    leaderboard: Annotated[
+        str,
+        typer.Option(
+            "--leaderboard", metavar="SUITE", help="The same as --suite SUITE --format leaderboard."
+        ),
+    ] = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -56,10 +62,15 @@ def export(
     \b
     zobench compare mezo spsa random-search --suite quick
     zobench export --suite quick --freeze random-search      the first time
-    zobench export --suite quick                             later
+    zobench export --leaderboard quick                       later
     zobench export results/bbob --suite bbob --format coco --out exdata
     python -m cocopp exdata/*                                (pip install cocopp)
     """
+    from zobench.errors import BadInput
+
+    if leaderboard and (format != "leaderboard" or suite not in ("quick", leaderboard)):
+        raise BadInput("--leaderboard names suite and format: leave --suite and --format out")
+    suite = leaderboard or suite
     if format == "leaderboard":
         from zobench.api.leaderboard import export as write
 
@@ -67,7 +78,6 @@ def export(
         typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")
         return
     from zobench.api.interchange import export_as
-    from zobench.errors import BadInput
 
     if freeze:
         raise BadInput("--freeze is for leaderboards; leave it or --format out")

@@ -29,6 +29,7 @@ class Prefix:
     def __init__(self, layers: Sequence[nn.Module], depth: Sequence[int]) -> None:
         self.layers, self.depth = layers, depth
         self._order = sorted(range(len(depth)), key=depth.__getitem__)
+        self.now: Shared | None = None  # of the call that is under way, if its probes share layers
 
     def first_moved(self, params: Params, directions: Sequence[Direction]) -> int:
         """How many layers run before the first block that one of the directions touches."""
@@ -64,38 +65,53 @@ class Prefix:
         if not skipped or len(directions) < 2:
             yield lambda: 1.0
             return
-        kept: list[Any] = []  # what leaves layer `skipped - 1`, in the order of forward passes
-        state = _State()
+        now = Shared(skipped, 1 - skipped / len(self.layers))
 
         def last(forward: Forward) -> Forward:
             def run(*args: Any, **kwargs: Any) -> Any:
-                if state.probe == 1:
-                    kept.append(forward(*args, **kwargs))
-                state.passes += 1
-                return kept[state.passes - 1]
+                if now.probe == 1:
+                    now.kept.append(forward(*args, **kwargs))
+                now.passes += 1
+                return now.kept[now.passes - 1]
 
             return run
 
         def earlier(forward: Forward) -> Forward:
             def run(*args: Any, **kwargs: Any) -> Any:
-                if state.probe == 1:
+                if now.probe == 1:
                     return forward(*args, **kwargs)
-                if state.passes == len(kept):
+                if now.passes == len(now.kept):
                     raise RuntimeError("a probe made more forward passes than the first one did")
-                return kept[state.passes]
+                return now.kept[now.passes]
 
             return run
 
-        def next_probe() -> float:
-            state.probe, state.passes = state.probe + 1, 0
-            return 1.0 if state.probe == 1 else 1 - skipped / len(self.layers)
+        try:
+            self.now = now
+            with wrapped(
+                (layer, last if index == skipped - 1 else earlier)
+                for index, layer in enumerate(self.layers[:skipped])
+            ):
+                yield now
+        finally:
+            self.now = None
 
-        with wrapped(
-            (layer, last if index == skipped - 1 else earlier)
-            for index, layer in enumerate(self.layers[:skipped])
-        ):
-            yield next_probe
 
+class Shared:
+    """What the probes of a call have in common: what the layers give that none of them moves."""
 
-class _State:
-    probe = passes = 0
+    def __init__(self, skipped: int, later: float) -> None:
+        self.skipped, self.later = skipped, later  # layers; the cost of a probe after the first
+        self.kept: list[Any] = []  # what leaves layer `skipped - 1`, in the order of forward passes
+        self.probe = self.passes = 0
+
+    def __call__(self) -> float:
+        """The next probe begins: its cost in forwards."""
+        self.probe, self.passes = self.probe + 1, 0
+        return 1.0 if self.probe == 1 else self.later
+
+    def again(self) -> None:
+        """The probe begins once more."""
+        self.passes = 0
+        if self.probe == 1:
+            self.kept = []

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from zobench.bench.overhead import Line
 
 
-def show_step(setup: Setup, repeats: int, threads: int, names: list[str], scratch: bool) -> None:
+def show_step(
+    setup: Setup, repeats: int, threads: int, names: list[str], scratch: bool, graphs: bool
+) -> None:
     """Measure and print seconds a step, ratios to the textbook, where time goes, and the floor."""
     import torch
 
@@ -26,7 +28,7 @@ def show_step(setup: Setup, repeats: int, threads: int, names: list[str], scratc
         torch.set_num_threads(threads)
     costs: dict[str, Cost] = {}
     reached = Machine(float("nan"), float("nan"))
-    for what, costs, machine in measure(setup, repeats, names or DEFAULT, scratch):
+    for what, costs, machine in measure(setup, repeats, names or DEFAULT, scratch, graphs):
         reached = machine
         progress(f"{what}: " + ", ".join(
             f"{name} {text.seconds(cost.seconds.median)}" for name, cost in costs.items()
@@ -63,7 +65,7 @@ def show_step(setup: Setup, repeats: int, threads: int, names: list[str], scratc
     typer.echo(f"speed: steps while {first} makes one, median over the rounds. forwards: a step;")
     typer.echo("a method that moves a group at a time computes the layers below it once.")
     typer.echo("mezo-bcd: mean over all groups, embeddings included (one step on each).")
-    typer.echo("in them: in forward passes; with scratch, so is the noise of the copies.")
+    typer.echo("in them: in forward passes; with scratch, less the making of the copies.")
     typer.echo("memory: peak above the model and what the process held. floor: the forwards at")
     typer.echo(f"{reached.flops / 1e12:.3g} TFLOP/s and the least passes over the weights at "
                f"{reached.bandwidth / 1e9:.3g} GB/s, both measured here.")  # fmt: skip
@@ -161,3 +163,28 @@ def show_rollouts(names: Sequence[str], repeats: int) -> None:
     typer.echo("\n".join([*text.table(head, rows, left=2), ""]))
     typer.echo(f"medians of {repeats} interleaved rounds; ratio: to the bare loop on what "
                "gymnasium.make gives.")  # fmt: skip
+
+
+def show_prompts(model: str, tokens: Sequence[int], count: int, repeats: int, threads: int) -> None:
+    """Measure and print milliseconds a query, and how many more a second than one by one."""
+    import torch
+
+    from zobench.bench.prompts import DEFAULT, prompts
+
+    if threads:
+        torch.set_num_threads(threads)
+    lines = []
+    for what, found in prompts(model, tokens or DEFAULT, count, repeats):
+        lines = found
+        progress(what)
+    progress("")
+    rows = []
+    for line in lines:
+        low, high = (1e3 * value for value in line.seconds.spread)
+        median, faster = 1e3 * line.seconds.median, line.floor.ratio(line.seconds)
+        rows.append([line.problem, line.name, f"{median:.2f}", f"{low:.2f} to {high:.2f}",
+                     f"{faster:.2f}"])  # fmt: skip
+    head = ["problem", "", "ms a query", "quartiles", "faster"]
+    typer.echo("\n".join([*text.table(head, rows, left=2), ""]))
+    typer.echo(f"medians of {repeats} interleaved rounds, {torch.get_num_threads()} thread(s); "
+               "faster: queries a second, to those of one call a probe.")  # fmt: skip

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zobench.analysis.pareto import pareto
 from zobench.analysis.runlengths import Unit, run_table
 from zobench.report.encode import NONE, lengths, packed, plain, scores
+from zobench.report.ranks import rank_data
 from zobench.report.source import Frame, Source
 
 ROWS = 600_000  # trace rows in a page; more are thinned, evenly
@@ -31,6 +33,8 @@ def page_data(source: Source) -> dict[str, Any]:
         "hits": {unit: _hits(source, runs, problems, unit) for unit in ("queries", "seconds")},
         "traces": traced,
         "meters": _meters(source, order),
+        "pareto": _pareto(source, order),
+        "tests": rank_data(source),
     }
 
 
@@ -159,3 +163,21 @@ def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
         [order[row["problem"]], names[row["estimator"]], *(plain(row[n], 5) for n in numbers)]
         for row in source.summary.to_dict("records")
     ]
+
+
+def _pareto(source: Source, order: dict[str, int]) -> dict[str, Any]:
+    """`targets`: [final, hardest reached] a problem; `rows`: problem, estimator, median peak bytes,
+    then seconds and whether on the front, to the final target and to the hardest reached."""
+    rows = source.summary
+    targets: list[list[Any]] = [[None, None] for _ in order]
+    if not len(rows):
+        return {"targets": targets, "rows": []}
+    names = {name: i for i, name in enumerate(source.estimators)}
+    for problem, *two in rows[["problem", "final_target", "hardest_target"]].to_numpy().tolist():
+        targets[order[problem]] = [plain(value) for value in two]
+    final, hardest = pareto(rows, "final"), pareto(rows, "hardest")
+    return {"targets": targets, "rows": [
+        [order[p], names[e], plain(m, 5), plain(s, 4), int(f), plain(t, 4), int(g)]
+        for p, e, m, s, f, t, g in zip(
+            final["problem"], final["estimator"], final["memory"], final["seconds"],
+            final["front"], hardest["seconds"], hardest["front"])]}  # fmt: skip

@@ -5,15 +5,22 @@ from __future__ import annotations
 import pandas as pd
 
 from zobench.analysis.ecdf import ecdf
+from zobench.analysis.pareto import pareto
 from zobench.analysis.runlengths import run_table
+from zobench.report.ranks import by_target, over_all
 from zobench.report.source import Frame, Source
 
+OVERALL = ("chi2", "p_chi2", "f", "p", "difference", "level")
+AGAINST = ("holm", "wilcoxon", "effect")
 NAMED = ["problem", "group", "dimension", "estimator", "repetition"]
 
 
 def frames(source: Source) -> dict[str, pd.DataFrame]:
-    """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups."""
+    """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests."""
     found = {"results": source.summary}
+    if len(source.summary):
+        both = ((which, pareto(source.summary, which)) for which in ("final", "hardest"))
+        found["pareto"] = pd.concat([part.assign(target=which) for which, part in both])
     if len(source.runs):
         tables = source.runs, source.hits, source.problems
         queries: Frame = run_table(*tables, "queries")
@@ -31,7 +38,27 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
         rows = [(n, *(getattr(s, c) for c in columns)) for n, s in zip(ranking.names,
                                                                       ranking.scores)]  # fmt: skip
         found["ranking"] = pd.DataFrame(rows, columns=pd.Index(["estimator", *columns]))
-    return found
+    return found | _tests(source)
+
+
+def _tests(source: Source) -> dict[str, pd.DataFrame]:
+    """mean-ranks and their tests against every control, rank-sum tests by target."""
+    whole, rows, parts = [], [], []
+    for test in over_all(source):
+        if "why" in test:
+            continue
+        of = [test[key] for key in ("name", "problems", "asked", *OVERALL)]
+        whole += [(*of, *row) for row in zip(test["names"], test["ranks"], test["score"])]
+        for control, *lists in zip(test["names"], *(test[key] for key in AGAINST)):
+            compared = zip(test["names"], *lists)
+            rows += [(test["name"], control, *row) for row in compared if row[0] != control]
+    for a, b, tests in by_target(source):
+        parts.append(tests.assign(a=a, b=b))
+    head = ["dimension", "problems", "of", *OVERALL, "estimator", "mean_rank", "log_area"]
+    found = {"mean-ranks": (head, whole)}
+    found["rank-tests"] = (["dimension", "control", "estimator", *AGAINST], rows)
+    frames = {name: pd.DataFrame(r, columns=pd.Index(c)) for name, (c, r) in found.items() if r}
+    return frames | ({"rank-sum": pd.concat(parts)} if parts else {})
 
 
 def _speedups(source: Source) -> pd.DataFrame:

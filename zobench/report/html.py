@@ -26,7 +26,10 @@ from zobench.report.encode import embedded
 from zobench.report.source import Source
 
 PAGE = Path(__file__).parent / "page"
-SCRIPTS = ("core", "table", "codes", "axis", "chart", "ecdf", "converge", "meters", "runs", "main")
+SCRIPTS = (
+    "core", "table", "codes", "axis", "chart", "ecdf", "converge", "meters", "pareto", "ranks",
+    "ranksum", "runs", "main",
+)  # fmt: skip
 
 
 def page(source: Source) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,18 +10,10 @@ from typing import Any
 import pandas as pd
 
 from zobench.analysis.frames import SKIPPED, first_order
-from zobench.analysis.interval import RESAMPLES
-from zobench.analysis.ranking import rank
-from zobench.analysis.runlengths import run_table
 from zobench.analysis.table import summary
 from zobench.analysis.verdict import Verdict, verdict
 
 Frame = Any  # a pandas DataFrame; its annotations fail a strict reading of correct code
-PATIENCE = 60.0  # seconds
-FEWER = (
-    "So many estimators are ranked, not compared in pairs: name a few of them (zobench compare "
-    "A B) to learn who is sooner, and by how much."
-)
 TROUBLE = ("failed", "timeout", "oom", "diverged", "skipped")
 
 
@@ -82,22 +73,7 @@ class Source:
             return self.known["verdict"]
         if len(self.estimators) < 2:
             return None
-        frames = self.runs, self.hits, self.problems
-        if self._patience() <= PATIENCE:
-            return verdict(*frames)
-        ranked = [name for name, other in self.references.items() if not other] or self.estimators
-        ranking = rank(run_table(*frames), ranked)
-        return Verdict((ranking.sentence(), FEWER), ranking, ())
-
-    def _patience(self) -> float:
-        """About how many seconds all pairs of a verdict would take.
-
-        Their intervals hold together over all n (n - 1) / 2 pairs, so the resamples of each of the
-        n - 1 pairs with the best grow with that number; a resample of a problem costs 7 µs.
-        """
-        count = len(self.estimators)
-        resamples = max(RESAMPLES, 400 * math.comb(count, 2))
-        return 7e-6 * resamples * (count - 1) * 2 * self.problems["problem"].nunique()
+        return verdict(self.runs, self.hits, self.problems)
 
     @cached_property
     def ranked(self) -> list[str]:

@@ -22,18 +22,19 @@ def coverage_fault(found: Found) -> str:
     covered, runs = int(cells["n_problems"]), int(cells["n_runs"])
     if covered > total:
         return f"column n_problems: {covered} of {total} problems"
-    if not same(number(cells, "coverage"), covered / total):
-        return f"column coverage: {cells['coverage']}, but {covered} of {total} problems have runs"
+    asked = sum(p.repetitions for p in found.problems)
     most = sorted((p.repetitions for p in found.problems), reverse=True)[:covered]
     if runs > sum(most):
         return f"column n_runs: {runs}, but the suite asks for at most {sum(most)}"
+    if not same(number(cells, "coverage"), runs / asked):
+        return f"column coverage: {cells['coverage']}, but {runs} of {asked} runs were made"
     count = expected.repetitions(found.problems, runs) if covered == total else None
     if count and len(set(most)) == 1:
         reached = number(cells, "success_rate") * runs
         if abs(reached - round(reached)) > 1e-5 * runs:
             return f"column success_rate: {cells['success_rate']} is no share of {runs} runs"
-    if runs < sum(most):
-        found.said = f"{runs} of {sum(most)} runs"
+    if runs < asked:
+        found.said = f"{runs} of {asked} runs"
     return ""
 
 

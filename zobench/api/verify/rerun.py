@@ -146,7 +146,8 @@ def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: f
 
     cells = found.cells
     frames = results.runs, results.hits, results.problems
-    rows = leaderboard_rows(*frames, baseline=baseline)
+    asked = {problem.id: problem.repetitions for problem in found.problems}
+    rows = leaderboard_rows(*frames, baseline=baseline, asked=asked)
     if len(rows) != 1 or int(rows["dimension"].iloc[0]) != int(cells["dimension"]):
         dimensions = ", ".join(f"{d:g}" for d in rows["dimension"])
         return Judged(found, DIFFERS, f"dimension is {cells['dimension']}, here {dimensions}")

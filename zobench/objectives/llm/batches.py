@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput
@@ -30,6 +31,25 @@ class LabelWords:
         """Whether every label word is one token: then one sequence an example is enough."""
         return max(self.lengths) == 1
 
+    @cached_property
+    def tail(self) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+        """All words but their last tokens, one after the other, as `words.packed` reads them.
+
+        int64, on the words' device: whose each token is, its place after the prompt, and for each
+        word the places of the logits that speak for its tokens (0: the prompt's last).
+        """
+        import torch
+
+        def there(values: list[int]) -> torch.Tensor:
+            return torch.tensor(values, dtype=torch.long, device=self.ids.device)
+
+        with torch.inference_mode(False):  # a backward pass reads them too
+            owner = there([k for k, n in enumerate(self.lengths) for _ in range(n - 1)])
+            step = there([j for n in self.lengths for j in range(1, n)])
+            starts = [1 + sum(n - 1 for n in self.lengths[:k]) for k in range(len(self.lengths))]
+            places = [there([0, *range(s, s + n - 1)]) for s, n in zip(starts, self.lengths)]
+        return owner, step, places
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -40,6 +60,7 @@ class Batch:
     positions: torch.Tensor  # int64 (rows, tokens), 0 at the first real token
     labels: torch.Tensor  # int64 (rows,)
     words: LabelWords
+    fixed: bool = False  # buffers of recorded calls: nobody may decide anything by their values
     _final: dict[torch.dtype, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def final(self, dtype: torch.dtype) -> torch.Tensor:
@@ -55,7 +76,8 @@ class Batch:
         if not 0 < rows < len(self.labels):
             return [self]
         tensors = (self.ids, self.mask, self.positions, self.labels)
-        return [Batch(*part, words=self.words) for part in zip(*(t.split(rows) for t in tensors))]
+        split = zip(*(t.split(rows) for t in tensors))
+        return [Batch(*part, words=self.words, fixed=self.fixed) for part in split]
 
 
 @dataclass(frozen=True)

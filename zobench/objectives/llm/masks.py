@@ -22,8 +22,8 @@ _obey: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what `obeys` 
 
 
 def attention(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """The mask to give to the model: on a GPU the final one, where the model obeys such a mask."""
-    if waits(batch.ids) and obeys(model, batch):
+    """The mask to give to the model: the final one, where a look at it costs and it is obeyed."""
+    if (batch.fixed or waits(batch.ids)) and obeys(model, batch):
         return batch.final(model.dtype)
     return batch.mask
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zobench.objectives.llm.batches import Batch, Split
     from zobench.objectives.llm.tasks import Task
 REALISATIONS, ROUNDINGS = ("walk", "scratch"), ("nearest", "stochastic")
+GRAPHS = ("auto", "on", "off")
 
 
 class FineTuning(InPlaceProblem):
@@ -38,14 +39,17 @@ class FineTuning(InPlaceProblem):
         micro_batch: int = 0,
         realisation: str = "walk",
         rounding: str = "nearest",
+        graphs: str = "auto",
     ) -> None:
         self.task, self.source, self.batch, self.max_length = task, model, batch, max_length
         self.micro_batch, self.realisation, self.rounding = micro_batch, realisation, rounding
+        self.recorded = graphs
 
     def start(self, seed: int) -> TensorParams:
         """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
         from zobench.objectives.llm import batches, models
         from zobench.objectives.llm.realisation import realise
+        from zobench.objectives.llm.recorders import graphs
 
         self.net, tokenizer = models.load(**self.source, seed=seed)
         length = min(self.max_length, batches.room(self.net)) or batches.room(self.net)
@@ -60,6 +64,9 @@ class FineTuning(InPlaceProblem):
         self.params, self.prefix = realise(self.net, self.realisation, rounding)
         self.samples, self.forwards = 0, 0.0
         self._held: tuple[int, Batch] | None = None
+        few = batches.minibatch(self.train, 0, 2)
+        made = self.recorded, self.realisation, self.net, self.prefix, self.micro_batch, few
+        self.graphs = graphs(*made)
         return self.params
 
     def warm_up(self) -> None:
@@ -73,12 +80,11 @@ class FineTuning(InPlaceProblem):
     def loss(self, seed: int) -> float:
         import torch
 
-        from zobench.objectives.llm.loss import label_loss
         from zobench.objectives.llm.memory import explained
 
         batch = self.minibatch(seed)
         with torch.inference_mode(), explained(self.net, batch, self.micro_batch):
-            loss = label_loss(self.net, batch, self.micro_batch)
+            loss = self.graphs.loss(batch)
         stays = self.on_device and loss.device.type != "cpu"  # else there is nothing to wait for
         return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
 
@@ -140,6 +146,7 @@ class FineTuning(InPlaceProblem):
             "realisation": self.realisation,
             "rounding": self.rounding,
             "prefix_reuse": bool(self.prefix.layers),
+            "graphs": self.graphs.describe(),
         }
 
 
@@ -170,6 +177,7 @@ def llm(
     micro_batch: int = 0,
     realisation: str = "walk",
     rounding: str = "nearest",
+    graphs: str = "auto",
 ) -> FineTuning:
     """Fine-tune a causal language model on a task given by prompts and label words.
 
@@ -184,6 +192,8 @@ def llm(
     weights to a probe and back; "scratch" never perturbs them, at one layer more of memory.
     `rounding` of 16-bit weights: "nearest" or "stochastic". Groups: embeddings, each decoder
     layer, head; layers below the first one that a call's probes move are computed once a call.
+    `graphs`: record losses as CUDA graphs, for buckets of lengths; "auto": models below 1 billion
+    weights that are walked on one GPU; "on": any size, and on a CPU a check of the same; "off".
     """
     if batch < 1:
         raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
@@ -192,9 +202,12 @@ def llm(
     for key, value, known in (
         ("realisation", realisation, REALISATIONS),
         ("rounding", rounding, ROUNDINGS),
+        ("graphs", graphs, GRAPHS),
     ):
         if value not in known:
             raise unknown(f"{key} of llm", value, known)
+    if graphs == "on" and realisation == "scratch":
+        raise BadInput("llm: graphs=on needs realisation=walk: copies are made anew for each probe")
     from zobench.objectives.llm import glue, models, tasks
 
     models.source(model)  # a folder that is not there is told before anything is loaded
@@ -205,4 +218,4 @@ def llm(
     else:
         made = glue.glue(task, data or None, data_seed)
     source = {"model": model, "device": device, "dtype": dtype, "pretrained": pretrained}
-    return FineTuning(made, source, batch, max_length, micro_batch, realisation, rounding)
+    return FineTuning(made, source, batch, max_length, micro_batch, realisation, rounding, graphs)

@@ -49,21 +49,17 @@ def packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """`word_scores`, all words of an example in one sequence."""
     import torch
 
-    device, lengths = batch.ids.device, batch.words.lengths
-    rows = len(batch.ids)
+    lengths, rows = batch.words.lengths, len(batch.ids)
+    owner, step, places = batch.words.tail
     tails = [batch.words.ids[k, : n - 1] for k, n in enumerate(lengths)]
-    owner = torch.tensor([k for k, n in enumerate(lengths) for _ in range(n - 1)], device=device)
-    step = torch.tensor([j for n in lengths for j in range(1, n)], device=device)
     ids = torch.cat([batch.ids, torch.cat(tails).expand(rows, -1)], 1)
     positions = torch.cat([batch.positions, batch.positions[:, -1:] + step], 1)
     told = logits(model, ids, final(batch.mask, owner, model.dtype), positions, len(owner) + 1)
     told = told.float().log_softmax(-1)
     scores = []
-    start = 1  # after the prompt's last token, which speaks for the first token of every word
-    for word, n in zip(batch.words.ids, lengths):
-        places = [0, *range(start, start + n - 1)]
-        scores.append(told[:, places].gather(2, word[:n].expand(rows, n)[:, :, None]).mean((1, 2)))
-        start += n - 1
+    for word, n, at in zip(batch.words.ids, lengths, places):
+        tokens = word[:n].expand(rows, n)[:, :, None]
+        scores.append(told[:, at].gather(2, tokens).mean((1, 2)))
     return torch.stack(scores, 1)
 
 

@@ -15,19 +15,27 @@ if TYPE_CHECKING:
 
 @contextmanager
 def injected(
-    embedding: nn.Module, stack: Sequence[nn.Module], prompts: torch.Tensor, begin: int
+    embedding: nn.Module,
+    stack: Sequence[nn.Module],
+    prompts: torch.Tensor,
+    owner: torch.Tensor,
+    begin: int,
 ) -> Iterator[None]:
     """Inside, columns begin ... begin + k - 1 of every sequence hold a prompt.
 
-    prompts: (n, depth, k, width). The rows of a batch are n equal shares, one a prompt, in their
-    order. Depth 0 replaces the embeddings; depth l > 0 is added to what layer l reads, so that
-    zeros leave the model as it is. Shorter sequences than that are left alone.
+    prompts: (n, depth, k, width); owner: (rows,), the prompt of each row. Where the
+    model is called with other rows than these (one for each of several label words; or the first
+    few, to look at the model), they are equal shares of them. Depth 0
+    replaces the embeddings; depth l > 0 is added to what layer l reads, so that zeros leave the
+    model as it is. Shorter sequences than that are left alone.
     """
     from zobench.core.wrapping import wrapped
 
-    wrappers: list[tuple[nn.Module, Wrapper]] = [(embedding, _replacing(prompts[:, 0], begin))]
+    wrappers: list[tuple[nn.Module, Wrapper]] = [
+        (embedding, _replacing(prompts[:, 0], owner, begin))
+    ]
     wrappers += [
-        (layer, _adding(prompts[:, depth], begin))
+        (layer, _adding(prompts[:, depth], owner, begin))
         for depth, layer in enumerate(stack[: prompts.shape[1]])
         if depth
     ]
@@ -35,22 +43,19 @@ def injected(
         yield
 
 
-def _own(prompts: torch.Tensor, rows: int) -> torch.Tensor:
+def _own(prompts: torch.Tensor, owner: torch.Tensor, rows: int) -> torch.Tensor:
     """The prompt of each row, (rows, k, width)."""
     import torch
 
-    count = len(prompts)
-    if count == 1:
-        return prompts
-    return prompts[torch.arange(rows, device=prompts.device) * count // rows]
+    return prompts[owner[torch.arange(rows, device=owner.device) * len(owner) // rows]]
 
 
-def _replacing(prompts: torch.Tensor, begin: int) -> Wrapper:
+def _replacing(prompts: torch.Tensor, owner: torch.Tensor, begin: int) -> Wrapper:
     def wrapper(forward: Forward) -> Forward:
         def embed(ids: torch.Tensor) -> torch.Tensor:
             out, end = forward(ids), begin + prompts.shape[1]
             if ids.shape[1] >= end:
-                out[:, begin:end] = _own(prompts, len(ids)).to(out.device, out.dtype)
+                out[:, begin:end] = _own(prompts, owner, len(ids)).to(out.device, out.dtype)
             return out
 
         return embed
@@ -58,14 +63,14 @@ def _replacing(prompts: torch.Tensor, begin: int) -> Wrapper:
     return wrapper
 
 
-def _adding(prompts: torch.Tensor, begin: int) -> Wrapper:
+def _adding(prompts: torch.Tensor, owner: torch.Tensor, begin: int) -> Wrapper:
     def wrapper(forward: Forward) -> Forward:
         def layer(*args: Any, **kwargs: Any) -> Any:
             states = args[0] if args else kwargs.pop("hidden_states")
             end = begin + prompts.shape[1]
             if states.shape[1] >= end:
                 states = states.clone()  # who made it may still read it
-                own = _own(prompts, len(states)).to(states.device, states.dtype)
+                own = _own(prompts, owner, len(states)).to(states.device, states.dtype)
                 states[:, begin:end] += own
             return forward(states, *args[1:], **kwargs)
 

@@ -19,15 +19,11 @@ def local(model: str, task: Task) -> Ask:
     """A model of this machine in the place of a service: texts in, log-probabilities out."""
     from zobench.objectives.prompt._frozen import Frozen
 
-    frozen = Frozen(model, "cpu", "float32", 0)
+    frozen = Frozen(task, model, "cpu", "float32", 0)
 
     def ask(texts: Sequence[str]) -> np.ndarray:
-        import torch
-
-        none = frozen.table.new_zeros(1, 1, 0, frozen.table.shape[1])
-        (batch,) = frozen.encode([(text, 0) for text in texts], task)
-        with torch.inference_mode():
-            return frozen.plain(none, batch).log_softmax(1).double().cpu().numpy()
+        scores = frozen.told(frozen.encode([(text, 0) for text in texts]))
+        return scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
 
     return ask
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from zobench.objectives.prompt._completions import Completions
 from zobench.objectives.prompt._rows import named
 from zobench.objectives.prompt._sources import from_file, kept_in, local
 from zobench.objectives.prompt.choice import ChoiceProblem
+from zobench.objectives.prompt.problem import FewShot
 from zobench.objectives.prompt.service import Ask, Service
 from zobench.objectives.prompt.soft_prompt import WORKER
 from zobench.registry import objectives
@@ -38,16 +40,12 @@ class BlackBox(ChoiceProblem):
         tokens: int = 4,
         candidates: int | Sequence[str] = 20,
         reading: str = "largest",
-        loss: str = "cross-entropy",
-        shots: int = 16,
-        dev_shots: int = 16,
-        batch: int = 0,
         price: float = 0.0,
-        instance: int = 1,
+        **few: Unpack[FewShot],
     ) -> None:
         """candidates: words to choose among, or how many to take, the commonest of the few-shot
         texts. price: what 1000 tokens cost, or 1000 texts where tokens are not counted."""
-        super().__init__(task, reading, loss, shots, dev_shots, batch, instance)
+        super().__init__(task, reading, **FewShot(dev_shots=16) | few)
         if price < 0.0:
             raise BadInput(f"price is a number >= 0, not {price}")
         if isinstance(candidates, int):
@@ -149,12 +147,13 @@ def black_box(
     the `candidates` commonest words of the few-shot texts. `reading`, `loss`, `task`, `shots`,
     `dev_shots`, `batch`: as for `discrete-prompt`; scoring is asked for, too, and so is few rows.
 
-    At most `together` texts a request and `per_minute` requests a minute (0: no limit). What may
-    pass (busy, cut off, late) is tried again `retries` times, after `pause`, 2 `pause`, ...
-    seconds or what the server asks for. Answers are kept in the file `cache` by text ("auto": one
-    in your cache folder for a server, none otherwise; "off"), so that a run that was killed pays
-    for nothing twice. A run ends with its bill; `price` is that of 1000 tokens, or of 1000 texts
-    where tokens are not counted. A query is one prompt, whether its answers were kept or not.
+    At most `together` texts a request and `per_minute` requests a minute (0: no limit), in each of
+    the runs that are made at the same time. What may pass (busy, cut off, late) is tried again
+    `retries` times, after `pause`, 2 `pause`, ... seconds or what the server asks for. Answers are
+    kept in the file `cache` by text ("auto": one in your cache folder for a server, none otherwise;
+    "off"), so that a run that was killed pays for nothing twice. A run ends with its bill; `price`
+    is that of 1000 tokens, or of 1000 texts where tokens are not counted. A query is one prompt,
+    whether its answers were kept or not.
     """
     made, served = few_tests(named(task, data), test_rows, instance), "://" in api
     if together < 1:
@@ -180,5 +179,6 @@ def black_box(
 
     pool = list(map(str, words)) or candidates
     return BlackBox(
-        made, connect, tokens, pool, reading, loss, shots, dev_shots, batch, price, instance
-    )
+        made, connect, tokens, pool, reading, price,
+        loss=loss, shots=shots, dev_shots=dev_shots, batch=batch, instance=instance,
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from zobench.core.seeds import derive
 from zobench.core.vector import VectorParams
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._choices import Choices
-from zobench.objectives.prompt.problem import PromptProblem
+from zobench.objectives.prompt.problem import FewShot, PromptProblem
 
 
 class ChoiceProblem(PromptProblem):
@@ -19,17 +19,8 @@ class ChoiceProblem(PromptProblem):
 
     choices: Choices
 
-    def __init__(
-        self,
-        task: Task,
-        reading: str,
-        loss: str,
-        shots: int,
-        dev_shots: int,
-        batch: int,
-        instance: int,
-    ) -> None:
-        super().__init__(task, loss, shots, dev_shots, batch, instance)
+    def __init__(self, task: Task, reading: str, **few: Unpack[FewShot]) -> None:
+        super().__init__(task, **few)
         self.reading = reading
         self.stochastic |= reading == "sampled"
 

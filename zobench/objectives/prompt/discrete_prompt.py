@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from zobench.core.seeds import derive
 from zobench.errors import BadInput, unknown
-from zobench.objectives.llm.batches import EVALUATED
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._choices import Choices
-from zobench.objectives.prompt._frozen import Frozen, taken
+from zobench.objectives.prompt._frozen import Frozen
 from zobench.objectives.prompt._rows import named
 from zobench.objectives.prompt.choice import ChoiceProblem
+from zobench.objectives.prompt.problem import FewShot
 from zobench.objectives.prompt.soft_prompt import WORKER
 from zobench.registry import objectives
 
@@ -51,15 +51,11 @@ class DiscretePrompt(ChoiceProblem):
         candidates: int = 20,
         pool: str = "vocabulary",
         reading: str = "largest",
-        loss: str = "cross-entropy",
-        shots: int = 16,
-        dev_shots: int = 0,
-        batch: int = 0,
         device: str = "cpu",
         dtype: str = "float32",
-        instance: int = 1,
+        **few: Unpack[FewShot],
     ) -> None:
-        super().__init__(task, reading, loss, shots, dev_shots, batch, instance)
+        super().__init__(task, reading, **few)
         if pool not in POOLS:
             raise unknown("pool", pool, POOLS)
         if candidates < 2:
@@ -68,14 +64,13 @@ class DiscretePrompt(ChoiceProblem):
             raise BadInput(f"tokens is a number of prompt tokens of at least 1, not {tokens}")
         Choices(1, 2, reading)
         self.count, self.pool, self.model, self.slots = candidates, pool, model, tokens
-        self.load = partial(Frozen, model, device, dtype, tokens)
+        self.load = partial(Frozen, self.task, model, device, dtype, tokens=tokens)
         self.frozen: Frozen | None = None
 
     def begin(self) -> Choices:
         if self.frozen is None:
             self.frozen = self.load()
             self.ids = pool_of(self.frozen, self.task, self.pool, self.count, self.instance)
-            self.batches: dict[str, list] = {}
         return Choices(self.slots, len(self.ids), self.reading)
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
@@ -83,15 +78,8 @@ class DiscretePrompt(ChoiceProblem):
 
         frozen = self.frozen
         assert frozen is not None  # begin ran
-        if split not in self.batches:
-            part = 0 if split == "train" else EVALUATED
-            self.batches[split] = frozen.encode(getattr(self.task, split), self.task, part)
-        parts = self.batches[split]
-        if rows is not None:
-            parts = [taken(parts[0], rows)]
         ids = torch.from_numpy(self.ids[chosen]).to(frozen.table.device)
-        prompts = frozen.table.detach()[ids][:, None]
-        return np.concatenate([frozen.scores(prompts, part) for part in parts], 1)
+        return frozen.judged(frozen.table.detach()[ids][:, None], split, rows)
 
     def words(self, chosen: np.ndarray) -> list[str]:
         assert self.frozen is not None  # begin ran
@@ -105,17 +93,15 @@ class Verbaliser(DiscretePrompt):
     The settings are those of DiscretePrompt, of which `tokens` does not matter.
     """
 
-    def __init__(self, task: Task, model: str = "tiny", tokens: int = 1, *rest: Any, **named: Any):
-        super().__init__(task, model, 1, *rest, **named)
-        device, dtype = self.load.args[1:3]
-        self.load, self.slots = partial(Frozen, model, device, dtype, 0), len(task.label_words)
+    def __init__(self, task: Task, model: str = "tiny", **settings: Any) -> None:
+        super().__init__(task, model, **settings)
+        self.load = partial(self.load, tokens=0)
+        self.slots, self.tables = len(task.label_words), {}
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
-        if split not in self.batches:
-            self.batches[split] = [self._scores(split)]
-        table = self.batches[split][0]  # (rows, candidates)
-        if rows is not None:
-            table = table[rows]
+        if split not in self.tables:
+            self.tables[split] = self._scores(split)
+        table = self.tables[split] if rows is None else self.tables[split][rows]
         return table[:, chosen].transpose(1, 0, 2)
 
     def _scores(self, split: str) -> np.ndarray:
@@ -128,11 +114,7 @@ class Verbaliser(DiscretePrompt):
         assert frozen is not None  # begin ran
         ids = torch.from_numpy(self.ids)[:, None].to(frozen.table.device)
         every = LabelWords(ids, (1,) * len(ids), tuple(self.ids.tolist()))
-        none = frozen.table.new_zeros(1, 1, 0, frozen.table.shape[1])
-        parts = frozen.encode(getattr(self.task, split), self.task, EVALUATED)
-        with torch.inference_mode():
-            told = [frozen.plain(none, replace(part, words=every)) for part in parts]
-        return torch.cat(told).double().cpu().numpy()
+        return frozen.told(replace(frozen.split(split), words=every))
 
 
 @objectives.register(
@@ -177,6 +159,7 @@ def discrete_prompt(
         raise unknown("variant of discrete-prompt", variant, VARIANTS)
     kind = DiscretePrompt if variant == "prompt" else Verbaliser
     return kind(
-        named(task, data), model, tokens, candidates, pool, reading, loss, shots, dev_shots, batch,
-        device, dtype, instance,
+        named(task, data), model, tokens=tokens, candidates=candidates, pool=pool, reading=reading,
+        device=device, dtype=dtype, loss=loss, shots=shots, dev_shots=dev_shots, batch=batch,
+        instance=instance,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -14,6 +14,16 @@ from zobench.errors import BadInput, unknown
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._losses import LOSSES, accuracies, mean_losses
 from zobench.objectives.prompt._rows import few_shot
+
+
+class FewShot(TypedDict, total=False):
+    """Settings of every prompt problem, as PromptProblem takes them."""
+
+    loss: str  # cross-entropy, hinge or accuracy
+    shots: int  # train rows a label word, 0 for all
+    dev_shots: int  # dev rows a label word, 0 for all
+    batch: int  # rows a query, 0 for all
+    instance: int  # decides the rows, and where runs start
 
 
 class PromptProblem(VectorProblem):
@@ -27,7 +37,13 @@ class PromptProblem(VectorProblem):
     score_name, scored = "loss", "current"
 
     def __init__(
-        self, task: Task, loss: str, shots: int, dev_shots: int, batch: int, instance: int
+        self,
+        task: Task,
+        loss: str = "cross-entropy",
+        shots: int = 16,
+        dev_shots: int = 0,
+        batch: int = 0,
+        instance: int = 1,
     ) -> None:
         """Raises BadInput for an unknown loss, or more shots than rows."""
         if loss not in LOSSES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -13,10 +13,10 @@ from zobench.core.vector import VectorParams
 from zobench.errors import BadInput
 from zobench.objectives.llm.batches import EVALUATED
 from zobench.objectives.llm.tasks import Task
-from zobench.objectives.prompt._frozen import Frozen, taken
+from zobench.objectives.prompt._frozen import Frozen
 from zobench.objectives.prompt._rows import named
 from zobench.objectives.prompt._space import Space, clipped_deviation, make
-from zobench.objectives.prompt.problem import PromptProblem
+from zobench.objectives.prompt.problem import FewShot, PromptProblem
 from zobench.registry import objectives
 
 WORKER = (
@@ -44,15 +44,11 @@ class SoftPrompt(PromptProblem):
         deep: bool = False,
         alpha: float = 1.0,
         init: str = "",
-        loss: str = "cross-entropy",
-        shots: int = 16,
-        dev_shots: int = 0,
-        batch: int = 0,
         device: str = "cpu",
         dtype: str = "float32",
-        instance: int = 1,
+        **few: Unpack[FewShot],
     ) -> None:
-        super().__init__(task, loss, shots, dev_shots, batch, instance)
+        super().__init__(task, **few)
         if tokens < 1:
             raise BadInput(f"tokens is a number of prompt tokens of at least 1, not {tokens}")
         if intrinsic < 0:
@@ -60,7 +56,7 @@ class SoftPrompt(PromptProblem):
         if not alpha > 0.0:
             raise BadInput(f"alpha is a scale above 0, not {alpha}")
         self.intrinsic, self.deep, self.alpha, self.init = intrinsic, deep, alpha, init
-        self.load = partial(Frozen, model, device, dtype, tokens)
+        self.load = partial(Frozen, self.task, model, device, dtype, tokens)
         self.model = model
         self.space: Space
 
@@ -68,7 +64,6 @@ class SoftPrompt(PromptProblem):
         """The first prompt, x = 0, whatever the seed."""
         if not hasattr(self, "space"):
             self.frozen = self.load()
-            self.batches: dict[str, list] = {}
             self.first = self._first_tokens()
             self.space = self._space()
         shapes = self.space.shapes
@@ -86,18 +81,7 @@ class SoftPrompt(PromptProblem):
         rows: np.ndarray | None = None,
         seed: int | None = None,
     ) -> np.ndarray:
-        prompts = self.space.prompts(points)
-        parts = self.split(split)
-        if rows is not None:
-            parts = [taken(parts[0], rows)]
-        return np.concatenate([self.frozen.scores(prompts, part) for part in parts], 1)
-
-    def split(self, name: str) -> list:
-        """The batches of a split, encoded when first wanted."""
-        if name not in self.batches:
-            part = 0 if name == "train" else EVALUATED
-            self.batches[name] = self.frozen.encode(getattr(self.task, name), self.task, part)
-        return self.batches[name]
+        return self.frozen.judged(self.space.prompts(points), split, rows)
 
     def _first_tokens(self) -> np.ndarray:
         """The ids of the first prompt: those of the text `init`, over and over, or drawn."""
@@ -124,23 +108,25 @@ class SoftPrompt(PromptProblem):
 
     def _deviations(self, prompt: Any) -> list[float]:
         """The deviation of what each layer but the first reads, on the few-shot rows."""
+        import torch
+
         from zobench.core.wrapping import wrapped
 
-        found = []
+        batch = self.frozen.split("train").parts(EVALUATED)[0]
+        real, found = batch.mask.bool(), []
 
         def wrapper(forward: Any) -> Any:
             def layer(*args: Any, **kwargs: Any) -> Any:
                 states = args[0] if args else kwargs["hidden_states"]
-                found.append(clipped_deviation(states))
+                found.append(clipped_deviation(states[real]))
                 return forward(*args, **kwargs)
 
             return layer
 
-        batch = self.split("train")[0]
-        stack = self.frozen.stack[1:]
-        with wrapped((layer, wrapper) for layer in stack):
-            self.frozen.scores(prompt, batch)
-        return found[: len(stack)]
+        passes = self.frozen.passes
+        with torch.inference_mode(), wrapped((layer, wrapper) for layer in passes.stack[1:]):
+            passes.states(prompt, batch)
+        return found
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {
@@ -194,6 +180,6 @@ def soft_prompt(
     not inside a template; the present prompt is tested, not the one with the best dev score.
     """
     return SoftPrompt(
-        named(task, data), model, tokens, intrinsic, deep, alpha, init, loss, shots, dev_shots,
-        batch, device, dtype, instance,
+        named(task, data), model, tokens, intrinsic, deep, alpha, init, device, dtype,
+        loss=loss, shots=shots, dev_shots=dev_shots, batch=batch, instance=instance,
     )  # fmt: skip

@@ -2,7 +2,10 @@
 // wanted: {title, x: {label, low, high, log, text}, y: {...}, step, cut, targets: [[y, text]],
 //   series: [{name, index, points: [[x, y]], band: [[x, low, high]], cross, thin: [points]}]}
 function chart(host, wanted) {
-  const draw = () => drawn(host, wanted);
+  redrawn(host, () => drawn(host, wanted));
+}
+
+function redrawn(host, draw) {  // now, and whenever the width changes
   host.redraw = draw;
   if (!host.watched) {
     host.watched = new ResizeObserver(() => { if (host.clientWidth !== host.width) host.redraw(); });
@@ -25,18 +28,7 @@ function drawn(host, { title, x, y, series, step, cut, targets = [] }) {
     svg.append(make("text", { x: width / 2, y: height / 2, "text-anchor": "middle", class: "empty" }, wanted_nothing(series)));
     return;
   }
-  const X = scaled(x.low, x.high, edge.left, right, x.log), Y = scaled(y.low, y.high, bottom, edge.top, y.log);
-  for (const v of ticks(y.low, y.high, y.log, 6)) {
-    svg.append(make("line", { class: "grid", x1: edge.left, x2: right, y1: Y(v), y2: Y(v) }));
-    svg.append(make("text", { x: edge.left - 8, y: Y(v) + 4, "text-anchor": "end" }, y.text ? y.text(v) : tickText(v, y.log)));
-  }
-  for (const v of ticks(x.low, x.high, x.log, narrow ? 5 : 9)) {
-    svg.append(make("line", { class: "base", x1: X(v), x2: X(v), y1: bottom, y2: bottom + 5 }));
-    svg.append(make("text", { x: X(v), y: bottom + 19, "text-anchor": "middle" }, x.text ? x.text(v) : tickText(v, x.log)));
-  }
-  svg.append(make("line", { class: "base", x1: edge.left, x2: right, y1: bottom, y2: bottom }));
-  svg.append(make("text", { x: (edge.left + right) / 2, y: height - 6, "text-anchor": "middle" }, x.label));
-  svg.append(make("text", { x: 14, y: (edge.top + bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 14 ${(edge.top + bottom) / 2})` }, y.label));
+  const [X, Y] = axes(svg, x, y, { edge, right, bottom, width, height, narrow });
 
   const name = `clip-${host.parentNode.id}`;
   svg.append(make("defs", {}, make("clipPath", { id: name }, make("rect", { x: edge.left, y: edge.top - 6, width: right - edge.left + 4, height: bottom - edge.top + 8 }))));
@@ -92,6 +84,22 @@ function drawn(host, { title, x, y, series, step, cut, targets = [] }) {
   }
   if (cut) svg.append(make("line", { class: "cut", x1: X(cut), x2: X(cut), y1: edge.top, y2: bottom }));
   cursor(svg, box, { x, y, series, X, edge, right, bottom, width });
+}
+
+function axes(svg, x, y, { edge, right, bottom, width, height, narrow }) {
+  const X = scaled(x.low, x.high, edge.left, right, x.log), Y = scaled(y.low, y.high, bottom, edge.top, y.log);
+  for (const v of ticks(y.low, y.high, y.log, 6)) {
+    svg.append(make("line", { class: "grid", x1: edge.left, x2: right, y1: Y(v), y2: Y(v) }));
+    svg.append(make("text", { x: edge.left - 8, y: Y(v) + 4, "text-anchor": "end" }, y.text ? y.text(v) : tickText(v, y.log)));
+  }
+  for (const v of ticks(x.low, x.high, x.log, narrow ? 5 : 9)) {
+    svg.append(make("line", { class: "base", x1: X(v), x2: X(v), y1: bottom, y2: bottom + 5 }));
+    svg.append(make("text", { x: X(v), y: bottom + 19, "text-anchor": "middle" }, x.text ? x.text(v) : tickText(v, x.log)));
+  }
+  svg.append(make("line", { class: "base", x1: edge.left, x2: right, y1: bottom, y2: bottom }));
+  svg.append(make("text", { x: (edge.left + right) / 2, y: height - 6, "text-anchor": "middle" }, x.label));
+  svg.append(make("text", { x: 14, y: (edge.top + bottom) / 2, "text-anchor": "middle", transform: `rotate(-90 14 ${(edge.top + bottom) / 2})` }, y.label));
+  return [X, Y];
 }
 
 const wanted_nothing = (series) => (series.length ? "No numbers to draw here" : "No estimator is chosen, or none has runs here");

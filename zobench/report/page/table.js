@@ -36,6 +36,21 @@ function sortable(table) {
   }));
 }
 
+// A table that sorts, of rows of cells: a text, a node, or [text, what it sorts by].
+function factTable(table, head, rows) {
+  const cell = (value, i) => {
+    const [text, sort] = Array.isArray(value) ? value : [value];
+    const numeric = sort !== undefined;
+    return make(i ? "td" : "th", { class: numeric ? "n" : null, scope: i ? null : "row", "data-sort": numeric ? (Number.isNaN(sort) ? "nan" : sort === Infinity ? "inf" : sort) : null }, text);
+  };
+  const numeric = (i) => rows.some((row) => Array.isArray(row[i]));
+  table.replaceChildren(
+    make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", class: numeric(i) ? "n" : null }, text)))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cell)))),
+  );
+  sortable(table);
+}
+
 function matches(text, words) {
   const low = text.toLowerCase();
   return words.toLowerCase().split(/\s+/).every((word) => low.includes(word));

@@ -1,0 +1,82 @@
+"""`zobench export --leaderboard`: coverage of the suite, and rows that never change."""
+
+from pathlib import Path
+
+import pytest
+from verify_tools import BOARD, TINY, read, write
+
+from zobench.cli import status_of
+
+METHODS = ("random-search", "zo-sgd:lr=1e-2")
+PAIR = (
+    TINY.replace("tiny", "pair")
+    + """
+[[problem]]
+id = "quadratic"
+objective = "quadratic"
+group = "functions"
+settings = { dim = 3 }
+targets = [8.0, 4.0]
+"""
+)
+PART = "leaderboards/pair.csv"
+
+
+def run(*words: str) -> None:
+    assert status_of(list(words)) == 0
+
+
+def test_rows_of_others_keep_every_character(board):
+    rows = read(board)
+    odd = {"us_per_query": "1.50", "log_area": "5e-1", "targets_hash": "0012345678901234"}
+    write(board, [rows[0] | odd | {"suite_version": "0", "git_sha": "00"}, *rows])
+    before = board.read_text().splitlines()
+    run("run", "spsa", "-s", "tiny.toml", "-j", "1", "-o", "results/more")
+    run("export", "results/more", "--leaderboard", "tiny.toml", "-o", BOARD)
+    after = board.read_text().splitlines()
+    assert after[0] == before[0]
+    assert set(before) < set(after)
+    assert sorted(row["method"] for row in read(board)).count("spsa") == 2
+    dimensions = [int(row["dimension"]) for row in read(board)[1:]]
+    assert dimensions == sorted(dimensions)
+
+
+def test_an_estimator_that_ran_again_has_one_row(board):
+    about = [(row["method"], row["dimension"]) for row in read(board)]
+    run("export", "--leaderboard", "tiny.toml")
+    assert [(row["method"], row["dimension"]) for row in read(board)] == about
+    assert len(set(about)) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "made", "asked"),
+    [
+        (["-p", "sphere-d3"], 3, 6),
+        (["-p", "sphere-d3", "-r", "2"], 2, 6),
+        (["-r", "1"], 2, 6),
+        ([], 6, 6),
+    ],
+)
+def test_coverage_is_of_the_suites_runs(tmp_path, monkeypatch, capfd, words, made, asked):
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR)
+    run("run", "random-search", "-s", "pair.toml", "-j", "1", *words)
+    run("export", "-s", "pair.toml")
+    (row,) = (row for row in read(Path(PART)) if row["dimension"] == "3")
+    assert float(row["coverage"]) == pytest.approx(made / asked, abs=1e-6)
+    assert int(row["n_runs"]) == made
+    capfd.readouterr()
+    run("verify", "--form-only", PART, "-s", "pair.toml")
+    said = f": {made} of {asked} runs" if made < asked else ""
+    assert f"random-search, d=3, functions{said}\n" in capfd.readouterr().out
+    write(Path(PART), [row | {"coverage": "0.9"}])
+    assert status_of(["verify", "--form-only", PART, "-s", "pair.toml"]) == 1
+    assert f"column coverage: 0.9, but {made} of {asked} runs" in capfd.readouterr().out
+
+
+def test_what_contradicts_the_spelling_is_one_line(capfd):
+    for more in (["--format", "coco"], ["--suite", "bbob"]):
+        assert status_of(["export", "--leaderboard", "tiny.toml", *more]) == 2
+        err = capfd.readouterr().err
+        assert "leave --suite and --format out" in err
+        assert len(err.splitlines()) == 1

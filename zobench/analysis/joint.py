@@ -1,0 +1,48 @@
+"""Many joint draws over problems, made of a few of each: for limits far out in the tails.
+
+Problems are independent, so any draw of one may stand beside any draw of another. The draws of
+each problem, (L,) in a circle, are turned by random shifts: each block of shifts gives L joint
+draws more, at the cost of an addition instead of a resample.
+
+That keeps a permutation test exact. Where the observed arrangement is among the draws of each
+problem, all arrangements of a problem are equally likely to be the observed one if there is no
+difference, hence so are all L joint draws of a block, and all blocks: the share of joint draws as
+extreme as the observed one is a p-value, of whatever size L and the number of blocks are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from zobench.analysis.resampling import generator
+
+BEYOND = 20  # joint draws beyond the limits of an interval, both sides together
+
+
+def needed(alpha: float) -> int:
+    """Joint draws that show limits at `alpha`, two-sided."""
+    return math.ceil(BEYOND / alpha - 1e-9)
+
+
+def enough_each(resamples: int, alpha: float, problems: int) -> int:
+    """Draws of each problem: `resamples`, and more where few problems have few combinations."""
+    return max(resamples, math.ceil(needed(alpha) / max(problems, 1) ** 2))
+
+
+def summed(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> np.ndarray:
+    """Sums over problems, (k, at least needed(alpha) or L), of `draws`, (k, L) of each problem.
+
+    The first L are those of the draws as they are, side by side. One problem has no other.
+    """
+    length = draws[0].shape[1]
+    blocks = math.ceil(needed(alpha) / length) if len(draws) > 1 else 1
+    shifts = generator(seed, "joint", name).integers(0, length, (blocks, len(draws)))
+    shifts[0] = 0
+    total = np.zeros((len(draws[0]), blocks, length))
+    for column, of_problem in enumerate(draws):
+        circle = np.hstack([of_problem, of_problem])
+        for block, shift in enumerate(shifts[:, column]):
+            total[:, block] += circle[:, shift : shift + length]
+    return total.reshape(len(total), -1)

@@ -1,0 +1,86 @@
+"""`zobench bench prompts`: queries a second of a population in one call, against one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from time import perf_counter
+
+from zobench.bench.timing import Case, Sample, interleave
+from zobench.core.directions import Noise
+from zobench.errors import BadInput
+from zobench.objectives.llm.tasks import GENERATED
+from zobench.objectives.prompt.soft_prompt import SoftPrompt
+from zobench.registry import objectives
+
+DEFAULT = (20, 50)  # tokens of a prompt
+SCALE = 0.5  # of the probes
+
+
+@dataclass(frozen=True)
+class Line:
+    """Seconds a query of a case, and of one-by-one calls on the same problem."""
+
+    problem: str
+    name: str
+    seconds: Sample
+    floor: Sample
+
+
+def prompts(
+    model: str, tokens: Sequence[int], count: int, rounds: int
+) -> Iterator[tuple[str, list[Line]]]:
+    """Yield (what was done, lines of the finished problems): every generated task and length."""
+    for name, value in {"repeats": rounds, "probes": count}.items():
+        if value < 1:
+            raise BadInput(f"{name} is a number of at least 1, not {value}")
+    lines: list[Line] = []
+    for task, length in product(GENERATED, tokens):
+        problem: SoftPrompt = objectives["soft-prompt"].build(
+            {"model": model, "task": task, "tokens": length, "intrinsic": 50}
+        )
+        label = f"{task}, {length} tokens"
+        samples: dict[str, Sample] = {}
+        for done, found in interleave(_cases(problem, count), rounds):
+            samples = found
+            yield f"{label}: round {done} of {rounds}", lines
+        floor = samples["one call a probe"]
+        lines = [*lines, *(Line(label, case, sample, floor) for case, sample in samples.items())]
+    yield "done", lines
+
+
+def _cases(problem: SoftPrompt, count: int) -> dict[str, Case]:
+    """The same probes three times."""
+    import torch
+
+    problem.start(0)
+    probes = [(SCALE, Noise(k)) for k in range(count)]
+    passes, batch = problem.frozen.passes, problem.frozen.split("train")
+    owner = torch.zeros(len(batch.labels), dtype=torch.long, device=batch.ids.device)
+
+    def whole() -> None:
+        with torch.inference_mode():
+            for probe in probes:
+                prompt = problem.space.prompts(problem.params.rows([probe]))
+                scores = passes.whole(prompt, batch, owner)
+                torch.nn.functional.cross_entropy(scores, batch.labels).item()
+
+    def one_by_one() -> None:
+        for probe in probes:
+            problem.losses([probe], 1)
+
+    return {
+        "whole sequences, one prompt a pass": _timed(whole, count),
+        "one call a probe": _timed(one_by_one, count),
+        f"{count} probes a call": _timed(lambda: problem.losses(probes, 1), count),
+    }
+
+
+def _timed(work: Callable[[], object], queries: int) -> Case:
+    def case() -> float:
+        began = perf_counter()
+        work()
+        return (perf_counter() - began) / queries
+
+    return case

@@ -1,0 +1,81 @@
+"""Reads of tensors: which function of torch is given one of them, and when.
+
+A function mode sees every function of torch that the code inside it calls, also those that a
+module of a library calls, and its arguments. So it knows when a weight is read, whatever the
+module is like. It sees nothing inside of compiled code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.nn.functional import embedding
+from torch.overrides import TorchFunctionMode
+
+# What tells of a tensor and not of its values.
+ABOUT: frozenset[Any] = frozenset(
+    [
+        *(
+            getattr(torch.Tensor, name).__get__
+            for name in ("dtype", "device", "shape", "ndim", "layout", "requires_grad", "is_cuda")
+        ),
+        *(
+            getattr(torch.Tensor, name)
+            for name in ("size", "dim", "numel", "stride", "is_floating_point", "is_contiguous")
+        ),
+    ]
+)
+
+
+class Reads(TorchFunctionMode):
+    """Calls `told(tensor)` before a function gets one of `tensors` and may look at its values."""
+
+    def __init__(self, tensors: Iterable[torch.Tensor], told: Callable[[torch.Tensor], None]):
+        super().__init__()
+        self.told, self.watched = told, {id(tensor): tensor for tensor in tensors}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func not in ABOUT:
+            for tensor in self._among((args, kwargs)):
+                self.told(tensor)
+        return func(*args, **kwargs)
+
+    def _among(self, value: Any) -> Iterable[torch.Tensor]:
+        if isinstance(value, torch.Tensor):
+            found = self.watched.get(id(value))
+            return () if found is None else (found,)
+        if isinstance(value, list | tuple):
+            return (t for v in value for t in self._among(v))
+        if isinstance(value, dict):
+            return (t for v in value.values() for t in self._among(v))
+        return ()
+
+
+class LookUps(Reads):
+    """Of one table: `rows(ids)` in the place of `embedding(ids, table)`, `told` of other reads."""
+
+    def __init__(
+        self,
+        table: torch.Tensor,
+        rows: Callable[[torch.Tensor], torch.Tensor | None],
+        told: Callable[[torch.Tensor], None],
+    ):
+        """`rows`: the values, or None to read the table after all."""
+        super().__init__([table], told)
+        self.table, self.rows = table, rows
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is embedding:
+            given = dict(zip(("input", "weight", "padding_idx", "max_norm"), args)) | (kwargs or {})
+            if given["weight"] is self.table and given.get("max_norm") is None:
+                found = self.rows(given["input"])
+                if found is not None:
+                    return found
+        return super().__torch_function__(func, types, args, kwargs)

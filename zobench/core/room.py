@@ -1,0 +1,44 @@
+"""Room: memory in which perturbed copies of weights are made, layer after layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+class Room:
+    """Memory for copies: a buffer a device, type and depth of calls inside calls.
+
+    A module that has parameters of its own may call others that have too, and go on reading its
+    own. A buffer grows to the largest unit that was ever copied at its depth.
+    """
+
+    def __init__(self) -> None:
+        self._buffers: dict[Any, torch.Tensor] = {}
+        self._depth = 0
+
+    @contextmanager
+    def taken(self, like: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+        """Flat tensors as long as those of `like`, of their devices and types, until the end."""
+        self._depth += 1
+        try:
+            yield self._cut(like)
+        finally:
+            self._depth -= 1
+
+    def _cut(self, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        sizes: dict[Any, int] = {}
+        starts = []
+        for tensor in like:
+            key = tensor.device, tensor.dtype, self._depth
+            starts.append((key, sizes.get(key, 0)))
+            sizes[key] = starts[-1][1] + -(-tensor.numel() // 64) * 64  # views stay aligned
+        for key, size in sizes.items():
+            if key not in self._buffers or len(self._buffers[key]) < size:
+                self._buffers.pop(key, None)
+                with torch.inference_mode(False):  # a later call may be outside of one
+                    self._buffers[key] = torch.empty(size, device=key[0], dtype=key[1])
+        return [self._buffers[key][at : at + t.numel()] for (key, at), t in zip(starts, like)]

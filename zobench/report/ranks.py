@@ -1,0 +1,134 @@
+"""Rank tests of a report: all estimators over problems, and the best against others by target."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zobench.analysis.nemenyi import against_control
+from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, score_matrix
+from zobench.analysis.runlengths import run_table
+from zobench.analysis.signed_rank import SignedRank
+from zobench.report.encode import plain
+from zobench.report.source import Frame, Source
+
+OTHERS = 8  # estimators that the best is tested against at each target
+WHOLE = "all dimensions"
+
+
+def over_all(source: Source) -> list[dict[str, Any]]:
+    """Friedman, Iman-Davenport, Nemenyi, and for every control Holm and Wilcoxon.
+
+    One for all problems, then one a dimension where there are several of them with two problems or
+    more. Keys: name, asked (problems), names (best mean rank first), absent (names without runs),
+    why (there is no test, and then no more keys), problems (those that all ran), ranks, score (mean
+    `log_area`), chi2, p_chi2, f, p, difference, level, groups; holm and wilcoxon, (k, k) p-values,
+    and effect, of the estimator in the column against the control in the row.
+    """
+    if not len(source.runs):
+        return []
+    table: Frame = run_table(source.runs, source.hits, source.problems)
+    found = [_tested(source, table, WHOLE)]
+    dimensions = [d for d in source.problems["dimension"].unique() if d == d]
+    if len(dimensions) > 1:
+        parts = [(d, table[table["dimension"] == d]) for d in sorted(dimensions)]
+        found += [_tested(source, part, f"{d:g}") for d, part in parts if _count(part) > 1]
+    return found
+
+
+def _count(table: Frame) -> int:
+    return int(table["problem"].nunique())
+
+
+def _tested(source: Source, table: Frame, name: str) -> dict[str, Any]:
+    listed = [n for n in source.ranked if not source.references[n]] or source.ranked
+    present = set(table["estimator"])
+    names = [n for n in listed if n in present]
+    found: dict[str, Any] = {"name": name, "asked": _count(table), "names": names}
+    found["absent"] = [n for n in listed if n not in present]
+    if len(names) < 2:
+        return found | {"why": "It takes two estimators that are no first-order reference."}
+    scores: Frame = score_matrix(table, names)
+    if len(scores) < 2:
+        said = {0: "no problem was", 1: "one problem was"}[len(scores)]
+        return found | {"why": f"It takes two problems that all estimators ran; {said} run by all."}
+    tests = rank_tests(scores)
+    order = list(tests.names)
+    ranks = np.array(tests.ranks)
+    pairs = {(c, n): over_problems(scores, n, c) for n, c in combinations(order, 2)}
+    return found | {
+        "names": order,
+        "problems": tests.problems,
+        "ranks": tests.ranks,
+        "score": [float(scores[n].mean()) for n in order],
+        "chi2": tests.friedman.chi2,
+        "p_chi2": tests.friedman.p_chi2,
+        "f": tests.friedman.f,
+        "p": tests.friedman.p,
+        "level": tests.level,
+        "difference": tests.difference,
+        "groups": [list(group) for group in tests.groups],
+        "holm": [against_control(ranks, tests.problems, c).tolist() for c in range(len(order))],
+        "wilcoxon": [[_of(pairs, c, n, "p", 1) for n in order] for c in order],
+        "effect": [[_of(pairs, c, n, "effect", -1) for n in order] for c in order],
+    }
+
+
+def _of(pairs: dict[tuple[str, str], SignedRank], a: str, b: str, what: str, sign: int) -> float:
+    """A number of the test of b against a, which is that of a against b, times `sign`."""
+    if a == b:
+        return np.nan
+    return getattr(pairs[a, b], what) if (a, b) in pairs else sign * getattr(pairs[b, a], what)
+
+
+def by_target(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
+    """(best ranked, other, rows of `per_target`) for up to OTHERS of the others, best first."""
+    made = set(source.runs.loc[source.runs["status"] != "skipped", "estimator"])
+    names = [n for n in source.ranked if n in made]
+    if len(names) < 2:
+        return []
+    table: Frame = run_table(source.runs, source.hits, source.problems)
+    table = table[table["estimator"].isin(names[: 1 + OTHERS])]
+    traces = source.traces[source.traces["run_key"].isin(table["run_key"].unique())]
+    owner = dict(zip(table["run_key"], table["estimator"]))
+    parts = dict(iter(traces.groupby(traces["run_key"].map(owner.get), sort=False)))
+    found = []
+    for other in names[1 : 1 + OTHERS]:
+        mine = [parts[n] for n in (names[0], other) if n in parts]
+        known = pd.concat([traces[:0], *mine])
+        found.append((names[0], other, per_target(table, names[0], other, known)))
+    return found
+
+
+def rank_data(source: Source) -> dict[str, Any]:
+    """Both for a page: names and problems as numbers, p-values rounded."""
+    names = {name: i for i, name in enumerate(source.estimators)}
+    places = {name: i for i, name in enumerate(source.problems["problem"].unique())}
+    order = source.problems.groupby("problem", sort=False)["target_index"].rank(method="first")
+    keys = zip(source.problems["problem"], source.problems["target_index"])
+    target = {key: int(place) - 1 for key, place in zip(keys, order)}
+    scopes = []
+    for test in over_all(source):
+        of = dict(test)
+        for key in ("names", "absent"):
+            of[key] = [names[n] for n in test[key]]
+        of["groups"] = [[names[n] for n in group] for group in test.get("groups", ())]
+        for key in ("holm", "wilcoxon", "effect"):
+            of[key] = [[plain(v, 3) for v in row] for row in test.get(key, ())]
+        for key in ("ranks", "score"):
+            of[key] = [plain(v) for v in test.get(key, ())]
+        for key in ("chi2", "p_chi2", "f", "p", "difference"):
+            of[key] = plain(test.get(key), 4)
+        scopes.append(of)
+    pairs = [
+        {"a": names[a], "b": names[b], "rows": [
+            [places[problem], target[problem, index], *runs, *(plain(v, 3) for v in numbers)]
+            for (problem, index, *runs), numbers in zip(
+                tests[["problem", "target_index", "runs_a", "runs_b"]].to_numpy().tolist(),
+                tests[["p", "p_bonferroni", "effect"]].to_numpy(float))]}
+        for a, b, tests in by_target(source)
+    ]  # fmt: skip
+    return {"scopes": scopes, "pairs": pairs}
