@@ -55,6 +55,12 @@ def test_the_environment_runs(folder):
     assert "cart" in done.stdout
 
 
+def test_the_prompt_runs(folder):
+    done = zobench(folder, "compare", "bdpl", "random-search:sigma=1", "--suite", "my_prompt.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "reviews" in done.stdout
+
+
 def test_the_training_loop_learns(folder):
     done = subprocess.run(
         [sys.executable, "my_training.py"], cwd=folder, capture_output=True, text=True, timeout=300
