@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from zobench.core.noise import cpu
 from zobench.core.noise import interface as noise
 from zobench.core.noise.layout import BITS_CHUNK, CHUNK
+from zobench.core.noise.tables import accumulate_rows, serves_rows
 from zobench.errors import BadInput
 
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -21,7 +22,7 @@ def tables(rows, width, law, dtype, places, terms, stochastic_seed=None):
     before = torch.linspace(-1, 1, rows * width, dtype=torch.float64).to(dtype).view(rows, width)
     whole, part = before.clone(), before[places].contiguous()
     noise.accumulate(whole.view(-1), terms, law, 4, 2, stochastic_seed=stochastic_seed)
-    noise.accumulate_rows(part, places, terms, law, 4, 2, stochastic_seed=stochastic_seed)
+    accumulate_rows(part, places, terms, law, 4, 2, stochastic_seed=stochastic_seed)
     return part, whole[places]
 
 
@@ -47,7 +48,7 @@ def test_rows_far_into_the_stream():
         place = 2**33
         out, want = torch.zeros(1, width), torch.zeros(width)
         noise.accumulate(want, [(1.0, 3)], law, 0, start=place * width)
-        noise.accumulate_rows(out, torch.tensor([place]), [(1.0, 3)], law, 0)
+        accumulate_rows(out, torch.tensor([place]), [(1.0, 3)], law, 0)
         assert torch.equal(out[0], want)
 
 
@@ -60,7 +61,7 @@ def test_a_chunk_is_drawn_once_for_neighbouring_rows(monkeypatch):
     def draws(places):
         calls.clear()
         out, seeds = torch.zeros(len(places), 256).numpy(), [1]
-        cpu.accumulate_rows.py_func(out, places, [1.0], 0, seeds, 0, 0)
+        cpu.accumulate_rows.py_func(out, places, [1.0], 0, seeds, 0, 0, 0)
         return calls
 
     assert draws([0, 1, 2, 3, 4]) == [(0, CHUNK), (0, 256)]
@@ -80,7 +81,7 @@ BAD = [
 
 def rows(out, places=None, law="gaussian"):
     places = torch.tensor([0, 1]) if places is None else places
-    noise.accumulate_rows(out, places, [(1.0, 1)], law, 0)
+    accumulate_rows(out, places, [(1.0, 1)], law, 0)
 
 
 @pytest.mark.parametrize(("call", "message"), BAD)
@@ -91,7 +92,7 @@ def test_bad_input_gives_one_clear_line(call, message):
 
 
 def test_a_device_with_a_backend_of_its_own_has_no_rows(monkeypatch):
-    assert noise.serves_rows("cpu")
+    assert serves_rows("cpu")
     monkeypatch.setitem(noise._backends, "mps", lambda *given: None)
     assert noise.serves("mps")
-    assert not noise.serves_rows("mps")
+    assert not serves_rows("mps")

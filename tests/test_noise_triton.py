@@ -106,6 +106,24 @@ def test_one_term_into_a_tile_without_masks(law, dtype, gaussian_error):
 
 
 @pytest.mark.parametrize("law", noise.LAWS)
+@pytest.mark.parametrize(("dtype", "stochastic_seed"), [(torch.float32, None), (torch.float16, 3)])
+@pytest.mark.parametrize("width", [6, CHUNK + 476])
+def test_rows_of_a_table_are_the_cpus(law, dtype, stochastic_seed, width, gaussian_error):
+    """In any order and repeated; a row that is aligned or not, in one tile or in several."""
+    table, terms = begin(9 * width, dtype), TERMS[: 1 + (stochastic_seed is None)]
+    places = torch.tensor([8, 0, 3, 3])
+    rows = table.view(9, width)[places].contiguous()
+    want = on_cpu(table, terms, law, 6, 1, 0, stochastic_seed).view(9, width)[places]
+    edge = torch.full((GUARD,), 7, dtype=dtype)
+    whole = torch.cat([edge, rows.view(-1), edge]).to(DEVICE)
+    part = whole[GUARD:-GUARD].view(4, width)
+    cuda.accumulate_rows(part, places.to(DEVICE), terms, law, 6, 1, stochastic_seed)
+    assert same(part.cpu(), want, gaussian_error * (law == "gaussian"))
+    assert (whole[:GUARD] == 7).all()
+    assert (whole[-GUARD:] == 7).all()
+
+
+@pytest.mark.parametrize("law", noise.LAWS)
 @pytest.mark.parametrize("size", [1, 2, LANES - 1, LANES + 1])
 @pytest.mark.parametrize("start", [0, 1, LANES - 1, 2 * LANES])
 def test_odd_sizes_and_offsets(law, size, start, gaussian_error):

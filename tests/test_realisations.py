@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zobench.core.directions import LowRank, Noise, Recipe, Restricted
+from zobench.core.module import TensorParams
+from zobench.core.noise import tables
 from zobench.core.problem import InPlaceProblem
+from zobench.core.scratch import ScratchParams
 from zobench.errors import Unsuitable
 from zobench.objectives.llm import masks
 from zobench.objectives.llm.batches import Batch, LabelWords
@@ -197,6 +200,81 @@ def test_tied_weights_move_once():
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
 
 
+class Scaled(torch.nn.Embedding):
+    """An embedding that multiplies what it looks up, as some models' do."""
+
+    def forward(self, ids):
+        return super().forward(ids) * self.weight.shape[1] ** 0.5
+
+
+class Normed(torch.nn.Embedding):
+    """One that reads all of its table."""
+
+    def forward(self, ids):
+        return super().forward(ids) / self.weight.norm()
+
+
+@pytest.mark.parametrize("kind", [torch.nn.Embedding, Scaled, Normed])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("rounding", [None, 4])
+def test_an_embedding_makes_the_rows_it_looks_up(kind, dtype, rounding, monkeypatch):
+    """To the bits of the whole table; all of it only where the forward reads more."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(kind(300, 24, dtype=dtype))
+    ids = torch.tensor([[7, 299, 7], [0, 7, 8]], dtype=torch.int32)
+    params = ScratchParams(model, rounding=rounding)
+    drawn = []
+    accumulate_rows = tables.accumulate_rows
+    monkeypatch.setattr(
+        tables,
+        "accumulate_rows",
+        lambda out, *given, **more: (drawn.append(len(out)), accumulate_rows(out, *given, **more)),
+    )
+    for direction in directions(params):
+        drawn.clear()
+        whole = any(isinstance(p, LowRank) for _, p in direction.expand(params.blocks[0]))
+        table = kind(300, 24, dtype=dtype)
+        table.weight.data.copy_(model[0].weight.data)
+        with torch.inference_mode(), params.probed(0.5, direction):
+            found = model(ids)
+        params.write_all([table.weight.data.view(-1)], params.blocks, scaled(direction, params))
+        assert torch.equal(found, table(ids))
+        assert drawn == ([] if whole else [4])
+        with pytest.raises(IndexError), torch.no_grad(), params.probed(0.5, direction):
+            model(ids + 299)
+    size = sum(len(b) for b in params._room._buffers.values())
+    assert size == 300 * 24 + 32  # of the low-rank direction, or where all of it is read
+
+
+def scaled(direction, params):
+    return [(0.5 * weight, p) for weight, p in direction.expand(params.blocks[0])]
+
+
+class Nested(torch.nn.Module):
+    """A module that goes on reading its own weight after it has called others."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.randn(5))
+        self.inner = torch.nn.Linear(5, 5)
+
+    def forward(self, x):
+        early = self.scale.view(1, 5)
+        return (self.inner(x) * early).sum()
+
+
+def test_a_module_keeps_its_copy_while_it_calls_others():
+    model, x = Nested(), torch.randn(3, 5)
+    apart, twin = ScratchParams(model), copy.deepcopy(model)
+    walked = TensorParams(twin.named_parameters())
+    with torch.no_grad():
+        apart.check(lambda: model(x))
+        with apart.probed(0.3, Noise(2)):
+            found = model(x)
+        with walked.probed(0.3, Noise(2)):
+            assert torch.equal(found, twin(x))
+
+
 class ReadsElsewhere(torch.nn.Module):
     """A module that reads the weight of another."""
 
@@ -209,8 +287,6 @@ class ReadsElsewhere(torch.nn.Module):
 
 
 def test_weights_read_outside_their_module_are_refused():
-    from zobench.core.scratch import ScratchParams
-
     model = ReadsElsewhere()
     params = ScratchParams(model)
     before = copy.deepcopy(model.state_dict())

@@ -98,7 +98,8 @@ class TensorParams(Params):
             merged: dict[Primitive, float] = {}
             for k, weight, primitive in terms:
                 merged[primitive] = merged.get(primitive, 0.0) + moves[k][0] * weight
-            self._write_all(blocks, [(weight, primitive) for primitive, weight in merged.items()])
+            total = [(weight, primitive) for primitive, weight in merged.items()]
+            self.write_all([block.data for block in blocks], blocks, total)
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
         self.flush()
@@ -119,20 +120,25 @@ class TensorParams(Params):
         self.flush()
         return np.concatenate([b.data.cpu().double().numpy() for b in self.blocks])
 
-    def _write_all(self, blocks: Sequence[TensorBlock], terms: Sequence[Term]) -> None:
-        """The same terms on several blocks: on a GPU, plain noise goes into all in one launch."""
-        law = _one_law(terms)
-        if law is None or not all(noise.serves(block.data.device.type) for block in blocks):
-            for block in blocks:
-                self.write(block.data, terms, 1.0, block, 0)
+    def write_all(
+        self, outs: Sequence[torch.Tensor], blocks: Sequence[TensorBlock], terms: Sequence[Term]
+    ) -> None:
+        """outs[i] += sum of terms on blocks[i]: on a GPU, plain noise goes into all in one launch.
+
+        `outs` are flat, and as long as their blocks.
+        """
+        law = one_law(terms)
+        if law is None or not all(noise.serves(out.device.type) for out in outs):
+            for out, block in zip(outs, blocks):
+                self.write(out, terms, 1.0, block, 0)
             return
         noise.accumulate_blocks(
-            [block.data for block in blocks],
+            outs,
             [block.index for block in blocks],
             [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
             law,
             threads=_threads(),
-            stochastic_seed=self._rounding_seed(),
+            stochastic_seed=self.rounding_seed(),
         )
 
     def write(
@@ -142,12 +148,12 @@ class TensorParams(Params):
 
         One pass: noise of one law goes in directly, the rest by chunks, made on the host.
         """
-        law = _one_law(terms)
+        law = one_law(terms)
         if law is not None and noise.serves(out.device.type):
             seeds = [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)]
             noise.accumulate(
                 out, seeds, law, block.index,
-                start=start, threads=_threads(), stochastic_seed=self._rounding_seed(),
+                start=start, threads=_threads(), stochastic_seed=self.rounding_seed(),
             )  # fmt: skip
             return
         scaled = [(scale * float(w), p) for w, p in terms]
@@ -156,11 +162,12 @@ class TensorParams(Params):
             add_terms(part, scaled, block, start + at)
             out[at : at + len(part)].add_(torch.from_numpy(part).to(out.device))
 
-    def _rounding_seed(self) -> int | None:
+    def rounding_seed(self) -> int | None:
+        """The seed of the writes until the next flush, where they round stochastically."""
         return None if self.rounding is None else fold(self.rounding, self.writes)
 
 
-def _one_law(terms: Sequence[Term]) -> str | None:
+def one_law(terms: Sequence[Term]) -> str | None:
     """The law of terms that are all plain noise of one law, else None."""
     laws = {p.law if isinstance(p, Noise) else None for _, p in terms}
     return laws.pop() if len(laws) == 1 else None

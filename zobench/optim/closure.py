@@ -6,16 +6,17 @@ import math
 import numbers
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 
-from zobench.core.directions import Probe
+from zobench.core.directions import Direction, Probe
 from zobench.errors import BadInput
 from zobench.optim.walk import Walk
 
+Sharing = Callable[[Sequence[Direction]], AbstractContextManager[Callable[[], float]]]
 _COARSE = (torch.float16, torch.bfloat16)
 
 
@@ -49,16 +50,36 @@ class Evaluate:
             calls = [lambda batch=batch: closure(batch) for batch in micro_batches]
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
+        self.sharing: Sharing = _nothing_shared  # around the probes of a call
+        self.ran: Callable[[int], None] = _ignored  # told of the closure's calls of a probe so far
+
+    def rest(self) -> float:
+        """The loss at the point itself, which is no query."""
+        return sum(w * float(v) for (w, _), v in zip(self.parts, self._values()))
+
+    def first(self) -> Any:
+        """What the closure gives when it is called once."""
+        self.draws.rewind()
+        return self.parts[0][1]()
+
+    def _values(self) -> list[Any]:
+        self.draws.rewind()
+        values = []
+        for _, call in self.parts:
+            values.append(_checked(call()))
+            self.ran(len(values))
+        return values
 
     def __call__(self, probes: Sequence[Probe]) -> list[float]:
         found: list[list[Any]] = []
         done = 0
         try:
-            for scale, direction in probes:
-                done += 1
-                with self.walk.probed(scale, direction):
-                    self.draws.rewind()
-                    found.append([_checked(call()) for _, call in self.parts])
+            with self.sharing([direction for _, direction in probes]) as next_probe:
+                for scale, direction in probes:
+                    done += 1
+                    with self.walk.probed(scale, direction):
+                        next_probe()
+                        found.append(self._values())
         finally:
             self.made(probes[:done])
         # Numbers are asked for at the end: until here, nothing has waited for the device.
@@ -84,10 +105,18 @@ class SameDraws:
     def rewind(self) -> None:
         """The first call remembers the state, later calls go back to it."""
         if self._states is None:
-            self._states = [torch.get_rng_state(), *(_module(d)[0]() for d in self.devices)]
-            return
-        torch.set_rng_state(self._states[0])
-        for device, state in zip(self.devices, self._states[1:]):
+            self._states = self.states()
+        else:
+            self.put(self._states)
+
+    def states(self) -> list[torch.Tensor]:
+        """Of all generators, now."""
+        return [torch.get_rng_state(), *(_module(d)[0]() for d in self.devices)]
+
+    def put(self, states: Sequence[torch.Tensor]) -> None:
+        """Go back to `states`."""
+        torch.set_rng_state(states[0])
+        for device, state in zip(self.devices, states[1:]):
             _module(device)[1](state)
 
 
@@ -155,3 +184,16 @@ def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
     if not all(0 <= w < math.inf for w in shares) or sum(shares) == 0:
         raise BadInput(f"weights are numbers of 0 or above, and not all 0, not {shares}")
     return [w / sum(shares) for w in shares]
+
+
+def whole() -> float:
+    """The cost of a probe that shares nothing, in forward passes."""
+    return 1.0
+
+
+def _nothing_shared(_: Sequence[Direction]) -> AbstractContextManager[Callable[[], float]]:
+    return nullcontext(whole)
+
+
+def _ignored(_: int) -> None:
+    pass

@@ -52,6 +52,11 @@ class Engine:
         """Does a library wait for an answer to each of its questions?"""
         return isinstance(self.estimator, Adapted)
 
+    @property
+    def by_blocks(self) -> bool:
+        """Does a step move one group, which its sampler can name?"""
+        return hasattr(getattr(self.estimator, "sampler", None), "group")
+
     def _attend(self, rule: Any) -> None:
         """Before the rule's move comes weight decay, after it a line in the record."""
         mine, its = weakref.ref(self), weakref.ref(rule)  # no cycle: weights go with the optimizer
@@ -91,7 +96,9 @@ class Engine:
 
     def probed(self, probes: Sequence[Probe]) -> None:
         """These probes were made."""
-        if self.journal:
+        if self.journal and self.walk.stays:
+            self.journal.flushed()  # what was delayed before them; they moved nothing
+        elif self.journal:
             self.journal.probes(probes)
 
     def rates(self, rates: list[tuple[float, float]]) -> None:

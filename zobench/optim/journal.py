@@ -82,7 +82,11 @@ class Journal:
 
     def written(self) -> None:
         if not self._quiet:
-            self._line(["w"])
+            self.flushed()
+
+    def flushed(self) -> None:
+        """Moves that were delayed are written, if there are any."""
+        self._line(["w"])
 
     def refuse(self) -> None:
         """An estimator without a rule moved by an array."""

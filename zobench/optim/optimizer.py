@@ -13,8 +13,10 @@ from torch import nn
 from zobench.errors import BadInput, Unsuitable
 from zobench.optim.closure import Evaluate, NotFinite, explained
 from zobench.optim.engine import Engine
+from zobench.optim.realise import Trial, realised
+from zobench.optim.reuse import Reuse
 from zobench.optim.subject import subject
-from zobench.optim.walk import Scaled, Walk
+from zobench.optim.walk import Scaled
 from zobench.optim.watch import Watch
 from zobench.registry import check_settings, estimators
 
@@ -31,14 +33,17 @@ class ZerothOrder(torch.optim.Optimizer):
     next probe, which saves a pass over the weights. Whoever calls the model or a part of it, lists,
     saves, loads, copies or moves it, sees the exact point: these flush first (see watch.Watch).
     Reading an attribute (`layer.weight`) does not: call `flush()` before, or give delay=False.
-    Without a module every step ends with a flush.
+    Without a module, and with realisation="scratch", every step ends with a flush.
+
+    **Realisation.** "walk" moves the weights to each probe and back; "scratch" never perturbs them:
+    layers read perturbed copies; "auto" chooses. See optim.realise.
 
     **Learning rates.** `lr` and `weight_decay` (decoupled: x <- (1 - lr weight_decay) x on the
     blocks that move) stand in `param_groups`, where schedulers of torch.optim set them, and may
     differ by group. Other settings (`eps`, `n`, ...) are the estimator's own.
 
     **Checkpoints.** `state_dict()` has all that the estimator remembers; `load_state_dict` takes
-    the settings from there too. A resumed run goes on bit for bit, given the same weights.
+    the settings from there too. With equal weights and realisation a run goes on bit for bit.
     `record(path)` writes kilobytes from which `zobench.optim.replay` makes the weights again.
 
     Any estimator that only asks for losses works; those of other libraries (cma-es, nevergrad)
@@ -56,6 +61,8 @@ class ZerothOrder(torch.optim.Optimizer):
         on_nonfinite: str = "raise",
         delay: bool = True,
         stochastic_rounding: bool = False,
+        realisation: str = "walk",
+        reuse_prefix: bool = False,
         **settings: Any,
     ) -> None:
         """
@@ -67,7 +74,11 @@ class ZerothOrder(torch.optim.Optimizer):
             decoder layers where the module has a list of layers, else its child modules.
         on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
             raises FloatingPointError ("raise") or goes on with the next step ("skip").
-        stochastic_rounding: of writes to 16-bit weights.
+        stochastic_rounding: of writes to 16-bit weights. realisation: see above.
+        reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
+            the first one that a step's probes move run once a step; no loss changes by a bit.
+        With scratch or reuse, the first step calls the closure a few times more (no queries), to
+            find out whether that is right; later closures must run the model alike.
         Raises BadInput for what cannot be, and Unsuitable for an estimator that needs gradients.
         """
         entry = self._entry = estimators[estimator]
@@ -91,14 +102,16 @@ class ZerothOrder(torch.optim.Optimizer):
         super().__init__(found.param_groups, {"lr": rate, "weight_decay": fraction})
         self._fixed, self._found = True, found
         rounding = seed if stochastic_rounding else None
-        self._walk = Walk(found.named, found.groups(groups), rounding)
+        self._walk = realised(realisation, found, found.groups(groups), rounding)
         moves = Scaled(self._walk, found.members)
         self._engine = Engine(estimator, settings, seed, self._walk, moves)
         if self._skips and self._engine.asks_and_tells:
             raise BadInput(f"{estimator} cannot skip a step: its library waits for the losses")
+        self._reuse = Reuse(found, self._walk, self._engine) if reuse_prefix else None
+        self._trial = Trial(self._walk, realisation == "auto", self._reuse)
         self.queries = self.skipped = 0
         self._rates()
-        watched = found.model if delay else None
+        watched = found.model if delay and not self._walk.stays else None
         self._watch = None if watched is None else Watch(watched, self._walk)
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -121,13 +134,14 @@ class ZerothOrder(torch.optim.Optimizer):
         """
         if not callable(closure):
             raise BadInput("step takes a closure that returns the loss: opt.step(closure)")
-        self._check_tensors()
+        self._found.check(self._walk.blocks)
         self._rates()
         evaluate = Evaluate(
             self._walk, closure, micro_batches, weights, self._found.devices, self._engine.probed
         )
         try:
             with explained():
+                self._trial.prepare(evaluate)
                 self._engine.step(evaluate)
         except NotFinite:
             self.flush()
@@ -141,6 +155,11 @@ class ZerothOrder(torch.optim.Optimizer):
         if self._watch is None:
             self._walk.flush()
         return sum(evaluate.losses) / max(1, len(evaluate.losses))
+
+    @property
+    def realisation(self) -> str:
+        """ "scratch" if probes leave the weights where they are, else "walk"."""
+        return "scratch" if self._walk.stays else "walk"
 
     def flush(self) -> None:
         """Write the delayed moves: the tensors hold the exact point. A record is synced."""
@@ -209,10 +228,3 @@ class ZerothOrder(torch.optim.Optimizer):
                 raise BadInput(f"{self._entry.name} has no weight decay")
             rates.append((rate / self._base, rate * fraction))
         self._engine.rates(rates)
-
-    def _check_tensors(self) -> None:
-        for (name, tensor), block in zip(self._found.named, self._walk.blocks):
-            if tensor.data_ptr() != block.data.data_ptr():
-                raise BadInput(f"{name} was moved or replaced: make the optimizer after model.to()")
-            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
-                raise BadInput(f"{name} was frozen since: make a new optimizer")

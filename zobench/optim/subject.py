@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from zobench.core.groups import ROLES, any_groups, children
+from zobench.core.module import TensorBlock
 from zobench.core.params import Group
 from zobench.errors import BadInput, unknown
 
@@ -50,6 +51,14 @@ class Subject:
             for name, inside in held.items()
             if inside
         ]
+
+    def check(self, blocks: Sequence[TensorBlock]) -> None:
+        """Raises BadInput for a tensor that is no longer where its block is."""
+        for (name, tensor), block in zip(self.named, blocks):
+            if tensor.data_ptr() != block.data.data_ptr():
+                raise BadInput(f"{name} was moved or replaced: make the optimizer after model.to()")
+            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
+                raise BadInput(f"{name} was frozen since: make a new optimizer")
 
 
 def subject(params: Any, model: nn.Module | None = None) -> Subject:

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from zobench.core.directions import Array, Direction, Recipe, Restricted
 from zobench.core.module import TensorBlock, TensorParams
 from zobench.core.params import Group, Params
+from zobench.core.scratch import ScratchParams
 
 
 class Walk(TensorParams):
     """TensorParams that know whether a delayed move waits, and tell when one was written."""
+
+    stays = False  # do probes leave the weights where they are?
 
     def __init__(
         self,
@@ -40,11 +44,48 @@ class Walk(TensorParams):
         finally:
             self.waiting = True
 
+    def check(self, loss: Callable[[], Any]) -> None:
+        """Raises Unsuitable for a loss that would not see the probes."""
+
     def flush(self) -> None:
         if self.waiting:
             self.waiting = False
             super().flush()
             self.written()
+
+
+class Apart(Walk, ScratchParams):
+    """The same, but no probe touches the weights ("scratch"), unless `stays` is set to False."""
+
+    stays = True
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[nn.Module],
+        named: Iterable[tuple[str, torch.Tensor]],
+        groups: Sequence[Group] = (),
+        rounding: int | None = None,
+    ) -> None:
+        ScratchParams.__init__(self, module, layers, groups, rounding, named)
+        self.waiting, self.written = False, _nothing
+
+    def check(self, loss: Callable[[], Any]) -> None:
+        if self.stays:
+            ScratchParams.check(self, loss)
+
+    @contextmanager
+    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
+        if self.stays:
+            with ScratchParams.probed(self, scale, direction):
+                yield
+            return
+        self.waiting = True
+        try:
+            with TensorParams.probed(self, scale, direction):
+                yield
+        finally:
+            self.waiting = True
 
 
 class Scaled(Params):

@@ -37,6 +37,18 @@ def accumulate(
         raise _refused(out, 1, (np.float32, np.float64)) or error from None
 
 
+def accumulate_rows(
+    out: np.ndarray, places: np.ndarray, terms: Terms, law: int, block: int, stream: int
+) -> None:
+    """out[r] += the part of the sum over `terms` that row places[r] of a table is."""
+    scales = np.array([s for s, _ in terms], np.float64)
+    seeds = np.array([s for _, s in terms], np.int64)
+    try:
+        cpu.accumulate_rows(out, places, scales, law, seeds, block, stream, 0)
+    except TypeError as error:
+        raise _refused(out, 2, (np.float32, np.float64)) or error from None
+
+
 def rows(
     points: np.ndarray,
     scales: Sequence[float] | np.ndarray,

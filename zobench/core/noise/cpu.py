@@ -121,14 +121,9 @@ def _add(
 
 @inlined
 def _accumulate(
-    out: Array,
-    scales: Sequence[float] | Array,
-    law: int,
-    seeds: Sequence[int] | Array,
-    block: int,
-    stream: int,
-    start: int,
-) -> None:
+    out: Array, scales: Sequence[float] | Array, law: int, seeds: Sequence[int] | Array,
+    block: int, stream: int, start: int,
+) -> None:  # fmt: skip
     words = np.empty(CHUNK, np.uint32)
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
     at, stop = start, start + out.size
@@ -142,13 +137,10 @@ def _accumulate(
 
 
 _TAIL = "int64, int64, int64)"  # block, stream, start
-_MANY = f"float64[::1], int64, int64[::1], {_TAIL}"
+_ONE, _MANY = f"float64, int64, int64, {_TAIL}", f"float64[::1], int64, int64[::1], {_TAIL}"
 
 
-@compiled(
-    f"void(float32[::1], float64, int64, int64, {_TAIL}",
-    f"void(float64[::1], float64, int64, int64, {_TAIL}",
-)
+@compiled(f"void(float32[::1], {_ONE}", f"void(float64[::1], {_ONE}")
 def accumulate(
     out: Array, scale: float, law: int, seed: int, block: int, stream: int, start: int
 ) -> None:
@@ -185,17 +177,39 @@ def rows(
         at += last - first
 
 
+_ROWS = f"int64[::1], {_MANY}"
+
+
+@compiled(f"void(float32[:, ::1], {_ROWS}", f"void(float64[:, ::1], {_ROWS}")
+def accumulate_rows(
+    out: Array, places: Array, scales: Array, law: int, seeds: Array, block: int, stream: int,
+    start: int,
+) -> None:  # fmt: skip
+    """out[r] += places[r]-th row of noise; neighbours in `out` share the draw of a chunk."""
+    words = np.empty(CHUNK, np.uint32)
+    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    count, width = out.shape
+    for k in range(len(seeds)):
+        whole = -1  # the chunk that `words` holds all of
+        for r in range(count):
+            begin = at = start + places[r] * width
+            while at < begin + width:
+                chunk, first = at // size, at % size
+                last = min(size, first + begin + width - at)
+                if chunk != whole:
+                    shared = r + 1 < count and (start + places[r + 1] * width) // size == chunk
+                    low, high = (0, size) if shared else (first, last)
+                    _fill(words, law, seeds[k], block, stream, chunk, low, high)
+                    whole = chunk if shared else -1
+                _add(out[r], at - begin, words, law, scales[k], first, last)
+                at += last - first
+
+
 @compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64[::1], int64)")
 def pair(
-    points: Array,
-    x: Array,
-    plus: float,
-    minus: float,
-    law: int,
-    seed: int,
-    borders: Array,
+    points: Array, x: Array, plus: float, minus: float, law: int, seed: int, borders: Array,
     stream: int,
-) -> None:
+) -> None:  # fmt: skip
     """points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both.
 
     Block b is x[borders[b] : borders[b + 1]].

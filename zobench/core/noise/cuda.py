@@ -22,6 +22,7 @@ cost of a launch. What to try is TUNING: more or fewer warps, 8-byte lanes, 4 or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ class Tuning(NamedTuple):
 
 
 TUNING = Tuning()
+_ONE = (None, None, None, 0, 0)  # `rows` to `each` of the kernel where there is one tensor
 ARGUED = 4  # terms that travel as arguments; more go through a table
 TYPES = {
     torch.float16: tl.float16,
@@ -74,7 +76,7 @@ def accumulate(
     height = _height(size, len(terms), stochastic_seed is not None)
     span, parts = _program(LAWS.index(law), height)
     programs = ((start + out.numel() - 1) // span - start // span + 1) * parts
-    where = (origin, start, start + out.numel(), block, None, None)
+    where = (origin, start, start + out.numel(), block, *_ONE)
     _launch(out, programs, where, height, origin % 16 == 0, terms, law, stream, stochastic_seed)
 
 
@@ -109,8 +111,34 @@ def accumulate_blocks(
         program = _program(LAWS.index(law), height)
         queue = cuda_memory.queue(device)
         rows, row_of = cuda_memory.tensors_table(device, queue, spans, *program)
-        where = (0, 0, 0, 0, rows, row_of)
+        where = (0, 0, 0, 0, rows, row_of, None, 0, 0)
         _launch(first, len(row_of), where, height, aligned, terms, law, stream, stochastic_seed)
+
+
+def accumulate_rows(
+    out: torch.Tensor,
+    places: torch.Tensor,
+    terms: Sequence[tuple[Any, Any]],
+    law: str,
+    block: int,
+    stream: int,
+    stochastic_seed: int | None,
+) -> None:
+    """`tables.accumulate_rows` for a contiguous 2-D CUDA tensor, in one launch.
+
+    Rows are drawn one by one, also equal ones: places are never looked at on the host. A row costs
+    whole chunks of 256 counters, so narrow ones (below 1024 elements) cost up to four times as much
+    an element as a whole table.
+    """
+    _check(out.view(-1))
+    (_, width), size, height = out.shape, out.element_size(), 1
+    span, parts = _program(LAWS.index(law), height)
+    # Rows begin at multiples of their width: so many tiles the worst placed one lies in.
+    each = ((span - math.gcd(width, span) + width - 1) // span + 1) * parts
+    where = (out.data_ptr(), 0, 0, block, None, None, places.contiguous(), width, each)
+    aligned = out.data_ptr() % 16 == 0 and width * size % 16 == 0
+    programs = len(out) * each
+    _launch(out, programs, where, height, aligned, terms, law, stream, stochastic_seed)
 
 
 def _launch(
@@ -124,7 +152,7 @@ def _launch(
     stream: int,
     stochastic_seed: int | None,
 ) -> None:
-    """Run the kernel; `where`: its arguments `origin` to `row_of`."""
+    """Run the kernel; `where`: its arguments `origin` to `each`."""
     code, size, device = LAWS.index(law), out.element_size(), out.device
     queue = cuda_memory.queue(device)
     table, argued = None, []

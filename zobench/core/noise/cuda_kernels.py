@@ -8,6 +8,7 @@ share a tile, so that small tensors fill the device too.
 # Triton reads these types itself and wraps plain values at calls:
 # pyright: reportInvalidTypeForm=false, reportArgumentType=false
 # pyright: reportAssignmentType=false, reportGeneralTypeIssues=false
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -36,6 +37,7 @@ def _seed(value, at):
 
 ARGUMENTS = [
     *("origin", "start", "stop", "block", "stream", "count", "rounding", "counters"),
+    *("width", "each"),
     *(f"{name}{k}" for name in ("scale", "seed", "scale_at", "seed_at") for k in range(4)),
 ]
 
@@ -43,7 +45,8 @@ ARGUMENTS = [
 @triton.jit(do_not_specialize=ARGUMENTS)
 def accumulate(
     origin: tl.int64, start: tl.int64, stop: tl.int64, block: tl.int64,
-    rows, row_of, stream: tl.int64, rounding: tl.int64, count: tl.int64, table, counters,
+    rows, row_of, places, width: tl.int64, each: tl.int64, stream: tl.int64, rounding: tl.int64,
+    count: tl.int64, table, counters,
     scale0: tl.int64, scale_at0, seed0: tl.int64, seed_at0,
     scale1: tl.int64, scale_at1, seed1: tl.int64, seed_at1,
     scale2: tl.int64, scale_at2, seed2: tl.int64, seed_at2,
@@ -55,7 +58,9 @@ def accumulate(
 
     One tensor: `origin` is where element 0 of the stream would lie, `start` and `stop` the
     elements there are. Many: rows[:, i] is (origin, elements, block, first program) of tensor i,
-    and row_of[program] its i. Origins are multiples of 16 if aligned. Unused pointers are None.
+    and row_of[program] its i. Rows of a table: row r of the tensor at `origin`, of `width`
+    elements, is row places[r] of the table, and has `each` programs; those too many do nothing.
+    Origins are multiples of 16 if aligned. Unused pointers are None.
     """
     program = tl.program_id(0).to(tl.int64)
     if row_of is not None:
@@ -65,6 +70,13 @@ def accumulate(
         block = tl.load(row + 2)
         program -= tl.load(row + 3)
         start = stop * 0
+    if places is not None:
+        here = program // each
+        program %= each
+        place = tl.load(places + here)
+        start = place * width
+        stop = start + width
+        origin += (here - place) * width * (element.primitive_bitwidth // 8)
     PARTS: tl.constexpr = 32 // bits if law == RADEMACHER else 1
     SPAN: tl.constexpr = height * (BITS_CHUNK if law == RADEMACHER else CHUNK)
     start, stop = start.to(tl.int64), stop.to(tl.int64)
@@ -76,7 +88,7 @@ def accumulate(
         at = tl.multiple_of(at, 16)
     at += begin
     left = tl.maximum(start - begin, 0).to(tl.int32)
-    right = tl.minimum(stop - begin, SPAN).to(tl.int32)
+    right = tl.minimum(tl.maximum(stop - begin, 0), SPAN).to(tl.int32)
     scales = (
         _scale(scale0, scale_at0, wide), _scale(scale1, scale_at1, wide),
         _scale(scale2, scale_at2, wide), _scale(scale3, scale_at3, wide),

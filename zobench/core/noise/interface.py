@@ -109,17 +109,22 @@ def accumulate_blocks(
     """
     if len(outs) != len(blocks):
         raise BadInput(f"noise: {len(outs)} outs and {len(blocks)} blocks; equally many are needed")
+    (code,) = {_checked(law, block, stream, 0) for block in (0, *blocks)}
     _check_seeds(terms, stochastic_seed)
-    together: list[tuple[Any, int]] = []
+    kinds: dict[str | None, list[tuple[Any, int]]] = {}
     for out, block in zip(outs, blocks):
-        device = getattr(getattr(out, "device", None), "type", None)
-        if device == "cuda" and device not in _backends and _triton_serves(device):
-            _checked(law, block, stream, 0)
-            together.append((out, block))
+        device = out.device.type if _is_tensor(out) else None
+        kinds.setdefault(None if device in _backends else device, []).append((out, block))
+    for device, members in kinds.items():
+        if device == "cpu":
+            rounding = None if stochastic_seed is None else (stochastic_seed, ROUNDING)
+            how = _numbers(terms), code, stream, threads, rounding
+            _module("tensors").accumulate_blocks(members, *how)
+        elif device == "cuda" and _triton_serves(device):
+            _module("cuda").accumulate_blocks(*zip(*members), terms, law, stream, stochastic_seed)
         else:
-            accumulate(out, terms, law, block, stream, 0, threads, stochastic_seed)
-    if together:
-        _module("cuda").accumulate_blocks(*zip(*together), terms, law, stream, stochastic_seed)
+            for out, block in members:
+                accumulate(out, terms, law, block, stream, 0, threads, stochastic_seed)
 
 
 def rows(
@@ -159,8 +164,7 @@ def pair(
 ) -> None:
     """points = x + scales z for the two probes of a pair, unchecked.
 
-    `points`: float64, shape (2, d), contiguous; `x`: float64, shape (d,); `borders`: int64, where
-    blocks begin, and d.
+    `points`: float64 (2, d), contiguous; `x`: float64 (d,); `borders`: int64, blocks' starts and d.
     """
     _module("cpu").pair(points, x, *scales, _code[law], seed, borders, DIRECTION)
 

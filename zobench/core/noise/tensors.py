@@ -33,9 +33,7 @@ def accumulate(
     if flat.dtype in (torch.float32, torch.float64):
         arrays.accumulate(flat.numpy(), terms, law, block, stream, start, threads)
         return
-    if flat.dtype not in (torch.float16, torch.bfloat16):
-        raise BadInput(f"noise needs a floating-point tensor of 16, 32 or 64 bits, not {out.dtype}")
-    half = flat.dtype == torch.float16
+    half = _is_half(flat)
 
     def part(first: int, last: int) -> None:
         stage, draw = np.empty((2, min(STAGE, last - first)), np.float32)
@@ -56,3 +54,54 @@ def accumulate(
             round_stochastic(bits, values, uniforms, half)
 
     in_slices(part, len(flat), threads)
+
+
+def accumulate_blocks(
+    members: Sequence[tuple[torch.Tensor, int]],
+    terms: Sequence[tuple[float, int]],
+    law: int,
+    stream: int,
+    threads: int,
+    rounding: tuple[int, int] | None,
+) -> None:
+    """`accumulate` for each (out, block)."""
+    if terms:
+        for out, block in members:
+            accumulate(out, terms, law, block, stream, 0, threads, rounding)
+
+
+def accumulate_rows(
+    out: torch.Tensor,
+    places: torch.Tensor,
+    terms: Sequence[tuple[float, int]],
+    law: int,
+    block: int,
+    stream: int,
+    rounding: tuple[int, int] | None,
+) -> None:
+    """out[r] += what `accumulate` adds to row places[r] of a table as wide as `out`."""
+    table, where = out.detach(), np.ascontiguousarray(places.numpy())
+    if table.dtype in (torch.float32, torch.float64):
+        arrays.accumulate_rows(table.numpy(), where, terms, law, block, stream)
+        return
+    half, step = _is_half(table), max(1, STAGE // table.shape[1])
+    for a in range(0, len(table), step):
+        piece, at = table[a : a + step], where[a : a + step]
+        staged = piece.float()
+        arrays.accumulate_rows(staged.numpy(), at, terms, law, block, stream)
+        if rounding is None:
+            piece.copy_(staged)
+            continue
+        uniforms = np.zeros(piece.shape, np.float32)
+        arrays.accumulate_rows(uniforms, at, [(1.0, rounding[0])], UNIFORM, block, rounding[1])
+        bits = piece.view(-1).view(torch.int16).numpy().view(np.uint16)
+        round_stochastic(bits, staged.view(-1).numpy(), uniforms.reshape(-1), half)
+
+
+def _is_half(tensor: torch.Tensor) -> bool:
+    """Is it float16, not bfloat16? Raises BadInput for a type that is neither."""
+    if tensor.dtype not in (torch.float16, torch.bfloat16):
+        raise BadInput(
+            f"noise needs a floating-point tensor of 16, 32 or 64 bits, not {tensor.dtype}"
+        )
+    return tensor.dtype == torch.float16

@@ -1,0 +1,132 @@
+"""Prefix reuse for a user's closure: measured on the closure itself, and checked before use.
+
+Which layers run before a weight is read is not guessed from names: one evaluation tells. Random
+draws stay what they are: after layers that are left out, the generators go on from where those
+layers had left them. The closure must run the model once a call (several passes: micro_batches), on
+the same data in all calls of a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from zobench.core.directions import Direction, Noise, Restricted
+from zobench.core.groups import layers
+from zobench.core.params import Params
+from zobench.core.prefix import Prefix
+from zobench.core.reads import Reads
+from zobench.core.wrapping import Forward, Wrapper, wrapped
+from zobench.errors import BadInput
+from zobench.optim.closure import Evaluate, SameDraws, whole
+from zobench.optim.engine import Engine
+from zobench.optim.subject import Subject
+
+
+class Reuse:
+    """Layers below the first one that a step's probes move, computed once a step."""
+
+    def __init__(self, found: Subject, params: Params, engine: Engine) -> None:
+        """Raises BadInput without layers, and for an estimator that moves them all."""
+        model = found.model
+        if not engine.by_blocks:
+            raise BadInput(
+                f"reuse_prefix saves nothing with {engine.entry.name}, whose probes move all "
+                "layers: take a block-coordinate method, such as mezo-bcd"
+            )
+        if model is None:
+            raise BadInput("reuse_prefix needs the module whose layers it leaves out: give model=")
+        try:
+            self.layers = layers(model)
+        except BadInput:
+            raise BadInput(
+                f"reuse_prefix: {type(model).__name__} has no list of layers (nn.ModuleList) that "
+                "run one after the other"
+            ) from None
+        self.tensors, self.params = [tensor for _, tensor in found.named], params
+        self.prefix: Prefix | None = None
+
+    def prepare(self, evaluate: Evaluate) -> None:
+        """Find out what runs when. Raises BadInput where a loss cannot begin in the middle."""
+        prefix = self.prefix = Prefix(self.layers, self._depths(evaluate.first))
+        found = sorted({depth for depth in prefix.depth if depth})
+        for depth in {found[k] for k in (0, len(found) // 2, -1)} if found else ():
+            active = frozenset(i for i, at in enumerate(prefix.depth) if at == depth)
+            with self.shared([Restricted(Noise(0), active)] * 2, evaluate.draws) as next_probe:
+                values = [(next_probe(), evaluate.rest())[1] for _ in range(2)]
+            if values[0] != values[1] and values[0] == values[0]:
+                raise BadInput(
+                    f"reuse_prefix: the loss is another one when the first {depth} layers are left "
+                    "out: later layers read more of them than their output"
+                )
+
+    def _depths(self, loss: Callable[[], Any]) -> list[int]:
+        """How many layers have run when each tensor is first read; 0 for one that is not."""
+        ran, first = 0, {}
+
+        def counted(index: int) -> Wrapper:
+            def wrapper(forward: Forward) -> Forward:
+                def run(*args: Any, **kwargs: Any) -> Any:
+                    nonlocal ran
+                    if ran != index:
+                        raise _several()
+                    found = forward(*args, **kwargs)
+                    ran += 1
+                    return found
+
+                return run
+
+            return wrapper
+
+        def told(tensor: torch.Tensor) -> None:
+            first.setdefault(id(tensor), ran)
+
+        counting = ((layer, counted(index)) for index, layer in enumerate(self.layers))
+        with wrapped(counting), Reads(self.tensors, told):
+            loss()
+        if ran != len(self.layers):
+            raise _several()
+        return [first.get(id(tensor), 0) for tensor in self.tensors]
+
+    @contextmanager
+    def shared(
+        self, directions: Sequence[Direction], draws: SameDraws
+    ) -> Iterator[Callable[[], float]]:
+        """Around the probes of a call: gives what is to be called before each."""
+        prefix = self.prefix
+        assert prefix is not None
+        with prefix.shared(self.params, directions) as next_probe:
+            now, states = prefix.now, []
+            if now is None:
+                yield whole
+                return
+
+            def continued(forward: Forward) -> Forward:
+                def run(*args: Any, **kwargs: Any) -> Any:
+                    found = forward(*args, **kwargs)
+                    if now.probe == 1:
+                        states.append(draws.states())
+                    else:
+                        draws.put(states[now.passes - 1])
+                    return found
+
+                return run
+
+            with wrapped([(self.layers[now.skipped - 1], continued)]):
+                yield next_probe
+
+    def ran(self, calls: int) -> None:
+        """Raises BadInput unless the layers ran once in each of `calls` calls of this probe."""
+        now = self.prefix.now if self.prefix is not None else None
+        if now is not None and now.passes != calls:
+            raise _several()
+
+
+def _several() -> BadInput:
+    return BadInput(
+        "reuse_prefix: the layers must run one after the other, once in each call of the closure; "
+        "for several passes give micro_batches"
+    )
