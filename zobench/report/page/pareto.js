@@ -5,12 +5,12 @@ function paretoFigure(all, chosen) {
     problem, estimator: e, peak: real(peak), final: [real(final), onFinal === 1], hardest: [real(hardest), onHardest === 1],
   }));
   const known = (row, which) => Number.isFinite(row[which][0]) && Number.isFinite(row.peak);
-  const often = (p) => Math.max(...["final", "hardest"].map((which) => rows.filter((row) => row.problem === p && known(row, which)).length), 0);
+  const reached = (p, which) => rows.filter((row) => row.problem === p && known(row, which) && !data.estimators[row.estimator].reference).length;
   fill(key("problem"), data.problems.map((p, i) => [i, p.name]));
-  const first = data.problems.map((_, i) => i).find((i) => often(i) > 1);
-  if (first !== undefined) key("problem").value = first;
+  // begin where there is something to compare, at the final target if there is such a problem
+  const start = ["final", "hardest"].flatMap((which) => data.problems.map((_, p) => [p, which])).find(([p, which]) => reached(p, which) > 1);
+  if (start) [key("problem").value, key("target").value] = start;
   const of = (p) => rows.filter((row) => row.problem === p);
-  if (!of(Number(key("problem").value)).some((row) => known(row, "final"))) key("target").value = "hardest";
   let shown = [];
 
   function update() {
