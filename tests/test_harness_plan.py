@@ -33,6 +33,7 @@ def test_settings_are_typed_and_checked():
         ("mezo:lr=fast", "takes a number"),
         ("mezo:lr", "write name=value"),
         ("mezo:", "no setting after the colon; write mezo:name=value"),
+        (":", "no estimator named ''"),
         ("mezo:lr=1,lr=2", "given twice"),
         (str(ELEMENTS), "which estimator of the file"),
         (element("wlak"), "has no estimator 'wlak'"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.api.making import Results, read
+from zobench.api.untuned import untuned
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_settings
 from zobench.harness.plan import RunSpec
@@ -45,7 +46,7 @@ def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = 
         environments = store.environments()
     command = command_of(results.specs, results.folder, suite)
     frames = results.runs, results.hits, results.traces, results.problems
-    return Source(*frames, environments, command, known or {})
+    return Source(*frames, environments, command, known or {}, untuned(results))
 
 
 def command_of(specs: Sequence[RunSpec], folder: Path, suite: str = "") -> str:

@@ -50,8 +50,7 @@ class VectorParams(Params):
         self._dim = start
         self._borders = np.array([*(b.start for b in blocks), start])
         self._views = [(self._x[b.span], b.index) for b in blocks]
-        self._rows = np.empty((2, start))  # reused while the number of probes stays the same
-        self._held = 2
+        self._hold(2)
 
     @property
     def size(self) -> int:
@@ -93,12 +92,12 @@ class VectorParams(Params):
 
     def rows(self, probes: Sequence[Probe]) -> np.ndarray:
         """The probed points, shape (len(probes), d). Valid until the next call."""
-        count, points = len(probes), self._rows
+        count = len(probes)
         if self._held != count:
-            points = self._rows = np.empty((count, self._dim))
-            self._held = count
+            self._hold(count)
+        points = self._rows
         if count == 1 and not probes[0][0]:  # the point itself
-            points[0] = self._x
+            self._first[...] = self._x
             return points
         if count <= 2 and self._few(points, probes):
             return points
@@ -112,12 +111,17 @@ class VectorParams(Params):
                     add_terms(row[block.span], terms, block, 0)
         return points
 
+    def _hold(self, count: int) -> None:
+        """Room for `count` points, used again while a call has as many probes."""
+        self._rows, self._held = np.empty((count, self._dim)), count
+        self._first = self._rows[0]
+
     def _few(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """One probe or a pair along plain noise: the calls of cheap objectives."""
         scale, direction = probes[0]
         if len(probes) == 1:
-            row = points[0]
-            row[:] = self._x
+            row = self._first
+            row[...] = self._x
             if type(direction) is not Noise:
                 return False
             for block in self.blocks:

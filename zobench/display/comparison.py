@@ -10,13 +10,13 @@ import typer
 from zobench.api.comparison import Comparison, comparison, judged
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
+from zobench.api.untuned import untuned
 from zobench.display import text
 from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
 from zobench.display.slower import slower_lines
-from zobench.registry import estimators
 
 MANY = 8  # problems; with more, only the means of groups are shown unless asked for
 
@@ -124,30 +124,12 @@ def _legend(summary: Frame) -> Iterator[str]:
 
 
 def _verdict(found: Comparison) -> Iterator[str]:
-    lines = [*found.verdict.splitlines(), *_untuned(found.results)]
+    lines = [*found.verdict.splitlines(), *filter(None, [untuned(found.results)])]
     if lines:
         yield text.bold("Verdict")
         for line in lines:
             yield from text.wrapped(line, indent="  ")
         yield ""
-
-
-def _untuned(results: Results) -> Iterator[str]:
-    """Who ran with the defaults of settings that tuning would choose: it says how to read all."""
-    names: dict[str, list[str]] = {}
-    for spec in results.specs:
-        chosen = spec.estimator
-        origins = [chosen.settings_from[key] for key in estimators[chosen.name].space]
-        if origins and set(origins) == {"default"}:
-            groups = names.setdefault(chosen.display, [])
-            groups += [] if spec.problem.group in groups else [spec.problem.group]
-    total = len({spec.problem.group for spec in results.specs})
-    told = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
-    if told:
-        yield (
-            f"Not tuned, at default settings: {', '.join(told)}. So this ranks defaults, not "
-            "methods; `zobench tune` searches settings, NAME:lr=... sets them."
-        )
 
 
 def _settings(results: Results) -> Iterator[str]:

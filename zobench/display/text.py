@@ -11,6 +11,7 @@ from collections.abc import Sequence
 WIDEST = 100  # columns of running text
 NARROWEST = 12  # columns of a table's first column, which gives way
 UNKNOWN = "-"
+CENTURY = 3.2e9  # seconds: an upper limit beyond it says no more than that
 
 
 def width(default: int = WIDEST) -> int:
@@ -110,6 +111,8 @@ def seconds(value: float, low: float = math.nan, high: float = math.nan) -> str:
     """1.2 us, 3.4 ms, 5.6 s, 12 min, 3.4 h; with limits in one unit, if near: 5.6 [4.4, 7] s."""
     if value is None or not math.isfinite(value):
         return number(value)
+    if value > CENTURY:
+        return "> 100 years"
     factor, unit = next((f, u) for limit, f, u in _UNITS if abs(value) < limit)
     if math.isnan(low):
         return f"{_two(value * factor)} {unit}"

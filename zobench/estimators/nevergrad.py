@@ -1,24 +1,46 @@
 """Any optimizer of nevergrad's registry (Bennet et al., 2021, doi:10.1145/3460310.3460312)."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
 from zobench.core.ask_tell import Adapted, AskTell
-from zobench.errors import BadInput, unknown
+from zobench.errors import BadInput
 from zobench.registry import estimators
+
+USUAL = "TwoPointsDE"
+
+
+def _imported() -> Any:
+    """The package, which is optional, slow to import, and draws from NumPy's global generator."""
+    kept = np.random.get_state()  # noqa: NPY002
+    import nevergrad
+
+    np.random.set_state(kept)  # noqa: NPY002
+    return nevergrad
+
+
+def _check(name: str) -> None:
+    """Raises BadInput for a name that nevergrad does not have; a missing package is no fault."""
+    if name == USUAL or find_spec("nevergrad") is None:
+        return
+    known = sorted(_imported().optimizers.registry)
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.3) or ["NGOpt", "PSO", "OnePlusOne"]
+        raise BadInput(
+            f"nevergrad: no optimizer named {name!r} among its {len(known)}; near names: "
+            f"{', '.join(near)}"
+        )
 
 
 class Nevergrad(AskTell):
     """A nevergrad optimizer, started at x0 with deviation sigma, behind rows of candidates."""
 
     def __init__(self, x0: np.ndarray, seed: int, name: str, sigma: float, n: int) -> None:
-        kept = np.random.get_state()  # noqa: NPY002 - importing it draws from the global generator
-        import nevergrad as ng  # optional, and slow to import
-
-        np.random.set_state(kept)  # noqa: NPY002
-        if name not in ng.optimizers.registry:
-            raise unknown("nevergrad optimizer", name, sorted(ng.optimizers.registry))
+        ng = _imported()
         space = ng.p.Array(init=x0).set_mutation(sigma=sigma)
         space.random_state = np.random.RandomState(seed % 2**32)
         self.optimizer = ng.optimizers.registry[name](space, budget=None, num_workers=n)
@@ -43,7 +65,7 @@ class Nevergrad(AskTell):
     space={"sigma": (1e-3, 5.0, "log")},
     sanity={"sigma": 0.3, "name": "OnePlusOne"},
 )
-def nevergrad(name: str = "TwoPointsDE", sigma: float = 1.0, n: int = 1) -> Adapted:
+def nevergrad(name: str = USUAL, sigma: float = 1.0, n: int = 1) -> Adapted:
     """The optimizer `name` of nevergrad.optimizers.registry, asked for n candidates a step.
 
     `sigma` is the deviation of the search space's mutation around x0. The point is the optimizer's
@@ -52,4 +74,5 @@ def nevergrad(name: str = "TwoPointsDE", sigma: float = 1.0, n: int = 1) -> Adap
     """
     if n < 1:
         raise BadInput(f"nevergrad asks for n >= 1 candidates a step, not {n}")
+    _check(name)
     return Adapted(lambda x0, seed: Nevergrad(x0, seed, name, sigma, n), max_dim=100_000)

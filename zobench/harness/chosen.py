@@ -38,11 +38,11 @@ def parse_estimator(text: str) -> EstimatorSpec:
         raise BadInput(f"{text!r}: say which estimator of the file, as in '{text}:Name'")
     path, colon, rest = text.partition(".py:")
     name, settings_follow, listed = (rest if colon else text).partition(":")
-    if settings_follow and not listed:
-        raise BadInput(f"{text!r}: no setting after the colon; write {name}:name=value, or {name}")
     if colon:
         name = f"{Path(path + '.py').resolve()}:{name}"
     entry = estimators[name]
+    if settings_follow and not listed:
+        raise BadInput(f"{text!r}: no setting after the colon; write {text}name=value")
     typed: dict[str, str] = {}
     for item in listed.split(",") if listed else ():
         key, equals, value = (part.strip() for part in item.partition("="))

@@ -96,6 +96,9 @@ class Run:
         self.memory.evaluated()
         self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
         self.estimator = estimator.build(self.spec.estimator.settings)
+        if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
+            kind = type(self.estimator).__name__
+            raise BadInput(f"{estimator.name} made a {kind}, which has no start and step")
         self.problem.on_device = getattr(self.estimator, "on_device", False)
 
     def _work(self) -> None:

@@ -22,7 +22,8 @@ class Source:
     """Frames of one suite as the store gives them (`analysis.frames`), and where they come from.
 
     `command` makes the same runs again. `environments` maps the labels in runs["environment"] to
-    their facts. `known` are results of `summary` and `verdict` that a caller has already.
+    their facts. `known` are results of `summary` and `verdict` that a caller has already; `note`
+    is a sentence that ends the verdict.
     """
 
     runs: Frame
@@ -32,6 +33,7 @@ class Source:
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     command: str = ""
     known: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def estimators(self) -> list[str]:
@@ -96,6 +98,9 @@ class Source:
 
     def lines(self) -> list[str]:
         """The verdict in plain words, a paragraph a line; never empty."""
+        return [*self._said(), *filter(None, [self.note])]
+
+    def _said(self) -> list[str]:
         if self.verdict:
             return list(self.verdict.lines)
         if not self.estimators:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 UNKNOWN = "–"
+CENTURY = 3.2e9  # seconds: an upper limit beyond it says no more than that
 UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
 
 
@@ -35,6 +36,8 @@ def duration(value: Any) -> str:
     """Seconds in the unit that fits: 1.2 µs, 3.4 ms, 5.6 s, 12 min, 3.4 h."""
     if value is None or not math.isfinite(value):
         return number(value)
+    if value > CENTURY:
+        return "> 100 years"
     scale, unit = next(((f, u) for limit, f, u in UNITS if abs(value) < limit), (1 / 3600, "h"))
     scaled = value * scale
     return f"{number(scaled, 2 if abs(scaled) < 99.5 else 3)} {unit}"

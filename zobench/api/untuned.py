@@ -1,0 +1,33 @@
+"""Who ran with defaults that tuning would replace: what every form of a verdict has to say."""
+
+from __future__ import annotations
+
+from zobench.analysis.frames import SKIPPED
+from zobench.api.making import Results
+from zobench.registry import estimators
+
+
+def untuned(results: Results) -> str:
+    """One sentence on the estimators that ran without any setting tuned or given; or none: ""."""
+    runs = results.runs[results.runs["status"] != SKIPPED]
+    made = set(zip(runs["estimator"], runs["problem"]))
+    specs = [s for s in results.specs if (s.estimator.display, s.problem.id) in made]
+    names: dict[str, list[str]] = {}
+    for spec in specs:
+        chosen = spec.estimator
+        try:
+            space = estimators[chosen.name].space
+        except ValueError:  # stored results: a file of the user's that is gone
+            continue
+        origins = [chosen.settings_from.get(key, "user") for key in space]
+        if origins and set(origins) == {"default"}:
+            groups = names.setdefault(chosen.display, [])
+            groups += [] if spec.problem.group in groups else [spec.problem.group]
+    total = len({spec.problem.group for spec in specs})
+    told = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
+    if not told:
+        return ""
+    return (
+        f"Not tuned, at default settings: {', '.join(told)}. So this ranks defaults, not methods; "
+        "`zobench tune` searches settings, NAME:lr=... sets them."
+    )
