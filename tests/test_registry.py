@@ -2,8 +2,9 @@
 
 import pytest
 
-from zobench.errors import BadInput
-from zobench.registry import Registry, estimators
+from zobench import user_file
+from zobench.errors import BadInput, unknown
+from zobench.registry import Registry, estimators, objectives
 
 
 def test_an_unknown_name_suggests_a_known_one():
@@ -70,3 +71,24 @@ def test_a_broken_file_gives_one_line(tmp_path, text, said):
 def test_a_missing_file_gives_one_line(tmp_path):
     with pytest.raises(BadInput, match="no file"):
         estimators[f"{tmp_path}/none.py:mine"]
+
+
+def test_a_file_is_loaded_once_whoever_asks(tmp_path):
+    """A file may hold an estimator and the function that another objective calls."""
+    path = tmp_path / "both.py"
+    path.write_text(
+        "from zobench.registry import objectives\n"
+        "@objectives.register('of_a_file')\n"
+        "def of_a_file(d: int = 1): return d\n"
+        "def judge(texts): return texts\n"
+    )
+    first, content = user_file.load(path, "it")
+    assert user_file.load(path, "it") == (first, content)
+    assert objectives[f"{path}:of_a_file"].version == content[:12]
+    assert "of_a_file" not in objectives.load()
+
+
+def test_a_long_list_of_names_is_cut():
+    names = [f"name{k}" for k in range(500)]
+    assert "and 495 more" in str(unknown("thing", "zzzzzzz", names))
+    assert "more" not in str(unknown("thing", "zzzzzzz", names[:10]))

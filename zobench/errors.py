@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MANY, FEW = 60, 5  # names: more than so many are not listed; so many stand for them
+
 
 class BadInput(ValueError):  # noqa: N818 - it names the input, not the code
     """Something the user wrote is wrong; the command line prints it and exits with status 2."""
@@ -19,8 +21,14 @@ class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """The error for a name that does not exist, with a near one or all that do."""
+    """The error for a name that does not exist, with a near one, or all, or some of very many."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    if near:
+        hint = f"did you mean {near[0]!r}?"
+    elif len(known) <= MANY:
+        hint = f"known: {', '.join(known)}"
+    else:
+        some = difflib.get_close_matches(name, known, n=FEW, cutoff=0.3) or sorted(known)[:FEW]
+        hint = f"known: {', '.join(some)} and {len(known) - len(some)} more"
     return BadInput(f"no {kind} named {name!r}; {hint}")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,11 +13,11 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, TypeVar
 
+from zobench import user_file
 from zobench.errors import BadInput, unknown
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
 _ANY = (-math.inf, math.inf, "linear")
-_USER = "zobench_user_"  # how modules of users' files are named
 
 Made = TypeVar("Made", bound=Callable[..., Any])  # a function or a class, and the same after
 Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
@@ -79,7 +76,7 @@ class Registry:
             if inspect.Parameter.empty in entry.defaults.values():
                 raise TypeError(f"{self.kind} {name!r}: every setting needs a default")
             home = self._entries
-            if make.__module__.startswith(_USER):  # names of a user's file are its own
+            if user_file.is_users(make.__module__):  # names of a user's file are its own
                 home = self._files.setdefault(make.__module__, {})
             if name in home or name in self._entries:
                 raise ValueError(f"two {self.kind}s are named {name!r}")
@@ -113,28 +110,12 @@ class Registry:
     def _from_file(self, path: Path, name: str) -> Entry:
         """The factory `name` of a user's own file; its version is the hash of the file."""
         self.load()
-        if not path.is_file():
-            raise BadInput(f"no file {str(path)!r} to take {self.kind} {name!r} from")
-        source = path.read_bytes()
-        version = hashlib.sha256(source).hexdigest()[:12]
-        module_name = f"{_USER}{path.stem}_{version}"
-        if module_name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(module_name, path)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[module_name] = module
-            try:
-                spec.loader.exec_module(module)
-            except Exception as error:
-                del sys.modules[module_name]
-                syntax = isinstance(error, SyntaxError)
-                where, said = (f" line {error.lineno}", error.msg) if syntax else ("", error)
-                raise BadInput(f"{path}{where}: {type(error).__name__}: {said}") from error
-        own = self._files.get(module_name, {})
+        module, content = user_file.load(path, f"{self.kind} {name!r}")
+        version = content[:12]
+        own = self._files.get(module.__name__, {})
         if name in own:
             return replace(own[name], version=version)
-        make = getattr(sys.modules[module_name], name, None)
+        make = getattr(module, name, None)
         if not callable(make):
             raise BadInput(f"{path} has no {self.kind} {name!r}; it has: {', '.join(own) or '-'}")
         return Entry(name, make, version=version)

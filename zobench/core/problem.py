@@ -55,10 +55,14 @@ class Problem(ABC):
         """(loss, flat gradient of each block) under the minibatch of `seed`."""
         raise Unsuitable("needs gradients, which this objective does not have")
 
+    def reset_meters(self) -> None:
+        """What is counted starts again, as at the start of a run."""
+        self.samples, self.forwards, self.seen = 0, 0.0, None
+
     def warm_up(self) -> None:
         """One evaluation that counts for nothing: caches fill, memory of evaluation shows."""
         self.losses([(0.0, Noise(0))], 0)
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.reset_meters()
 
     def describe(self) -> dict[str, Any]:
         """Facts for the record: dimension, groups, dtype, realisation, content hashes."""
@@ -98,7 +102,7 @@ class VectorProblem(Problem):
 
     def start(self, seed: int) -> VectorParams:
         self.params = VectorParams(self.x0(np.random.default_rng(seed)), self.shapes)
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.reset_meters()
         return self.params
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
@@ -179,14 +183,20 @@ class InPlaceProblem(Problem):
 
         A problem whose probes have work in common does that work once here.
         """
-        return nullcontext(_whole)
+        return nothing_shared(directions)
 
     def probe_seed(self, seed: int, k: int) -> int:
         """The seed of the k-th probe of a call: by default all share one minibatch."""
         return seed
 
 
-def _whole() -> float:
+def nothing_shared(_: Sequence[Direction]) -> Sharing:
+    """Each probe of the call costs one forward."""
+    return nullcontext(whole)
+
+
+def whole() -> float:
+    """The cost of a probe that shares nothing, in forward passes."""
     return 1.0
 
 

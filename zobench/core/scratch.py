@@ -133,16 +133,13 @@ class ScratchParams(TensorParams):
             moved = [m for m in found if m.terms]
             if moved:
                 kind = LookedUp if _by_rows(part, moved) else Perturbed
-                weights, rows = (
-                    partial(self._copies, scale, moved),
-                    partial(self._rows, scale, moved),
+                made: Callable[[Forward], Perturbed] = partial(
+                    kind,
+                    parameters=[m.parameter for m in moved],
+                    weights=partial(self._copies, scale, moved),
+                    rows=partial(self._rows, scale, moved),
                 )
-                yield (
-                    part,
-                    partial(
-                        kind, parameters=[m.parameter for m in moved], weights=weights, rows=rows
-                    ),
-                )
+                yield part, made
 
     @contextmanager
     def _copies(self, scale: float, moved: Sequence[Moved]) -> Iterator[Sequence[torch.Tensor]]:

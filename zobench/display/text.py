@@ -8,10 +8,11 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
+from zobench.report.words import CENTURY
+
 WIDEST = 100  # columns of running text
 NARROWEST = 12  # columns of a table's first column, which gives way
 UNKNOWN = "-"
-CENTURY = 3.2e9  # seconds: an upper limit beyond it says no more than that
 
 
 def width(default: int = WIDEST) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zobench.core.directions import Dense, Probe, Restricted
+from zobench.core.directions import Dense, Restricted
 from zobench.core.params import Params
 from zobench.core.schemes import Evaluate
 from zobench.core.seeds import fold
@@ -49,7 +49,7 @@ class BDPL:
         rng = np.random.default_rng(fold(self.seed, self.t))
         x = self.params.flat()
         asked = np.stack([self._sample(x, rng) for _ in range(self.n)])
-        losses = np.asarray(evaluate([_probe(away) for away in asked]), float)
+        losses = np.asarray(evaluate([(1.0, Dense(away)) for away in asked]), float)
         weights = (losses - losses.mean()) / (self.n - 1)
         self.params.add(1.0, Dense(self._move(x, asked, weights)))
         self.t += 1
@@ -82,10 +82,6 @@ class BDPL:
             np.add.at(gradient, drawn, 2.0 * pull)
             move[part] = to_simplex(p - self.lr * gradient) - x[part]
         return move
-
-
-def _probe(away: np.ndarray) -> Probe:
-    return 1.0, Dense(away)
 
 
 @estimators.register(

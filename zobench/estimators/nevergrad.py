@@ -1,14 +1,13 @@
 """Any optimizer of nevergrad's registry (Bennet et al., 2021, doi:10.1145/3460310.3460312)."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from zobench.core.ask_tell import Adapted, AskTell
-from zobench.errors import BadInput
+from zobench.errors import BadInput, unknown
 from zobench.registry import estimators
 
 USUAL = "TwoPointsDE"
@@ -27,13 +26,9 @@ def _check(name: str) -> None:
     """Raises BadInput for a name that nevergrad does not have; a missing package is no fault."""
     if name == USUAL or find_spec("nevergrad") is None:
         return
-    known = sorted(_imported().optimizers.registry)
+    known = _imported().optimizers.registry
     if name not in known:
-        near = get_close_matches(name, known, n=3, cutoff=0.3) or ["NGOpt", "PSO", "OnePlusOne"]
-        raise BadInput(
-            f"nevergrad: no optimizer named {name!r} among its {len(known)}; near names: "
-            f"{', '.join(near)}"
-        )
+        raise unknown("optimizer of nevergrad's registry", name, known)
 
 
 class Nevergrad(AskTell):

@@ -6,13 +6,14 @@ import math
 import numbers
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
 from zobench.core.directions import Direction, Probe
+from zobench.core.problem import nothing_shared
 from zobench.errors import BadInput
 from zobench.optim.walk import Walk
 
@@ -50,7 +51,7 @@ class Evaluate:
             calls = [lambda batch=batch: closure(batch) for batch in micro_batches]
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
-        self.sharing: Sharing = _nothing_shared  # around the probes of a call
+        self.sharing: Sharing = nothing_shared  # around the probes of a call
         self.ran: Callable[[int], None] = _ignored  # told of the closure's calls of a probe so far
 
     def rest(self) -> float:
@@ -184,15 +185,6 @@ def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
     if not all(0 <= w < math.inf for w in shares) or sum(shares) == 0:
         raise BadInput(f"weights are numbers of 0 or above, and not all 0, not {shares}")
     return [w / sum(shares) for w in shares]
-
-
-def whole() -> float:
-    """The cost of a probe that shares nothing, in forward passes."""
-    return 1.0
-
-
-def _nothing_shared(_: Sequence[Direction]) -> AbstractContextManager[Callable[[], float]]:
-    return nullcontext(whole)
 
 
 def _ignored(_: int) -> None:

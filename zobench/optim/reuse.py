@@ -18,10 +18,11 @@ from zobench.core.directions import Direction, Noise, Restricted
 from zobench.core.groups import layers
 from zobench.core.params import Params
 from zobench.core.prefix import Prefix
+from zobench.core.problem import whole
 from zobench.core.reads import Reads
 from zobench.core.wrapping import Forward, Wrapper, wrapped
 from zobench.errors import BadInput
-from zobench.optim.closure import Evaluate, SameDraws, whole
+from zobench.optim.closure import Evaluate, SameDraws
 from zobench.optim.engine import Engine
 from zobench.optim.subject import Subject
 

@@ -62,7 +62,7 @@ class FineTuning(InPlaceProblem):
         self._test = lambda: encode(self.task.test)
         rounding = fold(seed, 0) if self.rounding == "stochastic" else None
         self.params, self.prefix = realise(self.net, self.realisation, rounding)
-        self.samples, self.forwards = 0, 0.0
+        self.reset_meters()
         self._held: tuple[int, Batch] | None = None
         few = batches.minibatch(self.train, 0, 2)
         made = self.recorded, self.realisation, self.net, self.prefix, self.micro_batch, few

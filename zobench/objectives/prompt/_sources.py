@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from zobench import user_file
 from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt.service import Ask
@@ -31,19 +30,10 @@ def local(model: str, task: Task) -> Ask:
 def from_file(place: str) -> tuple[Ask, str]:
     """The function of `path/to/file.py:name`, and a hash of the file. Raises BadInput."""
     path, _, name = place.rpartition(":")
-    if not Path(path).is_file():
-        raise BadInput(f"no file {path!r} to take the function {name!r} from")
-    spec = importlib.util.spec_from_file_location(f"zobench_scorer_{Path(path).stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadInput(f"{path}: {type(error).__name__}: {error}") from error
+    module, content = user_file.load(Path(path), f"the function {name!r}")
     if not callable(getattr(module, name, None)):
         raise BadInput(f"{path} has no function {name!r}")
-    return getattr(module, name), hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return getattr(module, name), content
 
 
 def kept_in(cache: str, paid: bool) -> str:

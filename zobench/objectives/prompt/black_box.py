@@ -66,7 +66,7 @@ class BlackBox(ChoiceProblem):
 
     def warm_up(self) -> None:
         """No query: nothing fills a cache here, and it would be paid."""
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.reset_meters()
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
         assert self.service is not None  # begin ran

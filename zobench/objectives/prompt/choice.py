@@ -42,7 +42,7 @@ class ChoiceProblem(PromptProblem):
         rng = np.random.default_rng(derive("first", self.instance))
         first = rng.integers(self.choices.candidates, size=self.choices.slots)
         self.params = self.choices.params(first)
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.reset_meters()
         return self.params
 
     def answers(

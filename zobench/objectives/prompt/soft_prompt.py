@@ -71,7 +71,7 @@ class SoftPrompt(PromptProblem):
         self.params.groups = tuple(
             Group(name, group.blocks) for name, group in zip(self.space.names, self.params.groups)
         )
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.reset_meters()
         return self.params
 
     def answers(

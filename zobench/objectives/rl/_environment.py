@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -44,7 +43,8 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
     except ModuleNotFoundError as error:
         raise BadInput(f"env {name!r}: {error}") from error
     except gymnasium.error.Error as error:
-        raise _unknown(bare, gymnasium.registry) from error
+        kind = "environment (env; module:id imports a module that registers one)"
+        raise unknown(kind, bare, gymnasium.registry) from error
     limit, spec.max_episode_steps, spec.order_enforce = spec.max_episode_steps or 0, None, False
 
     def make(**more: Any) -> gymnasium.Env:
@@ -61,14 +61,6 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
             raise BadInput(f"options do not fit {name}: {error}") from error
 
     return Source(name, make, limit, spec.reward_threshold)
-
-
-def _unknown(name: str, known: Iterable[str]) -> BadInput:
-    """In one line: gymnasium knows dozens of names, so that only a near one is told."""
-    if difflib.get_close_matches(name, known, n=1):
-        return unknown("environment (env)", name, known)
-    return BadInput(f"no environment (env) named {name!r} in gymnasium's registry; module:id "
-                    "imports a module that registers one")  # fmt: skip
 
 
 def _quiet(entry_point: str) -> None:

@@ -71,7 +71,7 @@ class TensorProblem(InPlaceProblem):
         self.function.place(y, seed)
         self.x = self.basis.point(y).to(self.layout.dtype)
         self.params = self.layout.params(self.x)
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.reset_meters()
         return self.params
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
