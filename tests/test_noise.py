@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from zobench.core.noise import cpu, reference
+from zobench.core.noise import compiled, draw, reference, team
 from zobench.core.noise import interface as noise
 from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES
 from zobench.core.noise.rounding import round_stochastic
@@ -77,7 +77,7 @@ def test_kernel_gives_the_known_answers(counter, key, output):
     seed = np.array(hexes(key), np.uint32).view(np.int64)[0]  # all ones is -1 to the kernel
     chunk, lane = divmod(low + (high << 32), LANES)
     words = np.zeros(CHUNK, np.uint32)
-    cpu._philox(words, int(seed), block, stream, chunk, 0, LANES)
+    draw.philox(words, int(seed), block, stream, chunk, 0, LANES)
     assert words[lane::LANES].tolist() == hexes(output)
 
 
@@ -106,7 +106,7 @@ def test_gaussian_is_accurate_for_every_radius_and_angle():
     for at in range(0, len(first) - LANES, LANES):
         a, b = first[at : at + LANES], second[at : at + LANES]
         words[:LANES], words[LANES : 2 * LANES] = a << 8, b << 8
-        cpu._normals(words, 0, LANES)
+        draw.normals(words, 0, LANES)
         u = ((a.astype(np.float32) + np.float32(0.5)) * np.float32(2**-24)).astype(np.float64)
         radius, angle = np.sqrt(-2 * np.log(u)), 2 * np.pi * (b * 2.0**-24 - 0.5)
         want = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
@@ -533,6 +533,53 @@ def test_heavy_packages_load_at_first_use_and_children_can_use_threads():
             os._exit(0 if (np.abs(out) == 2).all() else 1)
         assert os.waitpid(child, 0)[1] == 0
     """)
+
+
+def test_a_forked_child_computes_beside_torchs_threads():
+    """OpenMP's threads are not there in the child, and to ask for them would be to wait forever."""
+    python(f"""
+        import os, warnings
+        import numpy as np, torch
+        from zobench.core.noise import interface as noise
+        warnings.simplefilter("ignore")
+        torch.set_num_threads(2)
+        out = torch.zeros({LARGE})
+        noise.accumulate(out, [(1.0, 1)], "rademacher", 0, threads=2)
+        child = os.fork()
+        if child == 0:
+            noise.accumulate(out, [(1.0, 1)], "rademacher", 0, threads=2)
+            os._exit(0 if (out.numpy() ** 2 == 4).all() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    """)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("torchs", [True, False])
+def test_blocks_of_all_sizes_are_shared_out_over_threads(threads, torchs, monkeypatch):
+    """In one job: float32 and float64, 16 bits apart, each element written once."""
+    if not torchs:
+        monkeypatch.setattr(team, "_torchs", lambda: None)
+    sizes, types = (1, LARGE, 0, 256, 70_001), (torch.float32, torch.float64, torch.bfloat16)
+    outs = [torch.zeros(size, dtype=dtype) for dtype in types for size in sizes]
+    blocks, terms = range(10, 10 + len(outs)), [(0.5, 1), (2.0, 2)]
+    noise.accumulate_blocks(outs, blocks, terms, "gaussian", threads=threads)
+    for out, block in zip(outs, blocks):
+        want = torch.zeros_like(out)
+        noise.accumulate(want, terms, "gaussian", block)
+        assert torch.equal(out, want)
+
+
+def test_a_kernel_is_cached_under_a_name_of_all_its_sources():
+    from zobench.core.noise import cpu_rows
+
+    stamp = compiled._sources()
+    assert {len(stamp), *cpu_rows.pair.py_func.__qualname__.split("pair")} == {12, "", stamp}
+    folder = Path(noise.__file__).parent
+    made = {path.stem for path in folder.glob("*.py") if "import compiled" in path.read_text()}
+    made |= {
+        path.stem for path in folder.glob("*.py") if "noise.compiled import" in path.read_text()
+    }
+    assert made <= {"cpu", "cpu_rows", "draw", "rounding"}  # what the stamp is made from
 
 
 def test_kernels_compile_where_no_cache_can_be_written(tmp_path):

@@ -234,11 +234,11 @@ def test_words_of_zero_radius_and_largest_radius(gaussian_error):
     ends = torch.tensor([0, 1, 2**23, 2**24 - 2, 2**24 - 1], dtype=torch.int64)
     first, second = ends.repeat_interleave(5) << 8, ends.repeat(5) << 8
     padded = [torch.nn.functional.pad(w, (0, 7)).to(torch.uint32) for w in (first, second)]
-    from zobench.core.noise import cpu
+    from zobench.core.noise import draw
 
     words = np.zeros(CHUNK, np.uint32)
     words[:32], words[LANES : LANES + 32] = (w.numpy() for w in padded)
-    cpu._normals(words, 0, 32)
+    draw.normals(words, 0, 32)
     out = torch.empty(64, device=DEVICE)
     normals_of[(1,)](*(w.view(torch.int32).to(DEVICE) for w in padded), out, enable_fp_fusion=False)
     want = torch.from_numpy(np.concatenate([words[:32], words[LANES : LANES + 32]]).view(np.int32))

@@ -2,51 +2,76 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
-from zobench.core.noise import cpu
-from zobench.core.noise.threads import LEAST, in_slices
+from zobench.core.noise import cpu, cpu_rows
+from zobench.core.noise.layout import BITS_CHUNK
+from zobench.core.noise.team import together
+from zobench.core.noise.threads import EACH, LEAST
 from zobench.errors import BadInput
 
 Terms = Sequence[tuple[float, int]]  # (scale, seed)
+FLOATS = (np.float32, np.float64)
+Whole = tuple[bool, int, int, int, int]  # is it float64 or float32, address, size, block, start
 
 
 def accumulate(
     out: np.ndarray, terms: Terms, law: int, block: int, stream: int, start: int, threads: int
 ) -> None:
     """out += sum of scale * z(seed) over `terms`, each rounded in the array's type."""
-    if len(terms) == 1:
-        ((scale, seed),) = terms
-        kernel = cpu.accumulate
-    else:
-        scale = np.array([s for s, _ in terms], np.float64)
-        seed = np.array([s for _, s in terms], np.int64)
-        kernel = cpu.accumulate_many
+    if len(terms) > 1 or (threads > 1 and out.size >= LEAST):
+        if refused := _refused(out, 1, FLOATS):
+            raise refused
+        whole = (out.dtype == np.float64, out.ctypes.data, out.size, block, start)
+        share([whole], terms, law, stream, threads)
+        return
+    ((scale, seed),) = terms
     try:
-        if threads <= 1 or out.size < 2 * LEAST:
-            kernel(out, scale, law, seed, block, stream, start)
-            return
-
-        def part(a: int, b: int) -> None:
-            kernel(out[a:b], scale, law, seed, block, stream, start + a)
-
-        in_slices(part, out.size, threads)
+        cpu.accumulate(out, scale, law, seed, block, stream, start)
     except TypeError as error:  # numba: no kernel for these types
-        raise _refused(out, 1, (np.float32, np.float64)) or error from None
+        raise _refused(out, 1, FLOATS) or error from None
+
+
+def share(wholes: Sequence[Whole], terms: Terms, law: int, stream: int, threads: int) -> None:
+    """`accumulate` for each of the arrays at addresses that stay valid, shared out over threads."""
+    total = sum(size for _, _, size, _, _ in wholes)
+    if threads <= 1 or total < LEAST:
+        parts, count = itertools.chain(*wholes), len(wholes)
+    else:
+        step = max(BITS_CHUNK, -(-total // (EACH * threads * BITS_CHUNK)) * BITS_CHUNK)
+        cut = [
+            (
+                double,
+                at + first * (8 if double else 4),
+                min(step, size - first),
+                block,
+                start + first,
+            )
+            for double, at, size, block, start in wholes
+            for first in range(0, size, step)
+        ]
+        parts, count = itertools.chain(*cut), len(cut)
+    scales, seeds = _columns(terms)
+    head = (0, count, law, stream, len(terms), scales.ctypes.data, seeds.ctypes.data)
+    job = np.fromiter(itertools.chain(head, parts), np.int64)
+    if threads <= 1 or total < LEAST:
+        cpu.share.ctypes(job.ctypes.data)
+    else:
+        together(cpu.share, job.ctypes.data, threads)
 
 
 def accumulate_rows(
     out: np.ndarray, places: np.ndarray, terms: Terms, law: int, block: int, stream: int
 ) -> None:
     """out[r] += the part of the sum over `terms` that row places[r] of a table is."""
-    scales = np.array([s for s, _ in terms], np.float64)
-    seeds = np.array([s for _, s in terms], np.int64)
+    scales, seeds = _columns(terms)
     try:
-        cpu.accumulate_rows(out, places, scales, law, seeds, block, stream, 0)
+        cpu_rows.accumulate_rows(out, places, scales, law, seeds, block, stream, 0)
     except TypeError as error:
-        raise _refused(out, 2, (np.float32, np.float64)) or error from None
+        raise _refused(out, 2, FLOATS) or error from None
 
 
 def rows(
@@ -67,9 +92,14 @@ def rows(
             " these must be equally many"
         )
     try:
-        cpu.rows(points, weights, law, keys, block, stream, start)
+        cpu_rows.rows(points, weights, law, keys, block, stream, start)
     except TypeError as error:
         raise _refused(points, 2, (np.float64,)) or error from None
+
+
+def _columns(terms: Terms) -> tuple[np.ndarray, np.ndarray]:
+    """The scales and the seeds."""
+    return np.array([s for s, _ in terms], np.float64), np.array([s for _, s in terms], np.int64)
 
 
 def _refused(out: np.ndarray, axes: int, types: tuple[type, ...]) -> BadInput | None:

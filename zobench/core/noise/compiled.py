@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
+from numba import types
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray as carray
 
 
 def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -17,15 +22,34 @@ def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., A
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            return numba.njit(list(signatures), cache=True, **options)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            return numba.njit(list(signatures), **options)(function)
+        return _cached(partial(numba.njit, list(signatures), nogil=True), function)
 
     return decorate
+
+
+def shared_work(function: Callable[[int], None]) -> Any:
+    """Compile for native threads, which call it with the address of a job's int64 numbers."""
+    return _cached(partial(numba.cfunc, types.void(types.int64)), function)
+
+
+def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
+    # numba renews a cached kernel when its own file changes, not when one that it calls does; but
+    # the cache's files are named after the kernel.
+    function.__qualname__ += _sources()
+    try:
+        return compiler(cache=True, error_model="numpy")(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        return compiler(error_model="numpy")(function)
+
+
+@cache
+def _sources() -> str:
+    """A name for what all kernels are made from, with the numbers in `layout`."""
+    folder = Path(__file__).parent
+    files = ("compiled", "cpu", "cpu_rows", "draw", "layout", "rounding")
+    return sha256(b"".join((folder / f"{f}.py").read_bytes() for f in files)).hexdigest()[:12]
 
 
 inlined = numba.njit(error_model="numpy")  # a part of a kernel: compiled where it is used
@@ -45,3 +69,32 @@ def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 fma: Callable[..., Any] = intrinsic(_fma)
+
+
+def _take(typing_context: Any, job: Any) -> Any:
+    """The first of a job's numbers, which goes up by one: no two threads get the same."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        one = context.get_constant(types.int64, 1)
+        return builder.atomic_rmw("add", arguments[0], one, "monotonic")
+
+    return types.int64(types.CPointer(types.int64)), generate
+
+
+take: Callable[..., Any] = intrinsic(_take)
+
+
+def _pointer(element: Any) -> Callable[..., Any]:
+    def cast(typing_context: Any, address: Any) -> Any:
+        """The address as a pointer to numbers of a type."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(element)(types.int64), generate
+
+    return intrinsic(cast)
+
+
+pointer_f32, pointer_f64 = _pointer(types.float32), _pointer(types.float64)
+pointer_i64 = _pointer(types.int64)

@@ -166,7 +166,7 @@ def pair(
 
     `points`: float64 (2, d), contiguous; `x`: float64 (d,); `borders`: int64, blocks' starts and d.
     """
-    _module("cpu").pair(points, x, *scales, _code[law], seed, borders, DIRECTION)
+    _module("cpu_rows").pair(points, x, *scales, _code[law], seed, borders, DIRECTION)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:

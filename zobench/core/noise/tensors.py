@@ -13,6 +13,7 @@ from zobench.core.noise.rounding import round_stochastic
 from zobench.core.noise.threads import in_slices
 from zobench.errors import BadInput
 
+WHOLE = (torch.float32, torch.float64)  # types that kernels write in place
 STAGE = 32768  # elements: 128 KiB, and too few for torch to start threads of its own
 
 
@@ -27,10 +28,9 @@ def accumulate(
     rounding: tuple[int, int] | None,
 ) -> None:
     """out += sum of scale * z(seed); `rounding`: (seed, stream) of stochastic rounding, 16 bits."""
+    _check_flat(out)
     flat = out.detach()
-    if flat.dim() != 1 or not flat.is_contiguous():
-        raise BadInput(f"noise needs a contiguous 1-D tensor, not one of shape {tuple(out.shape)}")
-    if flat.dtype in (torch.float32, torch.float64):
+    if flat.dtype in WHOLE:
         arrays.accumulate(flat.numpy(), terms, law, block, stream, start, threads)
         return
     half = _is_half(flat)
@@ -65,9 +65,17 @@ def accumulate_blocks(
     rounding: tuple[int, int] | None,
 ) -> None:
     """`accumulate` for each (out, block)."""
-    if terms:
-        for out, block in members:
+    if not terms:
+        return
+    shared = []
+    for out, block in members:
+        double = out.dtype == torch.float64
+        if double or out.dtype == torch.float32:
+            _check_flat(out)
+            shared.append((double, out.data_ptr(), out.numel(), block, 0))
+        else:
             accumulate(out, terms, law, block, stream, 0, threads, rounding)
+    arrays.share(shared, terms, law, stream, threads)
 
 
 def accumulate_rows(
@@ -81,7 +89,7 @@ def accumulate_rows(
 ) -> None:
     """out[r] += what `accumulate` adds to row places[r] of a table as wide as `out`."""
     table, where = out.detach(), np.ascontiguousarray(places.numpy())
-    if table.dtype in (torch.float32, torch.float64):
+    if table.dtype in WHOLE:
         arrays.accumulate_rows(table.numpy(), where, terms, law, block, stream)
         return
     half, step = _is_half(table), max(1, STAGE // table.shape[1])
@@ -96,6 +104,11 @@ def accumulate_rows(
         arrays.accumulate_rows(uniforms, at, [(1.0, rounding[0])], UNIFORM, block, rounding[1])
         bits = piece.view(-1).view(torch.int16).numpy().view(np.uint16)
         round_stochastic(bits, staged.view(-1).numpy(), uniforms.reshape(-1), half)
+
+
+def _check_flat(out: torch.Tensor) -> None:
+    if out.dim() != 1 or not out.is_contiguous():
+        raise BadInput(f"noise needs a contiguous 1-D tensor, not one of shape {tuple(out.shape)}")
 
 
 def _is_half(tensor: torch.Tensor) -> bool:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from zobench.core.noise.layout import BITS_CHUNK
 
 LEAST = 4 * BITS_CHUNK  # elements worth handing over: about 100 us of Gaussian noise
-_EACH = 4  # slices a thread, so that a busy core does not hold up the rest
+EACH = 16  # slices a thread, so that a busy core does not hold up the rest
 
 
 def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None:
@@ -21,18 +21,18 @@ def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None
     if threads <= 1 or size < 2 * LEAST:
         work(0, size)
         return
-    step = max(LEAST, -(-size // (_EACH * threads * BITS_CHUNK)) * BITS_CHUNK)
+    step = max(LEAST, -(-size // (EACH * threads * BITS_CHUNK)) * BITS_CHUNK)
     starts = range(0, size, step)
-    parts = [_pool(threads).submit(work, a, min(a + step, size)) for a in starts]
+    parts = [pool(threads).submit(work, a, min(a + step, size)) for a in starts]
     errors = [error for part in parts if (error := part.exception())]
     if errors:
         raise errors[0]
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="zobench-noise")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child has the pools but not their threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=pool.cache_clear)

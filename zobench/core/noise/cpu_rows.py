@@ -1,0 +1,82 @@
+"""Noise on the CPU for several points of a vector, and for rows of a table (see `draw`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zobench.core.noise.compiled import compiled
+from zobench.core.noise.draw import BITS_CHUNK, CHUNK, RADEMACHER, add, fill
+
+Array = np.ndarray
+_MANY = "float64[::1], int64, int64[::1], int64, int64, int64)"
+
+
+@compiled(f"void(float64[:, ::1], {_MANY}", f"void(float64[:, :], {_MANY}")
+def rows(
+    points: Array, scales: Array, law: int, seeds: Array, block: int, stream: int, start: int
+) -> None:
+    """points[k, i] += scales[k] * z(seeds[k])[start + i]; equal seeds side by side share a draw."""
+    words = np.empty(CHUNK, np.uint32)
+    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    at, stop = start, start + points.shape[1]
+    while at < stop:
+        chunk, first = at // size, at % size
+        last = min(size, first + stop - at)
+        for k in range(points.shape[0]):
+            if k == 0 or seeds[k] != seeds[k - 1]:
+                fill(words, law, seeds[k], block, stream, chunk, first, last)
+            add(points[k], at - start, words, law, scales[k], first, last)
+        at += last - first
+
+
+_ROWS = f"int64[::1], {_MANY}"
+
+
+@compiled(f"void(float32[:, ::1], {_ROWS}", f"void(float64[:, ::1], {_ROWS}")
+def accumulate_rows(
+    out: Array, places: Array, scales: Array, law: int, seeds: Array, block: int, stream: int,
+    start: int,
+) -> None:  # fmt: skip
+    """out[r] += places[r]-th row of noise; neighbours in `out` share the draw of a chunk."""
+    words = np.empty(CHUNK, np.uint32)
+    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    count, width = out.shape
+    for k in range(len(seeds)):
+        whole = -1  # the chunk that `words` holds all of
+        for r in range(count):
+            begin = at = start + places[r] * width
+            while at < begin + width:
+                chunk, first = at // size, at % size
+                last = min(size, first + begin + width - at)
+                if chunk != whole:
+                    shared = r + 1 < count and (start + places[r + 1] * width) // size == chunk
+                    low, high = (0, size) if shared else (first, last)
+                    fill(words, law, seeds[k], block, stream, chunk, low, high)
+                    whole = chunk if shared else -1
+                add(out[r], at - begin, words, law, scales[k], first, last)
+                at += last - first
+
+
+@compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64[::1], int64)")
+def pair(
+    points: Array, x: Array, plus: float, minus: float, law: int, seed: int, borders: Array,
+    stream: int,
+) -> None:  # fmt: skip
+    """points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both.
+
+    Block b is x[borders[b] : borders[b + 1]].
+    """
+    words = np.empty(CHUNK, np.uint32)
+    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    for i in range(x.size):
+        points[0, i] = points[1, i] = x[i]
+    for block in range(borders.size - 1):
+        at, stop = 0, borders[block + 1] - borders[block]
+        while at < stop:
+            chunk, first = at // size, at % size
+            last = min(size, first + stop - at)
+            fill(words, law, seed, block, stream, chunk, first, last)
+            place = borders[block] + at
+            add(points[0], place, words, law, plus, first, last)
+            add(points[1], place, words, law, minus, first, last)
+            at += last - first
