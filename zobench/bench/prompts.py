@@ -16,16 +16,18 @@ from zobench.registry import objectives
 
 DEFAULT = (20, 50)  # tokens of a prompt
 SCALE = 0.5  # of the probes
+WHOLE, SINGLE = "whole sequences, one prompt a pass", "one call a probe"
 
 
 @dataclass(frozen=True)
 class Line:
-    """Seconds a query of a case, and of one-by-one calls on the same problem."""
+    """Seconds a query of a case, and of the two ways to go one by one on the same problem."""
 
     problem: str
     name: str
     seconds: Sample
-    floor: Sample
+    whole: Sample  # one prompt a pass over whole sequences, as published implementations do
+    single: Sample  # one call a probe: texts share the prompt's keys and values
 
 
 def prompts(
@@ -45,8 +47,8 @@ def prompts(
         for done, found in interleave(_cases(problem, count), rounds):
             samples = found
             yield f"{label}: round {done} of {rounds}", lines
-        floor = samples["one call a probe"]
-        lines = [*lines, *(Line(label, case, sample, floor) for case, sample in samples.items())]
+        one_by_one = samples[WHOLE], samples[SINGLE]
+        lines += [Line(label, case, sample, *one_by_one) for case, sample in samples.items()]
     yield "done", lines
 
 
@@ -71,8 +73,8 @@ def _cases(problem: SoftPrompt, count: int) -> dict[str, Case]:
             problem.losses([probe], 1)
 
     return {
-        "whole sequences, one prompt a pass": _timed(whole, count),
-        "one call a probe": _timed(one_by_one, count),
+        WHOLE: _timed(whole, count),
+        SINGLE: _timed(one_by_one, count),
         f"{count} probes a call": _timed(lambda: problem.losses(probes, 1), count),
     }
 

@@ -181,10 +181,12 @@ def show_prompts(model: str, tokens: Sequence[int], count: int, repeats: int, th
     rows = []
     for line in lines:
         low, high = (1e3 * value for value in line.seconds.spread)
-        median, faster = 1e3 * line.seconds.median, line.floor.ratio(line.seconds)
-        rows.append([line.problem, line.name, f"{median:.2f}", f"{low:.2f} to {high:.2f}",
-                     f"{faster:.2f}"])  # fmt: skip
-    head = ["problem", "", "ms a query", "quartiles", "faster"]
+        median = 1e3 * line.seconds.median
+        faster = [f"{one.ratio(line.seconds):.2f}" for one in (line.whole, line.single)]
+        rows.append([line.problem, line.name, f"{median:.2f}", f"{low:.2f} to {high:.2f}", *faster])
+    head = ["problem", "", "ms a query", "quartiles", "to whole", "to a call each"]
     typer.echo("\n".join([*text.table(head, rows, left=2), ""]))
-    typer.echo(f"medians of {repeats} interleaved rounds, {torch.get_num_threads()} thread(s); "
-               "faster: queries a second, to those of one call a probe.")  # fmt: skip
+    typer.echo(
+        f"medians of {repeats} interleaved rounds, {torch.get_num_threads()} thread(s); "
+        "ratios: queries a second,\nto whole sequences, one prompt a pass, and to a call each."
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Bytes of a layer's widest activations that a forward pass may take: on a CPU, more leaves the
 # cache and gains nothing; a GPU wants much at once.
-AT_ONCE = {"cpu": 1 << 21}
+AT_ONCE = {"cpu": 1 << 20}
 ELSEWHERE = 1 << 30
 
 
