@@ -117,7 +117,8 @@ class Registry:
             return replace(own[name], version=version)
         make = getattr(module, name, None)
         if not callable(make):
-            raise BadInput(f"{path} has no {self.kind} {name!r}; it has: {', '.join(own) or '-'}")
+            has = f"it has: {', '.join(own)}" if own else f"it registers no {self.kind}"
+            raise BadInput(f"{path} has no {self.kind} {name!r}; {has}")
         return Entry(name, make, version=version)
 
 

@@ -118,6 +118,9 @@ def run(
     \b
     zobench run mezo --suite quick
     zobench run mezo --suite quick --problem 'sphere*' --repetitions 1
+
+    Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for something wrong in the
+    command or a file. Runs that diverge or are skipped are listed, and are no fault of the command.
     """
     from zobench.api.making import Request
 

@@ -47,7 +47,11 @@ class Oracle:
         self._losses, self._stochastic = problem.losses, problem.stochastic
 
     def __call__(self, probes: Sequence[Probe]) -> Losses:
-        count = len(probes)
+        try:
+            count = len(probes)
+        except TypeError:
+            kind = type(probes).__name__
+            raise TypeError(f"evaluate takes a list of probes, not {kind}") from None
         spent = self.queries + count
         if not self.queries < spent <= self.budget:
             if not count:

@@ -19,9 +19,7 @@ class Eta:
         self.left = Counter(_cell(spec) for spec in specs)
         self.budget = {_cell(spec): spec.problem.budget for spec in specs}
         self.made: Counter[Cell] = Counter()
-        self.seconds: defaultdict[Cell, float] = defaultdict(
-            float
-        )  # of steps, over the finished runs
+        self.seconds: defaultdict[Cell, float] = defaultdict(float)  # of finished runs' steps
         self.began = monotonic()
 
     def resumed(self, spec: RunSpec) -> None:

@@ -128,10 +128,8 @@ class Lines:
         for status in (*FAILED, "diverged", "skipped"):
             words += [f"{statuses.count(status)} {status}"] if status in statuses else []
         last = event.made == event.total
-        left = (
-            f"took {clock(self.eta.elapsed)}" if last else f"about {clock(self.eta.remaining)} left"
-        )
-        line = f"[{self.title}{event.made}/{event.total}]{where} {', '.join(words)} ({left})"
+        when = f"took {clock(self.eta.elapsed)}" if last else left(self.eta)
+        line = f"[{self.title}{event.made}/{event.total}]{where} {', '.join(words)} ({when})"
         print(line, file=sys.stderr, flush=True)
 
 
