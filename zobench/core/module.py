@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Primitive, Term, add_terms
 from zobench.core.noise import interface as noise
 from zobench.core.params import CHUNK, Group, Params
@@ -146,7 +147,8 @@ class TensorParams(Params):
     ) -> None:
         """out += scale * sum of terms, for the slice of `block` from `start` on; out is flat.
 
-        One pass: noise of one law goes in directly, the rest by chunks, made on the host.
+        A slice of a matrix is whole rows. Noise of one law goes in directly, in one pass; so do
+        products of factors; the rest by chunks, made on the host.
         """
         law = one_law(terms)
         if law is not None and noise.serves(out.device.type):
@@ -155,6 +157,9 @@ class TensorParams(Params):
                 out, seeds, law, block.index,
                 start=start, threads=_threads(), stochastic_seed=self.rounding_seed(),
             )  # fmt: skip
+            return
+        if low_rank.only(terms) and noise.serves(out.device.type):
+            low_rank.add(out.view(-1, block.shape[1]), terms, scale, block, start // block.shape[1])
             return
         scaled = [(scale * float(w), p) for w, p in terms]
         for at in range(0, len(out), CHUNK):

@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Term
 from zobench.core.module import TensorBlock, TensorParams, one_law
+from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
 from zobench.core.params import Group
 from zobench.core.perturbed import LookedUp, Perturbed
@@ -194,6 +196,9 @@ class ScratchParams(TensorParams):
                 block.index, stochastic_seed=self.rounding_seed(),
             )  # fmt: skip
             return out
+        if low_rank.only(terms) and noise.serves(out.device.type):
+            low_rank.add_rows(out, index, terms, scale, block)
+            return out
         for row, place in zip(out, index.tolist() if places is None else places):
             self.write(row, terms, scale, block, place * parameter.shape[1])
         return out
@@ -211,5 +216,7 @@ def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:
     if not isinstance(part, nn.Embedding) or len(moved) > 1:
         return False
     ((parameter, block, terms),) = moved
-    plain = one_law(terms) is not None and tables.serves_rows(block.data.device.type)
-    return plain and parameter is part.weight and part.max_norm is None
+    device = block.data.device.type
+    plain = one_law(terms) is not None and tables.serves_rows(device)
+    alone = plain or (low_rank.only(terms) and noise.serves(device))
+    return alone and parameter is part.weight and part.max_norm is None
