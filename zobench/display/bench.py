@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,6 +15,7 @@ from zobench.bench.floor import Machine
 from zobench.bench.step import DEFAULT, Cost, measure
 from zobench.bench.subject import Setup
 from zobench.display import text
+from zobench.display.progress import PAUSE
 
 if TYPE_CHECKING:
     from zobench.bench.overhead import Line
@@ -72,11 +75,17 @@ def show_step(
 
 
 def progress(line: str) -> None:
-    """Replace the line of progress; nothing where stderr is no terminal."""
+    """Replace the line of progress; where stderr is no terminal, now and then one below another."""
     if sys.stderr.isatty():
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
         sys.stderr.write(f"\r\x1b[K{text.shortened(line, columns - 1)}")
         sys.stderr.flush()
+    elif line and monotonic() - _told[0] > PAUSE:
+        _told[0] = monotonic()
+        print(line, file=sys.stderr, flush=True)
+
+
+_told = [-math.inf]  # when the last line was written
 
 
 def show_overhead(repeats: int, bbob_repeats: int, queries: int) -> None:
