@@ -96,10 +96,11 @@ def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
 
 
 def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Frame | None:
-    """The frozen run table of the estimator that speed-ups refer to."""
+    """The frozen run table, at the final targets, of the estimator that speed-ups refer to."""
     import pandas as pd
 
-    from zobench.analysis.runlengths import run_table
+    from zobench.analysis.runlengths import at_targets, run_table
+    from zobench.analysis.targets import final_targets
 
     file = out.with_name(f"{out.stem}-reference.csv")
     if freeze:
@@ -109,7 +110,8 @@ def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fr
         names = list(table["estimator"].unique())
         if freeze not in names:
             raise unknown("estimator with runs", freeze, names)
-        _save(table[table["estimator"] == freeze], file)
+        kept: Frame = table[table["estimator"] == freeze]
+        _save(at_targets(kept, final_targets(frames[2])), file)
     return pd.read_csv(file) if file.is_file() else None
 
 

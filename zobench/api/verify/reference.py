@@ -28,7 +28,8 @@ def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
     """(row, "column ...: what is wrong") for every row that does not fit; nothing is run.
 
     Each run's key has to be that of a run of the suite, which ties it to the settings and versions
-    of today; each of its targets has one row. Raises BadInput where it is no such file.
+    of today; its final target has one row, others at most one. Raises BadInput where it is no such
+    file.
     """
     for name in COLUMNS:
         if name not in table.columns:
@@ -47,11 +48,9 @@ def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
             strange |= {key} - set(planned)
     if not faults:
         for key in dict.fromkeys(key for key, _ in seen):
-            lacking = set(range(len(planned[key].problem.targets))) - {
-                index for run, index in seen if run == key
-            }
-            if lacking:
-                faults.append((1, f"column target_index: run {key} lacks {min(lacking)}"))
+            final = len(planned[key].problem.targets) - 1
+            if (key, final) not in seen:
+                faults.append((1, f"column target_index: run {key} lacks {final}, the final one"))
     return faults
 
 
