@@ -124,3 +124,42 @@ def test_a_library_that_waits_for_losses_says_so():
         opt.step(lambda: None)
     with pytest.raises(BadInput, match="make a new optimizer"):
         opt.step(loss_of(model))
+
+
+def test_parameters_and_modules_that_were_replaced_are_told():
+    def assigned(model):
+        model.load_state_dict({k: v.clone() for k, v in model.state_dict().items()}, assign=True)
+
+    def swapped(model):
+        model[0] = nn.Linear(4, 64)
+
+    for change, name in ((assigned, "0.weight"), (swapped, "0")):
+        model = nn.Sequential(nn.Linear(4, 64), nn.Linear(64, 1))
+        opt = ZerothOrder(model, "mezo", lr=1e-2)
+        change(model)
+        with pytest.raises(BadInput, match=f"^{name} was replaced"):
+            opt.step(lambda: 0.0)
+
+
+def test_parametrised_modules_train():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.Linear(8, 1))
+    opt = ZerothOrder(model, "mezo-bcd", lr=1e-2, dwell=1)
+    x = torch.randn(32, 8)
+    first, *_, last = [opt.step(lambda: model(x).pow(2).mean()) for _ in range(100)]
+    assert last < first
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_out_of_memory_says_what_to_change(error):
+    def closure():
+        raise error("CUDA out of memory. Tried to allocate 3 GiB. Many more sentences.")
+
+    opt = ZerothOrder(nn.Linear(4, 1))
+    with pytest.raises(error, match=r"^CUDA out of memory\. A step needs .* micro_batches"):
+        opt.step(closure)
+
+
+def test_what_is_no_model_is_told():
+    for wrong in (5, None):
+        with pytest.raises(BadInput, match="params are a module, tensors or dicts"):
+            ZerothOrder(wrong)

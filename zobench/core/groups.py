@@ -62,8 +62,10 @@ def children(names: Sequence[str]) -> dict[str, list[str]]:
 def _layers(model: nn.Module) -> tuple[str, int]:
     """Path and length of the decoder layers: the list of modules with most parameters."""
     from torch import nn
+    from torch.nn.utils.parametrize import ParametrizationList  # what weight_norm makes: no layers
 
-    lists = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
+    every = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
+    lists = [(name, m) for name, m in every if not isinstance(m, ParametrizationList)]
     if not lists:
         raise BadInput(f"{type(model).__name__} has no list of layers to make groups of")
     sizes = [sum(p.numel() for p in module.parameters()) for _, module in lists]

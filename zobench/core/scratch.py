@@ -8,7 +8,6 @@ Only updates write to the weights.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -19,16 +18,16 @@ from torch import nn
 
 from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Term
+from zobench.core.hidden import as_written, check, nowhere
 from zobench.core.module import TensorBlock, TensorParams, one_law
 from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
 from zobench.core.params import Group
 from zobench.core.perturbed import LookedUp, Perturbed
 from zobench.core.room import Room
-from zobench.core.wrapping import Forward, Wrapper, wrapped
+from zobench.core.wrapping import Forward, wrapped
 from zobench.errors import Unsuitable
 
-NAN = float("nan")
 CACHED = 1 << 16  # elements that are copied before their noise is added, on a CPU
 
 
@@ -79,69 +78,51 @@ class ScratchParams(TensorParams):
 
     @contextmanager
     def probed(self, scale: float, direction: Direction) -> Iterator[None]:
+        """Where no module reads its own copies, the weights that move are NaN, and take no memory.
+
+        So a loss that reads them there is not quietly that of other weights; `check` explains it.
+        """
         self.flush()
-        with _as_written(), wrapped(self._wrappers(scale, direction) if scale != 0.0 else ()):
+        if scale == 0.0:
+            yield
+            return
+        moved = self._moved(direction)
+        with (
+            as_written(),
+            nowhere(m.parameter for members in moved.values() for m in members),
+            wrapped(self._wrappers(scale, moved)),
+        ):
             yield
 
     def check(self, loss: Callable[[], Any]) -> None:
         """Raises Unsuitable if `loss()` reads a weight outside the forward of the module it is in.
 
-        Such a weight would be read unperturbed, and silently. To find out, all weights are NaN for
-        one evaluation, but where they are to be read: there are copies, which are NaN afterwards.
+        Such a weight would be read unperturbed.
         """
         self.flush()
-        true = {p: p.data for members in self._units.values() for p, _ in members}
+        check({part: [p for p, _ in members] for part, members in self._units.items()}, loss)
 
-        @contextmanager
-        def copies(parameters: Sequence[nn.Parameter]) -> Iterator[Sequence[torch.Tensor]]:
-            made = [true[parameter].clone() for parameter in parameters]
-            yield made
-            for copy in made:
-                copy.fill_(NAN)
-
-        def reading(parameters: Sequence[nn.Parameter]) -> Wrapper:
-            def row(k: int, index: torch.Tensor, places: Any) -> torch.Tensor:
-                return true[parameters[k]][index]
-
-            return lambda forward: Perturbed(forward, parameters, partial(copies, parameters), row)
-
-        units = [(part, reading([p for p, _ in members])) for part, members in self._units.items()]
-        with torch.no_grad():
-            expected = float(loss())
-            try:
-                for parameter, data in true.items():
-                    parameter.data = torch.full((), NAN).to(data).expand(data.shape)
-                with _as_written(), wrapped(units):
-                    value = float(loss())
-            finally:
-                for parameter, data in true.items():
-                    parameter.data = data
-            # Copies lie elsewhere in memory, where sums may round otherwise; and a loss that is not
-            # the same twice (sums in another order on a GPU) shows by NaN only.
-            rounding = max(torch.finfo(p.dtype).eps for p in true) ** 0.5 * abs(expected)
-            other = abs(value - expected) > rounding and float(loss()) == expected
-            lost = value != value or other
-        if lost and expected == expected:
-            raise Unsuitable(
-                "scratch: the loss reads weights outside the forward of the module that owns "
-                "them, where they are not perturbed; use realisation = walk"
-            )
+    def _moved(self, direction: Direction) -> dict[nn.Module, list[Moved]]:
+        """The parameters that a probe along the direction moves, by the module that reads them."""
+        found = {
+            part: [Moved(p, b, tuple(direction.expand(b))) for p, b in members]
+            for part, members in self._units.items()
+        }
+        moved = {part: [m for m in members if m.terms] for part, members in found.items()}
+        return {part: members for part, members in moved.items() if members}
 
     def _wrappers(
-        self, scale: float, direction: Direction
+        self, scale: float, units: dict[nn.Module, list[Moved]]
     ) -> Iterator[tuple[nn.Module, Callable[[Forward], Perturbed]]]:
-        for part, members in self._units.items():
-            found = [Moved(p, b, tuple(direction.expand(b))) for p, b in members]
-            moved = [m for m in found if m.terms]
-            if moved:
-                kind = LookedUp if _by_rows(part, moved) else Perturbed
-                made: Callable[[Forward], Perturbed] = partial(
-                    kind,
-                    parameters=[m.parameter for m in moved],
-                    weights=partial(self._copies, scale, moved),
-                    rows=partial(self._rows, scale, moved),
-                )
-                yield part, made
+        for part, moved in units.items():
+            kind = LookedUp if _by_rows(part, moved) else Perturbed
+            made: Callable[[Forward], Perturbed] = partial(
+                kind,
+                parameters=[m.parameter for m in moved],
+                weights=partial(self._copies, scale, moved),
+                rows=partial(self._rows, scale, moved),
+            )
+            yield part, made
 
     @contextmanager
     def _copies(self, scale: float, moved: Sequence[Moved]) -> Iterator[Sequence[torch.Tensor]]:
@@ -202,13 +183,6 @@ class ScratchParams(TensorParams):
         for row, place in zip(out, index.tolist() if places is None else places):
             self.write(row, terms, scale, block, place * parameter.shape[1])
         return out
-
-
-def _as_written() -> AbstractContextManager[Any]:
-    """Compiled modules run uncompiled inside: the compiler would take the copies for constants."""
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and to load it takes a second
-        return nullcontext()
-    return torch.compiler.set_stance("force_eager")
 
 
 def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:

@@ -18,6 +18,11 @@ from zobench.errors import BadInput
 from zobench.optim.walk import Walk
 
 Sharing = Callable[[Sequence[Direction]], AbstractContextManager[Callable[[], float]]]
+LESS = (
+    "A step needs the memory of the closure's forward pass: give step a list of micro_batches, or "
+    "return a loss of fewer examples; realisation = scratch holds a copy of one layer more, and "
+    "estimators of other libraries hold many points"
+)
 _COARSE = (torch.float16, torch.bfloat16)
 
 
@@ -134,10 +139,13 @@ def _module(device: torch.device) -> tuple[Callable[[], torch.Tensor], Callable[
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """No gradients inside; a closure that asks for one is told so in one line."""
+    """No gradients inside; a closure that asks for one is told so in one line, or what to do where
+    memory ends."""
     try:
         with torch.no_grad():
             yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise type(error)(f"{str(error).partition('. ')[0]}. {LESS}") from error
     except RuntimeError as error:
         if "does not require grad" not in str(error):
             raise

@@ -30,10 +30,10 @@ class ZerothOrder(torch.optim.Optimizer):
         loss = opt.step(lambda: model(**batch).loss)
 
     **Reading weights.** After a step the way back from its last probe and its move wait for the
-    next probe, which saves a pass over the weights. Whoever calls the model or a part of it, lists,
-    saves, loads, copies or moves it, sees the exact point: these flush first (see watch.Watch).
-    Reading an attribute (`layer.weight`) does not: call `flush()` before, or give delay=False.
-    Without a module, and with realisation="scratch", every step ends with a flush.
+    next probe, which saves a pass over the weights. To call the model or a part of it, list, save,
+    load, copy or move it flushes first (see watch.Watch). To read an attribute (`layer.weight`)
+    does not: call `flush()` before, or give delay=False. Without a module, and with scratch, every
+    step ends with a flush.
 
     **Realisation.** "walk" moves the weights to each probe and back; "scratch" never perturbs them:
     layers read perturbed copies; "auto" chooses. See optim.realise.
@@ -43,11 +43,12 @@ class ZerothOrder(torch.optim.Optimizer):
     differ by group. Other settings (`eps`, `n`, ...) are the estimator's own.
 
     **Checkpoints.** `state_dict()` has all that the estimator remembers; `load_state_dict` takes
-    the settings from there too. With equal weights and realisation a run goes on bit for bit.
+    the settings from there too. With equal weights and realisation a run goes on bit for bit as the
+    one that saved; as one that did not save, too, but for 16 bits with delay: saving rounds.
     `record(path)` writes kilobytes from which `zobench.optim.replay` makes the weights again.
 
-    Any estimator that only asks for losses works; those of other libraries (cma-es, nevergrad)
-    store whole points, and so take at most as many parameters as they say, and no checkpoints.
+    Any estimator that only asks for losses works; those of other libraries (cma-es, nevergrad) take
+    only so many parameters, and no checkpoints: they store whole points.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class ZerothOrder(torch.optim.Optimizer):
         reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
             the first one that a step's probes move run once a step; no loss changes by a bit.
         With scratch or reuse, the first step calls the closure a few times more (no queries), to
-            find out whether that is right; later closures must run the model alike.
+            find out whether that is right. With reuse, later closures must run the model alike.
         Raises BadInput for what cannot be, and Unsuitable for an estimator that needs gradients.
         """
         entry = self._entry = estimators[estimator]
@@ -123,14 +124,14 @@ class ZerothOrder(torch.optim.Optimizer):
         """One step of the estimator; returns the mean of its probes' losses, for the log.
 
         closure: returns the loss, a number or a 0-d tensor, on the same data whenever it is called
-            in one step. Runs under torch.no_grad. Random numbers that it draws from torch's
-            generators (dropout) are the same at every probe of a step, and new in the next step.
-            It must not draw from other generators.
+            in one step, under torch.no_grad. What it draws from torch's generators (dropout) is the
+            same at every probe of a step. It must not draw from other generators.
         micro_batches: given these, the closure is called with each, and the loss of a probe is
             their mean, or their mean by `weights` (such as numbers of tokens): the step of the
             whole batch, at the memory of a part. Keep the batches on the device they run on.
         Raises BadInput for a closure that gives no loss, FloatingPointError for one that is not
-        finite; the weights are then as before the step, as with any error of the closure.
+        finite. Weights are then as before the step: with scratch exactly, with walk but for the
+        rounding of the way there and back, which in 16 bits adds up over many such steps.
         """
         if not callable(closure):
             raise BadInput("step takes a closure that returns the loss: opt.step(closure)")
@@ -145,6 +146,9 @@ class ZerothOrder(torch.optim.Optimizer):
                 self._engine.step(evaluate)
         except NotFinite:
             self.flush()
+            with explained():
+                if not self._trial.stands(evaluate):
+                    return self.step(closure, micro_batches, weights)
             if not self._skips:
                 raise
             self.skipped += 1
@@ -178,17 +182,13 @@ class ZerothOrder(torch.optim.Optimizer):
     def record(self, path: str | Path) -> None:
         """Write what each step does into a new file, from which `replay` makes the weights again.
 
-        Some 30 bytes a MeZO step: a seed, a slope, and what the merging of writes depends on. The
-        file is readable after each `flush()`, and complete after `close()`. Raises BadInput for
-        estimators whose directions are stored arrays.
+        Some 30 bytes a MeZO step. Readable after each `flush()`, complete after `close()`. Raises
+        BadInput for estimators whose directions are stored arrays.
         """
         self._engine.record(path)
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values and tensors, for torch.save. Flushes.
-
-        Raises BadInput for an estimator that keeps what cannot be saved (a library's object).
-        """
+        """For torch.save. Flushes. Raises BadInput where a library's object cannot be saved."""
         self.flush()
         own = {"queries": self.queries, "skipped": self.skipped} | self._engine.state()
         return super().state_dict() | {KEY: own}

@@ -10,6 +10,7 @@ trains 16-bit weights and reads them so, else walk.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -23,6 +24,10 @@ from zobench.optim.subject import Subject
 from zobench.optim.walk import Apart, Walk
 
 REALISATIONS = ("walk", "scratch", "auto")
+LATE = (
+    "the closure began to read weights outside the forward of the module that owns them: from now "
+    "on probes walk the weights there and back (realisation = walk)"
+)
 
 
 def realised(
@@ -50,23 +55,35 @@ def realised(
 
 
 class Trial:
-    """Before the first step: does the closure run the model so that it can be trained thus?"""
+    """Does the closure run the model so that it can be trained thus? Asked before the first step,
+    and when a loss is NaN: what a later closure reads elsewhere is NaN there."""
 
     def __init__(self, walk: Walk, auto: bool, reuse: Reuse | None) -> None:
         """`auto`: walk where it does not, instead of an error."""
         self.walk, self.auto, self.reuse, self.done = walk, auto, reuse, False
 
+    def stands(self, evaluate: Evaluate) -> bool:
+        """May probes stay apart from the weights? If not, "auto" walks from now on.
+
+        Raises BadInput where that was not asked for.
+        """
+        self.walk.flush()
+        try:
+            self.walk.check(evaluate.rest)
+        except Unsuitable as error:
+            if not self.auto:
+                raise BadInput(str(error)) from None
+            self.walk.stays = False
+            if self.done:
+                warnings.warn(LATE, RuntimeWarning, stacklevel=3)
+            return False
+        return True
+
     def prepare(self, evaluate: Evaluate) -> None:
         """Make a step's evaluations ready. Raises BadInput for a closure that cannot be."""
         reuse = self.reuse
         if not self.done:
-            self.walk.flush()
-            try:
-                self.walk.check(evaluate.rest)
-            except Unsuitable as error:
-                if not self.auto:
-                    raise BadInput(str(error)) from None
-                self.walk.stays = False
+            self.stands(evaluate)
             if reuse:
                 reuse.prepare(evaluate)
             self.done = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,8 +52,23 @@ class Subject:
             if inside
         ]
 
+    def __post_init__(self) -> None:
+        """Where the model holds its modules and trained parameters: (dict, key, held, path)."""
+        ours = {id(t) for _, t in self.named}
+        held = [] if self.model is None else list(self.model.named_modules(remove_duplicate=False))
+        self._places: list[tuple[dict[str, Any], str, Any, str]] = [
+            (where, key, value, f"{path}.{key}" if path else key)
+            for path, module in held
+            for where in (module._modules, module._parameters)
+            for key, value in where.items()
+            if isinstance(value, nn.Module) or id(value) in ours
+        ]
+
     def check(self, blocks: Sequence[TensorBlock]) -> None:
-        """Raises BadInput for a tensor that is no longer where its block is."""
+        """Raises BadInput for a tensor that is no longer where its block is, or in the model."""
+        for where, key, value, path in self._places:
+            if where.get(key) is not value:
+                raise BadInput(f"{path} was replaced: make the optimizer on the model as it is")
         for (name, tensor), block in zip(self.named, blocks):
             if tensor.data_ptr() != block.data.data_ptr():
                 raise BadInput(f"{name} was moved or replaced: make the optimizer after model.to()")
@@ -106,13 +121,16 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
 def _listed(params: Any) -> list[Any]:
     if isinstance(params, nn.Module):
         return list(params.named_parameters())
+    if not isinstance(params, Iterable):
+        kind = type(params).__name__
+        raise BadInput(f"params are a module, tensors or dicts with 'params', not {kind}")
     return [params] if isinstance(params, torch.Tensor) else list(params)
 
 
 def _movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
     if tensor.dtype not in DTYPES:
         dtype = str(tensor.dtype).removeprefix("torch.")
-        raise BadInput(f"{name} is {dtype}, an integer or quantised type: {ADAPTERS}")
+        raise BadInput(f"{name} is {dtype}, an integer, complex or quantised type: {ADAPTERS}")
     return tensor
 
 

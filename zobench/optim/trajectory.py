@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from zobench.optim.walk import Scaled, Walk
 from zobench.registry import estimators
 
 FORMAT = 1
+SYNCED = b"\0\0\xff\xff"  # how zlib ends what is synced
 
 
 def blocks(walk: Walk) -> list[list[Any]]:
@@ -50,23 +52,27 @@ def header(**facts: Any) -> dict[str, Any]:
     return {"zobench trajectory": FORMAT, "versions": versions} | facts
 
 
-def read(path: str | Path) -> tuple[dict[str, Any], Iterator[list[Any]]]:
-    """(header, events) of a record; of one that was cut short, the whole events it has.
+def read(path: str | Path) -> tuple[dict[str, Any], Iterator[list[Any]], bool]:
+    """(header, events, does it end where it was written to?); of one cut short, what it has.
 
     Raises BadInput for a file that is no record, or of another format.
     """
     data = Path(path).read_bytes()
     try:
-        text = zlib.decompressobj(31).decompress(data)
+        unpacked = zlib.decompressobj(31)
+        text = unpacked.decompress(data)
         first, _, rest = text.partition(b"\n")
         head = json.loads(first)
         version = head["zobench trajectory"]
     except (zlib.error, ValueError, KeyError, TypeError):
-        raise BadInput(f"{path} is no record of a run: ZerothOrder.record writes one") from None
+        raise BadInput(
+            f"{path} is no record of a run, or a damaged one: ZerothOrder.record writes them"
+        ) from None
     if version != FORMAT:
         raise BadInput(f"{path} has format {version}; this version reads format {FORMAT}")
     whole = rest[: rest.rfind(b"\n") + 1]
-    return head, (json.loads(line) for line in whole.splitlines())
+    ends = unpacked.eof or data.endswith(SYNCED)
+    return head, (json.loads(line) for line in whole.splitlines()), ends
 
 
 def replay(path: str | Path, model: nn.Module | Sequence[Any]) -> int:
@@ -74,9 +80,10 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any]) -> int:
 
     model: as given to ZerothOrder. Of a module, the recorded parameters move by name, frozen or
     not. Needs no data and no forward pass: three draws of noise and two passes over the weights a
-    MeZO step. Raises BadInput when the weights are not those the record began with.
+    MeZO step. Of a record that is cut off, what it has is replayed, with a RuntimeWarning.
+    Raises BadInput when the weights are not those the record began with.
     """
-    head, events = read(path)
+    head, events, whole = read(path)
     named = _named(model, head["blocks"])
     walk = Walk(named, rounding=head["rounding"])
     walk.writes = head["writes"]
@@ -111,6 +118,11 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any]) -> int:
             else:
                 walk.flush()
         walk.flush()
+    if not whole:
+        warnings.warn(
+            f"{path} is cut off: the {steps} steps that it has were replayed",
+            RuntimeWarning, stacklevel=2,
+        )  # fmt: skip
     return steps
 
 
