@@ -35,8 +35,8 @@ def show_noise(
             f"{passes[TORCH].seconds.ratio(found.seconds):.1f}x",
         ])  # fmt: skip
     head = ["a pass of", "takes", "quartiles", "moves", "of bandwidth", "torch's speed"]
-    how = "rounded stochastically, " if stochastic else ""
-    typer.echo(f"x += a z(seed), {size:,} elements, {dtype} on {device}, {how}")
+    how = ", rounded stochastically" if stochastic else ""
+    typer.echo(f"x += a z(seed), {size:,} elements, {dtype} on {device}{how}")
     typer.echo(f"{torch.get_num_threads()} threads, medians of {repeats} interleaved rounds")
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
     typer.echo(f"of bandwidth: against {ADD!r}, x += a, which only moves x.")
