@@ -443,6 +443,7 @@ targets = [1e-9]
         ("list estimator mezzo", "did you mean 'mezo'?"),
         ("list mezzo", "did you mean 'mezo'?"),
         ("bench step --layers 0", "layers is a number of at least 1, not 0"),
+        ("bench step --model tiny --layers 3", "'tiny' has its own"),
         ("bench step --hidden 10 --heads 3", "not a multiple of heads=3"),
         ("bench step --dtype float13", "no dtype named 'float13'; did you mean 'float32'?"),
         ("bench step --model ./no/such", "no model folder './no/such'"),

@@ -159,6 +159,13 @@ def test_out_of_memory_says_what_to_change(error):
         opt.step(closure)
 
 
+def test_what_is_no_name_and_no_groups_is_told():
+    with pytest.raises(BadInput, match="the name of an estimator is a word, not 5"):
+        ZerothOrder(nn.Linear(4, 1), 5)
+    with pytest.raises(BadInput, match="groups are names"):
+        ZerothOrder(nn.Linear(4, 1), groups=5)
+
+
 def test_what_is_no_model_is_told():
     for wrong in (5, None):
         with pytest.raises(BadInput, match="params are a module, tensors or dicts"):

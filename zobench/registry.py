@@ -99,6 +99,8 @@ class Registry:
 
     def __getitem__(self, name: str) -> Entry:
         """The entry of a registered name, or of `path/to/file.py:name`."""
+        if not isinstance(name, str):
+            raise BadInput(f"the name of an {self.kind} is a word, not {name!r}")
         path, colon, inner = name.rpartition(":")
         if colon and path.endswith(".py"):
             return self._from_file(Path(path), inner)

@@ -132,6 +132,11 @@ def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
     for name in ("layers", "hidden", "vocab", "heads", "batch", "tokens"):
         if getattr(setup, name) < 1:
             raise BadInput(f"{name} is a number of at least 1, not {getattr(setup, name)}")
+    for name in ("layers", "hidden", "vocab", "heads") if setup.model else ():
+        if getattr(setup, name) != getattr(Setup, name):
+            raise BadInput(
+                f"{name} is of the random OPT; {setup.model!r} has its own: leave one out"
+            )
     import torch
 
     from zobench.objectives.llm import models

@@ -41,6 +41,8 @@ class Subject:
         names = [name for name, _ in self.named]
         place = {name: index for index, name in enumerate(names)}
         if given is not None:
+            if not isinstance(given, Mapping):
+                raise BadInput(f"groups are names, each with its parameters' names, not {given!r}")
             _check_groups(given, names)
             found = dict(given)
         else:
