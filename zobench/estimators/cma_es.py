@@ -45,7 +45,8 @@ class CMA(AskTell):
         self.inner.tell(list(candidates), list(losses))
         low = self.inner.best.f
         if low is not None and low <= self.low:  # this restart holds the best sample so far
-            self.low, self.favourite = low, self.inner.mean
+            # Where conditioning is bad the package changes coordinates: its mean is no point of ours.
+            self.low, self.favourite = low, self.inner.gp.pheno(self.inner.mean)
 
     def best(self) -> np.ndarray:
         return self.favourite
@@ -53,6 +54,7 @@ class CMA(AskTell):
 
 @estimators.register(
     "cma-es",
+    version="2",
     paper="arXiv:1604.00772",
     needs="cma",
     space={"sigma": (1e-4, 5.0, "log")},
