@@ -45,7 +45,7 @@ class CMA(AskTell):
         self.inner.tell(list(candidates), list(losses))
         low = self.inner.best.f
         if low is not None and low <= self.low:  # this restart holds the best sample so far
-            # Where conditioning is bad the package changes coordinates: its mean is no point of ours.
+            # Against bad conditioning the package changes coordinates, and its mean is in those.
             self.low, self.favourite = low, self.inner.gp.pheno(self.inner.mean)
 
     def best(self) -> np.ndarray:
