@@ -46,9 +46,7 @@ def _factors(
     """U, scaled, and V of each term: (rows of the block, rank) and (n, rank)."""
     for weight, p in terms:
         assert isinstance(p, LowRank)  # `only` said so
-        u, v = (
-            torch.zeros(length * p.rank, device=out.device) for length in block.shape
-        )  # what stays zero is nothing: all of it is added to
+        u, v = (torch.zeros(length * p.rank, device=out.device) for length in block.shape)
         noise.accumulate(u, ((1.0, p.seed),), "gaussian", block.index, noise.FACTOR_U)
         noise.accumulate(v, ((1.0, p.basis_seed),), "gaussian", block.index, noise.FACTOR_V)
         yield (u.view(-1, p.rank) * (scale * weight * p.rank**-0.5), v.view(-1, p.rank))

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from zobench.core.noise import cpu, cpu_rows
-from zobench.core.noise.layout import BITS_CHUNK
 from zobench.core.noise.team import together
-from zobench.core.noise.threads import EACH, LEAST
+from zobench.core.noise.threads import LEAST, slice_of
 from zobench.errors import BadInput
 
 Terms = Sequence[tuple[float, int]]  # (scale, seed)
@@ -38,26 +37,17 @@ def accumulate(
 def share(wholes: Sequence[Whole], terms: Terms, law: int, stream: int, threads: int) -> None:
     """`accumulate` for each of the arrays at addresses that stay valid, shared out over threads."""
     total = sum(size for _, _, size, _, _ in wholes)
-    if threads <= 1 or total < LEAST:
-        parts, count = itertools.chain(*wholes), len(wholes)
-    else:
-        step = max(BITS_CHUNK, -(-total // (EACH * threads * BITS_CHUNK)) * BITS_CHUNK)
-        cut = [
-            (
-                double,
-                at + first * (8 if double else 4),
-                min(step, size - first),
-                block,
-                start + first,
-            )
-            for double, at, size, block, start in wholes
-            for first in range(0, size, step)
-        ]
-        parts, count = itertools.chain(*cut), len(cut)
+    alone = threads <= 1 or total < LEAST
+    step = max(1, total if alone else slice_of(total, threads))
+    parts = [
+        (double, at + first * (8 if double else 4), min(step, size - first), block, start + first)
+        for double, at, size, block, start in wholes
+        for first in range(0, size, step)
+    ]
     scales, seeds = _columns(terms)
-    head = (0, count, law, stream, len(terms), scales.ctypes.data, seeds.ctypes.data)
-    job = np.fromiter(itertools.chain(head, parts), np.int64)
-    if threads <= 1 or total < LEAST:
+    head = (0, len(parts), law, stream, len(terms), scales.ctypes.data, seeds.ctypes.data)
+    job = np.fromiter(itertools.chain(head, *parts), np.int64)
+    if alone:
         cpu.share.ctypes(job.ctypes.data)
     else:
         together(cpu.share, job.ctypes.data, threads)

@@ -69,10 +69,9 @@ def accumulate_blocks(
         return
     shared = []
     for out, block in members:
-        double = out.dtype == torch.float64
-        if double or out.dtype == torch.float32:
+        if out.dtype in WHOLE:
             _check_flat(out)
-            shared.append((double, out.data_ptr(), out.numel(), block, 0))
+            shared.append((out.dtype == torch.float64, out.data_ptr(), out.numel(), block, 0))
         else:
             accumulate(out, terms, law, block, stream, 0, threads, rounding)
     arrays.share(shared, terms, law, stream, threads)

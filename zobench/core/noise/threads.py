@@ -13,6 +13,11 @@ LEAST = 4 * BITS_CHUNK  # elements worth handing over: about 100 us of Gaussian 
 EACH = 16  # slices a thread, so that a busy core does not hold up the rest
 
 
+def slice_of(size: int, threads: int) -> int:
+    """Elements of a slice of work on `size` of them: whole chunks of any law."""
+    return -(-size // (EACH * threads * BITS_CHUNK)) * BITS_CHUNK
+
+
 def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None:
     """Call work(first, last) on parts that cover range(size), up to `threads` at a time.
 
@@ -21,7 +26,7 @@ def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None
     if threads <= 1 or size < 2 * LEAST:
         work(0, size)
         return
-    step = max(LEAST, -(-size // (EACH * threads * BITS_CHUNK)) * BITS_CHUNK)
+    step = max(LEAST, slice_of(size, threads))
     starts = range(0, size, step)
     parts = [pool(threads).submit(work, a, min(a + step, size)) for a in starts]
     errors = [error for part in parts if (error := part.exception())]
