@@ -78,6 +78,24 @@ def test_no_gradient_is_taken_and_no_weight_moves():
     assert models.content_hash(net.state_dict()) == before
 
 
+def test_the_prompt_with_the_best_dev_accuracy_is_tested_beside_the_last():
+    problem = made(tokens=4, intrinsic=5, dev_shots=16)
+    dev, points = [], []
+    for seed in range(6):
+        problem.params.add(3.0, Noise(10 + seed))
+        dev.append(problem.score()["accuracy"])
+        points.append(problem.params.x.copy())
+    best = points[int(np.argmax(dev))]  # the first of equals
+    assert 0 < int(np.argmax(dev)) < 5, "the seeds no longer tell first, best and last apart"
+    told = problem.finish()
+    loss, accuracy = problem.judged("test", best)
+    assert (told["best_dev_test_loss"], told["best_dev_test_accuracy"]) == (loss, accuracy)
+    assert (told["test_loss"], told["test_accuracy"]) == problem.judged("test")
+    assert told["test_loss"] != loss
+    problem.start(0)
+    assert problem.finish()["best_dev_test_loss"] == problem.judged("test")[0]  # of no other run
+
+
 @pytest.mark.parametrize("settings", [{}, {"intrinsic": 6, "deep": True}])
 def test_a_call_is_its_points_one_by_one(settings):
     problem = made(**settings)

@@ -31,7 +31,8 @@ class PromptProblem(VectorProblem):
 
     A query is the mean loss over the whole few-shot train split (black-box tuning,
     arXiv:2201.03514), or over `batch` of its rows. The score is the same loss over the dev split,
-    with accuracy; a run ends with the test split. Samples are texts that were judged.
+    with accuracy; a run ends with the test split, at the last prompt and, as in the paper, at the
+    one that had the best dev accuracy (the first of equals). Samples are texts that were judged.
     """
 
     score_name, scored = "loss", "current"
@@ -90,9 +91,10 @@ class PromptProblem(VectorProblem):
             labels = labels[rows]
         return mean_losses(self.loss, self.answers(points, "train", rows, self._call), labels)
 
-    def judged(self, split: str) -> tuple[float, float]:
-        """Mean loss and accuracy of the current point over a whole split."""
-        scores, labels = self.answers(self.params.x[None], split), self.labels(split)
+    def judged(self, split: str, x: np.ndarray | None = None) -> tuple[float, float]:
+        """Mean loss and accuracy of the point x (None: the current one) over a whole split."""
+        x = self.params.x if x is None else x
+        scores, labels = self.answers(x[None], split), self.labels(split)
         return float(mean_losses(self.loss, scores, labels)[0]), float(
             accuracies(scores, labels)[0]
         )
@@ -100,12 +102,21 @@ class PromptProblem(VectorProblem):
     def score(self) -> dict[str, float]:
         """Mean loss and accuracy over the dev split, at the point as it stands."""
         loss, accuracy = self.judged("dev")
+        if accuracy > self._best_accuracy:
+            self._best_accuracy, self._best_x = accuracy, self.params.x.copy()
         return {"loss": loss, "accuracy": accuracy}
 
     def finish(self) -> dict[str, float]:
         """Loss and accuracy over the test split, which nothing else reads."""
-        loss, accuracy = self.judged("test")
-        return {"test_loss": loss, "test_accuracy": accuracy}
+        last, best = self.params.x, self._best_x
+        told = self.judged("test")
+        chosen = told if best is None or np.array_equal(best, last) else self.judged("test", best)
+        names = "test_loss", "test_accuracy", "best_dev_test_loss", "best_dev_test_accuracy"
+        return dict(zip(names, told + chosen))
+
+    def reset_meters(self) -> None:
+        super().reset_meters()
+        self._best_accuracy, self._best_x = -1.0, None
 
     def describe(self) -> dict[str, Any]:
         task = self.task

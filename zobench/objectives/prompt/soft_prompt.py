@@ -176,8 +176,9 @@ def soft_prompt(
     A query is the mean `loss` over the few-shot train split, `shots` rows a label word, or over a
     minibatch of `batch` of them: cross-entropy, hinge (margin 2) or accuracy (the share of wrong
     answers, a step function). The score is the same loss over `dev_shots` dev rows a label word
-    (0: the whole dev split). No gradient is ever taken. Deviations: the prompt stands after <s>,
-    not inside a template; the present prompt is tested, not the one with the best dev score.
+    (0: the whole dev split). A run ends with the test split, at the last prompt (`test_accuracy`)
+    and at the one with the best dev accuracy (`best_dev_test_accuracy`, the paper's). No gradient
+    is ever taken. Deviation: the prompt stands after <s>, not inside a template.
     """
     return SoftPrompt(
         named(task, data), model, tokens, intrinsic, deep, alpha, init, device, dtype,
