@@ -240,7 +240,7 @@ def test_the_leaderboard_sorts_and_filters(browser):
     rows = [
         rows_of_a_board(method="low", log_area="0.1", track="user"),
         rows_of_a_board(method="high", log_area="0.9", speedup="2", speedup_high="inf",
-                        speedup_low="1"),
+                        speedup_low="1", n_speedup="2", n_problems="24", baseline="low"),
         rows_of_a_board(method="guide", log_area="0.95", first_order="True"),
         rows_of_a_board(method="part", coverage="0.5", cpu="B"),
         rows_of_a_board(method=HOSTILE[0], dimension="40", group=HOSTILE[1], cpu=HOSTILE[2]),
@@ -265,6 +265,7 @@ def test_the_leaderboard_sorts_and_filters(browser):
         set("#by-group", "=g"); out.family = names(); set("#by-group", "");
         document.querySelector("#full").click(); out.full = names().length;
         out.text = document.body.innerText;
+        out.bars = all("td.bar").map((c) => [c.dataset.sort, c.style.getPropertyValue("--share")]);
         return out;
         """,
     )
@@ -276,5 +277,9 @@ def test_the_leaderboard_sorts_and_filters(browser):
     assert told["hardware"] == ["part"]
     assert told["family"] == ["high", "part", "low", "guide"]
     assert told["full"] == 4
-    assert "1.00 to ∞" in told["text"]
+    assert "1.00 to ∞, 2 of 24" in told["text"]
+    assert "speed-ups against low" in told["text"]
+    bars = [(float(score), float(share)) for score, share in told["bars"]]
+    assert bars
+    assert all(share == pytest.approx(score / 0.95) for score, share in bars if score != 0.5)
     assert "first-order reference" in told["text"]

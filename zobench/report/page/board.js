@@ -11,8 +11,10 @@ const SHOW = {
   number: (row, name) => [number(given(row[name])), ""],
   percent: (row, name) => [percent(given(row[name])), ""],
   share: (row, name) => [limit(row, name, (v) => v.toFixed(3)), range(row, name, (v) => v.toFixed(3))],
-  ratio: (row, name) => [limit(row, name, (v) => `${number(v)}×`), range(row, name, number)],
+  ratio: (row, name) => [limit(row, name, (v) => `${number(v)}×`), [range(row, name, number), problems(row)].filter(Boolean).join(", ")],
 };
+// A speed-up over one problem of 24 is another thing than one over all.
+const problems = (row) => (given(row.n_speedup) > 0 ? `${row.n_speedup} of ${row.n_problems}` : "");
 const limit = (row, name, text) => (Number.isNaN(given(row[name])) ? "–" : text(given(row[name])));
 function range(row, name, text) {
   const [low, high] = [given(row[`${name}_low`]), given(row[`${name}_high`])];
@@ -24,17 +26,22 @@ function heads(kept) {  // a column that says nothing here is left out
 }
 
 function tableOf(title, kept) {
-  const wanted = heads(kept);
+  const wanted = heads(kept), against = [...new Set(kept.map((row) => row.baseline).filter(Boolean))];
+  const best = Object.fromEntries(wanted.map(([name]) => [name, Math.max(...kept.map((row) => given(row[name]) || 0))]));
   const body = kept.map((row) => make("tr", {}, ...wanted.map(([name, , kind]) => {
     const [text, note] = SHOW[kind](row, name);
     const cell = make(name === "method" ? "th" : "td", { class: kind === "text" ? null : "n", "data-sort": kind === "text" ? null : row[name], scope: name === "method" ? "row" : null }, text);
     if (name === "method" && reference(row)) cell.append(" ", make("small", {}, "first-order reference"));
     if (note) cell.append(make("small", {}, note));
+    if (kind === "share" && given(row[name]) > 0) {  // a bar under the figure: its share of the table's best
+      cell.classList.add("bar");
+      cell.style.setProperty("--share", given(row[name]) / best[name]);
+    }
     return cell;
   })));
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...wanted.map(([, head, kind]) => make("th", { scope: "col", class: kind === "text" ? null : "n" }, head)))), make("tbody", {}, ...body));
   sortable(table);
-  return make("section", {}, make("h3", {}, title), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table));
+  return make("section", {}, make("h3", {}, title, against.length ? make("small", {}, ` speed-ups against ${against.join(", ")}`) : ""), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table));
 }
 
 const selects = filters.map((name) => {
