@@ -222,6 +222,18 @@ def test_ranking_and_pairs_against_the_best():
     assert whole.pairs[0].queries.level == pytest.approx(1 - 0.05 / 3)
 
 
+def test_single_problems_keep_their_intervals_however_many_are_compared():
+    frames = runs_of({name: 1 + (name == "a") for name in "abcdefghijklmnop"}, repetitions=6)
+    one, many = verdict(*frames, ("a", "b")), verdict(*frames)
+    queries = next(p.queries for p in many.pairs if p.b == "b")
+    assert (queries.each, queries.level) == (0.95, pytest.approx(1 - 0.05 / 120))
+    alone = one.pairs[0].queries.problems
+    assert len(alone) == 4
+    for mine, row in zip(queries.problems, alone):
+        assert 0 < mine.low < mine.ratio < mine.high < math.inf
+        assert (mine.low, mine.high) == pytest.approx((row.low, row.high), rel=0.2)
+
+
 def test_pairs_against_the_one_that_is_named():
     whole = verdict(*runs_of({"c": 0.5, "a": 2, "b": 1}), against="b")
     assert [(p.a, p.b) for p in whole.pairs] == [("b", "a"), ("b", "c")]

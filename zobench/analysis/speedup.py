@@ -52,8 +52,10 @@ class ProblemSpeedup:
 class Speedup:
     """`a` against `b`: the geometric mean of the ratios where both reached the target.
 
-    NaN where there is no such problem. `too_few`: there are so few runs that no outcome could show
-    a difference at this level; the interval is then [0, inf]. `success_p`: see `success_test`.
+    NaN where there is no such problem. `level` is that of the mean's interval, `each` that of the
+    problems' own, which do not hold together with those of other pairs or problems. `too_few`:
+    there are so few runs that no outcome could show a difference at this level; the interval is
+    then [0, inf]. `success_p`: see `success_test`.
     """
 
     a: str
@@ -62,6 +64,7 @@ class Speedup:
     low: float
     high: float
     level: float
+    each: float
     paired: bool
     too_few: bool
     success_p: float
@@ -120,17 +123,24 @@ def speedup(
 
 
 def speedup_of(
-    sides: Sides, a: str, b: str, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+    sides: Sides,
+    a: str,
+    b: str,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    each: float | None = None,
 ) -> Speedup:
     """`speedup` from run lengths: problem -> (those of `a`, those of `b`; None without a run).
 
-    `resamples` are drawn of each problem, more where a small 1 - level and few problems need them.
+    `each`: the level of the intervals of single problems (default: `level`). `resamples` are drawn
+    of each problem, more where a small 1 - level and few problems need them.
     """
     if b < a:
         turned = {name: (y, x) for name, (x, y) in sides.items()}
-        return speedup_of(turned, b, a, level, resamples, seed).mirrored()
+        return speedup_of(turned, b, a, level, resamples, seed, each).mirrored()
     ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
-    alpha = 1 - level
+    alpha, each = 1 - level, level if each is None else each
     paired, too_few = pairing(list(ready.values()), alpha)
     both = sum(bool(x.successes and y.successes) for x, y in ready.values())
     resamples = enough_each(resamples, alpha, both) if both else resamples
@@ -148,15 +158,15 @@ def speedup_of(
     for name in sides:
         of_problem: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
-            alone, few = pairing([ready[name]], alpha)
+            alone, few = pairing([ready[name]], 1 - each)
             drawn = pairs[name] if alone == paired else resampled(name, alone)
-            of_problem = geometric_mean(drawn, alpha, few, seed)
+            of_problem = geometric_mean(drawn, 1 - each, few, seed)
         rows.append(_row(name, *sides[name], name in ready, of_problem))
     counts = [
         (r.successes_a, r.runs_a, r.successes_b, r.runs_b) for r in rows if r.problem in ready
     ]
     return Speedup(
-        a, b, ratio, low, high, level, paired, too_few, success_test(counts), tuple(rows)
+        a, b, ratio, low, high, level, each, paired, too_few, success_test(counts), tuple(rows)
     )
 
 

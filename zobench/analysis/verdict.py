@@ -64,18 +64,24 @@ class Comparison:
         self.asked = {str(name): set(found) for name, found in asked.items()}
 
     def pair(
-        self, a: str, b: str, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+        self,
+        a: str,
+        b: str,
+        level: float = LEVEL,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+        each: float | None = None,
     ) -> PairVerdict:
-        """`a` against `b`, on the problems that either was asked to run."""
+        """`a` against `b`, on the problems that either was asked to run; see `speedup_of`."""
         names = self._label(a, b), self._label(b, a)
         either = self.asked[a] | self.asked[b]
         final = {p: index for p, index in self.final.items() if p in either}
-        queries, seconds = self._speedups(a, b, final, level, resamples, seed)
+        queries, seconds = self._speedups(a, b, final, level, resamples, seed, each)
         lines = [pair_sentence(queries, seconds, names, "the final target")]
         tables: Any = [self.of[name] for name in (a, b) if name in self.of]
         common, easier = hardest_common(pd.concat([*tables, self.queries.iloc[:0]]), a, b), None
         if not queries.shown and any(index != final[p] for p, index in common.items()):
-            found = self._speedups(a, b, common, level, resamples, seed)
+            found = self._speedups(a, b, common, level, resamples, seed, each)
             if found[0].shown or not (queries.count("both") or found[0].too_few):
                 easier = found
                 target = "the hardest target that both reach in half their runs"
@@ -92,13 +98,11 @@ class Comparison:
         where = ", ".join(found[:3]) + more
         return [f"Met at the start, before any query: the final target of {where}."] * bool(found)
 
-    def _speedups(
-        self, a: str, b: str, targets: Targets, level: float, resamples: int, seed: int
-    ) -> tuple[Speedup, Speedup]:
+    def _speedups(self, a: str, b: str, targets: Targets, *how: Any) -> tuple[Speedup, Speedup]:
         first, second = (
             speedup_of(
                 {p: (of.get((p, i, a)), of.get((p, i, b))) for p, i in targets.items()},
-                *(a, b, level, resamples, seed),
+                *(a, b, *how),
             )
             for of in self.lengths
         )
@@ -133,8 +137,8 @@ def verdict(
 
     Two: one or two sentences. More: a ranking with intervals, then who is ahead of whom, of
     `against`, or the best ranked, and each other; the intervals of these pairs hold together at
-    `level` (Bonferroni, over all pairs where the best was chosen by the data). `pairs` have the
-    whole sentences. Raises BadInput for an unknown name.
+    `level` (Bonferroni, over all pairs where the best was chosen by the data), those of single
+    problems each for itself. `pairs` have the whole sentences. Raises BadInput for an unknown name.
     """
     comparison = Comparison(runs, hits, problems)
     names = list(dict.fromkeys(estimators or comparison.references))
@@ -154,7 +158,9 @@ def verdict(
     level_each = 1 - (1 - level) / count
     order = [*ranking.names, *(name for name in names if name not in ranking.names)]
     pairs = tuple(
-        comparison.pair(best, name, level_each, resamples, seed) for name in order if name != best
+        comparison.pair(best, name, level_each, resamples, seed, level)
+        for name in order
+        if name != best
     )
     seen = [Pair(p.queries, p.seconds, p.easier, comparison.is_reference(p.b, best)) for p in pairs]
     lines = [ranking.sentence(), *overview(seen, level), *comparison.at_start(names)]

@@ -151,5 +151,5 @@ def _speedups(pairs: Sequence[PairVerdict]) -> Frame:
             head = pair.a, pair.b, unit
             rows.append((*head, "", "", s.ratio, s.low, s.high, s.level))
             for p in s.problems:
-                rows.append((*head, p.problem, p.outcome, p.ratio, p.low, p.high, s.level))
+                rows.append((*head, p.problem, p.outcome, p.ratio, p.low, p.high, s.each))
     return pd.DataFrame(rows, columns=pd.Index(columns))
