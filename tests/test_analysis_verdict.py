@@ -248,11 +248,18 @@ def test_ranking_is_on_common_problems():
     skip = {"status": "skipped"}
     frames = runs_of({"a": 1, "b": 2, "c": 3}, c=lambda problem: skip if problem else {})
     ranking = rank(run_table(*frames), ["a", "b", "c"])
-    assert (ranking.problems, ranking.asked) == (1, 4)
+    assert (ranking.problems, ranking.asked) == (4, 4)  # 2 x 4 problems, not 3 x 1
+    assert ranking.sentence().endswith("on 4/4 problems; not ranked: c (ran on 1).")
+    most = runs_of({"a": 1, "b": 2, "c": 3}, c=lambda problem: {} if problem else skip)
+    ranking = rank(run_table(*most), ["a", "b", "c"])
+    assert (ranking.names, ranking.problems) == (("c", "b", "a"), 3)  # 3 x 3, not 2 x 4
+    apart = runs_of({"a": 1, "b": 2}, a=lambda p: skip if p else {}, b=lambda p: {} if p else skip)
+    ranking = rank(run_table(*apart), ["a", "b"])
+    assert (ranking.names, ranking.problems, ranking.left_out) == (("b",), 3, (("a", 1),))
     never = runs_of({"a": 1, "b": 2, "c": 3}, c=skip)
     ranking = rank(run_table(*never), ["a", "b", "c"])
     assert ranking.names == ("b", "a")
-    assert ranking.sentence().endswith("on 4/4 problems; no runs of c.")
+    assert ranking.sentence().endswith("on 4/4 problems; not ranked: c (ran on none).")
     assert rank(run_table(*never), ["c"]).sentence().startswith("No ranking")
     text = said(never)
     assert text.endswith("Not compared with b: c (no problem that both ran).")

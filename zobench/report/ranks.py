@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zobench.analysis.common import largest, ran_on
 from zobench.analysis.nemenyi import against_control
 from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, score_matrix
 from zobench.analysis.runlengths import run_table
@@ -17,16 +18,18 @@ from zobench.report.source import Frame, Source
 
 OTHERS = 8  # estimators that the best is tested against at each target
 WHOLE = "all dimensions"
+WHY = "It takes two estimators, no first-order references, that ran on the same two problems."
 
 
 def over_all(source: Source) -> list[dict[str, Any]]:
     """Friedman, Iman-Davenport, Nemenyi, and for every control Holm and Wilcoxon.
 
     One for all problems, then one a dimension where there are several of them with two problems or
-    more. Keys: name, asked (problems), names (best mean rank first), absent (names without runs),
-    why (there is no test, and then no more keys), problems (those that all ran), ranks, score (mean
-    `log_area`), chi2, p_chi2, f, p, difference, level, groups; holm and wilcoxon, (k, k) p-values,
-    and effect, of the estimator in the column against the control in the row.
+    more. Keys: name, asked (problems), names (best mean rank first), left_out (those that ran on
+    too few problems to stand with them), why (there is no test, and then no more keys), problems
+    (those that all ran), ranks, score (mean `log_area`), chi2, p_chi2, f, p, difference, level,
+    groups; holm and wilcoxon, (k, k) p-values, and effect, of the estimator in the column against
+    the control in the row.
     """
     if not len(source.runs):
         return []
@@ -45,16 +48,12 @@ def _count(table: Frame) -> int:
 
 def _tested(source: Source, table: Frame, name: str) -> dict[str, Any]:
     listed = [n for n in source.ranked if not source.references[n]] or source.ranked
-    present = set(table["estimator"])
-    names = [n for n in listed if n in present]
+    names, _ = largest(ran_on(table, listed))
     found: dict[str, Any] = {"name": name, "asked": _count(table), "names": names}
-    found["absent"] = [n for n in listed if n not in present]
-    if len(names) < 2:
-        return found | {"why": "It takes two estimators that are no first-order reference."}
+    found["left_out"] = [n for n in listed if n not in names]
     scores: Frame = score_matrix(table, names)
-    if len(scores) < 2:
-        said = {0: "no problem was", 1: "one problem was"}[len(scores)]
-        return found | {"why": f"It takes two problems that all estimators ran; {said} run by all."}
+    if min(scores.shape) < 2:
+        return found | {"why": WHY}
     tests = rank_tests(scores)
     order = list(tests.names)
     ranks = np.array(tests.ranks)
@@ -113,7 +112,7 @@ def rank_data(source: Source) -> dict[str, Any]:
     scopes = []
     for test in over_all(source):
         of = dict(test)
-        for key in ("names", "absent"):
+        for key in ("names", "left_out"):
             of[key] = [names[n] for n in test[key]]
         of["groups"] = [[names[n] for n in group] for group in test.get("groups", ())]
         for key in ("holm", "wilcoxon", "effect"):

@@ -25,7 +25,7 @@ function ranksFigure() {
   }
 
   function sentence(test) {
-    const p = real(test.p), out = test.absent.length ? ` Without runs: ${test.absent.map(name).join(", ")}.` : "";
+    const p = real(test.p), out = test.left_out.length ? ` Not ranked, as they ran on fewer problems: ${test.left_out.map(name).join(", ")}.` : "";
     const verdict = p < 1 - test.level ? "the estimators differ" : "no difference among the estimators is shown";
     const few = test.problems < 6 ? " With so few problems hardly anything can be shown." : "";
     return `On ${test.problems} of ${test.asked} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, p = ${p_(p)}; Friedman's χ² = ${number(real(test.chi2))}, p = ${p_(real(test.p_chi2))}). Critical difference of mean ranks: ${number(real(test.difference))}.${few}${out}`;
