@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -328,6 +329,28 @@ def test_the_environment_is_found_without_importing(tmp_path):
     assert here["memory"] > 2**28
     assert fingerprint(here) == fingerprint(json.loads(json.dumps(here)))
     assert len(fingerprint(here)) == 12
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_commit_has_a_plus_where_something_but_leaderboards_changed(tmp_path, monkeypatch):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        command = ["git", *who, "-C", str(tmp_path), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    for folder in ("zobench", "leaderboards"):
+        (tmp_path / folder).mkdir()
+    code = tmp_path / "zobench" / "__init__.py"
+    code.write_text("")
+    monkeypatch.setattr("zobench.__file__", str(code))
+    assert environment()["commit"] == ""  # no checkout
+    git("init", "-q"), git("add", "."), git("commit", "-qm", "first")
+    head = git("rev-parse", "HEAD")
+    assert environment()["commit"] == head
+    (tmp_path / "leaderboards" / "s.csv").write_text("suite")
+    assert environment()["commit"] == head
+    (tmp_path / "zobench" / "new.py").write_text("")
+    assert environment()["commit"] == head + "+"
 
 
 def test_workers_share_the_processors(monkeypatch):

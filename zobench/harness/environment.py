@@ -99,7 +99,10 @@ def _gpus() -> list[str]:
 
 
 def _commit() -> str:
-    """The git commit of the checkout that zobench runs from, "" otherwise; "+" if files changed."""
+    """The git commit of the checkout that zobench runs from, "" otherwise; "+" if files changed.
+
+    Leaderboards do not count: a suite's are written while others still run, and no run reads them.
+    """
     root = Path(zobench.__file__).parent.parent
     if not (root / ".git").exists() or shutil.which("git") is None:
         return ""
@@ -110,6 +113,7 @@ def _commit() -> str:
 
     try:
         head = git("rev-parse", "--verify", "--quiet", "HEAD")
-        return head + "+" if head and git("status", "--porcelain") else head
+        changed = head and git("status", "--porcelain", "--", ".", ":(exclude)leaderboards")
+        return head + "+" if changed else head
     except (OSError, subprocess.TimeoutExpired):
         return ""
