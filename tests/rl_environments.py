@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import gymnasium
 import numpy as np
@@ -85,6 +86,42 @@ class Unseeded(Line):
         return float(np.random.default_rng().standard_normal())
 
 
+class Short(Line):
+    def observe(self):
+        return np.zeros(2 if self.steps == 3 else 3)
+
+
+class Four(Line):
+    def step(self, action):
+        return super().step(action)[:4]
+
+
+class Bare(Line):
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)[0]
+
+
+class Unpaid(Line):
+    def reward(self):
+        return None
+
+
+class Greedy(Line):
+    def reward(self):
+        raise MemoryError("no room for a reward")
+
+
+class Stalling(Line):
+    """Its 16th episode never gets on, without using the processor."""
+
+    episodes = 0
+
+    def reset(self, *, seed=None, options=None):
+        self.episodes += 1
+        time.sleep(1e6 if self.episodes == 16 else 0.0)
+        return super().reset(seed=seed)
+
+
 class Several(Line):
     action_space = gymnasium.spaces.MultiDiscrete([2, 3])
 
@@ -105,7 +142,8 @@ class Dictionary(Line):
         return {"a": 1, "b": np.full((2, 2), self.place, np.float32)}
 
 
-KINDS = (Line, Raising, NanReward, NanObservation, Endless, Sleeping, Dying, Several)
+KINDS = (Line, Raising, NanReward, NanObservation, Endless, Sleeping, Dying, Several, Short, Four,
+         Bare, Unpaid, Greedy, Stalling)  # fmt: skip
 
 
 def line(kind: str = "Line", workers: int = 1, whiten: bool = False) -> PolicySearch:

@@ -148,6 +148,58 @@ def test_what_does_not_pass_ends_the_run_with_its_reason(server):
     assert len(server.log) == 3  # a wrong key is not tried again
 
 
+@pytest.mark.parametrize("wait", [1e9, float("inf")])
+def test_a_pause_of_days_is_not_waited_for(wait):
+    def ask(texts):
+        raise Transient("busy", wait)
+
+    service = Service(ask, 2, sleep=lambda seconds: pytest.fail("it waits"))
+    with pytest.raises(BadInput, match=r"asks for a pause of .* 600 s are waited for at most"):
+        service(["text"])
+
+
+def answering(monkeypatch, answer):
+    ask = Completions("http://x", "m", ["good", "bad"])
+    monkeypatch.setattr(ask, "_post", lambda body: answer(json.loads(body)["prompt"]))
+    return ask
+
+
+def chosen(texts, token=" good", index=lambda i: i):
+    tops = [{"top_logprobs": [{token: -0.5, " the": -1.0}]} for _ in texts]
+    return [{"index": index(i), "logprobs": top} for i, top in enumerate(tops)]
+
+
+def test_choices_whose_texts_are_not_known_are_refused(monkeypatch):
+    ask = answering(monkeypatch, lambda texts: {"choices": chosen(texts, index=lambda i: 0)})
+    with pytest.raises(BadInput, match=r"numbered its choices \[0, 0\], not 0 to 1"):
+        ask(["a", "b"])
+
+
+@pytest.mark.parametrize("usage", ["many", None, {}, {"total_tokens": "9"}])
+def test_answers_are_used_whatever_the_server_counts(monkeypatch, usage):
+    ask = answering(monkeypatch, lambda texts: {"choices": chosen(texts), "usage": usage})
+    assert ask(["a"]) == [[-0.5, -1.0]]
+    assert ask.tokens == 0
+
+
+def test_label_words_that_are_never_told_end_the_run(monkeypatch):
+    never = answering(monkeypatch, lambda texts: {"choices": chosen(texts, " xx")})
+    never(["a"] * 31)
+    with pytest.raises(BadInput, match=r"none of the label words 'good', 'bad' .* of 32 texts"):
+        never(["a"])
+    once = answering(monkeypatch, lambda texts: {"choices": chosen(texts)})
+    once(["a"])
+    monkeypatch.setattr(once, "_post", lambda body: {"choices": chosen(["a"] * 40, " xx")})
+    once(["a"] * 40)
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
+def test_scores_that_are_no_numbers_name_their_text(score):
+    service = Service(lambda texts: [[0.0, 1.0], [0.0, score]], 2)
+    with pytest.raises(BadInput, match=r"after 'second' are .* not all finite"):
+        service(["first", "second"])
+
+
 def test_nobody_there():
     ask = Completions("http://127.0.0.1:9/v1", "m", ["a"], timeout=2.0)
     with pytest.raises(Transient, match=r"127\.0\.0\.1:9"):
@@ -289,6 +341,12 @@ def test_in_python_a_task_and_a_function_are_enough():
         ({"tokens": 0}, "a choice has"),
         ({"words": ["one"]}, "two candidates"),
         ({"api": "nowhere.py:judge"}, "no file 'nowhere.py'"),
+        ({"api": "ftp://nowhere/v1"}, "api is an address"),
+        ({"api": ""}, "api is an address"),
+        ({"timeout": 0.0}, "timeout is"),
+        ({"top": 0}, "top is"),
+        ({"test_rows": 0}, "test_rows is"),
+        ({"words": ["one", " "]}, "none of them empty"),
     ],
 )
 def test_wrong_settings_give_one_line(server, wrong, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
-from zobench.harness.run import execute
+from zobench.harness.run import Run, execute
 from zobench.harness.suite import load
 from zobench.registry import objectives
 
@@ -39,9 +40,15 @@ def made(folder, settings, estimator="ars:eps=0.1", **more):
     ("NanObservation", "diverged", "the observation was not a number in step 5 of an episode"),
     ("Endless", "failed", "Endless: an episode did not end within 100,000 steps; set cap"),
     ("Several", "failed", "Several has actions of MultiDiscrete"),
+    ("Short", "failed", r"^Short: step gave observations of shape \(2,\); its .* says \(3,\)$"),
+    ("Four", "failed", r"^Four: step gave a tuple of 4, not a tuple of \(obs, reward, .*info\)$"),
+    ("Bare", "failed", r"^Bare: reset gave array\(.*, not a tuple of \(obs, info\)$"),
+    ("Unpaid", "failed", "^Unpaid: step gave the reward None, which is no number$"),
+    ("Greedy", "oom", "^no room for a reward$"),
 ])  # fmt: skip
-def test_a_faulty_environment_is_a_row_that_says_why(tmp_path, kind, status, words):
-    result = made(tmp_path, f'kind = "{kind}"')
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_faulty_environment_is_a_row_that_says_why(tmp_path, kind, status, words, workers):
+    result = made(tmp_path, f'kind = "{kind}", workers = {workers}')
     assert result.status == status
     assert re.search(words, result.reason)
     assert "\n" not in result.reason
@@ -57,6 +64,21 @@ def test_a_step_that_never_returns_is_a_timeout(tmp_path, monkeypatch):
     limits = Limits(None, lambda: None)
     result = run.execute(limits, limits.phase)
     assert (result.status, result.reason) == ("timeout", "stopped after 0.5 s")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_timeout_keeps_what_was_done(tmp_path, monkeypatch, workers):
+    from zobench.harness.limits import Limits
+
+    where = suite(tmp_path, f'kind = "Stalling", workers = {workers}', time_limit=1)
+    (spec,) = plan(load(str(where)), ["ars:n=1,keep=1"])
+    limits = Limits(None, lambda: None)
+    started = time.monotonic()
+    result = Run(spec).execute(limits, limits.phase)
+    assert time.monotonic() - started < 30.0
+    assert (result.status, result.reason) == ("timeout", "stopped after 1 s")
+    assert result.queries > 0
+    assert result.final_score == result.trace[-1][2]
 
 
 def test_workers_change_nothing_of_a_run(tmp_path):
@@ -138,6 +160,9 @@ def test_the_best_policy_of_a_run_can_be_watched(tmp_path, monkeypatch, capfd):
         (".gif or .mp4", ["watch", "p", "--film", "a.avi"]),
         ("no folder", ["watch", "p", "--film", "none/a.gif"]),
         ("episodes are numbered 1 to 3", ["watch", "p", "--episode", "4"]),
+        ("episodes are numbered from 1", ["watch", "p", "--episode", "0"]),
+        ("seconds is the length of a film", ["watch", "p", "--seconds", "0"]),
+        ("seconds is the length of a film", ["watch", "p", "--seconds", "nan"]),
     ):
         assert status_of(wrong) == 2
         assert words in capfd.readouterr().err

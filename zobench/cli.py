@@ -21,7 +21,7 @@ from zobench.commands import (
     verify,
     watch,
 )
-from zobench.errors import BadInput
+from zobench.errors import BadInput, not_installed
 
 ABOUT = """\b
 Zeroth-order optimization, benchmarked in queries, seconds and memory.
@@ -124,6 +124,8 @@ def status_of(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's own errors, whatever their module
             return _usage(error)
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("zobench"):
+            return _say(not_installed(error), 2)
         return _say(f"this is a fault of zobench: {type(error).__name__}: {error} "
                     "(ZOBENCH_TRACEBACK=1 shows where)", 1)  # fmt: skip
 

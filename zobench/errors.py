@@ -20,6 +20,12 @@ class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a
     """A package that an element needs is not installed; args: the package, what to install."""
 
 
+def not_installed(error: ModuleNotFoundError) -> str:
+    """The line for a module that some code imports and that is not there."""
+    package = (error.name or "").partition(".")[0]
+    return f"needs the package {package!r}: pip install {package}" if package else str(error)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """The error for a name that does not exist, with a near one, or all, or some of very many."""
     known = list(known)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from zobench.errors import BadInput
+from zobench.errors import BadInput, not_installed
 
 _PREFIX = "zobench_user_"  # how modules of users' files are named
 
@@ -36,5 +36,7 @@ def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
             del sys.modules[name]
             syntax = isinstance(error, SyntaxError)
             where, said = (f" line {error.lineno}", error.msg) if syntax else ("", error)
+            if isinstance(error, ModuleNotFoundError):
+                said = not_installed(error)
             raise BadInput(f"{path}{where}: {type(error).__name__}: {said}") from error
     return sys.modules[name], content

@@ -37,7 +37,12 @@ Folder = Annotated[
     typer.Option("--out", "-o", metavar="FOLDER", help="Results folder.  [default: results/SUITE]"),
 ]
 TimeLimit = Annotated[
-    float | None, typer.Option("--time-limit", metavar="S", help="Seconds a run may take.")
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="S",
+        help="Seconds a run may take, after 120 (or S, if more) to make its problem.",
+    ),
 ]
 MemoryLimit = Annotated[
     float | None, typer.Option("--memory-limit", metavar="MIB", help="MiB a run may use.")

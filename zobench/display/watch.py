@@ -25,13 +25,13 @@ def show_watch(
     from zobench.watch.replay import find, folders, replay
 
     path = path or Path(re.sub(r"[^\w.-]+", "-", run) + ".gif")
-    film.check(path)
+    film.check(path, episode, seconds)
     film.headless()
     found = find(run, estimator, number, folders(results))
     spec = found.spec
     name = f"{spec.problem.id}, {spec.estimator.display}, run {spec.repetition + 1}"
     policy = replay(
-        found, lambda queries: progress(f"{name}: query {queries:,} of {found.queries:,}")
+        found, lambda queries: progress(f"{name}: query {queries:,} of {found.queries:,}"), episode
     )
     progress("")
     shown = film.film(policy, path, episode, seconds)

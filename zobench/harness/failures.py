@@ -11,7 +11,7 @@ from pathlib import Path
 import zobench
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged
-from zobench.errors import BadInput, MissingPackage, Unsuitable
+from zobench.errors import BadInput, MissingPackage, Unsuitable, not_installed
 
 LONGEST = 300  # characters of a reason
 _PACKAGE = str(Path(zobench.__file__).parent) + os.sep
@@ -48,6 +48,8 @@ def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
         return "oom", one_line(str(error)) or "out of memory"
     if isinstance(error, BadInput):
         return "failed", one_line(str(error))
+    if isinstance(error, ModuleNotFoundError):
+        return "failed", one_line(not_installed(error), _where(error))
     return "failed", one_line(f"{type(error).__name__}: {error}", _where(error))
 
 
@@ -56,7 +58,10 @@ def is_memory(error: BaseException) -> bool:
     text = str(error)
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
-        and any(s in text for s in ("can't allocate memory", "not enough memory", "out of memory"))
+        and any(
+            s in text
+            for s in ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu")
+        )
     )
 
 

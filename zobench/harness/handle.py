@@ -100,6 +100,7 @@ class Worker:
             self.building, self.pid, self.since = True, pid, now
             self.most = resident + 1.5 * memory * _MIB if memory else float("inf")
             limit = limit and max(BUILD, limit)
+        self.limit = limit
         self.deadline = now + limit + GRACE if limit else float("inf")
 
     def enforce(self) -> None:
@@ -107,7 +108,7 @@ class Worker:
         if self.building and self.verdict is None:
             problem = self.given[0].problem
             if monotonic() > self.deadline:
-                self.verdict = "timeout", f"killed: it did not stop after {problem.time_limit:g} s"
+                self.verdict = "timeout", f"killed: it did not stop after {self.limit:g} s"
                 self.kill()
             elif self.most < (proc.memory_of("VmRSS", self.pid) or 0):
                 self.verdict = "oom", f"killed: it used more than {problem.memory_limit:g} MiB"

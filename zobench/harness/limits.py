@@ -16,7 +16,7 @@ from zobench.harness import proc
 from zobench.harness.failures import OutOfTime
 
 BEAT = 2.0  # seconds between two reports of a long run
-BUILD = 300.0  # seconds that building a problem may take at least: weights load, caches fill
+BUILD = 120.0  # seconds that building a problem may take at least: weights load, caches fill
 _MIB = 1 << 20
 _FAR = 1e9
 

@@ -20,8 +20,12 @@ FASTEST = 25  # frames a second, at most
 KINDS = (".gif", ".mp4")
 
 
-def check(path: Path) -> None:
-    """Raises BadInput before any work is done: a file of another kind, or packages missing."""
+def check(path: Path, episode: int, seconds: float) -> None:
+    """Raises BadInput before any work is done: no such film, or packages missing."""
+    if episode < 1:
+        raise BadInput(f"episodes are numbered from 1, not {episode}")
+    if not 0.0 < seconds < float("inf"):
+        raise BadInput(f"seconds is the length of a film, a number above 0, not {seconds}")
     if path.suffix.lower() not in KINDS:
         raise BadInput(f"{path} is no {' or '.join(KINDS)} file")
     if not path.parent.is_dir():
@@ -50,8 +54,6 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
     import imageio
 
     problem, frames = policy.problem, []
-    if not 1 <= episode <= problem.score_episodes:
-        raise BadInput(f"episodes are numbered 1 to {problem.score_episodes}, not {episode}")
     with _drawn(problem.source) as env:
         fps = float(env.metadata.get("render_fps") or FASTEST)
         every = max(1, round(fps / FASTEST))
@@ -60,7 +62,7 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
 
         def filmed(action: Any) -> Any:
             nonlocal count
-            if count % every == 0 and len(frames) < seconds * fps:
+            if not frames or (count % every == 0 and len(frames) < seconds * fps):
                 frames.append(_frame(env))
             count += 1
             return step(action)
@@ -88,7 +90,8 @@ def _drawn(source: Source) -> Iterator[Any]:
     except BadInput:
         raise
     except TypeError as error:
-        raise BadInput(f"{source.name} takes no render_mode: {error}") from error
+        raise BadInput(f"{source.name} cannot be drawn: its constructor takes no render_mode, with "
+                       f"which its render returns an array ({error})") from error  # fmt: skip
     except (Unsuitable, gymnasium.error.Error) as error:
         raise BadInput(f"{source.name} cannot be drawn: {error}") from error
     except Exception as error:  # OpenGL's, of many kinds

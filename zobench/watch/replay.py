@@ -73,17 +73,22 @@ def folders(given: Path | None) -> list[Path]:
     return [given] if given else sorted(file.parent for file in Path("results").glob(f"*/{FILE}"))
 
 
-def replay(found: Found, progress: Callable[[int], None] = lambda queries: None) -> Policy:
+def replay(
+    found: Found, progress: Callable[[int], None] = lambda queries: None, episode: int = 1
+) -> Policy:
     """Make the run again until its best score, off the record; `progress` hears of queries.
 
     Raises BadInput where the run is none of a policy, or does not come to that score again.
     """
     spec = _short(found)
     objective, _ = entries(spec)
-    if not isinstance(objective.build(spec.settings), PolicySearch):
+    problem = objective.build(spec.settings)
+    if not isinstance(problem, PolicySearch):
         raise BadInput(
             f"{spec.problem.id} has no policy to watch: its objective is {objective.name}"
         )
+    if not episode <= problem.score_episodes:
+        raise BadInput(f"episodes are numbered 1 to {problem.score_episodes}, not {episode}")
     kept: list[Policy] = []
 
     def keep(queries: int, best: float) -> None:

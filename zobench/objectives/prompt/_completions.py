@@ -19,6 +19,7 @@ from zobench.errors import BadInput
 from zobench.objectives.prompt.service import Transient
 
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP states that may pass
+ENOUGH = 32  # texts after which label words that were never told will not be
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Completions:
     key: str = "OPENAI_API_KEY"
     timeout: float = 60.0
     tokens: int = field(default=0, init=False)  # that the server says it counted
+    texts: int = field(default=0, init=False)  # that were answered
+    told: int = field(default=0, init=False)  # of these, that had a label word among the tokens
 
     def __call__(self, texts: Sequence[str]) -> list[list[float]]:
         """Scores (texts, words). Raises Transient for what may pass, else BadInput."""
@@ -52,9 +55,9 @@ class Completions:
         answer = self._post(json.dumps(body).encode())
         try:
             choices = sorted(answer["choices"], key=lambda choice: choice["index"])
+            indices = [choice["index"] for choice in choices]
             tops = [choice["logprobs"]["top_logprobs"][0] for choice in choices]
             scores = [self._scores(top) for top in tops]
-            self.tokens += int((answer.get("usage") or {}).get("total_tokens", 0))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(
                 f"{self.url} gave no log-probabilities in the completions format "
@@ -62,7 +65,24 @@ class Completions:
             ) from error
         if len(scores) != len(texts):
             raise BadInput(f"{self.url} gave {len(scores)} choices for {len(texts)} texts")
+        if indices != list(range(len(texts))):
+            raise BadInput(f"{self.url} numbered its choices {indices}, not 0 to {len(texts) - 1}: "
+                           "whose they are cannot be known")  # fmt: skip
+        usage = answer.get("usage")
+        count = usage.get("total_tokens") if isinstance(usage, dict) else None
+        self.tokens += count if isinstance(count, int) else 0
+        self._notice(tops)
         return scores
+
+    def _notice(self, tops: Sequence[dict[str, float]]) -> None:
+        """Raise BadInput where no label word was ever told: all prompts would look alike."""
+        self.texts += len(tops)
+        self.told += sum(any(_begins(w, token) for w in self.words for token in t) for t in tops)
+        if self.texts >= ENOUGH and not self.told:
+            raise BadInput(f"none of the label words {', '.join(map(repr, self.words))} was among "
+                           f"the {self.top} likeliest tokens after any of {self.texts} texts, so "
+                           "that all prompts look alike: ask for more tokens (top), or take label "
+                           "words that the model says")  # fmt: skip
 
     def _scores(self, top: dict[str, float]) -> list[float]:
         least = min(top.values())

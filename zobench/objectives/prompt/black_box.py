@@ -153,7 +153,8 @@ def black_box(
     kept in the file `cache` by text ("auto": one in your cache folder for a server, none otherwise;
     "off"), so that a run that was killed pays for nothing twice. A run ends with its bill; `price`
     is that of 1000 tokens, or of 1000 texts where tokens are not counted. A query is one prompt,
-    whether its answers were kept or not.
+    whether its answers were kept or not. The prompt with the best dev accuracy is that among the
+    scored ones, after 1, 2, 4, ... queries. The bill is that of the process that ended the run.
     """
     made, served = few_tests(named(task, data), test_rows, instance), "://" in api
     if together < 1:
@@ -161,6 +162,16 @@ def black_box(
     for name, value in {"per_minute": per_minute, "retries": retries, "pause": pause}.items():
         if value < 0:
             raise BadInput(f"{name} is a number >= 0, not {value}")
+    for name, value in {"top": top, "test_rows": test_rows}.items():
+        if value < 1:
+            raise BadInput(f"{name} is a number of at least 1, not {value}")
+    if not timeout > 0.0:
+        raise BadInput(f"timeout is a number of seconds above 0, not {timeout}")
+    if not api or (served and not api.startswith(("http://", "https://"))):
+        raise BadInput(f"api is an address (http://... or https://...), file.py:function, or a "
+                       f"model as for llm, not {api!r}")  # fmt: skip
+    if not all(str(word).strip() for word in words):
+        raise BadInput(f"words are candidates, none of them empty, not {list(words)}")
 
     def connect() -> Service:
         identity = [api, model, made.label_words, top if served else 0]

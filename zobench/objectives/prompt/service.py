@@ -26,6 +26,7 @@ class Transient(Exception):  # noqa: N818 - it may pass
 
 PASSING = (Transient, ConnectionError, TimeoutError)
 LONGEST = 60.0  # seconds; no pause that we choose is longer
+PATIENCE = 600.0  # seconds; a service that asks for a longer pause is given up
 
 
 @dataclass
@@ -34,7 +35,8 @@ class Service:
 
     per_minute: requests a minute (0: no limit), spread evenly. A failure that may pass is tried
     again up to `retries` times, after `pause`, 2 `pause`, 4 `pause`, ... seconds, or after what
-    the service asks for, if that is longer. An answer is kept before the next request is made.
+    the service asks for, if that is longer, up to PATIENCE. An answer is kept before the next
+    request is made: a killed run loses at most the one that was on its way.
     """
 
     ask: Ask
@@ -85,10 +87,14 @@ class Service:
                 return self.ask(texts)
             except PASSING as error:
                 self.failures += 1
+                asked = getattr(error, "wait", 0.0)
+                if asked > PATIENCE:
+                    raise BadInput(f"{error}; it asks for a pause of {asked:g} s, and {PATIENCE:g} "
+                                   "s are waited for at most. Try again later: answers are kept "
+                                   "where there is a cache") from error  # fmt: skip
                 if attempt == self.retries:
                     raise
-                own = min(self.pause * 2.0**attempt, LONGEST)
-                self.sleep(max(own, getattr(error, "wait", 0.0)))
+                self.sleep(max(min(self.pause * 2.0**attempt, LONGEST), asked))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _wait_for_turn(self) -> None:
@@ -107,6 +113,8 @@ class Service:
             wanted = len(texts), self.words
             raise BadInput(f"scores of {len(texts)} texts have shape {wanted}, a row a text and a "
                            f"column a label word, not {scores.shape}")  # fmt: skip
-        if np.isnan(scores).any():
-            raise BadInput(f"the score of a label word after {texts[0]!r} or its like is NaN")
+        for text, row in zip(texts, scores):
+            if not np.isfinite(row).all():
+                raise BadInput(f"the scores of the label words after {text!r} are {row.tolist()}, "
+                               "which are not all finite")  # fmt: skip
         return scores

@@ -8,12 +8,14 @@ import signal
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from zobench.core.oracle import Diverged
-from zobench.errors import Unsuitable
+from zobench.errors import BadInput, Unsuitable
+
+KNOWN = (Diverged, Unsuitable, BadInput, MemoryError)  # errors that stay what they are on their way
 
 
 class Crew:
@@ -44,6 +46,7 @@ class Crew:
             line.send(jobs[k::count])
         results: list[Any] = [None] * len(jobs)
         for k, (process, line) in enumerate(self.members):
+            wait([line])  # unlike recv, lets the alarm of a limit through
             try:
                 results[k::count] = line.recv()
             except EOFError:
@@ -72,9 +75,9 @@ class _Failure:
     def __init__(self, error: Exception) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
-        self.kind = type(error) if isinstance(error, Diverged | Unsuitable) else RuntimeError
-        known = self.kind is not RuntimeError
-        self.text = str(error) if known else f"{type(error).__name__}: {error}{place}"
+        self.kind = next((kind for kind in KNOWN if isinstance(error, kind)), RuntimeError)
+        name = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
+        self.text = str(error) if self.kind in KNOWN else f"{name}{error}{place}"
 
     def error(self) -> Exception:
         return self.kind(self.text)

@@ -54,7 +54,7 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
         except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
             family = str(spec.entry_point).partition("gymnasium.envs.")[2].partition(".")[0]
             extra = f"'gymnasium[{family or 'all'}]'"
-            raise MissingPackage(getattr(error, "name", "") or f"of {name}", extra) from error
+            raise MissingPackage(getattr(error, "name", "") or family or name, extra) from error
         except TypeError as error:
             if not options:
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -79,12 +79,15 @@ class Roller:
         if self.renew:
             self.env.close()
             self.env = opened(self.source)
-        obs, _ = self.env.reset(seed=seed)
+        obs: Any = None
+        got: Any = self.env.reset(seed=seed)
         total: Any = 0.0
         step, t = self.env.step, 0
         try:
-            for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - told by an error, too
-                obs, reward, terminated, truncated, _ = step(act(obs))
+            obs, _ = got
+            for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - told by errors, too
+                got = step(act(obs))
+                obs, reward, terminated, truncated, _ = got
                 total += reward
                 if terminated or truncated:
                     break
@@ -94,10 +97,30 @@ class Roller:
                                        f"{ENDLESS:,} steps; set cap")  # fmt: skip
         except Diverged as error:
             raise Diverged(f"{self.source.name}: {error} in step {t} of an episode") from None
+        except (TypeError, ValueError, KeyError) as error:
+            if fault := self._fault(got, obs, "step" if t else "reset"):
+                raise BadInput(f"{self.source.name}: {fault}") from error
+            raise
         total = float(total)
         if not math.isfinite(total):
             raise Diverged(f"{self.source.name}: rewards of {t} steps added up to {total}")
         return total, t
+
+    def _fault(self, got: Any, obs: Any, giver: str) -> str:
+        """What is wrong with what `reset` or `step` gave last, "" if nothing that we know."""
+        size = len(got) if isinstance(got, tuple) else 0
+        if size not in (2, 5):
+            names = {"reset": "obs, info"}.get(giver, "obs, reward, terminated, truncated, info")
+            return f"{giver} gave {_brief(got)}, not a tuple of ({names})"
+        giver, shape = "step" if size == 5 else "reset", np.shape(obs)
+        if shape != (self.shape.inputs,):
+            return (f"{giver} gave observations of shape {shape}; its observation_space says "
+                    f"({self.shape.inputs},)")  # fmt: skip
+        if np.asarray(obs).dtype.kind not in "bifu":
+            return f"{giver} gave observations that are no numbers: {_brief(obs)}"
+        if size == 5 and not isinstance(got[1], SupportsFloat):
+            return f"step gave the reward {_brief(got[1])}, which is no number"
+        return ""
 
     def repeats(self) -> bool:
         """Do three short episodes give the same returns again, in another order?
@@ -112,3 +135,9 @@ class Roller:
             return once == [self(job) for job in jobs[::-1]][::-1]
         except Exception:
             return True  # what is wrong will show, and be told, in the run
+
+
+def _brief(thing: Any) -> str:
+    """The thing on one short line."""
+    text = f"a tuple of {len(thing)}" if isinstance(thing, tuple) else repr(thing)
+    return text if len(text) < 60 else f"a {type(thing).__name__}"

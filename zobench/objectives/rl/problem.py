@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import gymnasium
 
 SEEDS = ("common", "fresh", "fixed")
+MOST = 256  # workers
 
 
 def evaluation_seeds(kind: str, count: int) -> tuple[int, ...]:
@@ -56,6 +57,8 @@ class PolicySearch(VectorProblem):
 
     The score is minus the mean plain return over `score_episodes` episodes without action noise,
     whose seeds are fixed and never trained on; `test_episodes` others are rolled out at the end.
+    These have the environment's own limit of steps, whatever `cap` (which counts where it has
+    none). A run ends with `repeatable`, 0 where equal seeds do not give equal episodes.
 
     With whitening, losses are a pure function of (point, seed of the call, moments). The moments
     stand still within a call, so that its probes are compared under one policy; then its episodes
@@ -84,6 +87,10 @@ class PolicySearch(VectorProblem):
         for name, value in zip(limits, (episodes, score_episodes, test_episodes, workers, cap)):
             if value < limits[name]:
                 raise BadInput(f"{name} is a number of at least {limits[name]}, not {value}")
+        if workers > MOST:
+            raise BadInput(f"workers is a number of processes, {MOST} at most, not {workers}")
+        if not isinstance(options or {}, Mapping):
+            raise BadInput(f"options are a table of what the environment takes, not {options!r}")
         if not all(isinstance(size, int) and size > 0 for size in hidden):
             raise BadInput(f"hidden lists sizes of layers, such as [16], not {list(hidden)}")
         if action_noise < 0.0:
@@ -181,10 +188,12 @@ class PolicySearch(VectorProblem):
 
     def finish(self) -> dict[str, float]:
         """Mean and standard deviation of the return over further episodes, used nowhere else."""
+        found = {"repeatable": float(bool(self.repeatable))}
         totals = [e.total for e in self.evaluation("test", self.test_episodes)]
         if not totals:
-            return {}
-        return {"test_return": float(np.mean(totals)), "test_return_std": float(np.std(totals))}
+            return found
+        mean, deviation = float(np.mean(totals)), float(np.std(totals))
+        return {"test_return": mean, "test_return_std": deviation} | found
 
     def warm_up(self) -> None:
         moments, self.call = self.moments, 0
