@@ -1,11 +1,14 @@
 """`zobench export --leaderboard`: coverage of the suite, and rows that never change."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from verify_tools import BOARD, TINY, read, write
 
 from zobench.cli import status_of
+from zobench.harness.store import FILE
 
 METHODS = ("random-search", "zo-sgd:lr=1e-2")
 PAIR = (
@@ -80,3 +83,27 @@ def test_what_contradicts_the_spelling_is_one_line(capfd):
         err = capfd.readouterr().err
         assert "leave --suite and --format out" in err
         assert len(err.splitlines()) == 1
+
+
+def test_what_a_kill_left_unmade_counts_and_is_said(tmp_path, monkeypatch, capfd):
+    """Planned problems without a run belong to their dimension and group."""
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR)
+    run("run", "random-search", "-s", "pair.toml", "-j", "1")
+    with closing(sqlite3.connect(Path("results/pair") / FILE)) as db, db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        keys = "SELECT run_key FROM cells JOIN problems p ON p.id = cells.problem"
+        gone = db.execute(
+            f"DELETE FROM runs WHERE run_key IN ({keys} WHERE p.problem = 'quadratic')"
+        )
+        assert gone.rowcount == 3
+    run("export", "-s", "pair.toml")
+    (row,) = (row for row in read(Path(PART)) if row["dimension"] == "3")
+    assert (row["coverage"], row["n_runs"]) == ("0.5", "3")
+    run("verify", "--form-only", PART, "-s", "pair.toml")
+    capfd.readouterr()
+    for form in ("text", "md"):
+        run("report", "results/pair", "--format", form, "-o", f"report.{form}")
+        said = " ".join(Path(f"report.{form}").read_text().split())
+        assert "3 of the 9 runs that were asked for are not there" in said
+        assert "random-search reached the final target on" in said

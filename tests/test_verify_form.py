@@ -95,6 +95,9 @@ WRONG = [  # changed cells, what is said of the row
     ({"log_area": "0.9", "log_area_low": "", "log_area_high": ""}, "column log_area: above aocc"),
     ({"baseline": "spsa"}, "column baseline: 'spsa', but the frozen runs are of 'random-search'"),
     ({"n_speedup": "2"}, "column n_speedup: 2 of 1 problems"),
+    ({"n_speedup": "1", "speedup": "", "speedup_low": "", "speedup_high": ""},
+     "column n_speedup: 1, though there is no speedup"),
+    ({"threads": "-3"}, "column threads: a number from 1"),
     ({"us_per_query": "-1"}, "column us_per_query: a finite number from 0, not '-1'"),
     ({"peak_rss_mb": "inf"}, "column peak_rss_mb: a finite number from 0, not 'inf'"),
     ({"targets_hash": "0" * 16}, "column targets_hash: 0000000000000000 fits no problems"),
@@ -112,7 +115,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"os": "\x1b[2J"}, "column os: the character '\\x1b'"),
     ({"cpu": "x" * 5000}, "column cpu: 5,000 characters, of at most 300"),
     ({"cpu": "x" * 3_000_000}, "characters, most of them in cell "),
-    ({"threads": "1,2", "cpu": '"'}, None),  # quoted by CSV: nothing wrong
+    ({"os": "1,2", "cpu": '"'}, None),  # quoted by CSV: nothing wrong
 ]  # fmt: skip
 
 

@@ -74,6 +74,15 @@ def test_a_changed_score_is_noise_or_a_difference(board, verify):
     assert "(cpu, numpy not as the row's)" in verify("--rows", str(row), *MADE)[1]
 
 
+def test_a_hash_of_other_runs_is_a_difference_where_the_environment_is_the_same(board, verify):
+    row = row_of(board, "zo-sgd:lr=1e-2")
+    edit(board, row, data_sha256="0" * 16)
+    status, out, _ = verify("--rows", str(row), *MADE)
+    assert (status, "but data_sha256 is " in out) == (1, True)
+    edit(board, row, cpu="Another One")
+    assert verify("--rows", str(row), *MADE)[0] == 0
+
+
 def test_a_false_row_does_not_reproduce(board, verify):
     row = row_of(board, "mine.py:Mine", 5)
     edit(board, row, success_rate="1", aocc="0.9", aocc_low="0.8", aocc_high="0.95")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import pandas as pd
@@ -17,6 +18,7 @@ RUN_COLUMNS = (
     "queries", "seconds",
 )  # fmt: skip
 HIT_COLUMNS = ("run_key", "kind", "target_index", "queries", "seconds")
+_NUMBER = re.compile(r"-?\d[\d,.]*(?:e[+-]?\d+)?")
 PROBLEM_COLUMNS = ("problem", "group", "dimension", "budget", "target_index", "target", "kind")
 
 
@@ -64,3 +66,17 @@ def first_order(runs: pd.DataFrame) -> dict[str, bool]:
         str(name): bool(flag)
         for name, flag in said.groupby(runs["estimator"], sort=False).any().items()
     }
+
+
+def alike(runs: pd.DataFrame) -> pd.DataFrame:
+    """`runs` with reasons that differ in numbers alone made one: the first of them, and a word."""
+    reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
+    kinds = [_NUMBER.sub("#", text) for text in reasons]
+    texts: dict[str, list[str]] = {}
+    for kind, text in zip(kinds, reasons):
+        texts.setdefault(kind, []).append(text)
+    said = {
+        kind: found[0] + " (numbers differ)" * (len(set(found)) > 1)
+        for kind, found in texts.items()
+    }
+    return runs.assign(reason=[said[kind] for kind in kinds])

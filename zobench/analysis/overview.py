@@ -103,6 +103,9 @@ def _where(queries: Speedup) -> str:
         )
         if count
     ]
+    loser = "only_b" if queries.shown > 0 else "only_a"
+    if queries.shown and queries.count(loser):  # sooner, but not more often: both are to be told
+        alone.append(f"it {_counts(queries, queries.shown)}")
     return ", ".join([text, *alone])
 
 

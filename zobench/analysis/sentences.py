@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from zobench.analysis.speedup import ProblemSpeedup, Speedup
 from zobench.analysis.successes import success_test
@@ -157,3 +158,17 @@ def _no_runs(speedup: Speedup, names: tuple[str, str]) -> str:
         if not rows or 0 in runs
     ]
     return f"no runs of {' and '.join(without)}" if without else "not all lengths were measured"
+
+
+def alone_sentence(name: str, summary: Any, made: int, asked: int) -> str:
+    """What can be said of one estimator: `made` of `asked` runs were not skipped.
+
+    summary: the data frame of `analysis.table`.
+    """
+    if not made:
+        return f"{name} made no run: all {asked} were skipped, for the reasons below."
+    solved, runs = (summary["final_successes"] > 0).sum(), summary["final_successes"].sum()
+    return (
+        f"{name} reached the final target on {int(solved)} of {len(summary)} problems, in "
+        f"{int(runs)} of {made} runs. It takes two estimators to say which is sooner."
+    )

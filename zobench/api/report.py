@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.api.making import Results, read
-from zobench.api.untuned import untuned
+from zobench.api.notes import notes
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_settings
 from zobench.harness.plan import RunSpec
@@ -46,7 +45,7 @@ def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = 
         environments = store.environments()
     command = command_of(results.specs, results.folder, suite)
     frames = results.runs, results.hits, results.traces, results.problems
-    return Source(*frames, environments, command, known or {}, untuned(results))
+    return Source(*frames, environments, command, known or {}, notes(results))
 
 
 def command_of(specs: Sequence[RunSpec], folder: Path, suite: str = "") -> str:
@@ -56,8 +55,10 @@ def command_of(specs: Sequence[RunSpec], folder: Path, suite: str = "") -> str:
     name = suite or specs[0].suite
     words = ["zobench", "compare", *dict.fromkeys(s.estimator.display for s in specs)]
     words += ["--suite", name]
-    with suppress(BadInput):  # where the suite's file is elsewhere, its name has to do
+    try:
         words += _departures(specs, load(name))
+    except BadInput:  # a file of the user's, whose place is not recorded
+        words[-1] = name if name.endswith(".toml") else f"{name}.toml"
     if folder != Path("results") / specs[0].suite:
         words += ["--out", str(folder)]
     return shlex.join(words)

@@ -14,10 +14,13 @@ def with_unrun(problems: Frame, suite: Suite) -> Frame:
     """`problems` of results, and those of the suite without a run in a dimension and group of them.
 
     Only objectives with a setting `dim` say their dimension before they are built; problems of
-    others appear with their first run.
+    others appear with their first run. So do planned ones that no run has built yet.
     """
     import pandas as pd
 
+    said = {p.id: p.settings["dim"] for p in suite.problems if "dim" in p.settings}
+    sizes = problems["dimension"].fillna(problems["problem"].map(said.get))
+    problems = problems.assign(dimension=pd.to_numeric(sizes))
     groups = set(problems[["dimension", "group"]].itertuples(index=False, name=None))
     kinds = dict(zip(problems["objective"], problems["kind"]))
     known, more = set(problems["problem"]), []

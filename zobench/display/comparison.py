@@ -10,7 +10,7 @@ import typer
 from zobench.api.comparison import Comparison, comparison, judged
 from zobench.api.frame import Frame
 from zobench.api.making import Request, Results
-from zobench.api.untuned import untuned
+from zobench.api.notes import notes
 from zobench.display import text
 from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
@@ -124,12 +124,21 @@ def _legend(summary: Frame) -> Iterator[str]:
 
 
 def _verdict(found: Comparison) -> Iterator[str]:
-    lines = [*found.verdict.splitlines(), *filter(None, [untuned(found.results)])]
+    said = found.verdict.splitlines() if found.found else [_alone(found)]
+    lines = [*said, *notes(found.results)]
     if lines:
         yield text.bold("Verdict")
         for line in lines:
             yield from text.wrapped(line, indent="  ")
         yield ""
+
+
+def _alone(found: Comparison) -> str:
+    from zobench.analysis.frames import SKIPPED
+    from zobench.analysis.sentences import alone_sentence
+
+    made = int((found.runs["status"] != SKIPPED).sum())
+    return alone_sentence(found.results.names[0], found.summary, made, len(found.runs))
 
 
 def _settings(results: Results) -> Iterator[str]:

@@ -47,6 +47,8 @@ def show_runs(request: Request) -> int:
 
 def troubles(runs: Frame) -> Iterator[str]:
     """Runs that failed, diverged or were skipped: how many, and why."""
+    from zobench.analysis.frames import alike
+
     for statuses, what in (
         (FAILED, "failed"),
         (("diverged",), "diverged"),
@@ -55,6 +57,7 @@ def troubles(runs: Frame) -> Iterator[str]:
         part = runs[runs["status"].isin(statuses)]
         if part.empty:
             continue
+        part: Frame = alike(part)
         yield text.bold(f"{len(part)} of {len(runs)} runs {what}:")
         groups = part.groupby(["estimator", "status", "reason"], sort=False)
         for index, (key, some) in enumerate(groups):

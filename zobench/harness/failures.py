@@ -67,7 +67,7 @@ def is_memory(error: BaseException) -> bool:
 
 def one_line(text: str, end: str = "") -> str:
     """The text on one line of bounded length, and then `end`."""
-    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
     return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from zobench.analysis.frames import SKIPPED, first_order
+from zobench.analysis.sentences import alone_sentence
 from zobench.analysis.table import summary
 from zobench.analysis.verdict import Verdict, verdict
 
@@ -22,8 +23,8 @@ class Source:
     """Frames of one suite as the store gives them (`analysis.frames`), and where they come from.
 
     `command` makes the same runs again. `environments` maps the labels in runs["environment"] to
-    their facts. `known` are results of `summary` and `verdict` that a caller has already; `note`
-    is a sentence that ends the verdict.
+    their facts. `known` are results of `summary` and `verdict` that a caller has already; `notes`
+    are sentences that end the verdict.
     """
 
     runs: Frame
@@ -33,7 +34,7 @@ class Source:
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     command: str = ""
     known: Mapping[str, Any] = field(default_factory=dict)
-    note: str = ""
+    notes: Sequence[str] = ()
 
     @property
     def estimators(self) -> list[str]:
@@ -98,20 +99,11 @@ class Source:
 
     def lines(self) -> list[str]:
         """The verdict in plain words, a paragraph a line; never empty."""
-        return [*self._said(), *filter(None, [self.note])]
+        return [*self._said(), *self.notes]
 
     def _said(self) -> list[str]:
         if self.verdict:
             return list(self.verdict.lines)
         if not self.estimators:
             return ["There are no runs: nothing can be said yet."]
-        name, rows = self.estimators[0], self.summary
-        if not self.made:
-            return [
-                f"{name} made no run: all {len(self.runs)} were skipped, for the reasons below."
-            ]
-        solved, runs = int((rows["final_successes"] > 0).sum()), int(rows["final_successes"].sum())
-        return [
-            f"{name} reached the final target on {solved} of {len(rows)} problems, in {runs} of "
-            f"{self.made} runs. It takes two estimators to say which is sooner."
-        ]
+        return [alone_sentence(self.estimators[0], self.summary, self.made, len(self.runs))]

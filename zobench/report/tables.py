@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zobench.analysis.frames import FAILED
+from zobench.analysis.frames import FAILED, alike
 from zobench.analysis.speedup import Speedup
 from zobench.report import words
-from zobench.report.source import TROUBLE, Source
+from zobench.report.source import TROUBLE, Frame, Source
 
 NAMES = {
     "zobench": "zobench", "commit": "git commit", "python": "Python", "os": "system",
@@ -92,9 +92,15 @@ def pairs(source: Source) -> list[dict[str, Any]]:
             {"a": pair.a, "b": pair.b, "lines": pair.lines, "value": s.ratio, "low": s.low}
             | {"high": s.high, "shown": shown if s.ratio == s.ratio else "no factor"}
             | {"queries": _factor(s), "seconds": _factor(pair.seconds)}
-            | {"both": f"{s.count('both')} of {s.compared}"}
+            | {"both": f"{s.count('both')} of {s.compared}", "alone": _alone(s)}
         )
     return found
+
+
+def _alone(speedup: Speedup) -> str:
+    """How many problems only one of the two reached."""
+    sides = (speedup.a, speedup.count("only_a")), (speedup.b, speedup.count("only_b"))
+    return ", ".join(f"{name} alone: {count}" for name, count in sides if count)
 
 
 def _factor(speedup: Speedup) -> tuple[str, str]:
@@ -108,8 +114,7 @@ def _factor(speedup: Speedup) -> tuple[str, str]:
 def troubles(source: Source) -> list[dict[str, Any]]:
     """Runs that failed, diverged or were skipped: how many, of whom, where and why."""
     runs = source.runs
-    part = runs[runs["status"].isin(TROUBLE)]
-    part = part.assign(reason=[t if isinstance(t, str) and t else "" for t in part["reason"]])
+    part: Frame = alike(runs[runs["status"].isin(TROUBLE)])
     found = []
     for key, some in part.groupby(["status", "estimator", "reason"], sort=False):
         status, estimator, reason = key

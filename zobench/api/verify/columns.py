@@ -91,8 +91,9 @@ def _speedup(row: Row) -> str:
         return "column baseline: empty, though there is a speedup"
     if number(row, "n_speedup") > number(row, "n_problems"):
         return f"column n_speedup: {row['n_speedup']} of {row['n_problems']} problems"
-    if row["speedup"] and number(row, "n_speedup") == 0:
-        return "column n_speedup: 0, though there is a speedup"
+    if bool(row["speedup"]) != (number(row, "n_speedup") > 0):
+        there = "is a" if row["speedup"] else "is no"
+        return f"column n_speedup: {row['n_speedup'] or 'empty'}, though there {there} speedup"
     return ""
 
 
@@ -133,10 +134,16 @@ def _commit(text: str) -> str:
     return "" if COMMITS.fullmatch(text) else "commits of 40 hex digits, with + if files changed"
 
 
+def _threads(text: str) -> str:
+    known = re.fullmatch(r"[1-9][0-9]{0,5}( \| [1-9][0-9]{0,5})*", text)
+    return "" if known else "a number from 1, or several with | between"
+
+
 _CHECKS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(SHARES, _real(0, 1, "a share from 0 to 1")),
     **dict.fromkeys(COUNTS, _whole),
     **dict.fromkeys(POSITIVE, _real(0, 1e300, "a finite number from 0")),
+    "threads": _threads,
     "speedup_high": _real(0, math.inf, "a number from 0, or inf"),  # few runs bound nothing
     **dict.fromkeys(HASHES, _hash),
     "first_order": _one_of("True", "False"),

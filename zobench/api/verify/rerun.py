@@ -158,8 +158,10 @@ def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: f
     with Store.open(results.folder, write=False) as store:
         places = list(store.environments().values())
     other = elsewhere(cells, places[-1])
-    if status == EXACT and data_hash(results.runs, results.hits) == cells["data_sha256"]:
+    if status == EXACT and (h := data_hash(results.runs, results.hits)) == cells["data_sha256"]:
         said = f"{said}, and every run to the query"
+    elif status == EXACT and not other:  # the same runs here, so the hash is not theirs
+        status, said = DIFFERS, f"{said}, but data_sha256 is {h} here (same environment)"
     elif status in (NOISE, DIFFERS):
         said += f" ({', '.join(other)} not as the row's)" if other else " (same environment)"
     return Judged(found, status, f"{len(results.runs)} runs: {said}")

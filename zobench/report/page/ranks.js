@@ -66,7 +66,8 @@ function diagram(host, test, rows) {
     }
     svg.append(make("text", { x: (edge.left + right) / 2, y: height - 4, "text-anchor": "middle" }, "mean rank over problems, 1 is best"));
     const ruler = Math.min(X(1 + 2 * half) - X(1), right - edge.left);
-    svg.append(make("path", { class: "ruler", d: `M${edge.left + 8},14v8m0,-4h${ruler.toFixed(1)}m0,-4v8` }), make("text", { x: edge.left + 14 + (ruler > width / 2 ? 0 : ruler), y: ruler > width / 2 ? 10 : 22 }, `critical difference ${number(2 * half)}`));
+    const said = `critical difference ${number(2 * half)}`, above = edge.left + 14 + ruler + 7 * said.length > width;
+    svg.append(make("path", { class: "ruler", d: `M${edge.left + 8},14v8m0,-4h${ruler.toFixed(1)}m0,-4v8` }), make("text", { x: edge.left + 14 + (above ? 0 : ruler), y: above ? 10 : 22 }, said));
     rows.forEach((r, i) => {
       const { colour, shape } = looks(r.place), py = edge.top + gap * (i + 0.5);
       const bar = make("line", { class: "reach", x1: inside(r.rank - half), x2: inside(r.rank + half), y1: py, y2: py });

@@ -1,4 +1,4 @@
-"""Who ran with defaults that tuning would replace: what every form of a verdict has to say."""
+"""What every form of a verdict has to add: runs that are missing, settings that are not tuned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,25 @@ def untuned(results: Results) -> str:
     told = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
     if not told:
         return ""
+    tuned = {spec.estimator.display for spec in specs} - set(names)
+    of = "For these, " if tuned else "So this is about defaults, not methods; "
     return (
-        f"Not tuned, at default settings: {', '.join(told)}. So this ranks defaults, not methods; "
-        "`zobench tune` searches settings, NAME:lr=... sets them."
+        f"Not tuned, at default settings: {', '.join(told)}. {of}`zobench tune` searches settings, "
+        "NAME:lr=... sets them."
     )
+
+
+def missing(results: Results) -> str:
+    """A sentence on runs that were asked for and are not there, as after a kill; or none: ""."""
+    count, asked = len(results.runs), len(results.specs)
+    if count >= asked:
+        return ""
+    return (
+        f"{asked - count:,} of the {asked:,} runs that were asked for are not there: this speaks "
+        "for the others alone. The command that makes them goes on where it stopped."
+    )
+
+
+def notes(results: Results) -> list[str]:
+    """All of these sentences."""
+    return [text for text in (missing(results), untuned(results)) if text]
