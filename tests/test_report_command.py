@@ -7,6 +7,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from report_tools import Page
 
@@ -103,7 +104,11 @@ def test_report_writes_csv_on_request(zobench, compared, tmp_path):
     assert status == 0
     assert "wrote a.html" in out
     names = {file.stem for file in (tmp_path / "numbers").iterdir()}
-    assert names >= {"results", "ecdf", "run-lengths", "traces", "speedups"}
+    curves = {"data-profiles", "more-wild", "restarts", "performance-profiles"}
+    assert names >= {"results", "ecdf", "run-lengths", "traces", "speedups"} | curves
+    for name in curves:
+        share = pd.read_csv(tmp_path / "numbers" / f"{name}.csv")["share"]
+        assert 0.0 < share.max() <= 1.0
 
 
 @pytest.mark.parametrize(

@@ -287,6 +287,13 @@ def test_tests_of_ranks_are_those_of_the_analysis():
     assert front == [0, 1, 2]  # who is sooner needs more memory: nobody is beaten
     written = figures.frames(made)
     assert {"pareto", "mean-ranks", "rank-tests", "rank-sum"} <= set(written)
+    curves = {"data-profiles", "more-wild", "restarts", "performance-profiles"}
+    assert curves <= set(written)
+    for name in curves:
+        keys = [c for c in ("dimension", "estimator", "target_index") if c in written[name]]
+        assert all(p.is_monotonic_increasing for _, p in written[name].groupby(keys)["share"])
+    best = written["performance-profiles"].query("estimator == reference")
+    assert (best["share"] == (best["r"] >= 1 - 1e-9)).all()
     assert len(written["rank-tests"]) == 3 * 6
     assert len(written["rank-sum"]) == 32
 

@@ -7,6 +7,7 @@ import pandas as pd
 from zobench.analysis.ecdf import ecdf
 from zobench.analysis.pareto import pareto
 from zobench.analysis.runlengths import run_table
+from zobench.report.profiles import profiles
 from zobench.report.ranks import by_target, over_all
 from zobench.report.source import Frame, Source
 
@@ -16,7 +17,8 @@ NAMED = ["problem", "group", "dimension", "estimator", "repetition"]
 
 
 def frames(source: Source) -> dict[str, pd.DataFrame]:
-    """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests."""
+    """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests,
+    and what `profiles` adds."""
     found = {"results": source.summary}
     if len(source.summary):
         both = ((which, pareto(source.summary, which)) for which in ("final", "hardest"))
@@ -29,6 +31,7 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
         key = [*NAMED, "target_index", "target"]
         lengths = queries[[*key, "length", "success"]].rename(columns={"length": "queries"})
         found["run-lengths"] = lengths.assign(seconds=seconds["length"].to_numpy())
+        found |= profiles(source, queries)
         named = source.runs[["run_key", *NAMED]]
         found["traces"] = named.merge(source.traces, on="run_key").drop(columns="run_key")
     if source.verdict:

@@ -1,0 +1,47 @@
+"""Further curves of a report, as CSV alone: data and performance profiles, restarts, More-Wild."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from zobench.analysis.data_profile import data_profile
+from zobench.analysis.more_wild import more_wild
+from zobench.analysis.performance_profile import profile, ratios
+from zobench.analysis.restarts import restart_ecdf
+from zobench.analysis.runlengths import run_table
+from zobench.report.source import Frame, Source
+
+POINTS = 81  # of a curve
+WIDEST = 100.0  # ratio of expected queries, in both directions
+BEYOND = 2.0  # powers of ten after the largest budget, for runs that are restarted
+
+
+def profiles(source: Source, table: Frame) -> dict[str, pd.DataFrame]:
+    """Name -> frame, of `table` from `run_table` in queries; none where no dimension is known.
+
+    data-profiles: over simplex gradients, queries / (d + 1). more-wild: the same, with targets
+    between each instance's start and the lowest score of any estimator. performance-profiles: over
+    ERT / ERT of the best ranked estimator, which stands in the column `reference`. restarts: over
+    log10(queries / d), of runs that begin anew until they succeed.
+    """
+    known = source.problems[source.problems["dimension"].notna()]
+    if not len(table) or not len(known):
+        return {}
+    k = np.geomspace(
+        0.1, max(1.0, float((known["budget"] / (known["dimension"] + 1)).max())), POINTS
+    )
+    wild = run_table(source.runs, *more_wild(source.runs, source.traces, source.problems))
+    last = float(np.log10(known["budget"] / known["dimension"]).max()) + BEYOND
+    found: dict[str, pd.DataFrame] = {
+        "data-profiles": data_profile(table, k),
+        "more-wild": data_profile(wild, k),
+        "restarts": restart_ecdf(table, last),
+    }
+    best = source.ranked[0]
+    reference: Frame = table[table["estimator"] == best]
+    compared: Frame = ratios(table, reference) if len(reference) else reference
+    if len(compared):
+        r = np.geomspace(1 / WIDEST, WIDEST, POINTS)
+        found["performance-profiles"] = profile(compared, r).assign(reference=best)
+    return found
