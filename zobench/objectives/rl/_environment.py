@@ -31,6 +31,8 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
     Without gymnasium's wrappers for checks and for the time limit: the limit is kept by whoever
     rolls out. Raises BadInput on an unknown id, MissingPackage when a package it needs is missing.
     """
+    if not isinstance(options, Mapping):
+        raise BadInput(f"options are a table of what the environment takes, not {options!r}")
     if find_spec("gymnasium") is None:
         return Source(name, _missing)  # told when a run needs it
     import gymnasium

@@ -89,8 +89,6 @@ class PolicySearch(VectorProblem):
                 raise BadInput(f"{name} is a number of at least {limits[name]}, not {value}")
         if workers > MOST:
             raise BadInput(f"workers is a number of processes, {MOST} at most, not {workers}")
-        if not isinstance(options or {}, Mapping):
-            raise BadInput(f"options are a table of what the environment takes, not {options!r}")
         if not all(isinstance(size, int) and size > 0 for size in hidden):
             raise BadInput(f"hidden lists sizes of layers, such as [16], not {list(hidden)}")
         if action_noise < 0.0:
@@ -189,11 +187,10 @@ class PolicySearch(VectorProblem):
     def finish(self) -> dict[str, float]:
         """Mean and standard deviation of the return over further episodes, used nowhere else."""
         found = {"repeatable": float(bool(self.repeatable))}
-        totals = [e.total for e in self.evaluation("test", self.test_episodes)]
-        if not totals:
-            return found
-        mean, deviation = float(np.mean(totals)), float(np.std(totals))
-        return {"test_return": mean, "test_return_std": deviation} | found
+        if totals := [e.total for e in self.evaluation("test", self.test_episodes)]:
+            found |= {"test_return": float(np.mean(totals))}
+            found |= {"test_return_std": float(np.std(totals))}
+        return found
 
     def warm_up(self) -> None:
         moments, self.call = self.moments, 0
