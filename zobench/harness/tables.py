@@ -14,6 +14,7 @@ from zobench.harness.plan import RunSpec
 if TYPE_CHECKING:
     import pandas as pd
 
+# Joined with `plans`: with the view `cells` a second time, SQLite scans it once a row.
 RUNS = """
     SELECT cells.run_key, suite, suite_version, problems.problem, "group", dimension, instance,
         estimator, estimator_name, settings, settings_from, repetition, seed, status, reason,
@@ -21,7 +22,7 @@ RUNS = """
         estimator_seconds + objective_seconds AS seconds, estimator_seconds, objective_seconds,
         peak_memory, memory_ratio, final_score, best_score, scores, scored, first_order,
         environment, started, describe, attempt
-    FROM shown JOIN cells ON cells.id = shown.cell JOIN runs ON runs.id = shown.run
+    FROM shown JOIN plans AS cells ON cells.id = shown.cell JOIN runs ON runs.id = shown.run
         JOIN problems ON problems.id = cells.problem
     ORDER BY cells.id
 """
