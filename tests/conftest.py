@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 
 import numpy as np
 import pytest
 
 from zobench.core.problem import InPlaceProblem, VectorProblem
+from zobench.harness.environment import threads_each
 from zobench.registry import Entry
+
+# Before torch is imported: processes of pytest-xdist share the cores. With all cores each, the
+# threads of small operations wait for one another, and some tests take ten times as long.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    _processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ["OMP_NUM_THREADS"] = str(threads_each(_processes))
 
 SHAPES = ((4, 3), (6, 2))  # two groups, both matrices: d = 24
 
