@@ -106,7 +106,7 @@ def board(frames=None, **options):
 
 def test_leaderboard_rows():
     frames = results(RUNS, groups={"g": "other"})
-    rows = board(frames, facts={"cpu": "abacus"}, of_method={"a": {"version": "3"}})
+    rows = board(frames, facts={"cpu": "abacus"}, of_row={("a", "g"): {"version": "3"}})
     assert list(rows.reset_index().columns.sort_values()) == sorted(COLUMNS)
     a = rows.loc["a", "g"]
     assert (a["n_problems"], a["coverage"], a["n_runs"], a["n_failed"]) == (1, 1, 6, 1)

@@ -107,3 +107,34 @@ def test_what_a_kill_left_unmade_counts_and_is_said(tmp_path, monkeypatch, capfd
         said = " ".join(Path(f"report.{form}").read_text().split())
         assert "3 of the 9 runs that were asked for are not there" in said
         assert "random-search reached the final target on" in said
+
+
+def test_track_and_trials_are_those_of_the_rows_group(tmp_path, monkeypatch, capfd):
+    """An estimator may be tuned on one group and not on another, or with other trials."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("zobench.harness.chosen.data_folder", lambda kind: tmp_path / kind)
+    Path("pair.toml").write_text(PAIR.replace('group = "functions"\nsettings', "settings"))
+    Path("baselines/pair").mkdir(parents=True)
+    for name in ("spsa", "zo-sgd"):
+        text = "[settings.functions]\nlr = 0.03\n[record.functions]\ntrials = 7\n"
+        if name == "zo-sgd":
+            text += "[settings.quadratic]\nlr = 0.02\n[record.quadratic]\ntrials = 3\n"
+        Path(f"baselines/pair/{name}.toml").write_text(text)
+    run("run", "spsa", "zo-sgd", "-s", "pair.toml", "-j", "1")
+    run("export", "-s", "pair.toml")
+    rows = read(Path(PART))
+    found = {(r["method"], r["group"]): (r["track"], r["tuning_effort"]) for r in rows}
+    assert found == {
+        ("spsa", "functions"): ("tuned", "7"),
+        ("spsa", "quadratic"): ("default", "0"),
+        ("zo-sgd", "functions"): ("tuned", "7"),
+        ("zo-sgd", "quadratic"): ("tuned", "3"),
+    }
+    run("verify", "--form-only", PART, "-s", "pair.toml")
+    spoilt = [r | {"tuning_effort": "7"} if r["group"] == "quadratic" else r for r in rows]
+    write(Path(PART), [r | {"track": "tuned"} for r in spoilt])
+    capfd.readouterr()
+    assert status_of(["verify", "--form-only", PART, "-s", "pair.toml"]) == 1
+    out = capfd.readouterr().out
+    assert "column track: tuned, but baselines/pair holds nothing of spsa on group 'quad" in out
+    assert "column tuning_effort: 7, but the baseline says 3" in out

@@ -39,7 +39,7 @@ def leaderboard_rows(
     hits: pd.DataFrame,
     problems: pd.DataFrame,
     facts: Mapping[str, object] | None = None,
-    of_method: Mapping[str, Mapping[str, object]] | None = None,
+    of_row: Mapping[tuple[str, str], Mapping[str, object]] | None = None,
     baseline: pd.DataFrame | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
@@ -48,11 +48,11 @@ def leaderboard_rows(
 ) -> pd.DataFrame:
     """One row a (estimator, dimension, group), with COLUMNS.
 
-    `facts` fill columns for all rows (cpu, threads, git_sha, date, verified, ...), `of_method` for
-    one estimator (version, track, tuning_effort, ...); a computed column cannot be set. `baseline`
-    is the frozen `run_table` (in queries) of one estimator on the same targets. `asked` says how
-    many runs the suite asks for on a problem (default: as many as any estimator was asked for);
-    `problems` may hold problems without a run.
+    `facts` fill columns for all rows (date, verified, ...), `of_row` for those of an (estimator,
+    group) (version, git_sha, track, cpu, ...); a computed column cannot be set. `baseline` is the
+    frozen `run_table` (in queries) of one estimator on the same targets. `asked` says how many runs
+    the suite asks for on a problem (default: as many as any estimator was asked for); `problems`
+    may hold problems without a run.
 
     coverage: share of the runs asked for that were made, so neither skipped nor left out.
     success_rate: share of runs that reached the final
@@ -102,7 +102,7 @@ def leaderboard_rows(
             if baseline is not None and len(baseline) and len(ours):
                 chosen = at_targets(baseline, final_targets(problems))
                 computed |= _against(ours, chosen, names, level, resamples, seed)
-            given = {**(facts or {}), **(of_method or {}).get(method, {})}
+            given = {**(facts or {}), **(of_row or {}).get((method, group), {})}
             rows.append({**given, **computed})
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 

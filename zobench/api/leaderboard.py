@@ -53,12 +53,13 @@ def export(
     results = read(specs, folder, {}, [])
     frames = results.runs, results.hits, with_unrun(results.problems, suite)
     reference = _reference(out, frames, freeze)
-    methods = {name: _facts(part, environments) for name, part in _by(results.runs, "estimator")}
+    parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
+    of_row = {key: _facts(part, environments) for key, part in parts}
     rows: Frame = leaderboard_rows(
         *frames,
         {"seed_root": f"{suite.name}/{suite.version}", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
         | {"verified": "none"},
-        methods,
+        of_row,
         reference,
         asked={problem.id: problem.repetitions for problem in suite.problems},
     )
@@ -82,7 +83,7 @@ def export(
     order = order.reset_index(drop=True).sort_values(list(order.columns), kind="stable")
     rows = rows.iloc[order.index]
     _save(rows, out)
-    return out, len(rows), len(methods)
+    return out, len(rows), results.runs["estimator"].nunique()
 
 
 def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
@@ -116,11 +117,11 @@ def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fr
 
 
 def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a row says of an estimator: version, how its settings came about, where it ran."""
+    """What a row says beside its scores, from the runs of an estimator on a group."""
     origins = {o for text in runs["settings_from"] for o in json.loads(text).values()}
     tuned = "baseline" in origins
-    name, suite = runs["estimator_name"].iloc[0], runs["suite"].iloc[0]
-    notes = record.read(baseline_file(suite, name))["record"] if tuned else {}
+    name, suite, group = (runs[key].iloc[0] for key in ("estimator_name", "suite", "group"))
+    effort = record.trials(baseline_file(suite, name), group) if tuned else 0
     places = [environments[key] for key in dict.fromkeys(runs["environment"])]
 
     def place(key: str) -> str:
@@ -131,7 +132,7 @@ def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[s
         "version": " | ".join(dict.fromkeys(str(p.get("zobench", "")) for p in places)),
         "git_sha": place("commit"),
         "track": "tuned" if tuned else "user" if "user" in origins else "default",
-        "tuning_effort": max((int(n.get("trials", 0)) for n in notes.values()), default=0),
+        "tuning_effort": effort or 0,
         **{key: place(key) for key in ("cpu", "threads", "os", "python")},
         "numpy": " | ".join(numpy),
     }
@@ -142,10 +143,6 @@ def _as_text(file: Path | io.StringIO) -> Frame:
     import pandas as pd
 
     return pd.read_csv(file, dtype=str, keep_default_na=False)
-
-
-def _by(frame: Frame, column: str) -> list[tuple[str, Frame]]:
-    return [(str(name), part) for name, part in frame.groupby(column, sort=False)]
 
 
 def _save(frame: Frame, file: Path) -> None:

@@ -11,9 +11,10 @@ from zobench.api.verify.found import LATER, UNCHECKED, Found
 from zobench.api.verify.hashes import settings_hash
 from zobench.api.verify.table import short
 from zobench.errors import BadInput
-from zobench.harness.chosen import EstimatorSpec
+from zobench.harness.chosen import EstimatorSpec, baseline_file
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.registry import estimators
+from zobench.tune import record
 
 
 def coverage_fault(found: Found) -> str:
@@ -74,9 +75,13 @@ def _settings(
 ) -> str:
     """Do track, effort and hash of settings fit what the estimator and its baseline say?"""
     tuned = cells["track"] == "tuned"
-    effort = expected.trials(suite.name, chosen.name)
+    group = problems[0].group
+    effort = record.trials(baseline_file(suite.name, chosen.name), group)
     if tuned and effort is None:
-        return f"column track: tuned, but baselines/{suite.name} holds nothing of {chosen.name}"
+        return (
+            f"column track: tuned, but baselines/{suite.name} holds nothing of {chosen.name} on "
+            f"group {group!r}"
+        )
     if tuned and cells["tuning_effort"] != str(effort):
         return f"column tuning_effort: {cells['tuning_effort']}, but the baseline says {effort}"
     if cells["track"] == "default" and chosen.settings:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from zobench.analysis.leaderboard import targets_hash
 from zobench.errors import BadInput
-from zobench.harness.chosen import EstimatorSpec, baseline_file, baseline_settings, parse_estimator
+from zobench.harness.chosen import EstimatorSpec, baseline_settings, parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.registry import estimators
-from zobench.tune import record
 
 MANY = 10  # problems of unknown dimension, all subsets of which are looked at
 KINDS = ("best", "current")  # what may reach a target, where a suite leaves it to the objective
@@ -76,14 +75,6 @@ def specs_of(
         kept = baseline_settings(suite.name, chosen.name, group) if tuned else {}
         ready[group] = replace(chosen, settings=defaults | kept | chosen.settings)
     return [RunSpec(suite.name, suite.version, p, ready[p.group], 0) for p in problems]
-
-
-def trials(suite: str, name: str) -> int | None:
-    """How many settings were tried for a baseline, at most over groups; None without a file."""
-    file = baseline_file(suite, name)
-    if not file.is_file():
-        return None
-    return max((int(t.get("trials", 0)) for t in record.read(file)["record"].values()), default=0)
 
 
 def repetitions(problems: Sequence[ProblemSpec], runs: int) -> int | None:
