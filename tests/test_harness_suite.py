@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from harness_tools import element
 
 from zobench.errors import BadInput
+from zobench.harness.chosen import parse_estimator
+from zobench.harness.plan import RunSpec
 from zobench.harness.suite import load, suite_files
 from zobench.registry import objectives
 
@@ -156,6 +159,15 @@ def test_every_shipped_suite_loads():
         assert suite.name == path.stem
         assert re.fullmatch(r"\d+(\.\d+)*", suite.version)
         assert suite.description
+
+
+def test_every_shipped_problem_equals_itself_after_it_was_stored():
+    """Else its runs would not be those of the suite, and no leaderboard would have them."""
+    estimator = parse_estimator("spsa")
+    for name in suite_files():
+        for problem in load(name).problems:
+            spec = RunSpec(name, "1", problem, estimator, 0)
+            assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
 def test_every_shipped_problem_can_be_built():

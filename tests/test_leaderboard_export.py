@@ -138,3 +138,14 @@ def test_track_and_trials_are_those_of_the_rows_group(tmp_path, monkeypatch, cap
     out = capfd.readouterr().out
     assert "column track: tuned, but baselines/pair holds nothing of spsa on group 'quad" in out
     assert "column tuning_effort: 7, but the baseline says 3" in out
+
+
+def test_runs_that_are_not_the_suites_are_said(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR)
+    run("run", "random-search", "-s", "pair.toml", "-j", "1")
+    run("export", "-s", "pair.toml")
+    assert "left out" not in capfd.readouterr().out
+    run("run", "spsa", "-s", "pair.toml", "-j", "1", "-p", "quadratic", "-b", "30")
+    run("export", "-s", "pair.toml")
+    assert "not the suite's: runs of quadratic\n" in capfd.readouterr().out

@@ -25,14 +25,14 @@ ROW = ["suite_version", "dimension", "group", "method"]  # what a row is about
 
 def export(
     suite_name: str, folder: Path | None, out: Path | None, freeze: str = ""
-) -> tuple[Path, int, int]:
-    """(the CSV file, its rows, estimators exported): see `analysis.leaderboard` for columns.
+) -> tuple[Path, int, int, list[str]]:
+    """(the CSV file, its rows, estimators exported, problems with runs that do not count).
 
-    Runs count if they were made as the suite says: same version, budget, targets and settings.
-    Rows are about all of the suite's problems of a dimension and group, also those that nobody ran,
-    which lower the coverage. Rows of other estimators and versions that the file holds stay. The
-    speed-up is against <file>-reference.csv beside it, which `freeze` writes from the runs of that
-    estimator, once. Raises BadInput.
+    For columns see `analysis.leaderboard`. Runs count if they were made as the suite says: same
+    version, budget, targets and settings. Rows are about all of the suite's problems of a dimension
+    and group, also those that nobody ran, which lower the coverage. Rows of other estimators and
+    versions that the file holds stay. The speed-up is against <file>-reference.csv beside it, which
+    `freeze` writes from the runs of that estimator, once. Raises BadInput.
     """
     import pandas as pd
 
@@ -43,8 +43,10 @@ def export(
     folder = folder or Path("results") / suite.name
     out = out or Path("leaderboards") / f"{suite.name}.csv"
     with Store.open(folder, write=False) as store:
-        specs = [spec for spec in store.specs() if _as_the_suite_says(spec, suite)]
+        stored = store.specs()
         environments = store.environments()
+    specs = [spec for spec in stored if _as_the_suite_says(spec, suite)]
+    others = dict.fromkeys(s.problem.id for s in stored if not _as_the_suite_says(s, suite))
     if not specs:
         raise BadInput(
             f"{folder} holds no runs of suite {suite.name!r} version {suite.version} with its own "
@@ -83,7 +85,7 @@ def export(
     order = order.reset_index(drop=True).sort_values(list(order.columns), kind="stable")
     rows = rows.iloc[order.index]
     _save(rows, out)
-    return out, len(rows), results.runs["estimator"].nunique()
+    return out, len(rows), results.runs["estimator"].nunique(), list(others)
 
 
 def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:

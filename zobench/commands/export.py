@@ -74,8 +74,13 @@ def export(
     if format == "leaderboard":
         from zobench.api.leaderboard import export as write
 
-        target, rows, estimators = write(suite, results, out, freeze)
+        target, rows, estimators, others = write(suite, results, out, freeze)
         typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")
+        if others:
+            typer.echo(
+                f"  left out, as settings, budget, targets or repetitions are not the suite's: "
+                f"runs of {', '.join(others)}"
+            )
         return
     from zobench.api.interchange import export_as
 

@@ -29,6 +29,11 @@ class ProblemSpec:
     memory_limit: float | None = None  # MiB above what the process had before the run
     how: str = ""  # how the targets were chosen
 
+    def __post_init__(self) -> None:
+        # as JSON keeps them, so that a stored problem equals that of its suite
+        kept = {k: list(v) if isinstance(v, tuple) else v for k, v in self.settings.items()}
+        object.__setattr__(self, "settings", kept)
+
     def instance(self, repetition: int) -> int | None:
         """The instance of a repetition; those beyond the list are none of the list.
 
