@@ -45,8 +45,9 @@ def export(
     with Store.open(folder, write=False) as store:
         stored = store.specs()
         environments = store.environments()
-    specs = [spec for spec in stored if _as_the_suite_says(spec, suite)]
-    others = dict.fromkeys(s.problem.id for s in stored if not _as_the_suite_says(s, suite))
+    counts = [_as_the_suite_says(spec, suite) for spec in stored]
+    specs = [spec for spec, yes in zip(stored, counts) if yes]
+    others = dict.fromkeys(spec.problem.id for spec, yes in zip(stored, counts) if not yes)
     if not specs:
         raise BadInput(
             f"{folder} holds no runs of suite {suite.name!r} version {suite.version} with its own "
