@@ -353,16 +353,16 @@ def test_the_data_hash_is_of_the_rows_own_runs(made):
 
 
 def test_the_hash_of_targets_tells_which_problems_a_row_is_about():
-    suite = load("rl-classic")
-    chosen = [p for p in suite.problems if p.objective == "rl"][1:3]
+    suite = load("llm-tiny")
+    chosen = [p for p in suite.problems if p.group == "tiny"][1:3]
     listed = [
         {"problem": p.id, "target_index": i, "target": t, "kind": p.scored, "budget": p.budget}
         for p in chosen
         for i, t in enumerate(p.targets)
     ]
-    found = problems_by_hash(suite, "rl", 0)
+    found = problems_by_hash(suite, "tiny", 0)
     assert found[targets_hash(pd.DataFrame(listed))] == tuple(chosen)
-    assert max(found.values(), key=len) == tuple(p for p in suite.problems if p.group == "rl")
+    assert max(found.values(), key=len) == tuple(p for p in suite.problems if p.group == "tiny")
 
 
 def test_numbers_of_repetitions():
