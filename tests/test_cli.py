@@ -355,17 +355,26 @@ def test_export_keeps_a_leaderboard(zobench, here):
     status, _, err = zobench("export", "-s", "tiny.toml", "cheap")
     assert status == 2
     assert "no runs of suite 'tiny' version 1 with its own budgets" in said(err)
+    zobench("run", "random-search", "-s", "tiny.toml", "-r", "2", "-p", "valley", "--out", "part")
+    zobench("export", "-s", "tiny.toml", "part", "--freeze", "random-search")
+    frozen = Path("leaderboards/tiny-reference.csv").read_text()
     command = ("export", "-s", "tiny.toml", "short")
-    status, out, _ = zobench(*command, "--freeze", "random-search")
+    status, _, err = zobench(*command, "--freeze", "spsa")
+    assert (status, "a reference is frozen" in said(err)) == (2, True)
+    status, out, _ = zobench(*command, "--freeze", "random-search")  # of the other dimensions
     assert status == 0
     assert "wrote leaderboards/tiny.csv: 6 rows, 2 estimators" in out
+    longer = Path("leaderboards/tiny-reference.csv").read_text()
+    assert longer.startswith(frozen)
+    assert len(frozen.splitlines()) == 1 + 2
+    assert len(longer.splitlines()) == 1 + 6
     rows = pd.read_csv("leaderboards/tiny.csv")
     assert list(rows["dimension"]) == [2, 2, 3, 3, 5, 5]
     assert set(rows["baseline"]) == {"random-search"}
     same = rows[(rows["method"] == "random-search") & (rows["success_rate"] == 1)]
     assert (same["speedup"] == 1).all()
     assert rows["cpu"].notna().all()
-    status, _, err = zobench(*command, "--freeze", "spsa")
+    status, _, err = zobench(*command, "--freeze", "random-search")
     assert (status, "a reference is frozen" in said(err)) == (2, True)
 
     zobench("run", "zo-sgd", "-s", "tiny.toml", "-r", "1", "--out", "other")

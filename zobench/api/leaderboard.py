@@ -32,7 +32,7 @@ def export(
     version, budget, targets and settings. Rows are about all of the suite's problems of a dimension
     and group, also those that nobody ran, which lower the coverage. Rows of other estimators and
     versions that the file holds stay. The speed-up is against <file>-reference.csv beside it, which
-    `freeze` writes from the runs of that estimator, once. Raises BadInput.
+    `freeze` writes from that estimator's runs, once for a dimension and group. Raises BadInput.
     """
     import pandas as pd
 
@@ -108,15 +108,31 @@ def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fr
 
     file = out.with_name(f"{out.stem}-reference.csv")
     if freeze:
-        if file.exists():
-            raise BadInput(f"{file} exists: a reference is frozen; raise the suite's version")
         table = run_table(*frames)
         names = list(table["estimator"].unique())
         if freeze not in names:
             raise unknown("estimator with runs", freeze, names)
         kept: Frame = table[table["estimator"] == freeze]
-        _save(at_targets(kept, final_targets(frames[2])), file)
+        kept = at_targets(kept, final_targets(frames[2]))
+        _save(_longer(file, kept) if file.exists() else kept, file)
     return pd.read_csv(file) if file.is_file() else None
+
+
+def _longer(file: Path, found: Frame) -> Frame:
+    """Frozen runs, then those found of the dimensions and groups that were not frozen before.
+
+    Speed-ups of earlier rows are not about these, so that no row changes. Raises BadInput where
+    there are none, or where another estimator is frozen.
+    """
+    import pandas as pd
+
+    frozen = _as_text(file)
+    more = _as_text(io.StringIO(found.to_csv(index=False, float_format="%.6g")))
+    about = ["dimension", "group"]
+    more = more[~more.set_index(about).index.isin(frozen.set_index(about).index)]
+    if more.empty or set(frozen["estimator"]) != set(more["estimator"]):
+        raise BadInput(f"{file} exists: a reference is frozen; raise the suite's version")
+    return pd.concat([frozen, more])
 
 
 def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def export(
     freeze: Annotated[
         str,
         typer.Option(
-            "--freeze", metavar="ESTIMATOR", help="Keep its runs as what speed-ups refer to."
+            "--freeze",
+            metavar="ESTIMATOR",
+            help="Keep its runs as what speed-ups refer to, once for a dimension and group.",
         ),
     ] = "",
     format: Annotated[

@@ -61,11 +61,9 @@ def searches(
     for group in groups or known:
         part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
         for spec in chosen:
-            seed = (
-                suite.name,
-                group,
-            )  # the same shares of every estimator's spans: no luck of the draw
-            first = trials(estimators[spec.name], count - count // 2, spec.settings, *seed)
+            # The same shares of every estimator's spans: no luck of the draw.
+            entry, seed = estimators[spec.name], (suite.name, group)
+            first = trials(entry, count - count // 2, spec.settings, *seed)
             file = baseline_file(suite.name, spec.name, folder)
             search = Search(spec, part, group, count, repetitions, budget, file, first)
             found.append(search)
