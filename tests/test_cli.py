@@ -170,13 +170,15 @@ def test_tune_writes_what_compare_then_uses(zobench, here):
     arguments = (*arguments, "--out", "mine")
     status, out, err = zobench(*arguments, "-g", "spheres")
     assert status == 0
-    assert "2 searches of 3 trials, 12 runs in all" in out
-    assert "[spheres, round 1 of 2: 8/8] " in err
-    assert "[spheres, round 2 of 2: 1/4] " in err
-    assert "[spheres, round 2 of 2: 4/4] " in err
+    assert "2 searches of 3 trials, 36 runs in all" in out
+    assert "[spheres, round 1 of 3: 8/8] " in err
+    assert "[spheres, round 2 of 3: 1/4] " in err
+    assert "[spheres, round 2 of 3: 4/4] " in err
+    assert "[spheres, round 3 of 3: 24/24] " in err
     kept = tomllib.loads(Path("mine/tiny/zo-sgd.toml").read_text())
     record = kept["record"]["spheres"]
     assert record["trials"] == len(record["tried"]) == 3
+    assert (record["finalists"], record["again"], sorted(record["final"])) == (3, 2, [0, 1, 2])
     assert record["problems"] == ["sphere-d3", "sphere-d5"]
     assert kept["settings"]["spheres"] == record["tried"][record["chosen"]]["settings"]
     assert kept["settings"]["spheres"]["n"] == 2
@@ -215,7 +217,7 @@ def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
     with Store.open("t", write=False) as store:
         specs = [spec for spec in store.specs() if "#" in spec.estimator.display]
     scored = pd.read_csv("scored/runs.csv")
-    assert len(specs) == 4
+    assert len(specs) == 2 * (2 + 4)  # each of two trials: two repetitions, and four as a finalist
     assert not {spec.settings["instance"] for spec in specs} & set(scored["instance"])
     assert not {spec.problem_seed for spec in specs} & set(scored["seed"])
 

@@ -52,7 +52,9 @@ def tune(
 
     Every group of problems is tuned on its own, on repetitions from 1000 on, whose seeds and
     instances no comparison uses. Round 1 takes half of the trials: the defaults, then settings
-    spread over the whole space. Round 2 takes the others, about the best of round 1.
+    spread over the whole space. Round 2 takes the others, about the best of round 1. In round 3
+    the best three are run on twice as many further repetitions, and the mean of all their runs
+    decides: the best of many trials may only have been lucky.
 
     The settings that score best go to baselines/SUITE/ESTIMATOR.toml, from where compare and run
     take them, with the record of every trial. After Ctrl-C the same command goes on.

@@ -14,7 +14,7 @@ from zobench.display import text
 from zobench.display.progress import shown
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import load
-from zobench.tune.search import FIRST, Tuned
+from zobench.tune.search import AGAIN, FINALISTS, FIRST, Tuned
 from zobench.tune.tuning import searches, tune
 
 
@@ -48,10 +48,12 @@ def show_tuning(
     )
     folder = results or Path("results") / f"tune-{suite.name}"
     per_trial = sum(len(search.runs) // len(search.settings) for search in found)
+    finalists = min(FINALISTS, trials) if trials > 1 else 0
+    runs = per_trial * (trials + AGAIN * finalists)
     line = (
-        f"{len(found)} search{'es' * (len(found) > 1)} of {trials} trials, "
-        f"{per_trial * trials:,} runs in all, a group at a time: round 1 over the whole space, "
-        f"round 2 about its best; repetitions from {FIRST} on, which no comparison uses"
+        f"{len(found)} search{'es' * (len(found) > 1)} of {trials} trials, {runs:,} runs in all, "
+        "a group at a time: round 1 over the whole space, round 2 about its best, round 3 the "
+        f"best {finalists} again; repetitions from {FIRST} on, which no comparison uses"
     )
     typer.echo("\n".join(text.wrapped(line)))
     check_jobs(jobs)

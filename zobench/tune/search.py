@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,8 @@ from zobench.registry import estimators
 from zobench.tune.space import narrowed
 
 FIRST = 1000  # the number of the first repetition: its seeds and instances are never scored
+FINALISTS = 3  # the best trials, which are run again: the best of many may only have been lucky
+AGAIN = 2  # further repetitions of a finalist, for each of those that it was found by
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,14 @@ class Search:
     budget: int | None
     file: Path
     settings: list[dict[str, Any]]  # so far
+    finalists: tuple[int, ...] = ()  # trials that have further repetitions, once they are known
 
     def name(self, trial: int) -> str:
         return f"{self.estimator.display} #{trial}"
+
+    def trial(self, spec: RunSpec) -> int:
+        """Which trial a run is of."""
+        return int(spec.estimator.display.rpartition("#")[2])
 
     @cached_property
     def runs(self) -> list[RunSpec]:
@@ -45,7 +53,12 @@ class Search:
             )
             for trial, settings in enumerate(self.settings)
         ]
-        listed = range(FIRST, FIRST + self.repetitions)
+        again = [named[trial] for trial in self.finalists]
+        middle = FIRST + self.repetitions
+        end = middle + AGAIN * self.repetitions
+        return self._planned(named, range(FIRST, middle)) + self._planned(again, range(middle, end))
+
+    def _planned(self, named: list[EstimatorSpec], listed: range) -> list[RunSpec]:
         return plan(self.suite, named, repetitions=listed, budget=self.budget, baselines=False)
 
     @property
@@ -59,16 +72,24 @@ class Search:
         found = narrowed(entry, self.settings[best], left, fixed, *self.seed)
         return replace(self, settings=self.settings + found)
 
+    def final(self, ranked: Sequence[int]) -> Search:
+        """With further repetitions of the best trials; none where there is one trial only."""
+        return replace(self, finalists=tuple(ranked[:FINALISTS]) if len(ranked) > 1 else ())
+
 
 @dataclass(frozen=True)
 class Tuned:
     """The outcome: trial 0 is the defaults."""
 
     search: Search
-    chosen: int
+    ranked: tuple[int, ...]  # the trials, the best first; once there are finalists, these alone
     scores: tuple[float, ...]  # of each trial, in [0, 1]
     failed: int  # runs that failed, over all trials
     skipped: str = ""  # why nothing could be run; then nothing is written
+
+    @property
+    def chosen(self) -> int:
+        return self.ranked[0]
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -17,13 +17,13 @@ from zobench.harness.suite import Suite
 from zobench.registry import estimators
 from zobench.tune import record
 from zobench.tune.score import DEFINITION, trial_scores
-from zobench.tune.search import FIRST, Search, Tuned
+from zobench.tune.search import AGAIN, FINALISTS, FIRST, Search, Tuned
 from zobench.tune.space import trials
 
 if TYPE_CHECKING:
     from zobench.harness.store import Store
 
-ROUNDS = 2
+ROUNDS = 3
 HEAD = """Tuned settings, written by `zobench tune`; `record` says how they were found.
 Compare and run take them where the command line gives no other."""
 
@@ -82,58 +82,57 @@ def tune(
 ) -> Iterator[Tuned]:
     """Make the runs of each group with `run`, read them from `results`, choose, write the files.
 
-    Half of the trials are spread over the whole space, the others about the best of these.
-    Yields what was chosen.
+    Half of the trials are spread over the whole space, the others about the best of these. Then
+    the best few are run again, and the mean over all of their runs decides. Yields what was chosen.
     """
     for group in dict.fromkeys(search.group for search in found):
-        of_group = [search for search in found if search.group == group]
-        first = _round(of_group, 0, results, run, f"{group}, round 1 of {ROUNDS}")
-        second = [t.search.narrowed(t.chosen) for t in first if not t.skipped]
-        made = len(of_group[0].settings)
-        for tuned in _round(second, made, results, run, f"{group}, round 2 of {ROUNDS}"):
+        made: set[str] = set()
+
+        def ranked(searches: list[Search], number: int, made=made, group=group) -> list[Tuned]:
+            return _round(searches, made, results, run, f"{group}, round {number} of {ROUNDS}")
+
+        first = ranked([search for search in found if search.group == group], 1)
+        second = ranked([t.search.narrowed(t.chosen) for t in first if not t.skipped], 2)
+        for tuned in ranked([t.search.final(t.ranked) for t in second], 3):
             _write(tuned)
             yield tuned
         yield from (tuned for tuned in first if tuned.skipped)
 
 
 def _round(
-    searches: list[Search], made: int, results: Callable[[], Store], run: Run, title: str
+    searches: list[Search], made: set[str], results: Callable[[], Store], run: Run, title: str
 ) -> list[Tuned]:
-    """Make the runs of all trials but the first `made`, and choose among all trials."""
-    if not searches:
-        return []
-    turns = zip(*(_by_turn(search)[made:] for search in searches))
-    if specs := [spec for turn in turns for specs in turn for spec in specs]:
+    """Make the runs that no round before has made, `made`, and rank the trials by all of theirs."""
+    # Trial by trial, so that estimators advance evenly.
+    turns: dict[int, list[RunSpec]] = {}
+    for search in searches:
+        for spec in search.runs:
+            if spec.key not in made:
+                turns.setdefault(search.trial(spec), []).append(spec)
+    if specs := [spec for turn in sorted(turns) for spec in turns[turn]]:
         run(specs, title)
+        made.update(spec.key for spec in specs)
     with results() as store:
         frames = store.runs(), store.hits(), store.traces(), store.problems()
-    return [_choose(search, *frames) for search in searches]
+    return [_ranked(search, *frames) for search in searches]
 
 
-def _by_turn(search: Search) -> list[list[RunSpec]]:
-    """The runs trial by trial, so that estimators advance evenly."""
-    turns: dict[str, list[RunSpec]] = {search.name(t): [] for t in range(len(search.settings))}
-    for spec in search.runs:
-        turns[spec.estimator.display].append(spec)
-    return list(turns.values())
-
-
-def _choose(search: Search, runs: Frame, hits: Frame, traces: Frame, problems: Frame) -> Tuned:
+def _ranked(search: Search, runs: Frame, hits: Frame, traces: Frame, problems: Frame) -> Tuned:
     keys = {spec.key for spec in search.runs}
     names = {search.name(trial): trial for trial in range(len(search.settings))}
     ids = {spec.problem.id for spec in search.runs}
     mine = runs["run_key"].isin(keys) & runs["estimator"].isin(names) & runs["problem"].isin(ids)
     runs = runs[mine]
     if (runs["status"] == "skipped").all():
-        return Tuned(search, 0, (), 0, str(runs["reason"].iloc[0]))
+        return Tuned(search, (0,), (), 0, str(runs["reason"].iloc[0]))
     hits, problems = hits[hits["run_key"].isin(keys)], problems[problems["problem"].isin(ids)]
-    ranked = trial_scores(runs, hits, traces, problems)
-    scores = {names[name]: score for name, score, _ in ranked}
+    found = {
+        names[name]: (score, tie) for name, score, tie in trial_scores(runs, hits, traces, problems)
+    }
     failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
-    best = ranked[0][1:]
     # The first of equal trials: the defaults stay unless something is better.
-    chosen = min(names[name] for name, *score in ranked if tuple(score) == best)
-    return Tuned(search, chosen, tuple(scores[t] for t in range(len(scores))), failed)
+    order = sorted(search.finalists or found, key=lambda t: (-found[t][0], found[t][1], t))
+    return Tuned(search, tuple(order), tuple(found[t][0] for t in range(len(found))), failed)
 
 
 def _how(search: Search) -> dict[str, Any]:
@@ -142,6 +141,8 @@ def _how(search: Search) -> dict[str, Any]:
     return {
         "trials": search.trials,
         "repetitions": search.repetitions,
+        "finalists": FINALISTS,
+        "again": AGAIN * search.repetitions,
         "queries": sorted({spec.problem.budget for spec in search.runs}),
         "problems": list(dict.fromkeys(spec.problem.id for spec in search.runs)),
         "suite_version": first.suite_version,
@@ -159,6 +160,7 @@ def _write(tuned: Tuned) -> None:
         "first_repetition": FIRST,
         "score": DEFINITION,
         "chosen": tuned.chosen,
+        "final": list(tuned.search.finalists),
         "failed_runs": tuned.failed,
         "zobench": zobench.__version__,
         "date": datetime.now(UTC).date().isoformat(),
