@@ -222,6 +222,65 @@ def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
     assert not {spec.problem_seed for spec in specs} & set(scored["seed"])
 
 
+GAMBLE = """
+import numpy as np
+from zobench.core.directions import Dense
+from zobench.core.problem import VectorProblem
+from zobench.registry import estimators
+
+
+def table(dim: int = 1, instance: int = 1) -> VectorProblem:
+    won = 0.0 if instance == 1000 else 1.0  # the instance of the first run of every trial
+
+    def f(x):
+        return np.where(x[:, 0] == 0, 1.0, np.where(x[:, 0] < 0.5, 0.3, won))
+
+    return VectorProblem(f, lambda rng: np.zeros(dim))
+
+
+class Bettor:
+    def __init__(self, stake):
+        self.stake = stake
+
+    def start(self, params, seed):
+        self.params = params
+
+    def step(self, evaluate):
+        move = Dense(np.array([self.stake]) - self.params.flat())
+        evaluate([(1.0, move)])
+        self.params.add(1.0, move)
+
+
+@estimators.register("bettor", space={"stake": (0.01, 0.99, "linear")})
+def bettor(stake: float = 0.2) -> Bettor:
+    return Bettor(stake)
+"""
+
+
+def test_tuning_does_not_choose_a_trial_that_was_lucky_once(zobench, here):
+    (here / "g.py").write_text(GAMBLE)
+    (here / "g.toml").write_text(
+        'name = "g"\nversion = "1"\n[[problem]]\nid = "table"\nobjective = "g.py:table"\n'
+        'budget = 20\ninstances = "1-3"\ntargets = [0.5, 0.1]\n'
+    )
+    arguments = ("g.py:bettor", "-s", "g.toml", "-n", "3", "-r", "1", "--out", "b")
+    folder = ("--results", "tuned")
+    status, _, err = zobench("tune", *arguments, *folder)
+    assert status == 0, err
+    record = tomllib.loads(next(Path("b/g").iterdir()).read_text())["record"]["table"]
+    stakes = [trial["settings"]["stake"] for trial in record["tried"]]
+    scores = [trial["score"] for trial in record["tried"]]
+    assert any(stake > 0.5 for stake in stakes)  # somebody bet, and won in the first two rounds
+    for stake, score in zip(stakes, scores):  # both targets at query 1 or 2, or only the first
+        assert (score < 0.35) == (stake > 0.5)
+    assert stakes[record["chosen"]] < 0.5
+
+    # Another suite may have a problem of the same name, in the same folder.
+    (here / "h.toml").write_text((here / "g.toml").read_text().replace('"g"', '"h"'))
+    status, _, err = zobench("tune", *arguments[:1], "-s", "h.toml", *arguments[3:], *folder)
+    assert status == 0, err
+
+
 # compare
 
 

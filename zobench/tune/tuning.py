@@ -122,10 +122,13 @@ def _ranked(search: Search, runs: Frame, hits: Frame, traces: Frame, problems: F
     names = {search.name(trial): trial for trial in range(len(search.settings))}
     ids = {spec.problem.id for spec in search.runs}
     mine = runs["run_key"].isin(keys) & runs["estimator"].isin(names) & runs["problem"].isin(ids)
-    runs = runs[mine]
+    runs = runs[mine & (runs["suite"] == search.suite.name)]
     if (runs["status"] == "skipped").all():
         return Tuned(search, (0,), (), 0, str(runs["reason"].iloc[0]))
-    hits, problems = hits[hits["run_key"].isin(keys)], problems[problems["problem"].isin(ids)]
+    hits = hits[hits["run_key"].isin(keys)]
+    # A folder may hold tunings on suites that share a problem's name.
+    named = problems["problem"].isin(ids) & (problems["suite"] == search.suite.name)
+    problems = problems[named]
     found = {
         names[name]: (score, tie) for name, score, tie in trial_scores(runs, hits, traces, problems)
     }
