@@ -251,18 +251,24 @@ def test_the_leaderboard_sorts_and_filters(browser):
         html,
         """
         const all = (s) => [...document.querySelectorAll(s)];
-        const names = () => all("tbody th").map((c) => c.firstChild.textContent);
+        const names = () => all("#groups tbody th").map((c) => c.firstChild.textContent);
+        const texts = (cells) => [...cells].map((c) => c.textContent);
+        const glance = () => all("#overview tbody tr").map((r) => texts(r.cells));
         const set = (id, value) => {
             const select = document.querySelector(id);
             select.value = value;
             select.dispatchEvent(new Event("change"));
         };
-        const out = { all: names(), tables: all("table").length, hacked: window.hacked ?? "safe" };
-        all("thead button").find((b) => b.textContent === "method").click();
+        const out = { all: names(), tables: all("#groups table").length };
+        out.hacked = window.hacked ?? "safe";
+        out.glance = glance(); out.heads = texts(all("#overview thead th"));
+        all("#overview thead button")[2].click(); out.second = glance()[0][0];
+        all("#groups thead button").find((b) => b.textContent === "method").click();
         out.sorted = names();
         set("#by-track", "=user"); out.track = names(); set("#by-track", "");
         set("#by-hardware", "=B, 1 threads"); out.hardware = names(); set("#by-hardware", "");
-        set("#by-group", "=g"); out.family = names(); set("#by-group", "");
+        set("#by-group", "=g"); out.family = names();
+        out.hidden = document.querySelector("#overview").hidden; set("#by-group", "");
         document.querySelector("#full").click(); out.full = names().length;
         out.text = document.body.innerText;
         out.bars = all("td.bar").map((c) => [c.dataset.sort, c.style.getPropertyValue("--share")]);
@@ -272,6 +278,13 @@ def test_the_leaderboard_sorts_and_filters(browser):
     assert told["all"] == ["high", "part", "low", "guide", HOSTILE[0]]
     assert told["tables"] == 2
     assert told["hacked"] == "safe"
+    assert told["heads"] == ["method", "s 1 · g · d = 10", f"s 1 · {HOSTILE[1]} · d = 40"]
+    assert told["glance"] == [  # percent of 0.9: the guide has gradients; "part" has half its runs
+        *([HOSTILE[0], "–", "100"], ["high", "100", "–"], ["part", "56*", "–"]),
+        *(["low", "11", "–"], ["guide first-order", "106", "–"]),
+    ]
+    assert told["second"] == HOSTILE[0]
+    assert told["hidden"]  # one table is left, which says it all
     assert told["sorted"][:4] == ["guide", "high", "low", "part"]
     assert told["track"] == ["low"]
     assert told["hardware"] == ["part"]

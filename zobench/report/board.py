@@ -10,7 +10,7 @@ from zobench.analysis.leaderboard import COLUMNS
 from zobench.errors import BadInput
 from zobench.report.html import rendered
 
-SCRIPTS = ("core", "table", "board")
+SCRIPTS = ("core", "table", "overview", "board")
 SHOWN = (  # column of the CSV, heading, kind
     ("method", "method", "text"),
     ("log_area", "score", "share"),

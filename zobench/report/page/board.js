@@ -68,6 +68,8 @@ function draw() {
   }
   const worth = (row) => (Number.isNaN(given(row.log_area)) || reference(row) ? -1 : given(row.log_area));
   find("#groups").replaceChildren(...[...groups].map(([title, mine]) => tableOf(title, mine.sort((a, b) => worth(b) - worth(a)))));
+  find("#overview").hidden = groups.size < 2;  // of one table it would say nothing new
+  find("#overview .scroll").replaceChildren(overviewOf([...groups]));
   find("#count").textContent = `${count(rows.length)} of ${count(all.length)} rows`;
 }
 find("#find").addEventListener("input", draw);
