@@ -265,6 +265,42 @@ def test_scores_are_without_the_noise_of_actions():
     assert noisy.losses(probes(), 1) == noisy.losses(probes(), 1)
 
 
+def evaluations(problem, monkeypatch):
+    """A list that grows with every evaluation of the policy."""
+    made, evaluation = [], problem.evaluation
+    monkeypatch.setattr(
+        problem, "evaluation", lambda *which: made.append(which) or evaluation(*which)
+    )
+    return made
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_a_policy_is_scored_once(whiten, monkeypatch):
+    problem = searched(Line, whiten=whiten)
+    rolled = evaluations(problem, monkeypatch)
+    first = problem.score()
+    first["loss"] = 7.0  # who asked may do with it as they please
+    assert problem.score() == searched(Line, whiten=whiten).score()
+    assert len(rolled) == 1
+    problem.losses(probes(), 1)  # other moments are another policy
+    problem.score()
+    assert len(rolled) == 1 + whiten
+    place(problem, problem.params.x + 1.0)
+    moved = problem.score()
+    assert len(rolled) == 2 + whiten
+    problem.start(1)
+    assert problem.score() != moved
+    assert len(rolled) == 3 + whiten
+
+
+def test_where_episodes_do_not_repeat_each_score_is_new(monkeypatch):
+    problem = searched(environments.Unseeded)
+    rolled = evaluations(problem, monkeypatch)
+    problem.score()
+    problem.score()
+    assert len(rolled) == 2
+
+
 def test_other_spaces_are_flattened_or_refused():
     problem = searched(environments.Dictionary)
     assert problem.params.blocks[0].shape == (3, 3 + 4)
