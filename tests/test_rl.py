@@ -8,8 +8,9 @@ import pytest
 from zobench.core.directions import Dense, Noise
 from zobench.errors import BadInput
 from zobench.objectives.rl._policy import FEW, Shape, acting
+from zobench.objectives.rl._scoring import evaluation_seeds
 from zobench.objectives.rl._whitening import ROWS, Moments, recording
-from zobench.objectives.rl.problem import PolicySearch, evaluation_seeds
+from zobench.objectives.rl.problem import PolicySearch
 
 gymnasium = pytest.importorskip("gymnasium")
 environments = pytest.importorskip("rl_environments")

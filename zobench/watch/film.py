@@ -13,7 +13,7 @@ import numpy as np
 from zobench.errors import BadInput, Unsuitable
 from zobench.objectives.rl._environment import Source, opened
 from zobench.objectives.rl._rollout import Episode, Job, Roller
-from zobench.objectives.rl.problem import evaluation_seeds
+from zobench.objectives.rl._scoring import evaluation_seeds
 from zobench.watch.replay import Policy
 
 FASTEST = 25  # frames a second, at most

@@ -12,13 +12,14 @@ import numpy as np
 from zobench.core.directions import Probe
 from zobench.core.params import Group
 from zobench.core.problem import VectorProblem
-from zobench.core.seeds import derive, fold
+from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.rl._crew import Crew
 from zobench.objectives.rl._environment import Source, registered
 from zobench.objectives.rl._policy import Shape
 from zobench.objectives.rl._rollout import Episode, Job, Roller
+from zobench.objectives.rl._scoring import LastScore, evaluation_seeds
 from zobench.objectives.rl._whitening import Moments
 from zobench.registry import objectives
 
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 
 SEEDS = ("common", "fresh", "fixed")
 MOST = 256  # workers
-
-
-def evaluation_seeds(kind: str, count: int) -> tuple[int, ...]:
-    """The first `count` seeds of the episodes that score, or of those that test: odd numbers."""
-    return tuple(derive("rl", kind, j) >> 33 << 1 | 1 for j in range(count))
 
 
 @objectives.register(
@@ -127,7 +123,7 @@ class PolicySearch(VectorProblem):
         )
         self.fixed = fold(seed, 1)  # of the episodes of a run with seeds = "fixed"
         self.moments = Moments.none(self.shape.inputs)
-        self.scored_last: tuple[np.ndarray, Moments | None, dict[str, float]] | None = None
+        self.last = LastScore()
         if self.repeatable is None:
             self.roller.renew = not self.roller.repeats()
             self.repeatable = not self.roller.renew or self.roller.repeats()
@@ -180,21 +176,14 @@ class PolicySearch(VectorProblem):
         return [episode for episodes in self._rolled(parts) for episode in episodes]
 
     def score(self) -> dict[str, float]:
-        """Minus mean return, mean return and mean length over the episodes that score.
+        """Minus mean return, mean return and mean length over the episodes that score."""
+        scores = self._scores
+        return self.last(self.params.x, self.white, scores) if self.repeatable else scores()
 
-        A policy that has not changed since it was scored is not rolled out again.
-        """
-        x, white = self.params.x, self.white
-        if self.repeatable and self.scored_last is not None:
-            scored, by, known = self.scored_last
-            if white is by and np.array_equal(x, scored):
-                return dict(known)
+    def _scores(self) -> dict[str, float]:
         found = self.evaluation("score", self.score_episodes)
         mean = sum(e.total for e in found) / len(found)
-        steps = sum(e.steps for e in found) / len(found)
-        score = {"loss": -mean, "return": mean, "steps": steps}
-        self.scored_last = x.copy(), white, score
-        return dict(score)
+        return {"loss": -mean, "return": mean, "steps": sum(e.steps for e in found) / len(found)}
 
     def finish(self) -> dict[str, float]:
         """Mean and standard deviation of the return over further episodes, used nowhere else."""
