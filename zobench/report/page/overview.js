@@ -8,15 +8,11 @@ function relative(tables) {  // [title, rows] -> [title, method -> [percent, row
   });
 }
 
-function median(values) {
-  const known = values.filter((v) => !Number.isNaN(v)).sort((a, b) => a - b), half = known.length >> 1;
-  return known.length ? (known[half] + known[(known.length - 1) >> 1]) / 2 : -1;
-}
-
 function overviewOf(tables) {
   const shares = relative(tables);
   const methods = new Map(tables.flatMap(([, rows]) => rows.map((row) => [row.method, reference(row)])));
-  const worth = (name) => (methods.get(name) ? -2 : median(shares.map(([, mine]) => mine.get(name)?.[0] ?? NaN)));
+  const middle = new Map([...methods.keys()].map((name) => [name, median(shares.map(([, mine]) => mine.get(name)?.[0] ?? NaN))]));
+  const worth = (name) => (methods.get(name) ? -2 : Number.isNaN(middle.get(name)) ? -1 : middle.get(name));
   const names = [...methods.keys()].sort((a, b) => worth(b) - worth(a) || a.localeCompare(b));
   const cell = (name, [title, mine]) => {
     const [share, row] = mine.get(name) ?? [NaN, null];
