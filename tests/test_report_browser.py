@@ -244,6 +244,7 @@ def test_the_leaderboard_sorts_and_filters(browser):
         rows_of_a_board(method="guide", log_area="0.95", first_order="True"),
         rows_of_a_board(method="part", coverage="0.5", cpu="B"),
         rows_of_a_board(method=HOSTILE[0], dimension="40", group=HOSTILE[1], cpu=HOSTILE[2]),
+        rows_of_a_board(method="low", dimension="40", group=HOSTILE[1], log_area="0.45"),
     ]  # fmt: skip
     html = board(rows)
     assert browser.console(html) == []
@@ -262,7 +263,8 @@ def test_the_leaderboard_sorts_and_filters(browser):
         const out = { all: names(), tables: all("#groups table").length };
         out.hacked = window.hacked ?? "safe";
         out.glance = glance(); out.heads = texts(all("#overview thead th"));
-        all("#overview thead button")[2].click(); out.second = glance()[0][0];
+        const second = all("#overview thead button")[2];
+        second.click(); out.rising = glance()[0][0]; second.click(); out.falling = glance()[0][0];
         all("#groups thead button").find((b) => b.textContent === "method").click();
         out.sorted = names();
         set("#by-track", "=user"); out.track = names(); set("#by-track", "");
@@ -275,24 +277,24 @@ def test_the_leaderboard_sorts_and_filters(browser):
         return out;
         """,
     )
-    assert told["all"] == ["high", "part", "low", "guide", HOSTILE[0]]
+    assert told["all"] == ["high", "part", "low", "guide", HOSTILE[0], "low"]
     assert told["tables"] == 2
     assert told["hacked"] == "safe"
     assert told["heads"] == ["method", "s 1 · g · d = 10", f"s 1 · {HOSTILE[1]} · d = 40"]
     assert told["glance"] == [  # percent of 0.9: the guide has gradients; "part" has half its runs
-        *([HOSTILE[0], "–", "100"], ["high", "100", "–"], ["part", "56*", "–"]),
-        *(["low", "11", "–"], ["guide first-order", "106", "–"]),
+        *(["low", "11", "90"], [HOSTILE[0], "–", "100"], ["high", "100", "–"]),
+        *(["part", "56*", "–"], ["guide first-order", "106", "–"]),
     ]
-    assert told["second"] == HOSTILE[0]
+    assert [told["rising"], told["falling"]] == ["low", HOSTILE[0]]
     assert told["hidden"]  # one table is left, which says it all
     assert told["sorted"][:4] == ["guide", "high", "low", "part"]
     assert told["track"] == ["low"]
     assert told["hardware"] == ["part"]
     assert told["family"] == ["high", "part", "low", "guide"]
-    assert told["full"] == 4
+    assert told["full"] == 5
     assert "1.00 to ∞, 2 of 24" in told["text"]
     assert "speed-ups against low" in told["text"]
     bars = [(float(score), float(share)) for score, share in told["bars"]]
     assert bars
-    assert all(share == pytest.approx(score / 0.95) for score, share in bars if score != 0.5)
+    assert all(share == pytest.approx(score / 0.95) for score, share in bars if score > 0.5)
     assert "first-order reference" in told["text"]

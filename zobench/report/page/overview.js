@@ -11,8 +11,9 @@ function relative(tables) {  // [title, rows] -> [title, method -> [percent, row
 function overviewOf(tables) {
   const shares = relative(tables);
   const methods = new Map(tables.flatMap(([, rows]) => rows.map((row) => [row.method, reference(row)])));
-  const middle = new Map([...methods.keys()].map((name) => [name, median(shares.map(([, mine]) => mine.get(name)?.[0] ?? NaN))]));
-  const worth = (name) => (methods.get(name) ? -2 : Number.isNaN(middle.get(name)) ? -1 : middle.get(name));
+  // A mean in which a table without the method counts 0: otherwise running in few tables would be an advantage.
+  const total = new Map([...methods.keys()].map((name) => [name, shares.reduce((sum, [, mine]) => sum + (mine.get(name)?.[0] || 0), 0)]));
+  const worth = (name) => (methods.get(name) ? -1 : total.get(name));
   const names = [...methods.keys()].sort((a, b) => worth(b) - worth(a) || a.localeCompare(b));
   const cell = (name, [title, mine]) => {
     const [share, row] = mine.get(name) ?? [NaN, null];
