@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_synthetic_tensors import DIM, build, put
 
-from zobench.objectives.synthetic import _basis
+from zobench.objectives.synthetic import _basis, _function, _profiles
 
 
 def dense(basis, dim, size):
@@ -46,6 +46,24 @@ def test_a_large_rotation_keeps_lengths_and_mixes_all(dim):
     assert float(column.abs().max()) < 0.2
     effective = 1.0 / float((column.double() ** 4).sum())  # d/3 for normal, d/9 for products of two
     assert effective > dim / 20
+
+
+def test_what_is_kept_is_part_of_what_is_drawn_and_stays_as_it_was():
+    like, long = torch.empty(0), _function.KEPT + 100
+    drawn = _function.signs(3, 0, long, like)
+    assert torch.equal(_function.signs(3, 100, long, like), drawn[100:])
+    power = _profiles.Power(long, 0.7)
+    values = _profiles.part(power, 0, long, like.device)
+    assert torch.equal(_profiles.part(power, 100, long, like.device), values[100:])
+    problem = build("quadratic", dim=600, basis="random", shift=0.5)
+    problem.start(0)
+    first = problem.loss(0), problem.gradient(0)[1][0].clone()
+    for seed in range(1, 4):  # starts, values and slopes all read what is kept
+        problem.start(seed)
+        problem.gradient(seed)
+    problem.start(0)
+    assert problem.loss(0) == first[0]
+    assert torch.equal(problem.gradient(0)[1][0], first[1])
 
 
 def test_bases_of_another_seed_differ_and_a_subset_is_one():

@@ -1,4 +1,4 @@
-"""Profiles: a number for every index, computed where it is needed and never stored.
+"""Profiles: a number for every index, computed where it is needed; only short ones are stored.
 
 A spectrum is a profile of eigenvalues with largest value 1. All are float64.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from zobench.errors import BadInput
 
 CHUNK = 1 << 20
+KEPT = 1 << 14  # values that are computed once and kept: at most 128 KiB
 
 
 class Profile(Protocol):
@@ -30,8 +31,15 @@ class Profile(Protocol):
 
 
 def part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
-    """v_start .. v_{stop - 1}, float64 on a device."""
+    """v_start .. v_{stop - 1}, float64, on a device. To be read: a short part is shared."""
+    return (_kept_part if stop - start <= KEPT else _part)(profile, start, stop, device)
+
+
+def _part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
     return profile.of(torch.arange(start, stop, dtype=torch.float64, device=device))
+
+
+_kept_part = lru_cache(maxsize=8)(_part)
 
 
 def moment(profile: Profile, power: float) -> float:

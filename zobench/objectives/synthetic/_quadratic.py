@@ -44,7 +44,7 @@ class Quadratic(Function):
         key = derive("start of a quadratic", seed)
         for start, stop in self.chunks():
             squares = 2.0 * self._energies(start, stop, y.device)
-            squares /= part(self.spectrum, start, stop, y.device).clamp_(min=FLAT)
+            squares /= part(self.spectrum, start, stop, y.device).clamp(min=FLAT)
             y[start:stop] += (squares / self._energy).sqrt_() * signs(key, start, stop, squares)
 
     def settle(self, y: torch.Tensor) -> None:
