@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_synthetic_tensors import DIM, build, put
 
-from zobench.objectives.synthetic import _basis, _function, _profiles
+from zobench.objectives.synthetic import _basis, _function, _kept, _profiles
 
 
 def dense(basis, dim, size):
@@ -49,7 +49,7 @@ def test_a_large_rotation_keeps_lengths_and_mixes_all(dim):
 
 
 def test_what_is_kept_is_part_of_what_is_drawn_and_stays_as_it_was():
-    like, long = torch.empty(0), _function.KEPT + 100
+    like, long = torch.empty(0), _kept.KEPT + 100
     drawn = _function.signs(3, 0, long, like)
     assert torch.equal(_function.signs(3, 100, long, like), drawn[100:])
     power = _profiles.Power(long, 0.7)

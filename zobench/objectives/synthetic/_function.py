@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import torch
 
 from zobench.core.noise import interface as noise
+from zobench.objectives.synthetic._kept import kept
 
 CHUNK = 1 << 17  # elements summed at once, in float64: 1 MiB, which stays in a cache
-KEPT = 1 << 14  # elements of what is drawn once and kept: at most 128 KiB each
 
 
 class Function(ABC):
@@ -54,19 +53,16 @@ def signs(seed: int, start: int, stop: int, like: torch.Tensor) -> torch.Tensor:
 
     To be read, not changed: a short piece is shared with later calls.
     """
-    draw = _kept_signs if stop - start <= KEPT else _signs
-    return draw(seed, start, stop, like.dtype, like.device)
+    return _signs(seed, start, stop, like.dtype, like.device)
 
 
+@kept
 def _signs(
     seed: int, start: int, stop: int, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor:
     out = torch.zeros(stop - start, dtype=dtype, device=device)
     noise.accumulate(out, ((1.0, seed),), "rademacher", 0, start=start)
     return out
-
-
-_kept_signs = lru_cache(maxsize=16)(_signs)
 
 
 def total(like: torch.Tensor) -> torch.Tensor:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from zobench.errors import BadInput
+from zobench.objectives.synthetic._kept import kept
 
 CHUNK = 1 << 20
-KEPT = 1 << 14  # values that are computed once and kept: at most 128 KiB
 
 
 class Profile(Protocol):
@@ -30,16 +30,10 @@ class Profile(Protocol):
         ...
 
 
+@kept
 def part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
     """v_start .. v_{stop - 1}, float64, on a device. To be read: a short part is shared."""
-    return (_kept_part if stop - start <= KEPT else _part)(profile, start, stop, device)
-
-
-def _part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
     return profile.of(torch.arange(start, stop, dtype=torch.float64, device=device))
-
-
-_kept_part = lru_cache(maxsize=8)(_part)
 
 
 def moment(profile: Profile, power: float) -> float:

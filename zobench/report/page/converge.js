@@ -1,4 +1,9 @@
 // The score of a problem over queries or seconds: medians over runs, the middle half, single runs.
+function quantile(sorted, q) {
+  const place = q * (sorted.length - 1), low = Math.floor(place);
+  return low === place ? sorted[low] : sorted[low] + (place - low) * (sorted[low + 1] - sorted[low]);
+}
+
 function held(trace, unit, x) {  // the last score at or before x
   let low = 0, high = trace.length;
   while (low < high) {

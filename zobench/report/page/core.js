@@ -32,16 +32,6 @@ function number(value, digits = 3) {
 const count = (value) => (Number.isFinite(value) ? Math.round(value).toLocaleString("en-US") : number(value));
 const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`);
 
-function quantile(sorted, q) {
-  const place = q * (sorted.length - 1), low = Math.floor(place);
-  return low === place ? sorted[low] : sorted[low] + (place - low) * (sorted[low + 1] - sorted[low]);
-}
-
-function median(values) {  // of the known ones; NaN where there is none
-  const known = values.filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
-  return known.length ? quantile(known, 0.5) : NaN;
-}
-
 function duration(value) {
   if (!Number.isFinite(value)) return number(value);
   const units = [[1e-3, 1e6, "µs"], [1, 1e3, "ms"], [120, 1, "s"], [7200, 1 / 60, "min"], [Infinity, 1 / 3600, "h"]];

@@ -4,6 +4,7 @@ function metersFigure(all, chosen) {
   const many = data.problems.length > 1;
   fill(key("problem"), [...(many ? [["", "median over problems"]] : []), ...data.problems.map((p, i) => [i, p.name])]);
   let shown = [];
+  const median = (values) => { const known = values.filter((v) => !Number.isNaN(v)).sort((a, b) => a - b); return known.length ? quantile(known, 0.5) : NaN; };
 
   // Problems that all the estimators with any measurement were measured on: medians over different ones do not compare.
   function common(estimators) {
