@@ -11,6 +11,7 @@ from interchange_tools import coco_folder
 from zobench import compare
 from zobench.analysis.slower import P, _judged, slowdowns
 from zobench.cli import status_of
+from zobench.display.slower import slower_lines
 from zobench.errors import BadInput
 
 TINY = """\
@@ -93,6 +94,7 @@ def test_neither_a_sure_small_change_nor_a_large_chance_is_slower():
     assert (small.p < P, small.slower) == (True, False)
     few = slowdowns(*table({"old": 20, "new": 90}, runs=4, problems=1), "new", "old", 1.2)[0]
     assert (few.ratio > 4, few.slower, few.too_few, few.least) == (True, False, True, 2 / 70)
+    assert "cannot tell, which fails" in next(slower_lines([few]))
     more = slowdowns(*table({"old": 20, "new": 90}, runs=4, problems=3), "new", "old", 1.2)[0]
     assert (more.slower, more.too_few) == (True, False)
 
@@ -123,6 +125,16 @@ def test_the_same_method_is_rarely_called_slower():
         samples = {p: (rng.exponential(size=8), rng.exponential(size=8)) for p in "ab"}
         alarms += _judged("new", "old", "queries", {"a": 2.0, "b": 2.0}, samples, 1.0).slower
     assert 0 < alarms <= 9  # half of 0.2 % is 3
+
+
+def test_runs_too_few_to_tell_fail_the_command(suite, tmp_path, capsys):
+    suite(instances=2)
+    (tmp_path / "mine.py").write_text(MINE.format(before="pass"))
+    assert cli("compare", "mine.py:mine", "--out", "old") == 0
+    again = ("mine.py:mine", "--out", "new", "--against", "old", "--fail-if-slower", "1.2")
+    capsys.readouterr()
+    assert cli("compare", *again) == 1
+    assert "Slower than stored runs: cannot tell, which fails as well" in capsys.readouterr().out
 
 
 def test_a_regression_fails_the_command_and_says_why(suite, tmp_path, capsys):

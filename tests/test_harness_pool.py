@@ -153,10 +153,26 @@ def test_two_names_of_equal_settings_are_one_run_and_none_is_made_twice(ordinary
     assert set(runs.attempt) == {1}
 
 
-def test_runs_that_share_a_process_have_no_memory_ratio(ordinary):
+def test_runs_that_share_a_process_have_no_memory_of_their_own(ordinary):
     runs = ordinary[3]
     assert runs.memory_ratio.isna().all()
-    assert (runs.peak_memory > 2**20).all()
+    assert runs.peak_memory.isna().all()
+
+
+def test_peak_memory_does_not_depend_on_what_ran_before(tmp_path):
+    """The hoarder's 128 MiB and the packages that one method needs are not those of another."""
+    peaks = {}
+    others = [element("hoarder:mib=128"), "nevergrad", "cma-es"]
+    suite = suite_of(tmp_path, "roomy", repetitions=1, budget=20)
+    for name, first in (("alone", []), ("after", others)):
+        specs = plan(suite, [*first, element("walk")])
+        with Store.open(tmp_path / name) as store:
+            run_all(specs, store, jobs=1)
+            runs = store.runs().set_index("estimator")
+        assert set(runs.status) == {"budget"}, runs.reason.tolist()
+        peaks[name] = runs.peak_memory[element("walk")].mean() / 2**20
+    assert 64 < peaks["alone"] < 64 + 15
+    assert abs(peaks["after"] - peaks["alone"]) < 8
 
 
 def test_an_isolated_run_has_a_memory_of_its_own(tmp_path):

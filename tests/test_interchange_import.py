@@ -1,6 +1,7 @@
 """Importing: what is read, what it means here, and one line for whatever is wrong."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from interchange_tools import HEAD, coco_folder, ioh_folder, suite_in
 
 from zobench.api.interchange import import_folders, stored
+from zobench.api.report import source
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve, distinct_names, file_name
 from zobench.interchange.read import read_folders
 from zobench.interchange.to_results import TARGETS, to_results
+from zobench.report.html import page
 
 RUNS = [(1, 90, [(1, 50.0), (7, 0.5), (90, 0.5)]), (2, 400, [(1, 9.0), (30, 1e-9), (400, 1e-10)])]
 
@@ -56,6 +59,15 @@ def test_several_algorithms_instances_and_repeats(tmp_path):
     assert names == {"B", "B (again)"}
     with pytest.raises(BadInput, match="same runs of 'B"):
         read_folders([tmp_path / "again"] * 3)
+
+
+def test_an_infinite_gap_is_no_gap(tmp_path):
+    rows = [(1, math.inf), (5, 2.0), (9, math.nan)]
+    (curve,) = read_folders([coco_folder(tmp_path / "a", [(1, 50, rows)])])
+    assert (curve.queries.tolist(), curve.gaps.tolist()) == ([1, 5], [math.inf, 2.0])
+    import_folders([coco_folder(tmp_path / "b", [(1, 50, [(1, math.inf)])])], "", tmp_path / "out")
+    assert stored(tmp_path / "out").runs["best_score"].isna().all()
+    assert "</html>" in page(source(stored(tmp_path / "out")))
 
 
 def test_old_layouts_backslashes_and_unfinished_runs(tmp_path):

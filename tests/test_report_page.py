@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+import sys
 from functools import cache
 
 import numpy as np
@@ -41,7 +42,7 @@ def empty() -> Source:
 
 def odd() -> Source:
     """Scores that are infinite, unknown, negative, zero and huge."""
-    values = [math.inf, -math.inf, math.nan, -5.0, 0.0, 1e300]
+    values = [math.inf, -math.inf, math.nan, -5.0, 0.0, 1e300, sys.float_info.max]
     runs = [("p", n, i, [5], {"final_score": v, "best_score": v, "peak_memory": math.nan,
              "seconds": math.nan, "estimator_seconds": math.nan})
             for n in "ab" for i, v in enumerate(values)]  # fmt: skip
@@ -56,6 +57,12 @@ def unbuilt() -> Source:
     return made
 
 
+def huge() -> Source:
+    """What np.nan_to_num makes of inf, and the largest of the six-digit numbers below it."""
+    ends = {"final_score": sys.float_info.max, "best_score": -sys.float_info.max}
+    return source([("p", n, i, [5], ends) for n in "ab" for i in range(5)])
+
+
 CASES = {
     "empty": empty,
     "usual": two_estimators,
@@ -68,6 +75,7 @@ CASES = {
     "all reached": lambda: source([("p", n, i, [1, 2, 3], {}) for n in "abc" for i in range(5)]),
     "partial": lambda: source([("p", "a", 0, [5], {}), ("q", "b", 0, [], {})]),
     "odd numbers": odd,
+    "huge numbers": huge,
     "nothing built": unbuilt,
 }
 

@@ -104,6 +104,8 @@ WRONG = [  # changed cells, what is said of the row
     ({"targets_hash": "xyz"}, "column targets_hash: 16 hex digits, not 'xyz'"),
     ({"settings_hash": "0" * 16}, "column settings_hash: 0000000000000000, but "),
     ({"settings_hash": ""}, "column settings_hash: empty"),
+    ({"baseline_sha256": "0" * 16}, "column baseline_sha256: 0000000000000000, but "),
+    ({"baseline_sha256": ""}, "column baseline_sha256: empty, but "),
     ({"data_sha256": "ABCDEF0123456789"}, "column data_sha256: 16 hex digits"),
     ({"seed_root": "tiny/2"}, "column seed_root: tiny/1 by the other columns"),
     ({"date": "2026-02-30"}, "column date: a day such as"),
@@ -294,6 +296,20 @@ def test_frozen_runs_are_held_against_the_suite(board, verify):
     write(file, [good[0] | {"target_index": "0", "target": "8"}, *good[1:]])
     status, lines, _ = verify("leaderboards/tiny-reference.csv")
     assert (status, "the final one" in lines[1]) == (1, True)
+
+
+def test_other_frozen_runs_than_the_rows_say_are_found(board, verify):
+    """A longer run of the baseline would make every speed-up look better."""
+    file = board.with_name("tiny-reference.csv")
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    write(file, [row | {"length": "60"} for row in rows])
+    assert verify("leaderboards/tiny-reference.csv")[0] == 0  # they could be runs of the suite
+    status, lines, _ = verify()
+    assert status == 1
+    assert sum("column baseline_sha256: " in line for line in lines) == 4
+    write(file, [row | {"length": "x"} for row in rows])
+    status, _, err = verify()
+    assert (status, "holds no frozen runs" in err) == (2, True)
 
 
 # hashes

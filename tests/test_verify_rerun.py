@@ -62,6 +62,7 @@ def test_every_row_reproduces_to_the_query(board, verify, tmp_path):
 
 def test_a_changed_score_is_noise_or_a_difference(board, verify):
     row = row_of(board, "zo-sgd:lr=1e-2")
+    edit(board, row, data_sha256="0" * 16)  # of other runs: else nothing but the same is right
     shift(board, row, 0.001)
     status, out, _ = verify("--rows", str(row), *MADE)
     assert status == 0
@@ -72,6 +73,16 @@ def test_a_changed_score_is_noise_or_a_difference(board, verify):
     assert verify("--rows", str(row), "--exact", *MADE)[0] == 1
     edit(board, row, cpu="Another One", numpy="1.0")
     assert "(cpu, numpy not as the row's)" in verify("--rows", str(row), *MADE)[1]
+
+
+def test_the_same_runs_have_no_noise(board, verify):
+    row = row_of(board, "zo-sgd:lr=1e-2")
+    shift(board, row, 0.001)
+    status, out, _ = verify("--rows", str(row), *MADE)
+    assert (status, f"row {row}    differs " in out) == (1, True)
+    for name in ("aocc", "aocc_low"):  # every figure that is off
+        assert f"{name} {read(board)[row - 2][name]}, here " in out
+    assert "of the same runs to the query" in out
 
 
 def test_a_hash_of_other_runs_is_a_difference_where_the_environment_is_the_same(board, verify):

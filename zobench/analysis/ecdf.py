@@ -12,26 +12,25 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
-from zobench.analysis.interval import LEVEL
-from zobench.analysis.resampling import generator
+from zobench.analysis.interval import FEWEST, LEVEL
 
 POINTS = 201
+UNSEEN = 0.25  # see `band`
 
 
 def ecdf(
     table: pd.DataFrame,
     points: int = POINTS,
     level: float = LEVEL,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Curves with bands from a `run_table` in queries.
 
     Columns: dimension, estimator, x (log10 of queries per dimension, `points` of them from the
-    first query to the largest budget), share, low, high (the pointwise `level` band: runs drawn
-    anew within each problem; problems and targets are given), problems, runs, budget (the median
-    log10(budget / dimension), where to put the cross).
+    first query to the largest budget), share, low, high (the pointwise `band` of `level`; NaN of
+    fewer than four runs), problems, runs, budget (the median log10(budget / dimension), where to
+    put the cross).
     """
     parts = []
     known = table.loc[table["dimension"].notna()]
@@ -39,11 +38,9 @@ def ecdf(
         top = np.log10(part["budget"].max() / dimension)
         x = np.linspace(-np.log10(dimension), top, points)
         for estimator, mine in part.groupby("estimator", sort=False):
-            rng = generator(seed, "ecdf", str(estimator), str(int(dimension)))
             curves = list(_problem_curves(mine, x, float(dimension)))
             share = np.mean([c.mean(axis=0) for c in curves], axis=0)
-            draws = np.mean([_resampled(c, resamples, rng) for c in curves], axis=0)
-            low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+            low, high = band(curves, level)
             curve = {"x": x, "share": share, "low": low, "high": high}
             facts = {
                 "dimension": int(dimension),
@@ -57,6 +54,39 @@ def ecdf(
     if not parts:
         return pd.DataFrame(columns=pd.Index(names))
     return pd.concat(parts, ignore_index=True).loc[:, names]
+
+
+def band(curves: list[np.ndarray], level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the mean over problems of the mean over runs; problems are given, runs are random.
+
+    `curves`: for each problem an array (runs, points) of values in 0 to 1. Wilson's score interval
+    with Student's t and the effective number of runs, share (1 - share) / variance, as for shares
+    in stratified samples (Korn & Graubard, Survey Methodology 24, 1998, with Wilson's limits for
+    Clopper and Pearson's). Where the n runs of a problem agree, their variance is taken as
+    0.25 / n^2 and not as 0: 15 successes do not make success certain. The percentile bootstrap,
+    which knows nothing of either, covers 84 % on average in the simulations of the tests.
+    """
+    runs, freedom = sum(map(len, curves)), sum(len(c) - 1 for c in curves)
+    share = np.mean([c.mean(axis=0) for c in curves], axis=0)
+    if freedom < FEWEST:
+        return np.full_like(share, np.nan), np.full_like(share, np.nan)
+    variance = sum(_variance(c) for c in curves) / len(curves) ** 2
+    spread = share * (1 - share)
+    known = spread > 1e-12  # all runs of all problems agree otherwise
+    effective = np.where(known, spread, runs) / np.where(known, variance, 1)
+    square = stdtrit(freedom, (1 + level) / 2) ** 2 / effective
+    half = np.sqrt(square * (spread + square / 4))
+    low, high = ((share + square / 2 + sign * half) / (1 + square) for sign in (-1, 1))
+    return np.clip(low, 0, share), np.clip(high, share, 1)
+
+
+def _variance(curves: np.ndarray) -> np.ndarray:
+    """Of the mean of a problem's runs, (points,); one run alone says nothing of it."""
+    n = len(curves)
+    if n == 1:
+        return np.full(curves.shape[1], UNSEEN)
+    variance = curves.var(axis=0, ddof=1) / n
+    return np.where(variance < 1e-12, UNSEEN / n**2, variance)
 
 
 def _problem_curves(rows: pd.DataFrame, x: np.ndarray, dimension: float) -> Iterator[np.ndarray]:
@@ -73,9 +103,3 @@ def _problem_curves(rows: pd.DataFrame, x: np.ndarray, dimension: float) -> Iter
     _, first = np.unique(run, return_index=True)
     for number in range(problem.max() + 1):
         yield shares[problem[first] == number]
-
-
-def _resampled(curves: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Means of `resamples` bootstrap samples of the rows: (resamples, points)."""
-    n = len(curves)
-    return rng.multinomial(n, np.full(n, 1 / n), resamples) / n @ curves

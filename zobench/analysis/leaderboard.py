@@ -26,7 +26,7 @@ COLUMNS = (
     "suite", "suite_version", "dimension", "group", "method", "version", "git_sha", "first_order",
     "track", "tuning_effort", "n_problems", "coverage", "n_runs", "n_failed", "success_rate",
     "log_area", "log_area_low", "log_area_high", "aocc", "aocc_low", "aocc_high",
-    "baseline", "n_speedup", "speedup", "speedup_low", "speedup_high",
+    "baseline", "baseline_sha256", "n_speedup", "speedup", "speedup_low", "speedup_high",
     "us_per_query", "peak_rss_mb", "targets_hash", "settings_hash", "data_sha256",
     "seed_root",
     "cpu", "threads", "os", "python", "numpy", "date", "verified",
@@ -57,8 +57,10 @@ def leaderboard_rows(
     coverage: share of the runs asked for that were made, so neither skipped nor left out.
     success_rate: share of runs that reached the final
     target, mean over problems. log_area and aocc: see `scores`. speedup: geometric mean against
-    the baseline at the final target, over the n_speedup problems that both reached. us_per_query:
-    median microseconds of the estimator itself; peak_rss_mb: median peak memory in 10^6 bytes.
+    the baseline at the final target, over the n_speedup problems that both reached;
+    baseline_sha256: of the frozen runs, see `baseline_hash`. us_per_query:
+    median microseconds of the estimator itself; peak_rss_mb: median peak memory above
+    what the process held before, in 10^6 bytes.
     Raises BadInput.
     """
     require(runs, "runs", METERS)
@@ -114,6 +116,19 @@ def targets_hash(problems: pd.DataFrame) -> str:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
+def baseline_hash(frozen: pd.DataFrame) -> str:
+    """16 hex digits of SHA-256 over rows of a frozen run table, in the order of runs; "" of none.
+
+    Over run_key, target_index, length (six digits, as files keep it) and success.
+    """
+    columns = ["run_key", "target_index", "length", "success"]
+    rows = sorted(
+        f"{key} {int(index)} {float(length):.6g} {bool(success)}"
+        for key, index, length, success in frozen[columns].to_numpy().tolist()
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16] if rows else ""
+
+
 def _columns(name: str, mean: Mean) -> dict[str, float]:
     return {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
 
@@ -137,6 +152,7 @@ def _against(
     found = speedup(both, "method", "baseline", level, resamples, seed, names)
     return {
         "baseline": baseline["estimator"].to_numpy()[0],
+        "baseline_sha256": baseline_hash(baseline.loc[baseline["problem"].isin(names)]),
         "n_speedup": found.count("both"),
         "speedup": found.ratio,
         "speedup_low": found.low,

@@ -48,6 +48,11 @@ class Slowdown:
         """Are there too few runs for any outcome to be significant?"""
         return self.problems > 0 and self.least >= P
 
+    @property
+    def judged(self) -> bool:
+        """Could any outcome have been significant?"""
+        return self.problems > 0 and not self.too_few
+
 
 def slowdowns(
     runs: pd.DataFrame,

@@ -33,6 +33,11 @@ class Comparison:
         return any(found.slower for found in self.slowdowns)
 
     @property
+    def unjudged(self) -> bool:
+        """Was it asked whether an estimator is slower, and can none of the measures tell?"""
+        return bool(self.slowdowns) and not any(found.judged for found in self.slowdowns)
+
+    @property
     def runs(self) -> Frame:
         """One row a run."""
         return self.results.runs

@@ -33,7 +33,7 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
     Default of `out`: FOLDER/export-FORMAT. Nothing is overwritten. Raises BadInput.
     """
     if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
+        raise unknown("format", format, (*FORMATS, "leaderboard"))
     folder = folder or Path("results") / suite_name
     out = out or folder / f"export-{format}"
     results = stored(folder, suite_name)

@@ -82,7 +82,7 @@ def compare(
     --fail-if-slower is a check for CI: each estimator against the stored one of its name (or the
     only stored one), in queries, in seconds, both to the hardest target that half of the stored
     runs reach, and in time a query. A factor that chance could give does not fail, and neither does
-    a sure but small one. Seconds mean something only on one computer.
+    a sure but small one. Seconds mean something only on one computer. Runs too few to tell fail.
 
     Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
     for bad input; 130 after Ctrl-C.

@@ -44,7 +44,7 @@ def show_comparison(
     if picture:
         title = " ".join(["zobench compare", *request.estimators])
         save_picture("\n".join(lines).splitlines(), picture, title)
-    return int(found.results.failed or found.slower)
+    return int(found.results.failed or found.slower or found.unjudged)
 
 
 def stored_lines(results: Results) -> list[str]:
@@ -114,8 +114,8 @@ def _legend(summary: Frame) -> Iterator[str]:
         "score and what follows: at the end, median. a query: time of one, objective included.",
     ]
     if summary["memory_ratio"].notna().any():
-        lines.append("memory: peak of the process; x eval: ratio to evaluating alone, both above "
-                     "what it held before.")  # fmt: skip
+        lines.append("memory: peak above what the process held before the problem was built; "
+                     "x eval: its ratio to that of evaluating alone.")  # fmt: skip
     if summary["first_order"].any():
         names = ", ".join(dict.fromkeys(summary[summary["first_order"]]["estimator"]))
         lines.append(f"{names}: uses gradients, a reference line.")

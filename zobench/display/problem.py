@@ -103,7 +103,7 @@ def _score_name(runs: Frame) -> str:
 def _queries(value: float, low: float, high: float) -> str:
     """398 [310, 520]; without a success the lower limit alone: > 2,070."""
     if math.isinf(value):
-        return f"> {text.count(low)}"
+        return f"> {text.count(low)}" if low > 0 else "inf"
     if _unknown(low, high):
         return text.count(value)
     return text.interval(text.count(value), text.count(low), text.count(high))
@@ -111,7 +111,7 @@ def _queries(value: float, low: float, high: float) -> str:
 
 def _seconds(value: float, low: float, high: float) -> str:
     if math.isinf(value):
-        return f"> {text.seconds(low)}"
+        return f"> {text.seconds(low)}" if low > 0 else "inf"
     return text.seconds(value) if _unknown(low, high) else text.seconds(value, low, high)
 
 

@@ -16,6 +16,8 @@ def slower_lines(found: Sequence[Slowdown]) -> Iterator[str]:
     factor = found[0].factor
     bad = [s for s in found if s.slower]
     said = f"{len(bad)} of {len(found)} measures" if bad else "nothing"
+    if not any(s.judged for s in found):
+        said = "cannot tell, which fails as well: make more repetitions"
     rule = f"slower means more than {factor:g}x and p < {P:g}"
     yield text.bold(f"Slower than stored runs: {said}") + f" ({rule})"
     rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in found]

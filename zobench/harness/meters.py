@@ -1,7 +1,8 @@
 """Peak memory of a run: of the evaluation alone, and of the steps, without the scoring.
 
-The ratio (peak of steps - base) / (peak of evaluation - base) says what an estimator costs over
-inference. Base is what the process held before the problem was built.
+Both above the base, what the process held before the problem was built: that includes packages
+which other runs needed, and says nothing of this one. The ratio of the two peaks says what an
+estimator costs over inference.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ SMALLEST = 1 << 20  # bytes; below, the peak of an evaluation says nothing and t
 class Memory:
     """Reads the peak at the borders of a run's parts. Call the methods in their order.
 
-    Only an isolated run, alone in its process, has a ratio; for others the peak is the process's,
-    read once, at no cost to the run.
+    Only an isolated run, alone in its process, has a peak: a process that has made other runs
+    holds what they left.
     """
 
     def __init__(self, isolated: bool) -> None:
@@ -55,15 +56,19 @@ class Memory:
     def stop(self) -> None:
         """The last step is over; what follows does not count."""
         if not self.stopped:
-            self.steps = max(self.steps, self._peak())
+            self.pause()
         self.stopped = True
+
+    @property
+    def peak(self) -> float:
+        """Bytes of the steps' peak above base; NaN where unknown."""
+        return float(max(0, self.steps - self.base)) if self.steps > 0 else float("nan")
 
     @property
     def ratio(self) -> float:
         """Peak of the steps over peak of evaluation, both above base; NaN where unknown."""
         room = self.evaluation - self.base
-        known = self.isolated and room >= SMALLEST and self.steps > 0
-        return (self.steps - self.base) / room if known else float("nan")
+        return self.peak / room if self.isolated and room >= SMALLEST else float("nan")
 
     def _peak(self) -> int:
         if self.cuda is None:

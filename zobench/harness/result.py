@@ -29,7 +29,7 @@ class RunResult:
     forward_equivalents: float = 0.0
     estimator_seconds: float = 0.0
     objective_seconds: float = 0.0
-    peak_memory: float = NAN  # bytes of the process (or of the CUDA allocator) during the steps
+    peak_memory: float = NAN  # bytes of the steps, above base: see meters.py
     memory_ratio: float = NAN  # (peak of steps - base) / (peak of evaluation only - base)
     final_score: float = NAN  # of the point where the run ended, or where it was last scored
     best_score: float = NAN  # of the best evaluated point, where the problem knows it

@@ -206,5 +206,5 @@ class Run:
             result.estimator_seconds = max(0.0, seconds - oracle.seconds)
             result.best_score = oracle.low if math.isfinite(oracle.low) else NAN
         if memory is not None and memory.steps:
-            result.peak_memory, result.memory_ratio = memory.steps, memory.ratio
+            result.peak_memory, result.memory_ratio = memory.peak, memory.ratio
         return result

@@ -77,7 +77,9 @@ def _runs(
 def _lowest(queries: list[int], gaps: list[float]) -> Rows:
     """One row a query count where the lowest gap falls, the first one at 1."""
     at = np.array([1, *queries], dtype=np.int64)
-    low = np.minimum.accumulate(np.nan_to_num([np.inf, *gaps], nan=np.inf, neginf=np.inf))
+    low = np.minimum.accumulate(
+        np.nan_to_num([np.inf, *gaps], nan=np.inf, posinf=np.inf, neginf=np.inf)
+    )
     last = np.append(at[1:] != at[:-1], True)
     at, low = at[last], low[last]
     kept = np.append(True, low[1:] < low[:-1])

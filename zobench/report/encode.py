@@ -59,12 +59,11 @@ def plain(value: Any, digits: int = 6) -> Any:
     """A number for JSON, rounded; what is not finite becomes None, "inf" or "-inf"."""
     if value is None:
         return None
-    value = float(value)
-    if math.isnan(value):
+    rounded = float(f"{float(value):.{digits}g}")  # the largest numbers become infinite here
+    if math.isnan(rounded):
         return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    rounded = float(f"{value:.{digits}g}")
+    if math.isinf(rounded):
+        return "inf" if rounded > 0 else "-inf"
     return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
 
 

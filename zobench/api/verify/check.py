@@ -48,8 +48,10 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
         return Checked(file, True, count=len(table.lines), faults=faults)
     check_head(table)
     beside = reference_file(file)
-    baseline = reference.estimator_of(read_table(beside)) if beside.is_file() else ""
-    rows = check_rows(table, suite, baseline)
+    baseline, frozen = "", None
+    if beside.is_file():
+        baseline, frozen = reference.estimator_of(read_table(beside)), reference.frame_of(beside)
+    rows = check_rows(table, suite, baseline, frozen)
     return Checked(file, False, rows, len(rows))
 
 

@@ -18,10 +18,10 @@ SHARES = (
 COUNTS = ("tuning_effort", "n_problems", "n_runs", "n_failed", "n_speedup", "dimension")
 POSITIVE = ("speedup", "speedup_low", "speedup_high", "us_per_query", "peak_rss_mb")
 WORDS = ("suite", "suite_version", "method", "version", "seed_root")
-HASHES = ("targets_hash", "settings_hash", "data_sha256")
+HASHES = ("baseline_sha256", "targets_hash", "settings_hash", "data_sha256")
 MAY_BE_EMPTY = {  # a row without any run has no scores, a single run no interval
-    *SHARES[1:], *POSITIVE, "n_speedup", "baseline", "git_sha", "cpu", "os", "numpy", "group",
-    "threads",
+    *SHARES[1:], *POSITIVE, "n_speedup", "baseline", "baseline_sha256", "git_sha", "cpu", "os",
+    "numpy", "group", "threads",
 }  # fmt: skip
 COMMITS = re.compile(r"[0-9a-f]{40}\+?( \| [0-9a-f]{40}\+?)*")
 

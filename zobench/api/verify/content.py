@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import zobench
+from zobench.analysis.leaderboard import baseline_hash
+from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import number, same
 from zobench.api.verify.found import LATER, UNCHECKED, Found
@@ -37,6 +39,18 @@ def coverage_fault(found: Found) -> str:
     if runs < asked:
         found.said = f"{runs} of {asked} runs"
     return ""
+
+
+def baseline_fault(found: Found, frozen: Frame | None) -> str:
+    """Are the frozen runs beside the file those that the row's speed-up refers to?"""
+    if frozen is None or not found.cells["baseline"]:
+        return ""
+    finals = {problem.id: len(problem.targets) - 1 for problem in found.problems}
+    mine = frozen["target_index"] == frozen["problem"].map(finals)
+    said, here = found.cells["baseline_sha256"], baseline_hash(frozen[mine])
+    if said == here:
+        return ""
+    return f"column baseline_sha256: {said or 'empty'}, but {here or 'nothing'} by the frozen runs"
 
 
 def estimator_fault(found: Found, suite: Suite) -> str:

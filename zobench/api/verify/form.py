@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 
 from zobench.analysis.leaderboard import COLUMNS
+from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import cell_fault, sum_fault
-from zobench.api.verify.content import coverage_fault, estimator_fault
+from zobench.api.verify.content import baseline_fault, coverage_fault, estimator_fault
 from zobench.api.verify.found import LATER, REFUSED, UNCHECKED, Found
 from zobench.api.verify.table import Table, short
 from zobench.errors import BadInput, unknown
@@ -39,11 +40,13 @@ def check_head(table: Table) -> None:
             raise BadInput(f"{table.file} row 1: {unknown('column', name, wanted)}")
 
 
-def check_rows(table: Table, suite: Suite | None, reference: str) -> list[Found]:
+def check_rows(
+    table: Table, suite: Suite | None, reference: str, frozen: Frame | None = None
+) -> list[Found]:
     """What is known of each row of a leaderboard, in order; nothing is run.
 
     `suite`: the one its rows are of, for suites that do not ship with zobench. `reference`: the
-    estimator of the frozen runs beside the file, "" where there are none.
+    estimator of the `frozen` runs beside the file, "" where there are none.
     """
     seen, rows = Seen(), []
     for line in table.lines:
@@ -51,6 +54,8 @@ def check_rows(table: Table, suite: Suite | None, reference: str) -> list[Found]
         fault = line.fault
         if not fault:
             fault = _faults(found, suite, reference, seen)
+        if not fault and found.problems:
+            fault = baseline_fault(found, frozen)
         if fault:
             found.status, found.said = REFUSED, fault
         rows.append(found)

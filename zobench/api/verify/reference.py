@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import same
 from zobench.api.verify.form import suite_of
@@ -22,6 +24,19 @@ ENDING = "-reference"  # of the file's stem
 def estimator_of(table: Table) -> str:
     """The estimator whose runs are frozen, "" where the file does not say."""
     return next((line.cells["estimator"] for line in table.lines if "estimator" in line.cells), "")
+
+
+def frame_of(file: Path) -> Frame:
+    """The file as a run table. Raises BadInput where it is none."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(file)
+        return table.astype({"target_index": int, "length": float, "success": bool})
+    except (ValueError, KeyError, OSError) as error:
+        raise BadInput(
+            f"{file} holds no frozen runs: {error}; zobench verify --form-only {file}"
+        ) from error
 
 
 def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:

@@ -91,11 +91,11 @@ def judge(claimed: Mapping[str, str], here: Mapping[str, Any], tolerance: float)
         return EXACT, f"all {len(names)} figures agree"
     bounds = _bounds(here, tolerance)
     wrong = [n for n in off if not bounds[n][0] <= number(claimed, n) <= bounds[n][1]]
-    name = (wrong or off)[0]
-    low, high = bounds[name]
-    span = f"{low:.4g} to {high:.4g}" if low < high else "nothing else"
-    text = f"{name} {claimed[name] or 'empty'}, here {float(here[name]):.6g}; noise: {span}"
-    return (DIFFERS if wrong else NOISE), text
+    told = [f"{n} {claimed[n] or 'empty'}, here {float(here[n]):.6g}" for n in off]
+    if wrong:
+        low, high = bounds[wrong[0]]
+        told.append(f"noise: {wrong[0]} {f'{low:.4g} to {high:.4g}' if low < high else 'as here'}")
+    return (DIFFERS if wrong else NOISE), "; ".join(told)
 
 
 def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float, float]]:
@@ -155,13 +155,16 @@ def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: f
     if cells["targets_hash"] != here["targets_hash"]:
         return Judged(found, DIFFERS, f"targets_hash is {here['targets_hash']} here")
     status, said = judge(cells, here, tolerance)
+    digest = data_hash(results.runs, results.hits)
     with Store.open(results.folder, write=False) as store:
         places = list(store.environments().values())
     other = elsewhere(cells, places[-1])
-    if status == EXACT and (h := data_hash(results.runs, results.hits)) == cells["data_sha256"]:
-        said = f"{said}, and every run to the query"
+    if digest == cells["data_sha256"]:  # the same runs: no noise, and one result
+        same = status == EXACT
+        status = EXACT if same else DIFFERS
+        said += ", and every run to the query" if same else ", of the same runs to the query"
     elif status == EXACT and not other:  # the same runs here, so the hash is not theirs
-        status, said = DIFFERS, f"{said}, but data_sha256 is {h} here (same environment)"
+        status, said = DIFFERS, f"{said}, but data_sha256 is {digest} here (same environment)"
     elif status in (NOISE, DIFFERS):
         said += f" ({', '.join(other)} not as the row's)" if other else " (same environment)"
     return Judged(found, status, f"{len(results.runs)} runs: {said}")

@@ -31,7 +31,7 @@ function drawn(host, { title, x, y, series, step, cut, targets = [] }) {
   const [X, Y] = axes(svg, x, y, { edge, right, bottom, width, height, narrow });
 
   const name = `clip-${host.parentNode.id}`;
-  svg.append(make("defs", {}, make("clipPath", { id: name }, make("rect", { x: edge.left, y: edge.top - 6, width: right - edge.left + 4, height: bottom - edge.top + 8 }))));
+  svg.append(make("defs", {}, make("clipPath", { id: name }, make("rect", { x: edge.left, y: edge.top - 6, width: Math.max(0, right - edge.left + 4), height: Math.max(0, bottom - edge.top + 8) }))));
   const area = make("g", { "clip-path": `url(#${name})` });
   svg.append(area);
   for (const [value, text] of targets) {
@@ -88,13 +88,15 @@ function drawn(host, { title, x, y, series, step, cut, targets = [] }) {
 
 function axes(svg, x, y, { edge, right, bottom, width, height, narrow }) {
   const X = scaled(x.low, x.high, edge.left, right, x.log), Y = scaled(y.low, y.high, bottom, edge.top, y.log);
-  for (const v of ticks(y.low, y.high, y.log, 6)) {
+  const say = (axis) => axis.text ?? ((v) => tickText(v, axis.log));
+  const once = (axis, most) => ticks(axis.low, axis.high, axis.log, most).filter((v, i, all) => !i || say(axis)(v) !== say(axis)(all[i - 1]));  // rounding may make two alike
+  for (const v of once(y, 6)) {
     svg.append(make("line", { class: "grid", x1: edge.left, x2: right, y1: Y(v), y2: Y(v) }));
-    svg.append(make("text", { x: edge.left - 8, y: Y(v) + 4, "text-anchor": "end" }, y.text ? y.text(v) : tickText(v, y.log)));
+    svg.append(make("text", { x: edge.left - 8, y: Y(v) + 4, "text-anchor": "end" }, say(y)(v)));
   }
-  for (const v of ticks(x.low, x.high, x.log, narrow ? 5 : 9)) {
+  for (const v of once(x, narrow ? 5 : 9)) {
     svg.append(make("line", { class: "base", x1: X(v), x2: X(v), y1: bottom, y2: bottom + 5 }));
-    svg.append(make("text", { x: X(v), y: bottom + 19, "text-anchor": "middle" }, x.text ? x.text(v) : tickText(v, x.log)));
+    svg.append(make("text", { x: X(v), y: bottom + 19, "text-anchor": "middle" }, say(x)(v)));
   }
   svg.append(make("line", { class: "base", x1: edge.left, x2: right, y1: bottom, y2: bottom }));
   svg.append(make("text", { x: (edge.left + right) / 2, y: height - 6, "text-anchor": "middle" }, x.label));

@@ -3,6 +3,7 @@ function ranksFigure() {
   const root = find("#ranks"), key = (name) => find(`[data-key="${name}"]`, root), scopes = data.tests.scopes;
   const name = (e) => data.estimators[e].name;
   const p_ = (v) => (Number.isNaN(v) ? "–" : v < 0.001 ? (v < 1e-12 ? "< 1e-12" : v.toExponential(0)) : v.toFixed(3));
+  const is = (p) => (p < 1e-12 ? `p ${p_(p)}` : `p = ${p_(p)}`);
   const controls = (test) => {
     const before = key("control").value;
     fill(key("control"), test.names.map((e) => [e, name(e)]));
@@ -28,7 +29,7 @@ function ranksFigure() {
     const p = real(test.p), out = test.left_out.length ? ` Not ranked, as they ran on fewer problems: ${test.left_out.map(name).join(", ")}.` : "";
     const verdict = p < 1 - test.level ? "the estimators differ" : "no difference among the estimators is shown";
     const few = test.problems < 6 ? " With so few problems hardly anything can be shown." : "";
-    return `On ${test.problems} of ${test.asked} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, p = ${p_(p)}; Friedman's χ² = ${number(real(test.chi2))}, p = ${p_(real(test.p_chi2))}). Critical difference of mean ranks: ${number(real(test.difference))}.${few}${out}`;
+    return `On ${test.problems} of ${test.asked} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, ${is(p)}; Friedman's χ² = ${number(real(test.chi2))}, ${is(real(test.p_chi2))}). Critical difference of mean ranks: ${number(real(test.difference))}.${few}${out}`;
   }
 
   function draw() {
