@@ -161,7 +161,7 @@ def test_bands_cover_the_expected_curve(law, problems, runs, targets):
     """All along the curve: 95 % nominal, 94 to 99 % measured on average; a few points less."""
     rng, samples = np.random.default_rng(7), 200
     many = _run_lengths(rng, law, problems, 1000, targets, 1)[0]
-    x = np.quantile(many[np.isfinite(many)], np.linspace(0.02, 0.98, 25))
+    x = np.quantile(many[np.isfinite(many)], np.r_[0.001, 0.005, np.linspace(0.02, 0.98, 25)])
     truth = (many[..., None] <= x).mean(axis=(0, 1, 2))
     inside = np.zeros(len(x))
     for sample in _run_lengths(rng, law, problems, runs, targets, samples):
@@ -169,7 +169,7 @@ def test_bands_cover_the_expected_curve(law, problems, runs, targets):
         low, high = band([curves[:, p] for p in range(problems)])
         inside += (low <= truth) & (truth <= high)
     assert inside.mean() / samples > 0.92
-    assert inside.min() / samples > 0.82
+    assert inside.min() / samples > 0.78
 
 
 def test_bands_of_runs_that_agree_are_not_empty():

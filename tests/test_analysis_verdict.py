@@ -350,7 +350,7 @@ def test_bad_input():
 def test_claims_between_equals_are_rare():
     """All sentences together, in queries and seconds, also those about easier targets."""
     equals = {"a": 0.2, "b": 0.2}
-    frames = (runs_of(equals, problems=2, seed=seed, budget=600) for seed in range(12))
-    texts = [said(each, resamples=1000) for each in frames]
+    frames = (runs_of(equals, problems=2, seed=seed, budget=600) for seed in range(100))
+    texts = [said(each, resamples=400) for each in frames]
     assert any("hardest target that both reach" in text for text in texts)
-    assert sum("sooner" in text for text in texts) <= 3
+    assert sum("sooner" in text for text in texts) <= 8  # 5 at the level; twice the level: 10

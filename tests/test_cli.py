@@ -536,6 +536,26 @@ def test_a_name_that_is_of_two_kinds_is_told_once(zobench):
     assert "bbob" in known  # an objective and a suite
 
 
+def test_a_damaged_results_file_is_told_in_one_line(zobench, here):
+    assert zobench("run", "spsa", "-s", "tiny.toml", "--out", "r")[0] == 0
+    file = Path("r/results.sqlite")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"\xab" * (len(whole) - 4096))  # the head is right
+    for command in (("report", "r"), ("export", "r", "-s", "tiny.toml", "-f", "csv")):
+        status, _, err = zobench(*command)
+        assert (status, "results.sqlite cannot be used as a results file: " in err) == (2, True)
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_a_picture_asks_nothing_of_the_network(zobench, here):
+    assert zobench("compare", "spsa", "gld", "-s", "tiny.toml", "--picture", "p.svg")[0] == 0
+    text = Path("p.svg").read_text()
+    assert "spsa" in text
+    assert set(re.findall(r"https?://[^/\s\"<]*", text)) <= {"http://www.w3.org"} | {
+        "https://www.textualize.io"  # a comment
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where", "what"),
     [

@@ -126,6 +126,10 @@ def status_of(arguments: list[str] | None = None) -> int:
             return _usage(error)
         if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("zobench"):
             return _say(not_installed(error), 2)
+        from zobench.harness.database import damaged
+
+        if said := damaged(error):
+            return _say(said, 2)
         return _say(f"this is a fault of zobench: {type(error).__name__}: {error} "
                     "(ZOBENCH_TRACEBACK=1 shows where)", 1)  # fmt: skip
 

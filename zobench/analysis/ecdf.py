@@ -62,19 +62,19 @@ def band(curves: list[np.ndarray], level: float = LEVEL) -> tuple[np.ndarray, np
     `curves`: for each problem an array (runs, points) of values in 0 to 1. Wilson's score interval
     with Student's t and the effective number of runs, share (1 - share) / variance, as for shares
     in stratified samples (Korn & Graubard, Survey Methodology 24, 1998, with Wilson's limits for
-    Clopper and Pearson's). Where the n runs of a problem agree, their variance is taken as
+    Clopper and Pearson's); values in 0 to 1 vary no more than shares do, so it is at least the
+    number of runs. Where the n runs of a problem agree, their variance is taken as
     0.25 / n^2 and not as 0: 15 successes do not make success certain. The percentile bootstrap,
     which knows nothing of either, covers 84 % on average in the simulations of the tests.
     """
-    runs, freedom = sum(map(len, curves)), sum(len(c) - 1 for c in curves)
+    freedom = sum(len(c) - 1 for c in curves)
     share = np.mean([c.mean(axis=0) for c in curves], axis=0)
     if freedom < FEWEST:
         return np.full_like(share, np.nan), np.full_like(share, np.nan)
     variance = sum(_variance(c) for c in curves) / len(curves) ** 2
     spread = share * (1 - share)
-    known = spread > 1e-12  # all runs of all problems agree otherwise
-    effective = np.where(known, spread, runs) / np.where(known, variance, 1)
-    square = stdtrit(freedom, (1 + level) / 2) ** 2 / effective
+    runs = len(curves) ** 2 / sum(1 / len(c) for c in curves)  # effective ones are no fewer
+    square = stdtrit(freedom, (1 + level) / 2) ** 2 / np.maximum(spread / variance, runs)
     half = np.sqrt(square * (spread + square / 4))
     low, high = ((share + square / 2 + sign * half) / (1 + square) for sign in (-1, 1))
     return np.clip(low, 0, share), np.clip(high, share, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def save_picture(lines: Sequence[str], path: Path, title: str) -> None:
     console = Console(record=True, width=columns + 1, file=io.StringIO(), color_system="truecolor")
     for line in lines:
         console.print(Text.from_ansi(line), highlight=False)
-    try:
-        path.write_text(console.export_svg(title=title))
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
+    try:  # without the fonts it would load from the network
+        path.write_text(picture)
     except OSError as error:
         raise BadInput(f"cannot write the picture {str(path)!r}: {error.strerror}") from error

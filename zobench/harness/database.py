@@ -11,6 +11,7 @@ from typing import IO
 from zobench.errors import BadInput
 from zobench.harness.schema import SCHEMA, VERSION
 
+UNUSABLE = "cannot be used as a results file"
 FILE, LOCK = "results.sqlite", ".lock"
 
 
@@ -34,6 +35,13 @@ def take_lock(folder: Path) -> IO[str]:
     return lock
 
 
+def damaged(error: Exception) -> str:
+    """What to tell of an error of SQLite's while a results file is read; "" of any other error."""
+    if not isinstance(error, sqlite3.DatabaseError):
+        return ""
+    return f"{FILE} {UNUSABLE}: {error}; move it away, and make its runs again"
+
+
 def connect(folder: Path, write: bool) -> sqlite3.Connection:
     """The database of a folder, made if need be when writing. Raises BadInput, one line."""
     file = folder / FILE
@@ -46,7 +54,7 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
             db.executescript(SCHEMA)
             found = VERSION
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"{file} cannot be used as a results file: {error}") from error
+        raise BadInput(f"{file} {UNUSABLE}: {error}") from error
     if found != VERSION:
         db.close()
         raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")

@@ -46,18 +46,19 @@ function student(freedom) {
 
 // The 95 % band of `band` in zobench/analysis/ecdf.py: [x, low, high]; nothing of fewer than four runs.
 function bandOf(problems, xs) {
-  const runs = problems.flat().length, freedom = runs - problems.length;
+  const freedom = problems.flat().length - problems.length;
   if (freedom < 3) return null;
   const t = student(freedom) ** 2;
   return xs.map((x) => {
-    let share = 0, variance = 0;
+    let share = 0, variance = 0, inverse = 0;
     for (const mine of problems) {
       const n = mine.length, values = mine.map((run) => reached(run, x) / mine.targets), middle = mean(values);
       const spread = n > 1 ? values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (n - 1) / n : 0;
       share += middle / problems.length;
+      inverse += 1 / n / problems.length ** 2;
       variance += (spread < 1e-12 ? 0.25 / n ** 2 : spread) / problems.length ** 2;
     }
-    const spread = share * (1 - share), square = spread > 1e-12 ? t * variance / spread : t / runs;
+    const spread = share * (1 - share), square = t / Math.max(spread / variance, 1 / inverse);
     const half = Math.sqrt(square * (spread + square / 4)), at = (sign) => (share + square / 2 + sign * half) / (1 + square);
     return [x, Math.max(0, Math.min(at(-1), share)), Math.min(1, Math.max(at(1), share))];
   });
