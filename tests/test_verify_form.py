@@ -56,6 +56,13 @@ def test_what_export_writes_fits(board, verify):
     ]
 
 
+def test_what_says_that_it_was_verified_is_told(board, verify):
+    edit(board, 3, verified="rerun")
+    status, lines, _ = verify()
+    assert status == 0
+    assert lines[-1] == "  Verified, says row 3: a maintainer says so, never the row's own author"
+
+
 WRONG = [  # changed cells, what is said of the row
     ({"suite": "tinny", "seed_root": "tinny/1"}, "column suite: no suite named 'tinny'; did you"),
     ({"suite_version": "7", "seed_root": "tiny/7"}, "column suite_version: '7', but suite 'tiny'"),

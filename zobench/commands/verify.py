@@ -127,6 +127,9 @@ def _form(board: Checked) -> list[str]:
     unchecked = sum(found.status == "unchecked" for found in board.rows)
     fits = board.count - board.refused - unchecked
     lines.append(f"  Form: {fits} fit, {unchecked} unchecked, {board.refused} refused")
+    if rows := [str(f.row) for f in board.rows if f.cells.get("verified") in ("self", "rerun")]:
+        which = f"row{'s' * (len(rows) > 1)} {', '.join(rows)}"
+        lines.append(f"  Verified, says {which}: a maintainer says so, never the row's own author")
     return lines
 
 
