@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zobench.analysis.frames import SKIPPED
 from zobench.api.making import Results
 from zobench.registry import estimators
@@ -13,13 +15,10 @@ def untuned(results: Results) -> str:
     made = set(zip(runs["estimator"], runs["problem"]))
     specs = [s for s in results.specs if (s.estimator.display, s.problem.id) in made]
     names: dict[str, list[str]] = {}
+    spaces = {name: _space(name) for name in {spec.estimator.name for spec in specs}}
     for spec in specs:
         chosen = spec.estimator
-        try:
-            space = estimators[chosen.name].space
-        except ValueError:  # stored results: a file of the user's that is gone
-            continue
-        origins = [chosen.settings_from.get(key, "user") for key in space]
+        origins = [chosen.settings_from.get(key, "user") for key in spaces[chosen.name]]
         if origins and set(origins) == {"default"}:
             groups = names.setdefault(chosen.display, [])
             groups += [] if spec.problem.group in groups else [spec.problem.group]
@@ -33,6 +32,14 @@ def untuned(results: Results) -> str:
         f"Not tuned, at default settings: {', '.join(told)}. {of}`zobench tune` searches settings, "
         "NAME:lr=... sets them."
     )
+
+
+def _space(name: str) -> Iterable[str]:
+    """The settings of an estimator that `tune` searches."""
+    try:
+        return estimators[name].space
+    except ValueError:  # stored results: a file of the user's that is gone, imported data
+        return ()
 
 
 def missing(results: Results) -> str:
