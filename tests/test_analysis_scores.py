@@ -158,7 +158,7 @@ def _run_lengths(rng, law, problems, runs, targets, samples):
     (1, 5, 1), (1, 15, 1), (1, 15, 8), (4, 3, 5), (4, 15, 1), (24, 5, 8), (24, 15, 8),
 ])  # fmt: skip
 def test_bands_cover_the_expected_curve(law, problems, runs, targets):
-    """All along the curve: 95 % nominal, 94 to 99 % measured on average; a few points less."""
+    """95 % nominal; on average along the curve more than 92 %, at its worst point a few less."""
     rng, samples = np.random.default_rng(7), 200
     many = _run_lengths(rng, law, problems, 1000, targets, 1)[0]
     x = np.quantile(many[np.isfinite(many)], np.r_[0.001, 0.005, np.linspace(0.02, 0.98, 25)])

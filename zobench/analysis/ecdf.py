@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from zobench.analysis.interval import FEWEST, LEVEL
 
 POINTS = 201
-UNSEEN = 0.25  # see `band`
+UNSEEN = 0.25  # of the variance of runs that agree, see `band`
 
 
 def ecdf(
@@ -28,9 +28,8 @@ def ecdf(
     """Curves with bands from a `run_table` in queries.
 
     Columns: dimension, estimator, x (log10 of queries per dimension, `points` of them from the
-    first query to the largest budget), share, low, high (the pointwise `band` of `level`; NaN of
-    fewer than four runs), problems, runs, budget (the median log10(budget / dimension), where to
-    put the cross).
+    first query to the largest budget), share, low, high (the pointwise `band` of `level`),
+    problems, runs, budget (the median log10(budget / dimension), where to put the cross).
     """
     parts = []
     known = table.loc[table["dimension"].notna()]
@@ -63,9 +62,9 @@ def band(curves: list[np.ndarray], level: float = LEVEL) -> tuple[np.ndarray, np
     with Student's t and the effective number of runs, share (1 - share) / variance, as for shares
     in stratified samples (Korn & Graubard, Survey Methodology 24, 1998, with Wilson's limits for
     Clopper and Pearson's); values in 0 to 1 vary no more than shares do, so it is at least the
-    number of runs. Where the n runs of a problem agree, their variance is taken as
-    0.25 / n^2 and not as 0: 15 successes do not make success certain. The percentile bootstrap,
-    which knows nothing of either, covers 84 % on average in the simulations of the tests.
+    number of runs. Where the n runs of a problem agree, or n = 1, the variance of their mean is
+    taken as UNSEEN / n^2 and not as 0: 15 successes do not make success certain. (Resamples of runs
+    that agree have no spread at all.) NaN below three degrees of freedom, such as of three runs.
     """
     freedom = sum(len(c) - 1 for c in curves)
     share = np.mean([c.mean(axis=0) for c in curves], axis=0)
@@ -81,11 +80,9 @@ def band(curves: list[np.ndarray], level: float = LEVEL) -> tuple[np.ndarray, np
 
 
 def _variance(curves: np.ndarray) -> np.ndarray:
-    """Of the mean of a problem's runs, (points,); one run alone says nothing of it."""
+    """Of the mean of a problem's runs, (points,)."""
     n = len(curves)
-    if n == 1:
-        return np.full(curves.shape[1], UNSEEN)
-    variance = curves.var(axis=0, ddof=1) / n
+    variance = curves.var(axis=0) / max(n - 1, 1)
     return np.where(variance < 1e-12, UNSEEN / n**2, variance)
 
 

@@ -140,7 +140,7 @@ def per_target(
         scores = Left(traces, dict(zip(table["run_key"], table["kind"])))
     rows = []
     places = {name: place for place, name in enumerate(table["problem"].unique())}
-    pairs = dict.fromkeys((p, i) for p, i, _ in found)
+    pairs = {(p, i) for p, i, _ in found}
     for problem, index in sorted(pairs, key=lambda pair: (places[pair[0]], pair[1])):
         x, y = found.get((problem, index, a)), found.get((problem, index, b))
         if not (x and y and x.known and y.known) or not x.successes + y.successes:

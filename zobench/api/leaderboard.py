@@ -15,6 +15,7 @@ from zobench.api.unrun import whole_groups, with_unrun
 from zobench.api.verify.hashes import with_hashes
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
+from zobench.harness.files import write_whole
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite, load
 from zobench.interchange.write_tables import plain_cells
@@ -165,8 +166,4 @@ def _as_text(file: Path | io.StringIO) -> Frame:
 
 
 def _save(frame: Frame, file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_csv(file, index=False, float_format="%.6g")
-    except OSError as error:
-        raise BadInput(f"cannot write {file}: {error.strerror}") from error
+    write_whole(file, frame.to_csv(index=False, float_format="%.6g"))

@@ -11,6 +11,7 @@ from zobench.api.making import Results, read
 from zobench.api.notes import notes
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_settings
+from zobench.harness.files import write_whole
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite, load
 
@@ -118,16 +119,7 @@ def write(source: Source, path: Path, kind: str = "html") -> Path:
 def save(path: Path, text: str) -> Path:
     """Write a file, and the folders it needs. Raises BadInput when that is impossible."""
     check_page(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")  # a full disk leaves the old page whole
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}") from error
+    write_whole(path, text)
     return path
 
 

@@ -68,7 +68,7 @@ class Memory:
     def ratio(self) -> float:
         """Peak of the steps over peak of evaluation, both above base; NaN where unknown."""
         room = self.evaluation - self.base
-        return self.peak / room if self.isolated and room >= SMALLEST else float("nan")
+        return self.peak / room if room >= SMALLEST else float("nan")
 
     def _peak(self) -> int:
         if self.cuda is None:

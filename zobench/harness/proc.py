@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import resource
 import signal
 import sys
 from pathlib import Path
@@ -34,12 +33,8 @@ def _resident(pid: int | str) -> int | None:
 
 
 def peak_rss() -> int:
-    """The largest resident set of this process since `reset_peak`, or ever, in bytes."""
-    peak = memory_of("VmHWM")
-    if peak is not None:
-        return peak
-    unit = 1 if sys.platform == "darwin" else _KIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    """The largest resident set of this process since `reset_peak` was True, in bytes."""
+    return memory_of("VmHWM") or 0
 
 
 def reset_peak() -> bool:

@@ -205,6 +205,6 @@ class Run:
             result.objective_seconds = oracle.seconds
             result.estimator_seconds = max(0.0, seconds - oracle.seconds)
             result.best_score = oracle.low if math.isfinite(oracle.low) else NAN
-        if memory is not None and memory.steps:
+        if memory is not None:
             result.peak_memory, result.memory_ratio = memory.peak, memory.ratio
         return result

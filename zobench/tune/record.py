@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
+from zobench.harness.files import write_whole
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
@@ -36,13 +37,7 @@ def write(path: Path, tables: Mapping[str, Mapping[str, Any]], head: str) -> Non
     for kind in ("settings", "record"):
         for group, table in tables[kind].items():
             lines += [f"[{kind}.{_key(group)}]", *_rows(table), ""]
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text("\n".join(lines))
-        part.replace(path)
-    except OSError as error:
-        raise BadInput(f"cannot write {path}: {error.strerror}") from error
+    write_whole(path, "\n".join(lines))
 
 
 def _rows(table: Mapping[str, Any]) -> list[str]:

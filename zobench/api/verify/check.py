@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from zobench.api.frame import Frame
 from zobench.api.making import Show, check_jobs
 from zobench.api.verify import reference, rerun
 from zobench.api.verify.form import check_head, check_rows, reference_file
@@ -29,6 +30,7 @@ class Checked:
     rows: list[Found] = field(default_factory=list)  # of a leaderboard, every row
     count: int = 0  # rows of the file
     faults: list[tuple[int, str]] = field(default_factory=list)  # (row, what) of frozen runs
+    baseline: Frame | None = None  # the frozen runs beside a leaderboard, as a run table
 
     @property
     def refused(self) -> int:
@@ -48,11 +50,11 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
         return Checked(file, True, count=len(table.lines), faults=faults)
     check_head(table)
     beside = reference_file(file)
-    baseline, frozen = "", None
+    baseline, runs = "", None
     if beside.is_file():
-        baseline, frozen = reference.estimator_of(read_table(beside)), reference.frame_of(beside)
-    rows = check_rows(table, suite, baseline, frozen)
-    return Checked(file, False, rows, len(rows))
+        baseline, runs = reference.estimator_of(read_table(beside)), reference.frame_of(beside)
+    rows = check_rows(table, suite, baseline, runs)
+    return Checked(file, False, rows, len(rows), baseline=runs)
 
 
 def again(
@@ -72,10 +74,8 @@ def again(
     check_jobs(jobs)
     if not 0 <= tolerance <= 1:
         raise BadInput(f"--tolerance is a share from 0 to 1, not {tolerance}")
-    beside = reference_file(checked.file)
-    frozen = beside if beside.is_file() else None
     with TemporaryDirectory(prefix="zobench-verify-") as spare:
-        yield from rerun.rerun(chosen, out or Path(spare), frozen, tolerance, jobs, show)
+        yield from rerun.rerun(chosen, out or Path(spare), checked.baseline, tolerance, jobs, show)
 
 
 def sample(

@@ -49,14 +49,14 @@ def specs_of(found: Found) -> list[RunSpec]:
 def rerun(
     rows: Sequence[Found],
     folder: Path,
-    reference: Path | None,
+    frozen: Frame | None,
     tolerance: float,
     jobs: int = 1,
     show: Show | None = None,
 ) -> Iterator[Judged]:
     """Make the runs of rows in `folder`, or take those that it holds, and judge each row by them.
 
-    `reference`: the frozen runs that speed-ups refer to. `tolerance`: see `judge`.
+    `frozen`: the runs that speed-ups refer to. `tolerance`: see `judge`.
     Raises Interrupted on Ctrl-C.
     """
     planned: list[tuple[Found, list[RunSpec], Judged | None]] = []
@@ -73,7 +73,7 @@ def rerun(
     if todo:
         make(todo, folder, jobs, show)
     for found, specs, judged in planned:
-        yield judged or _looked_at(found, read(specs, folder, {}, []), reference, tolerance)
+        yield judged or _looked_at(found, read(specs, folder, {}, []), frozen, tolerance)
 
 
 def judge(claimed: Mapping[str, str], here: Mapping[str, Any], tolerance: float) -> tuple[str, str]:
@@ -123,7 +123,7 @@ def elsewhere(claimed: Mapping[str, str], here: Mapping[str, Any]) -> list[str]:
     return [names.get(key, key) for key, value in now.items() if claimed[key] != value]
 
 
-def _looked_at(found: Found, results: Results, reference: Path | None, tolerance: float) -> Judged:
+def _looked_at(found: Found, results: Results, frozen: Frame | None, tolerance: float) -> Judged:
     statuses = list(results.runs["status"])
     reasons = dict.fromkeys(results.runs.loc[results.runs["status"] == "skipped", "reason"])
     if all(status == "skipped" for status in statuses):
@@ -133,12 +133,7 @@ def _looked_at(found: Found, results: Results, reference: Path | None, tolerance
         return Judged(
             found, UNJUDGED, f"{limited} of {len(statuses)} runs exceed time or memory here"
         )
-    baseline = None
-    if reference is not None and found.cells["baseline"]:
-        import pandas as pd
-
-        baseline = pd.read_csv(reference)
-    return _judged(found, results, baseline, tolerance)
+    return _judged(found, results, frozen if found.cells["baseline"] else None, tolerance)
 
 
 def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: float) -> Judged:
@@ -160,9 +155,10 @@ def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: f
         places = list(store.environments().values())
     other = elsewhere(cells, places[-1])
     if digest == cells["data_sha256"]:  # the same runs: no noise, and one result
-        same = status == EXACT
-        status = EXACT if same else DIFFERS
-        said += ", and every run to the query" if same else ", of the same runs to the query"
+        if status == EXACT:
+            said += ", and every run to the query"
+        else:
+            status, said = DIFFERS, f"{said}, of the same runs to the query"
     elif status == EXACT and not other:  # the same runs here, so the hash is not theirs
         status, said = DIFFERS, f"{said}, but data_sha256 is {digest} here (same environment)"
     elif status in (NOISE, DIFFERS):

@@ -44,7 +44,7 @@ function student(freedom) {
     + (79 * s ** 4 + 776 * s ** 3 + 1482 * s * s - 1920 * s - 945) / (92160 * freedom ** 4));
 }
 
-// The 95 % band of `band` in zobench/analysis/ecdf.py: [x, low, high]; nothing of fewer than four runs.
+// The 95 % band of `band` in zobench/analysis/ecdf.py: [x, low, high]; none below 3 degrees of freedom.
 function bandOf(problems, xs) {
   const freedom = problems.flat().length - problems.length;
   if (freedom < 3) return null;
@@ -53,7 +53,7 @@ function bandOf(problems, xs) {
     let share = 0, variance = 0, inverse = 0;
     for (const mine of problems) {
       const n = mine.length, values = mine.map((run) => reached(run, x) / mine.targets), middle = mean(values);
-      const spread = n > 1 ? values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (n - 1) / n : 0;
+      const spread = values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / Math.max(n - 1, 1) / n;
       share += middle / problems.length;
       inverse += 1 / n / problems.length ** 2;
       variance += (spread < 1e-12 ? 0.25 / n ** 2 : spread) / problems.length ** 2;

@@ -1,0 +1,27 @@
+"""Files that are written whole or not at all: a full disk or a kill leaves the old one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zobench.errors import BadInput
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, and the folders it needs. Raises BadInput when that is impossible.
+
+    Written beside it and then moved into its place; a link, a pipe or a device keeps its nature
+    and is written through.
+    """
+    part = path.with_name(f".{path.name}.part")
+    through = path.is_symlink() or (path.exists() and not path.is_file())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (path if through else part).write_text(text, encoding="utf-8")
+            if not through:
+                part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadInput(f"cannot write {path}: {error.strerror}") from error
