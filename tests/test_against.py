@@ -1,6 +1,7 @@
 """Stored results beside new ones, and a check that nothing got slower."""
 
 import sqlite3
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,26 @@ def test_failures_count_as_slow_and_time_a_query_by_medians():
     assert clock[2].worst[0] in ("p0", "p1")
 
 
+def test_one_problem_that_got_much_slower_is_not_lost_among_others():
+    runs, hits, problems = table({"old": 20, "new": 20}, runs=10, problems=24)
+    mine = runs.loc[(runs["estimator"] == "new") & (runs["problem"] == "p3"), "run_key"]
+    late = hits["run_key"].isin(mine)
+    hits = hits.assign(queries=hits["queries"].where(~late, hits["queries"] * 4.5))
+    found = slowdowns(runs, hits, problems, "new", "old", 1.2)[0]
+    assert (found.slower, found.alone, found.worst[0]) == (True, ("p3",), "p3")
+    assert found.ratio < 1.2
+    assert "by themselves p3" in " ".join(slower_lines([found]))
+    few = slowdowns(*table({"old": 20, "new": 20}, runs=10, problems=24), "new", "old", 1.2)[0]
+    assert (few.slower, few.alone) == (False, ())
+
+
+def test_queries_alone_can_be_asked_for():
+    frames = table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3})
+    assert slowdowns(*frames, "new", "old", 1.2)[2].slower
+    found = slowdowns(*frames, "new", "old", 1.2, ["queries"])
+    assert [(s.what, s.slower) for s in found] == [("queries", False)]
+
+
 def test_what_was_not_measured_is_not_judged():
     runs, hits, problems = table({"old": 20, "new": 40})
     old = runs["estimator"] == "old"
@@ -153,6 +174,8 @@ def test_a_regression_fails_the_command_and_says_why(suite, tmp_path, capsys):
     why = {row[1]: " ".join(row) for row in rows[-3:]}
     assert "SLOWER (2 problems; most on f" in why["time"]
     assert "no (2 problems)" in why["queries"]
+    assert cli("compare", *again, "--queries-only") == 0
+    assert "Slower than stored runs: nothing" in capsys.readouterr().out
 
 
 def test_the_same_runs_are_not_slower(suite, capsys):
@@ -181,7 +204,7 @@ def test_published_data_stand_in_a_comparison(suite, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "BIPOP <b>" in out
     row = next(line.split() for line in out.splitlines() if line.startswith("  BIPOP"))
-    assert row[2:6] == ["6/6", "3", "[3,", "3]"]
+    assert row[2:5] == ["6/6", "3", "-"]  # no interval: all alike
     for name in ("runs", "hits", "summary", "speedups"):
         text = (tmp_path / "new" / f"{name}.csv").read_text()
         assert "'+HYPERLINK" in text
@@ -189,7 +212,16 @@ def test_published_data_stand_in_a_comparison(suite, tmp_path, capsys):
     page = (tmp_path / "new" / "report.html").read_text()
     assert "BIPOP" in page
     assert "BIPOP <b>" not in page.replace("BIPOP \\u003cb", "")
+    assert "Stored in published, not run by this command: +HYPERLINK(1), BIPOP" in unescape(page)
+    assert "--against published" in page
+    assert page.count('<th scope="row">imported</th>') == 1  # where it came from
     assert status_of(["report", "published"]) == 0
+    page = unescape((tmp_path / "published" / "report.html").read_text())
+    assert "zobench import data --suite tiny --out published" in page
+    assert "Imported, not run by zobench: " in page
+    capsys.readouterr()
+    assert cli("compare", "random-search", "--out", "published") == 2
+    assert "published holds imported data; make runs elsewhere" in capsys.readouterr().err
 
 
 def test_stored_runs_are_cut_at_the_budget_here(suite):
@@ -219,6 +251,7 @@ def test_what_cannot_be_compared_is_said_before_any_run(suite, capsys):
         return capsys.readouterr().err
 
     assert "needs --against RESULTS" in said("--fail-if-slower", "1.2")
+    assert "goes with --fail-if-slower" in said("--against", "old", "--queries-only")
     assert "a factor from 1, such as 1.2, not 0.5" in said(
         "--against", "old", "--fail-if-slower", "0.5"
     )

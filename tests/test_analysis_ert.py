@@ -76,7 +76,8 @@ def test_equal_runs_have_no_spread_even_where_rounding_has():
     x = np.tile([1 / 3, 1.0], (7, 1))
     assert log_ratio(x, SIGNS, np.ones((1, 7)), np.zeros(7, int))[1][0] == 0
     found = ert_interval(sample([8.0] * 7))
-    assert (found.low, found.high) == pytest.approx((8, 8))
+    assert found.value == pytest.approx(8)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def test_strata_are_instances_that_have_several_runs():
@@ -159,6 +160,9 @@ def test_the_interval_holds_the_value_and_grows_with_the_level(rows, level):
     found = ert_interval(runs, level, resamples=1000)
     wider = ert_interval(runs, 1 - (1 - level) / 4, resamples=1000)
     assert found == ert_interval(runs, level, resamples=1000)  # deterministic
+    if np.isnan(found.low):  # runs that agree, to the last digits
+        assert np.isnan([found.high, wider.low, wider.high]).all()
+        return
     slack = 1e-9 * found.value if found.successes else 0
     assert found.low <= found.value + slack
     assert found.value <= found.high + slack

@@ -115,9 +115,25 @@ def test_meters_compare_on_common_problems_only(browser):
     told = browser.outcome(
         page(made),
         "return [...document.querySelectorAll('#meters tbody tr')].map((r) => "
-        "r.cells[1].textContent).concat(document.querySelector('[data-key=about]').textContent);",
+        "r.cells[1].textContent).concat(['#meters', '#ecdf'].map((id) => "
+        "document.querySelector(`${id} [data-key=about]`).textContent));",
     )
-    assert told == ["10 ms", "10 ms", "1 of 2, those that all of them ran"]
+    assert told[:2] == ["10 ms", "10 ms"]
+    assert told[2].startswith("time over 1, memory over 1 of 2: ")
+    assert told[3].startswith("Not over the same problems: of 2, b on 1.")
+
+
+def test_a_score_of_zero_stays_zero_where_it_is_told(browser):
+    made = two_estimators(problems=1)
+    made.traces.loc[made.traces["queries"] > 1, "score"] = 0.0
+    points, read, drawn = browser.outcome(
+        page(made),
+        "const s = zobench.converge[0]; return [s.points.at(-1)[1], s.at(1e9), "
+        "document.querySelector('#converge .line').getAttribute('d')];",
+    )
+    assert (points, read) == (0, 0)
+    assert "NaN" not in drawn
+    assert "Infinity" not in drawn
 
 
 def test_fronts_and_tests_of_ranks_are_drawn_and_obey(browser):

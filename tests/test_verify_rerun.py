@@ -9,7 +9,7 @@ from verify_tools import BOARD, MINE, TINY, edit, make_board, read
 from zobench.api.report import stored
 from zobench.api.verify.check import again, check
 from zobench.api.verify.found import REFUSED, Found
-from zobench.api.verify.rerun import elsewhere, judge
+from zobench.api.verify.rerun import SPEEDUPS, elsewhere, judge
 from zobench.api.verify.sample import choose, cost, parse_rows
 from zobench.cli import status_of
 from zobench.errors import BadInput
@@ -91,7 +91,9 @@ def test_a_hash_of_other_runs_is_a_difference_where_the_environment_is_the_same(
     status, out, _ = verify("--rows", str(row), *MADE)
     assert (status, "but data_sha256 is " in out) == (1, True)
     edit(board, row, cpu="Another One")
-    assert verify("--rows", str(row), *MADE)[0] == 0
+    status, out, _ = verify("--rows", str(row), *MADE)
+    assert (status, "of other runs: data_sha256 is " in out) == (0, True)
+    assert "(cpu not as the row's)" in out
 
 
 def test_a_false_row_does_not_reproduce(board, verify):
@@ -213,10 +215,12 @@ def test_row_numbers():
 
 CLAIMED = {
     **{"n_problems": "1", "n_runs": "4", "n_failed": "0", "success_rate": "0.5", "coverage": "1"},
-    **{"log_area": "0.2", "log_area_low": "0.1", "log_area_high": "0.3", "speedup": ""},
+    **{"log_area": "0.2", "log_area_low": "0.1", "log_area_high": "0.3"},
     **{"aocc": "0.4", "aocc_low": "0.3", "aocc_high": "0.5"},
+    **dict.fromkeys(SPEEDUPS, ""),
 }
-HERE = {name: float(text) for name, text in CLAIMED.items() if text}
+HERE = {name: float(text or "nan") for name, text in CLAIMED.items()}
+OWN = {"n_speedup": 1.0, "speedup": 2.0, "speedup_low": 1.0, "speedup_high": 4.0}
 
 
 @pytest.mark.parametrize(
@@ -244,14 +248,20 @@ HERE = {name: float(text) for name, text in CLAIMED.items() if text}
         ({"log_area_low": "", "log_area_high": ""}, {}, "differs"),
         ({"log_area": ""}, {}, "differs"),
         ({}, {"aocc": math.nan}, "differs"),
-        ({"speedup": "2", "speedup_low": "1", "speedup_high": "inf"},
-         {"speedup": 2.0, "speedup_low": 1.0, "speedup_high": math.inf}, "exact"),
-        ({"speedup": "9", "speedup_low": "1", "speedup_high": "inf"},
-         {"speedup": 2.0, "speedup_low": 1.0, "speedup_high": 4.0}, "differs"),
-        ({"speedup": "3", "speedup_low": "1", "speedup_high": "inf"},
-         {"speedup": 2.0, "speedup_low": 1.0, "speedup_high": 4.0}, "noise"),
-        ({"speedup": "9", "speedup_low": "1", "speedup_high": "inf"},
-         dict.fromkeys(("speedup", "speedup_low", "speedup_high"), math.nan), "differs"),
+        ({"n_speedup": "1", "speedup": "2", "speedup_low": "1", "speedup_high": "inf"},
+         OWN | {"speedup_high": math.inf}, "exact"),
+        ({"n_speedup": "1", "speedup": "9", "speedup_low": "1", "speedup_high": "inf"},
+         OWN, "differs"),
+        ({"n_speedup": "1", "speedup": "3", "speedup_low": "1", "speedup_high": "inf"},
+         OWN, "noise"),
+        ({"n_speedup": "1", "speedup": "9", "speedup_low": "1", "speedup_high": "inf"},
+         {}, "differs"),
+        ({}, OWN, "differs"),  # what is unfavourable may not be left out
+        ({"n_speedup": "0"}, OWN, "differs"),
+        ({"n_speedup": "3", "speedup": "2", "speedup_low": "1", "speedup_high": "4"},
+         OWN, "differs"),
+        ({"n_speedup": "2", "speedup": "2", "speedup_low": "1", "speedup_high": "4"},
+         OWN, "noise"),
     ],
 )  # fmt: skip
 def test_judge(claimed, here, status):

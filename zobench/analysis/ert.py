@@ -52,8 +52,9 @@ def ert_interval(
 
     Runs are drawn within their instance where instances have several runs. The upper limit is
     infinite when more than (1 - level) / 2 of all resamples have no success. Fewer than four runs
-    give [0, inf]. Without a success the lower limit follows from the exact binomial limit of the
-    success probability, p <= 1 - ((1 - level) / 2)^(1/n): ERT >= mean length (1 - p) / p.
+    give [0, inf]; equal runs give [NaN, NaN], since they do not say how far others would be.
+    Without a success the lower limit follows from the exact binomial limit of the success
+    probability, p <= 1 - ((1 - level) / 2)^(1/n): ERT >= mean length (1 - p) / p.
 
     Measured at 15 runs and level 0.95: it covers the true ERT of exponential, lognormal (sigma up
     to 1) and gamma run lengths, censored or not, in 93 to 99 % of samples. Where no run failed, it
@@ -68,6 +69,8 @@ def ert_interval(
         return Ert(np.inf, float(runs.length.mean()) * (1 - likely) / likely, np.inf, 0, n)
     x, (strata,) = columns(runs), strata_of(runs.instance)
     theta, error = (float(v[0]) for v in log_ratio(x, SIGNS, np.ones((1, n)), strata))
+    if error < 1e-12:
+        return Ert(value, np.nan, np.nan, runs.successes, n)
     draws = log_ratio(x, SIGNS, bootstrap(strata, resamples, seed), strata)
     down, up = reach(studentised(theta, *draws), freedom(strata), level)
     if no_success(runs.success, strata) > tail:

@@ -68,5 +68,5 @@ def rank(table: pd.DataFrame, estimators: Sequence[str], level: float = LEVEL) -
 
 def _interval(score: Mean) -> str:
     if score.low != score.low:
-        return "[no interval: one run]"
+        return "[no interval]"
     return f"[{score.low:.2f}, {score.high:.2f}]"

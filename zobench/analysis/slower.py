@@ -2,11 +2,14 @@
 
 The rule is that of the benchmark tool asv: slower counts only if the factor is exceeded and the
 rank-sum test of old against new runs has p < 0.002, so that neither a large but noisy nor a sure
-but small change raises an alarm. Runs are ranked within problems, and rank sums added.
+but small change raises an alarm. It is applied to all problems together (runs are ranked within
+problems, and rank sums added) and to each by itself, so that one that got much slower is not lost
+among others; the level is halved between the two, and the second half shared by the problems.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +17,7 @@ import pandas as pd
 
 from zobench.analysis.frames import SKIPPED
 from zobench.analysis.rank_tests import first_then_near
-from zobench.analysis.ranksum import rank_sum
+from zobench.analysis.ranksum import RankSum, rank_sum
 from zobench.analysis.runlengths import RunLengths, at_targets, cases, run_table
 from zobench.analysis.targets import hardest_common
 
@@ -27,9 +30,10 @@ Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank 
 class Slowdown:
     """`new` against `old` in one measure; `ratio` is the geometric mean over problems, 2: twice.
 
-    `p` is the test's, `least` the smallest p that runs so few could have, `worst` the problem with
-    the largest ratio and that ratio. `slower`: ratio > factor, p < 0.002 and the new runs rank
-    behind. NaN: nothing was measured on both sides.
+    `p` is the test's of all problems together, `least` the smallest p that runs so few could have,
+    `worst` the problem with the largest ratio and that ratio. `slower`: ratio > factor, the new
+    runs rank behind and p < 0.001; or there are problems `alone`, where that holds with p < 0.001 /
+    problems. NaN: nothing was measured on both sides.
     """
 
     new: str
@@ -42,11 +46,12 @@ class Slowdown:
     worst: tuple[str, float]
     factor: float
     slower: bool
+    alone: tuple[str, ...] = ()
 
     @property
     def too_few(self) -> bool:
         """Are there too few runs for any outcome to be significant?"""
-        return self.problems > 0 and self.least >= P
+        return self.problems > 0 and self.least >= P / 2
 
     @property
     def judged(self) -> bool:
@@ -61,19 +66,22 @@ def slowdowns(
     new: str,
     old: str,
     factor: float,
+    what: Sequence[str] = WHAT,
 ) -> list[Slowdown]:
-    """One for each of WHAT. Targets: on each problem the hardest that half of the old runs reached.
+    """One for each of `what`. Target of a problem: the hardest that half of the old runs reached.
 
     So the old results alone decide what is asked. Queries and seconds to the target: ERT, ranks
     with failures behind all successes; a side without a success counts as if its next query had
     been one, which is at least its due. Time a query: medians of seconds / queries.
     """
     found = []
-    for unit in ("queries", "seconds"):
-        ratios, samples = _to_target(run_table(runs, hits, problems, unit), new, old)
+    for unit in what:
+        if unit == "time a query":
+            ratios, samples = _a_query(runs, new, old)
+        else:
+            ratios, samples = _to_target(run_table(runs, hits, problems, unit), new, old)
         found.append(_judged(new, old, unit, ratios, samples, factor))
-    ratios, samples = _a_query(runs, new, old)
-    return [*found, _judged(new, old, "time a query", ratios, samples, factor)]
+    return found
 
 
 def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
@@ -112,8 +120,18 @@ def _judged(
 ) -> Slowdown:
     if not ratios:
         return Slowdown(new, old, what, np.nan, np.nan, np.nan, 0, ("", np.nan), factor, False)
-    test = rank_sum(samples.values())
+    count, test = len(ratios), rank_sum(samples.values())
     ratio = float(np.exp(np.mean(np.log(list(ratios.values())))))
     worst = max(ratios.items(), key=lambda item: item[1])
-    slower = ratio > factor and test.p < P and test.effect < 0.5
-    return Slowdown(new, old, what, ratio, test.p, test.least, len(ratios), worst, factor, slower)
+    alone = tuple(
+        name
+        for name, each in ratios.items()
+        if each > factor and _behind(rank_sum([samples[name]]), P / 2 / count)
+    )
+    slower = bool(alone) or (ratio > factor and _behind(test, P / 2))
+    return Slowdown(new, old, what, ratio, test.p, test.least, count, worst, factor, slower, alone)
+
+
+def _behind(test: RankSum, level: float) -> bool:
+    """Do the new runs surely rank behind?"""
+    return test.p < level and test.effect < 0.5

@@ -56,17 +56,19 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
         parts = [f.assign(run_key=f"{number}/" + f["run_key"]) for f in _cut(runs, found, budgets)]
         frames.append((parts[0].assign(estimator=parts[0]["estimator"].map(labels)), *parts[1:]))
     joined = [pd.concat(parts, ignore_index=True) for parts in zip(*frames)]
+    runs, hits, traces = joined
     return replace(
-        results, runs=joined[0], hits=joined[1], traces=joined[2], notes=notes, stored=stored_of
-    )
+        results, runs=runs, hits=hits, traces=traces, notes=notes, against=tuple(folders),
+        stored=stored_of,
+    )  # fmt: skip
 
 
-def slowdowns_of(results: Results, factor: float) -> list[Slowdown]:
+def slowdowns_of(results: Results, factor: float, queries_only: bool = False) -> list[Slowdown]:
     """Each estimator of the command against the stored one of its name, or the only stored one.
 
     `check_against` has made sure that there is one, unless it shares no problem: then BadInput.
     """
-    from zobench.analysis.slower import slowdowns
+    from zobench.analysis.slower import WHAT, slowdowns
 
     frames = results.runs, results.hits, results.problems
     found = []
@@ -75,7 +77,7 @@ def slowdowns_of(results: Results, factor: float) -> list[Slowdown]:
         old = old or (list(results.stored) if len(results.stored) == 1 else [])
         if not old:
             raise BadInput(f"--fail-if-slower: no stored runs of {new!r} on these problems")
-        found += slowdowns(*frames, new, old[0], factor)
+        found += slowdowns(*frames, new, old[0], factor, WHAT[:1] if queries_only else WHAT)
     return found
 
 

@@ -82,6 +82,7 @@ def compare(
     baselines: str | Path | None = None,
     against: Sequence[str | Path] = (),
     fail_if_slower: float | None = None,
+    queries_only: bool = False,
     progress: bool = True,
 ) -> Comparison:
     """Run `estimators` on a suite, or take the runs from an earlier call, and compare them.
@@ -93,7 +94,7 @@ def compare(
     earlier ones aside.
     defaults: leave tuned settings (baselines) aside. against: results folders whose runs on the
     same problems stand in the comparison; fail_if_slower: than those by this factor, see
-    `.slowdowns` and `.slower`. progress: show it on stderr.
+    `.slowdowns` and `.slower`, with `queries_only` in queries alone. progress: show it on stderr.
     Raises zobench.errors.BadInput. Failed runs do not raise: they are rows of `.runs`.
     """
     if isinstance(estimators, str):
@@ -113,6 +114,7 @@ def compare(
         Path(baselines) if baselines else None,
         tuple(Path(folder) for folder in against),
         fail_if_slower,
+        queries_only,
     )
     show = None
     if progress:
@@ -128,7 +130,7 @@ def comparison(request: Request, show: Show | None) -> Comparison:
     if request.fail_if_slower is not None:
         from zobench.api.against import slowdowns_of
 
-        found.slowdowns = slowdowns_of(found.results, request.fail_if_slower)
+        found.slowdowns = slowdowns_of(found.results, request.fail_if_slower, request.queries_only)
     found.files = write_runs(found.results) + write_tables(found.results, **tables)
     return found
 

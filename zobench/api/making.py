@@ -40,6 +40,7 @@ class Request:
     baselines: Path | None = None  # a folder of tuned settings of the user's own
     against: tuple[Path, ...] = ()  # results folders to compare with
     fail_if_slower: float | None = None  # than those, by this factor
+    queries_only: bool = False  # slower in queries, not in seconds
 
     def folder(self, suite: Suite) -> Path:
         return self.out or Path("results") / suite.name
@@ -57,6 +58,7 @@ class Results:
     traces: Frame
     problems: Frame
     notes: list[str] = field(default_factory=list)
+    against: tuple[Path, ...] = ()  # folders of stored runs that stand beside these
     stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
 
     @property
@@ -92,6 +94,8 @@ def make_runs(request: Request, show: Show | None = None) -> Results:
         baselines_folder=request.baselines,
     )
     folder = request.folder(suite)
+    if request.queries_only and request.fail_if_slower is None:
+        raise BadInput("--queries-only goes with --fail-if-slower FACTOR")
     if request.against or request.fail_if_slower is not None:
         from zobench.api.against import check_against, with_stored
 
@@ -121,6 +125,11 @@ def make(
     from zobench.harness.store import Store
 
     with Store.open(folder) as store:
+        if any(spec.estimator.imported for spec in store.specs()):
+            raise BadInput(
+                f"{folder} holds imported data; make runs elsewhere with --out, and compare them "
+                f"with --against {folder}"
+            )
         done = store.done([spec.key for spec in specs])
         shown = show(specs, done) if show else nullcontext(lambda event: None)
         with shown as on_event:

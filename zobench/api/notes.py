@@ -53,6 +53,20 @@ def missing(results: Results) -> str:
     )
 
 
+def elsewhere(results: Results) -> str:
+    """A sentence on runs that stand beside those of the command, or were imported; or none: ""."""
+    read = dict.fromkeys(s.estimator.display for s in results.specs if s.estimator.imported)
+    if read:
+        return f"Imported, not run by zobench: {', '.join(read)}."
+    if not results.stored:
+        return ""
+    folders = ", ".join(map(str, results.against))
+    return (
+        f"Stored in {folders}, not run by this command: {', '.join(results.stored)}. Seconds "
+        "compare only on one computer under one load."
+    )
+
+
 def notes(results: Results) -> list[str]:
     """All of these sentences."""
-    return [text for text in (missing(results), untuned(results)) if text]
+    return [text for text in (missing(results), elsewhere(results), untuned(results)) if text]

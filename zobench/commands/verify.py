@@ -54,8 +54,8 @@ def verify(
 ) -> None:
     """Check leaderboards: the form and hashes of every row; then run a sample of rows again.
 
-    First every row is held against the suite, the estimator, its baseline and itself; that runs
-    nothing and executes no submitted file. A row is refused with the column and the reason. A row
+    First every row is held against the suite, the estimator, its baseline and itself; that makes
+    no run and opens no file that a row names. A row is refused with the column and the reason. One
     of an earlier version, which cannot be held against today's, is named as unchecked.
 
     Then some rows are run again, all of their runs, in their number of repetitions: as stated with

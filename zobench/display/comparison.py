@@ -110,8 +110,9 @@ def _legend(summary: Frame) -> Iterator[str]:
     lines = [
         "reached: runs that reach the target. queries, time: expected "
         "until then, with restarts (all that was spent / successes), and 95 % interval; > x: no "
-        "run reached it, and it takes at least x (97.5 %); without an interval: fewer than 4 runs. "
-        "score and what follows: at the end, median. a query: time of one, objective included.",
+        "run reached it, and it takes at least x (97.5 %); without an interval: fewer than 4 runs, "
+        "or all alike. score and what follows: at the end, median. a query: time of one, objective "
+        "included.",
     ]
     if summary["memory_ratio"].notna().any():
         lines.append("memory: peak above what the process held before the problem was built; "

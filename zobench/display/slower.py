@@ -18,7 +18,7 @@ def slower_lines(found: Sequence[Slowdown]) -> Iterator[str]:
     said = f"{len(bad)} of {len(found)} measures" if bad else "nothing"
     if not any(s.judged for s in found):
         said = "cannot tell, which fails as well: make more repetitions"
-    rule = f"slower means more than {factor:g}x and p < {P:g}"
+    rule = f"slower means more than {factor:g}x and p < {P:g}, in all problems or one"
     yield text.bold(f"Slower than stored runs: {said}") + f" ({rule})"
     rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in found]
     yield from text.table(["estimator", "measure", "now / stored", "p", "slower?"], rows, left=5)
@@ -39,7 +39,8 @@ def _why(s: Slowdown) -> str:
     where = f"{s.problems} problem{'s' * (s.problems != 1)}"
     if s.slower:
         name, ratio = s.worst
-        return f"SLOWER ({where}; most on {name}: {shown(ratio)}x)"
+        sure = f"; by themselves {', '.join(s.alone)}" if s.alone else ""
+        return f"SLOWER ({where}; most on {name}: {shown(ratio)}x{sure})"
     if s.too_few:
         return f"cannot tell ({where}): so few runs give p >= {s.least:.2g}; more repetitions"
     if s.ratio > s.factor:

@@ -11,6 +11,8 @@ from zobench.harness.data import data_folder
 from zobench.harness.toml_file import TomlFile
 from zobench.registry import check_settings, estimators
 
+IMPORTED = "imported"  # version of algorithms whose runs are data: what is not run has no other
+
 
 @dataclass(frozen=True)
 class EstimatorSpec:
@@ -21,6 +23,11 @@ class EstimatorSpec:
     version: str
     settings: dict[str, Any]  # as typed; after `settled`, all of them
     settings_from: dict[str, str]  # setting -> "user", "baseline" or "default"
+
+    @property
+    def imported(self) -> bool:
+        """Were its runs made elsewhere, by another tool?"""
+        return self.version == IMPORTED
 
 
 def identity(name: str) -> str:

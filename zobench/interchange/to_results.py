@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zobench.errors import BadInput
-from zobench.harness.chosen import EstimatorSpec
+from zobench.harness.chosen import IMPORTED, EstimatorSpec
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.interchange.curve import Curve
 from zobench.interchange.numbering import COCO
 
-VERSION = "imported"  # of algorithms: what is not run here has no other
 TARGETS = tuple(10.0 ** round(2 - 0.2 * k, 9) for k in range(51))  # COCO's
 GRID = 1.12  # trace rows are kept at queries that grow by this factor, as our own are
 # A hit's seconds may not be missing in a results file; analysis takes inf as "not measured".
@@ -67,7 +66,7 @@ def to_results(curves: Sequence[Curve], suite: Suite | None) -> Imported:
         for curve in some:
             nth = used[curve.algorithm, curve.instance]
             used[curve.algorithm, curve.instance] += 1
-            chosen = EstimatorSpec(curve.algorithm, curve.algorithm, VERSION, {}, {})
+            chosen = EstimatorSpec(curve.algorithm, curve.algorithm, IMPORTED, {}, {})
             repetition = slots.index(curve.instance) + nth
             spec = RunSpec(suite.name, suite.version, problem, chosen, repetition)
             specs.append(spec)
@@ -109,13 +108,13 @@ def _suite_of(curves: Sequence[Curve]) -> Suite:
     name = names.pop()
     problems = tuple(
         ProblemSpec(
-            f if ids[f] == 1 and name not in COCO else f"{f}-d{d}", name, VERSION,
+            f if ids[f] == 1 and name not in COCO else f"{f}-d{d}", name, IMPORTED,
             {"function": number, "dim": d}, budget, 1, TARGETS, "best", name,
             how="the 51 targets of COCO",
         )
         for (f, number, d), budget in budgets.items()
     )  # fmt: skip
-    return Suite(name, VERSION, "Made of imported data.", problems)
+    return Suite(name, IMPORTED, "Made of imported data.", problems)
 
 
 def _result(spec: RunSpec, curve: Curve) -> RunResult:

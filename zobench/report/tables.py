@@ -71,7 +71,7 @@ def _result(row: dict[str, Any], which: str) -> dict[str, Cell]:
 
 
 def ranking(source: Source) -> list[dict[str, Any]]:
-    """Estimators by score: place, name, value, low, high (NaN: one run)."""
+    """Estimators by score: place, name, value, low, high (NaN: one run, or all alike)."""
     found = source.verdict.ranking if source.verdict else None
     if found is None:
         return []

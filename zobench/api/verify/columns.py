@@ -71,6 +71,8 @@ def _counts(row: Row) -> str:
     for name in needed:
         if not row[name]:
             return f"column {name}: empty, though there are {runs:.0f} runs"
+    if number(row, "success_rate") > 0 and number(row, "aocc") == 0:
+        return "column aocc: 0, though final targets were reached"
     return ""
 
 
@@ -94,6 +96,8 @@ def _speedup(row: Row) -> str:
     if bool(row["speedup"]) != (number(row, "n_speedup") > 0):
         there = "is a" if row["speedup"] else "is no"
         return f"column n_speedup: {row['n_speedup'] or 'empty'}, though there {there} speedup"
+    if row["speedup"] and number(row, "success_rate") == 0:
+        return "column success_rate: 0, though there is a speedup, of final targets"
     return ""
 
 

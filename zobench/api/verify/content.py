@@ -9,7 +9,7 @@ from zobench.analysis.leaderboard import baseline_hash
 from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import number, same
-from zobench.api.verify.found import LATER, UNCHECKED, Found
+from zobench.api.verify.found import UNCHECKED, Found
 from zobench.api.verify.hashes import settings_hash
 from zobench.api.verify.table import short
 from zobench.errors import BadInput
@@ -43,10 +43,12 @@ def coverage_fault(found: Found) -> str:
 
 def baseline_fault(found: Found, frozen: Frame | None) -> str:
     """Are the frozen runs beside the file those that the row's speed-up refers to?"""
-    if frozen is None or not found.cells["baseline"]:
+    if frozen is None or found.cells["n_runs"] == "0":
         return ""
     finals = {problem.id: len(problem.targets) - 1 for problem in found.problems}
     mine = frozen["target_index"] == frozen["problem"].map(finals)
+    if mine.any() and not found.cells["baseline"]:
+        return "column baseline: empty, though runs are frozen for these problems"
     said, here = found.cells["baseline_sha256"], baseline_hash(frozen[mine])
     if said == here:
         return ""
@@ -100,14 +102,14 @@ def _settings(
         return f"column tuning_effort: {cells['tuning_effort']}, but the baseline says {effort}"
     if cells["track"] == "default" and chosen.settings:
         return "column track: user, since the method names settings"
-    if not cells.get(LATER):
-        return ""
     try:
         wanted = settings_hash(expected.specs_of(suite, problems, chosen, tuned))
     except BadInput as error:
         return f"column method: {error}"
-    if cells[LATER] != wanted:
-        return f"column {LATER}: {cells[LATER]}, but {wanted} by the suite, the estimator and " + (
-            "its baseline" if tuned else "its settings"
+    if cells["settings_hash"] != wanted:
+        source = "its baseline" if tuned else "its settings"
+        return (
+            f"column settings_hash: {cells['settings_hash']}, but {wanted} by the suite, the "
+            f"estimator and {source}"
         )
     return ""

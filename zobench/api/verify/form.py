@@ -11,7 +11,7 @@ from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import cell_fault, sum_fault
 from zobench.api.verify.content import baseline_fault, coverage_fault, estimator_fault
-from zobench.api.verify.found import LATER, REFUSED, UNCHECKED, Found
+from zobench.api.verify.found import REFUSED, UNCHECKED, Found
 from zobench.api.verify.table import Table, short
 from zobench.errors import BadInput, unknown
 from zobench.harness.suite import ProblemSpec, Suite, load, suite_files
@@ -22,6 +22,7 @@ class Seen:
     """What rows above have said, with which a row has to agree."""
 
     rows: dict[tuple[str, ...], int] = field(default_factory=dict)  # what a row is about -> row
+    runs: dict[str, int] = field(default_factory=dict)  # data_sha256 -> row
     hashes: dict[tuple[str, ...], tuple[str, int]] = field(default_factory=dict)
     homes: dict[tuple[str, ...], tuple[str, int]] = field(default_factory=dict)  # of problems
     problems: dict[tuple[str, str, int], dict[str, tuple[ProblemSpec, ...]]] = field(
@@ -31,13 +32,12 @@ class Seen:
 
 def check_head(table: Table) -> None:
     """Raises BadInput, one line, where a file's columns are not those of a leaderboard."""
-    wanted = [name for name in COLUMNS if name != LATER]
-    for name in wanted:
+    for name in COLUMNS:
         if name not in table.columns:
             raise BadInput(f"{table.file} row 1: the column {name!r} is missing")
     for name in table.columns:
-        if name not in (*wanted, LATER):
-            raise BadInput(f"{table.file} row 1: {unknown('column', name, wanted)}")
+        if name not in COLUMNS:
+            raise BadInput(f"{table.file} row 1: {unknown('column', name, COLUMNS)}")
 
 
 def check_rows(
@@ -91,6 +91,8 @@ def _faults(found: Found, given: Suite | None, reference: str, seen: Seen) -> st
     if about in seen.rows:
         return f"column method: the same estimator, dimension and group as row {seen.rows[about]}"
     seen.rows[about] = found.row
+    if (twin := seen.runs.setdefault(cells["data_sha256"], found.row)) != found.row:
+        return f"column data_sha256: that of row {twin}; no two rows have the same runs"
     try:
         suite = suite_of(cells["suite"], given)
     except BadInput as error:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from zobench.harness.suite import ProblemSpec, Suite
 
 FITS, UNCHECKED, REFUSED = "fits", "unchecked", "refused"
-LATER = "settings_hash"  # leaderboards made before it existed lack it: it is not checked there
 
 
 @dataclass

@@ -13,7 +13,7 @@ from zobench.api.frame import Frame
 from zobench.api.making import Results, Show, make, read
 from zobench.api.verify import expected
 from zobench.api.verify.columns import number, same
-from zobench.api.verify.found import LATER, Found
+from zobench.api.verify.found import Found
 from zobench.api.verify.hashes import data_hash, settings_hash
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
@@ -22,7 +22,7 @@ EXACT, NOISE, DIFFERS, UNJUDGED = "exact", "noise", "differs", "unjudged"
 COUNTED = ("n_problems", "n_runs", "n_failed", "success_rate", "coverage")
 SCORED = ("log_area", "aocc")  # between 0 and 1
 ENDS = ("log_area_low", "log_area_high", "aocc_low", "aocc_high")
-SPEEDUPS = ("speedup", "speedup_low", "speedup_high")
+SPEEDUPS = ("n_speedup", "speedup", "speedup_low", "speedup_high")
 LIMITED = ("timeout", "oom")  # how runs end where a machine is too small, not a row wrong
 
 
@@ -66,8 +66,10 @@ def rerun(
             specs = specs_of(found)
         except BadInput as error:
             judged = Judged(found, UNJUDGED, str(error))
-        if specs and LATER in found.cells and (h := settings_hash(specs)) != found.cells[LATER]:
-            judged = Judged(found, DIFFERS, f"{LATER} is {found.cells[LATER]}, but {h} here")
+        if specs and (h := settings_hash(specs)) != found.cells["settings_hash"]:
+            judged = Judged(
+                found, DIFFERS, f"settings_hash is {found.cells['settings_hash']}, but {h} here"
+            )
         planned.append((found, specs, judged))
     todo = [spec for _, specs, judged in planned if judged is None for spec in specs]
     if todo:
@@ -83,9 +85,10 @@ def judge(claimed: Mapping[str, str], here: Mapping[str, Any], tolerance: float)
     noise: the runs are as many, and log_area and aocc, with the ends of their intervals, differ by
     no more than the noise: the half-width of the 95 % interval of the runs made here, or
     `tolerance` if that is more; success rate and share of failed runs by no more than one standard
-    error, 0.5 / sqrt(runs), or `tolerance`; a speed-up lies in the interval of the one here.
+    error, 0.5 / sqrt(runs), or `tolerance`; a speed-up lies in the interval of the one here, and
+    is of as many problems but one, or 0.5 sqrt(problems) if that is more.
     """
-    names = [*COUNTED, *SCORED, *ENDS, *(SPEEDUPS if claimed["speedup"] else ())]
+    names = [*COUNTED, *SCORED, *ENDS, *SPEEDUPS]
     off = [name for name in names if not _agree(number(claimed, name), float(here[name]))]
     if not off:
         return EXACT, f"all {len(names)} figures agree"
@@ -109,8 +112,10 @@ def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float,
         noise = max(tolerance, half) if half == half else tolerance
         widths |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), noise)
     bounds = {name: (float(here[name]) - w, float(here[name]) + w) for name, w in widths.items()}
-    low, high = (float(here.get(name, math.nan)) for name in SPEEDUPS[1:])
-    return bounds | {"speedup": (low, high)} | dict.fromkeys(SPEEDUPS[1:], (0.0, math.inf))
+    low, high = (float(here[name]) for name in SPEEDUPS[2:])
+    bounds |= {"speedup": (low, high)} | dict.fromkeys(SPEEDUPS[2:], (0.0, math.inf))
+    both, some = float(here["n_speedup"]), max(1.0, 0.5 * float(here["n_problems"]) ** 0.5)
+    return bounds | {"n_speedup": (both - some, both + some)}
 
 
 def elsewhere(claimed: Mapping[str, str], here: Mapping[str, Any]) -> list[str]:
@@ -161,7 +166,9 @@ def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: f
             status, said = DIFFERS, f"{said}, of the same runs to the query"
     elif status == EXACT and not other:  # the same runs here, so the hash is not theirs
         status, said = DIFFERS, f"{said}, but data_sha256 is {digest} here (same environment)"
-    elif status in (NOISE, DIFFERS):
+    else:
+        if status == EXACT:
+            said += f", of other runs: data_sha256 is {digest} here"
         said += f" ({', '.join(other)} not as the row's)" if other else " (same environment)"
     return Judged(found, status, f"{len(results.runs)} runs: {said}")
 

@@ -1,6 +1,6 @@
 // A chart: axes, curves with bands, labels at their ends, and a cursor for mouse and keyboard.
 // wanted: {title, x: {label, low, high, log, text}, y: {...}, step, cut, targets: [[y, text]],
-//   series: [{name, index, points: [[x, y]], band: [[x, low, high]], cross, thin: [points]}]}
+//   series: [{name, index, points: [[x, y]], band: [[x, low, high]], at: x -> y where drawn, read: x -> y as told, cross, thin: [points]}]}
 function chart(host, wanted) {
   redrawn(host, () => drawn(host, wanted));
 }
@@ -114,7 +114,7 @@ function cursor(svg, box, { x, y, series, X, edge, right, bottom, width }) {
   const show = (px, aloud) => {
     place = Math.min(right, Math.max(edge.left, px));
     const v = X.back(place);
-    const rows = series.map((s) => [s, s.at(v)]).filter(([, value]) => !Number.isNaN(value)).sort((a, b) => b[1] - a[1]);
+    const rows = series.map((s) => [s, (s.read ?? s.at)(v)]).filter(([, value]) => !Number.isNaN(value)).sort((a, b) => b[1] - a[1]);
     mark.setAttribute("visibility", "visible");
     mark.setAttribute("x1", place);
     mark.setAttribute("x2", place);

@@ -57,15 +57,15 @@ function convergeFigure(all, chosen) {
     const targets = problem.targets.map(real).filter(Number.isFinite), final = targets.at(-1);
     if (final !== undefined && final < bottom && (log ? final > bottom / 100 : bottom - final < 0.5 * (top - bottom))) bottom = final;
     if (log) { bottom /= 1.15; top *= 1.15; } else { const pad = (top - bottom || Math.abs(top) || 1) * 0.04; bottom -= pad; top += pad; }
-    if (log) for (const s of shown) {  // zero lies on the lower edge
-      const lift = (v) => (v === 0 ? bottom : v);
-      s.points = s.points.map(([x, v]) => [x, lift(v)]);
-      s.band = s.band?.map(([x, l, h]) => [x, lift(l), lift(h)]) ?? null;
-    }
+    const lift = (v) => (log && v === 0 ? bottom : v);  // zero lies on the lower edge; what is kept and downloaded stays 0
+    const series = shown.map((s) => ({
+      ...s, points: s.points.map(([x, v]) => [x, lift(v)]), band: s.band?.map(([x, l, h]) => [x, lift(l), lift(h)]) ?? null,
+      at: (x) => lift(s.at(x)), read: s.at,
+    }));
     const within = targets.filter((t) => t >= bottom && t <= top), each = Math.ceil(within.length / 8);
     const some = within.filter((t, i) => (within.length - 1 - i) % each === 0);  // the final one is always there
     chart(find(".plot", root), {
-      title: `Score on ${problem.name}`, step: true, series: shown,
+      title: `Score on ${problem.name}`, step: true, series,
       targets: some.map((t) => [t, t === final ? `final target ${number(t)}` : ""]),
       x: { label: unit, low, high, log: true, read: unit === "queries" ? count : duration },
       y: { label: `${problem.score} of the ${problem.kind === "best" ? "best" : "current"} point`, low: bottom, high: top, log, text: null },
@@ -76,7 +76,8 @@ function convergeFigure(all, chosen) {
   }
   key("csv").addEventListener("click", () => download("convergence.csv", [["problem", "estimator", key("unit").value, "score", "kind"], ...shown.flatMap((s) => {
     const head = [data.problems[key("problem").value].name, s.name];
-    return [...s.points.map(([x, v]) => [...head, x, v, "median"]), ...(s.band ?? []).flatMap(([x, l, h]) => [[...head, x, l, "25 %"], [...head, x, h, "75 %"]]), ...(s.thin ?? []).flatMap((run, i) => run.map(([x, v]) => [...head, x, v, `run ${i + 1}`]))];
+    const row = (x, v, kind) => [...head, four(x), four(v), kind];
+    return [...s.points.map(([x, v]) => row(x, v, "median")), ...(s.band ?? []).flatMap(([x, l, h]) => [row(x, l, "25 %"), row(x, h, "75 %")]), ...(s.thin ?? []).flatMap((run, i) => run.map(([x, v]) => row(x, v, `run ${i + 1}`)))];
   })]));
   for (const name of ["problem", "unit", "scale", "bands", "single"]) key(name).addEventListener("change", update);
   key("cut").addEventListener("input", update);

@@ -53,6 +53,8 @@ function csvCell(value) {
 }
 const csv = (rows) => rows.map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
 
+const four = (value) => Number(value.toPrecision(4));  // what 16-bit codes are good for
+
 function download(name, rows) {
   const link = make("a", { download: name, href: URL.createObjectURL(new Blob([csv(rows)], { type: "text/csv" })) });
   document.body.append(link);

@@ -13,7 +13,10 @@ function lengthsOf(all, estimator, picked, unit) {
     const unitLength = unit === "queries" ? real(data.problems[run.problem].dimension) : 1;
     found.get(run.problem).push(run.hits(unit).filter(Number.isFinite).map((v) => v / unitLength).sort((a, b) => a - b));
   }
-  for (const [problem, runs] of found) runs.targets = data.problems[problem].targets.length;
+  for (const [problem, runs] of found) {
+    runs.targets = data.problems[problem].targets.length;
+    runs.budget = real(data.problems[problem].budget);
+  }
   return [...found.values()];
 }
 
@@ -111,10 +114,10 @@ function ecdfFigure(all, chosen) {
       const kept = cache.get(id), { problems, points } = kept;
       if (!problems.length) continue;
       if (key("bands").checked && !kept.band) kept.band = bandOf(problems, grid(low, high, GRID));
-      const budgets = [...picked].map((i) => real(data.problems[i].budget)).sort((a, b) => a - b);
+      const budgets = problems.map((p) => p.budget).sort((a, b) => a - b);
       shown.push({
         name: data.estimators[e].name, index: data.estimators[e].place, points, band: key("bands").checked ? kept.band : null, problems,
-        at: (x) => shareAt(problems, x), cross: queries ? budgets[Math.floor(budgets.length / 2)] / dimension : null,
+        at: (x) => shareAt(problems, x), cross: queries ? quantile(budgets, 0.5) / dimension : null,
       });
     }
     shown.sort((a, b) => b.at(cut) - a.at(cut));
@@ -123,6 +126,9 @@ function ecdfFigure(all, chosen) {
       x: { label: queries ? "queries / dimension" : "seconds", low, high, log: true, text: null, read: queries ? number : duration },
       y: { label: "share of targets reached", low: 0, high: 1, log: false, text: percent },
     });
+    const wanted = new Set(runs.filter((run) => chosen().includes(run.estimator)).map((run) => run.problem)).size;
+    const fewer = shown.filter((s) => s.problems.length < wanted).map((s) => `${s.name} on ${s.problems.length}`);
+    key("about").textContent = fewer.length ? `Not over the same problems: of ${wanted}, ${fewer.join(", ")}. To compare, choose problems that all ran.` : "";
     const head = ["estimator", "problems", "runs", "reached by the cut-off", "95 % band", "area to the cut-off"];
     const rows = shown.map((s) => {
       const near = s.band?.reduce((a, b) => (Math.abs(Math.log(b[0] / cut)) < Math.abs(Math.log(a[0] / cut)) ? b : a));
@@ -132,7 +138,7 @@ function ecdfFigure(all, chosen) {
     page.ecdf = shown;
   }
   key("csv").addEventListener("click", () => download("ecdf.csv", [["estimator", key("unit").value === "queries" ? "queries/dimension" : "seconds", "share", "kind"],
-    ...shown.flatMap((s) => [...s.points.map(([x, v]) => [s.name, x, v, "curve"]), ...(s.band ?? []).flatMap(([x, l, h]) => [[s.name, x, l, "band low"], [s.name, x, h, "band high"]])])]));
+    ...shown.flatMap((s) => [...s.points.map(([x, v]) => [s.name, four(x), v, "curve"]), ...(s.band ?? []).flatMap(([x, l, h]) => [[s.name, four(x), l, "band low"], [s.name, four(x), h, "band high"]])])]));
   key("dimension").addEventListener("change", () => { pickProblems(); update(); });
   for (const name of ["unit", "bands"]) key(name).addEventListener("change", update);
   key("cut").addEventListener("input", update);

@@ -6,19 +6,19 @@ function metersFigure(all, chosen) {
   let shown = [];
   const median = (values) => { const known = values.filter((v) => !Number.isNaN(v)).sort((a, b) => a - b); return known.length ? quantile(known, 0.5) : NaN; };
 
-  // Problems that all the estimators with any measurement were measured on: medians over different ones do not compare.
-  function common(estimators) {
-    const measured = estimators.map((e) => new Set(data.meters.filter((row) => row[1] === e && row[2] !== null).map((row) => row[0]))).filter((set) => set.size);
+  // Problems that all the estimators with any measurement in a column were measured on: medians over different ones do not compare.
+  function common(estimators, column) {
+    const measured = estimators.map((e) => new Set(data.meters.filter((row) => row[1] === e && !Number.isNaN(real(row[column]))).map((row) => row[0]))).filter((set) => set.size);
     return new Set([...(measured[0] ?? [])].filter((p) => measured.every((set) => set.has(p))));
   }
 
   function update() {
     const problem = key("problem").value;
-    const wanted = problem === "" ? common(chosen()) : new Set([Number(problem)]);
-    key("about").textContent = problem === "" ? `${wanted.size} of ${data.problems.length}, those that all of them ran` : "";
+    const wanted = [2, 4].map((column) => (problem === "" ? common(chosen(), column) : new Set([Number(problem)])));
+    key("about").textContent = problem === "" ? `time over ${wanted[0].size}, memory over ${wanted[1].size} of ${data.problems.length}: those where all of them were measured` : "";
     shown = chosen().map((e) => {
-      const rows = data.meters.filter((row) => row[1] === e && wanted.has(row[0]));
-      const [total, own, peak, ratio] = [2, 3, 4, 5].map((column) => median(rows.map((row) => real(row[column]))));
+      const over = (column) => median(data.meters.filter((row) => row[1] === e && wanted[column < 4 ? 0 : 1].has(row[0])).map((row) => real(row[column])));
+      const [total, own, peak, ratio] = [2, 3, 4, 5].map(over);
       return { name: data.estimators[e].name, total, own, objective: Math.max(0, total - own), peak, ratio };
     }).filter((row) => !Number.isNaN(row.total) || !Number.isNaN(row.peak));
     const widest = { total: 0, peak: 0 };
