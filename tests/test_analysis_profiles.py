@@ -12,7 +12,7 @@ from zobench.analysis.ecdf import ecdf
 from zobench.analysis.ert import ert
 from zobench.analysis.more_wild import more_wild
 from zobench.analysis.pareto import on_front, pareto
-from zobench.analysis.performance_profile import area, profile, ratios
+from zobench.analysis.performance_profile import area, memory_ratios, profile, ratios
 from zobench.analysis.restarts import restart_ecdf, restarted
 from zobench.analysis.runlengths import cases, run_table
 from zobench.analysis.table import summary
@@ -90,6 +90,23 @@ def test_performance_profile_by_hand():
     with pytest.raises(BadInput, match="above 1"):
         area(found, 1.0)
     assert profile(found.iloc[:0], at).empty
+
+
+def test_performance_profile_in_memory_by_hand():
+    def table(name, *cells):  # (query of the target or None, bytes) of each run on p
+        plan = [("p", name, r, [q] if q else [], {}) for r, (q, _) in enumerate(cells)]
+        made = run_table(*results(plan, targets=(1.0,)))
+        return made.assign(peak_memory=[float(b) for _, b in cells])
+
+    reference = table("base", (3, 10), (None, 30))  # median 20
+    found = memory_ratios(
+        pd.concat([table("a", (9, 5), (9, 15)), table("b", (None, 1))]), reference
+    )
+    assert found["ratio"].tolist() == [0.5, np.inf]
+    assert memory_ratios(table("a", (9, np.nan)), reference).empty
+    assert memory_ratios(table("a", (9, 5)), table("base", (None, 10))).empty
+    with pytest.raises(BadInput, match="one estimator, not 0"):
+        memory_ratios(reference, reference.iloc[:0])
 
 
 def traced(key, rows):

@@ -170,6 +170,10 @@ def test_skipped_problems_are_said():
     assert said(runs_of({"mezo": 1, "lozo": 4}, lozo=skip)) == (
         "mezo and lozo are not compared: no runs of lozo."
     )
+    apart = runs_of(
+        {"mezo": 1, "lozo": 4}, mezo=lambda p: {} if p else skip, lozo=lambda p: skip if p else {}
+    )
+    assert said(apart) == "mezo and lozo are not compared: no problem that both ran."
 
 
 def test_failed_runs_count_against_it():

@@ -298,8 +298,9 @@ def test_tests_of_ranks_are_those_of_the_analysis():
     curves = {"data-profiles", "more-wild", "restarts", "performance-profiles"}
     assert curves <= set(written)
     for name in curves:
-        keys = [c for c in ("dimension", "estimator", "target_index") if c in written[name]]
+        keys = [c for c in ("dimension", "unit", "estimator", "target_index") if c in written[name]]
         assert all(p.is_monotonic_increasing for _, p in written[name].groupby(keys)["share"])
+    assert set(written["performance-profiles"]["unit"]) == {"queries", "seconds", "memory"}
     best = written["performance-profiles"].query("estimator == reference")
     assert (best["share"] == (best["r"] >= 1 - 1e-9)).all()
     assert len(written["rank-tests"]) == 3 * 6

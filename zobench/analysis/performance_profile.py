@@ -1,6 +1,7 @@
 """Performance profiles against a frozen reference (Dolan and Moré, https://arxiv.org/abs/cs/0102001).
 
-rho(r) = share of problems whose ERT is at most r times the reference's. The original divides by
+rho(r) = share of problems whose ERT (in queries or seconds), or peak memory, is at most r times the
+reference's. The original divides by
 the best of the set, so removing one estimator may turn the order of the others; a reference that
 is frozen once cannot do that.
 """
@@ -26,13 +27,40 @@ def ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     reached; problems that the reference did not reach, or where a length is unknown, are left out.
     Raises BadInput if `reference` holds another number of estimators.
     """
+    costs = (
+        {key: ert(runs.length, runs.success) for key, runs in cases(frame).items()}
+        for frame in (table, _of_one(reference))
+    )
+    return _over(*costs)
+
+
+def memory_ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """As `ratios`, in memory: median of peak_memory over runs, inf where no run met the target.
+
+    Both from `run_table`, with the column peak_memory (bytes) of each run beside.
+    """
+    return _over(_memory(table), _memory(_of_one(reference)))
+
+
+def _memory(table: pd.DataFrame) -> dict[tuple, float]:
+    """(problem, target_index, estimator) -> median bytes; NaN where no run was measured."""
+    cells: Any = table.groupby(["problem", "target_index", "estimator"], sort=False)
+    found = cells.agg(bytes=("peak_memory", "median"), met=("success", "any"))
+    return {key: row.bytes if row.met else np.inf for key, row in found.iterrows()}
+
+
+def _of_one(reference: pd.DataFrame) -> pd.DataFrame:
     names = list(reference["estimator"].unique())
     if len(names) != 1:
         raise BadInput(f"a reference is one estimator, not {len(names)}: freeze the runs of one")
-    base = {(p, i): ert(r.length, r.success) for (p, i, _), r in cases(reference).items()}
+    return reference
+
+
+def _over(costs: dict[tuple, float], reference: dict[tuple, float]) -> pd.DataFrame:
+    base = {(problem, index): cost for (problem, index, _), cost in reference.items()}
     rows = []
-    for (problem, index, estimator), runs in cases(table).items():
-        unit, own = base.get((problem, index), np.inf), ert(runs.length, runs.success)
+    for (problem, index, estimator), own in costs.items():
+        unit = base.get((problem, index), np.inf)
         if np.isfinite(unit) and not np.isnan(own):
             rows.append((problem, index, estimator, own / unit))
     return pd.DataFrame(rows, columns=pd.Index(["problem", "target_index", "estimator", "ratio"]))

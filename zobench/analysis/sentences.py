@@ -157,6 +157,8 @@ def _no_runs(speedup: Speedup, names: tuple[str, str]) -> str:
         for name, runs in zip(names, ([p.runs_a for p in rows], [p.runs_b for p in rows]))
         if not rows or 0 in runs
     ]
+    if len(without) == 2 and all(p.runs_a or p.runs_b for p in rows) and rows:
+        return "no problem that both ran"
     return f"no runs of {' and '.join(without)}" if without else "not all lengths were measured"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,8 @@ from zobench.analysis.runlengths import RunLengths, at_targets, cases, run_table
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
-WHAT = ("queries", "seconds", "time a query")
+What = Literal["queries", "seconds", "time a query"]
+WHAT: tuple[What, ...] = get_args(What)
 Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank (new, old)
 
 
@@ -66,7 +68,7 @@ def slowdowns(
     new: str,
     old: str,
     factor: float,
-    what: Sequence[str] = WHAT,
+    what: Sequence[What] = WHAT,
 ) -> list[Slowdown]:
     """One for each of `what`. Target of a problem: the hardest that half of the old runs reached.
 

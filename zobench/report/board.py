@@ -42,7 +42,7 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
     files = [f for f in sorted(folder.glob("*.csv")) if not f.stem.endswith("-reference")]
     for file in files:
         try:
-            with file.open(encoding="utf-8", newline="") as text:
+            with file.open(encoding="utf-8-sig", newline="") as text:
                 reader = csv.DictReader(text)
                 names = list(reader.fieldnames or [])
                 if missing := [name for name in COLUMNS if name not in names]:

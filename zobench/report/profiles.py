@@ -7,7 +7,7 @@ import pandas as pd
 
 from zobench.analysis.data_profile import data_profile
 from zobench.analysis.more_wild import more_wild
-from zobench.analysis.performance_profile import profile, ratios
+from zobench.analysis.performance_profile import memory_ratios, profile, ratios
 from zobench.analysis.restarts import restart_ecdf
 from zobench.analysis.runlengths import run_table
 from zobench.report.source import Frame, Source
@@ -22,7 +22,8 @@ def profiles(source: Source, table: Frame) -> dict[str, pd.DataFrame]:
 
     data-profiles: over simplex gradients, queries / (d + 1). more-wild: the same, with targets
     between each instance's start and the lowest score of any estimator. performance-profiles: over
-    ERT / ERT of the best ranked estimator, which stands in the column `reference`. restarts: over
+    ERT / ERT of the best ranked estimator, which stands in the column `reference`, in each `unit`:
+    queries, seconds, memory (that of runs, where the target is met at all). restarts: over
     log10(queries / d), of runs that begin anew until they succeed.
     """
     known = source.problems[source.problems["dimension"].notna()]
@@ -38,10 +39,21 @@ def profiles(source: Source, table: Frame) -> dict[str, pd.DataFrame]:
         "more-wild": data_profile(wild, k),
         "restarts": restart_ecdf(table, last),
     }
-    best = source.ranked[0]
-    reference: Frame = table[table["estimator"] == best]
-    compared: Frame = ratios(table, reference) if len(reference) else reference
-    if len(compared):
-        r = np.geomspace(1 / WIDEST, WIDEST, POINTS)
-        found["performance-profiles"] = profile(compared, r).assign(reference=best)
-    return found
+    compared = _performance(source, table, source.ranked[0])
+    return found | ({"performance-profiles": compared} if len(compared) else {})
+
+
+def _performance(source: Source, queries: Frame, best: str) -> Frame:
+    """Performance profiles against `best` in each unit that was measured."""
+    r, parts = np.geomspace(1 / WIDEST, WIDEST, POINTS), []
+    seconds = run_table(source.runs, source.hits, source.problems, "seconds")
+    peaks = source.runs.set_index("run_key")["peak_memory"].astype(float)
+    memory = queries.assign(peak_memory=queries["run_key"].map(peaks))
+    tables = (("queries", ratios, queries), ("seconds", ratios, seconds),
+              ("memory", memory_ratios, memory))  # fmt: skip
+    for unit, over, table in tables:
+        reference: Frame = table[table["estimator"] == best]
+        found = over(table, reference) if len(reference) else reference
+        if len(found):
+            parts.append(profile(found, r).assign(unit=unit, reference=best))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -30,7 +30,7 @@ function overviewOf(tables) {
     return make("tr", {}, head, ...shares.map((table) => cell(name, table)));
   };
   const short = (title) => title.replace(/^(\S+) (\S+) · \1 ·/, "$1 $2 ·");  // bbob 1 · bbob · d = 2
-  const heads = ["method", ...shares.map(([title]) => short(title))].map((text) => make("th", { scope: "col", class: text === "method" ? null : "tilt" }, text));
+  const heads = ["method", ...shares.map(([title]) => short(title))].map((text) => make("th", { scope: "col", class: text === "method" ? null : "tilt", "data-first": text === "method" ? null : "descending" }, text));
   const table = make("table", { class: "overview" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...names.map(row)));
   sortable(table);
   return table;

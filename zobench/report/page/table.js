@@ -20,7 +20,8 @@ function heading(head, onsort) {
   head.replaceChildren(button);
   head.setAttribute("aria-sort", "none");
   button.addEventListener("click", () => {
-    const next = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+    const now = head.getAttribute("aria-sort"), other = { ascending: "descending", descending: "ascending" };
+    const next = other[now] ?? head.dataset.first ?? "ascending";
     every("th[aria-sort]", head.parentNode).forEach((other) => other.setAttribute("aria-sort", "none"));
     head.setAttribute("aria-sort", next);
     onsort(next === "ascending" ? 1 : -1);
