@@ -149,3 +149,11 @@ def test_hash_of_targets():
     assert targets_hash(problems) == targets_hash(problems[::-1])
     assert targets_hash(problems) != targets_hash(problems.assign(budget=99))
     assert targets_hash(problems) != targets_hash(problems.assign(kind="best"))
+
+
+def test_no_target_is_met_before_the_first_query():
+    rng = np.random.default_rng(0)
+    plan = [("f", "a", r, [int(q)], {}) for r, q in enumerate(rng.choice([1, 2, 99], 6))]
+    found = summary(*results(plan, targets=(1.0,)), resamples=1000).iloc[0]
+    assert found["final_queries_low"] == 1
+    assert found["final_seconds_low"] < 1e-2

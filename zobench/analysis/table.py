@@ -102,8 +102,10 @@ def _outcomes(part: pd.DataFrame) -> dict[str, object]:
 
 
 def _named(which: str, unit: str, found: Ert) -> dict[str, float]:
-    name = f"{which}_{unit}"
-    values = {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+    name, low = f"{which}_{unit}", found.low
+    if unit == "queries" and (low, found.high) != (0, np.inf):  # which says that nothing is known
+        low = max(low, min(1.0, found.value))  # no target is met before the first query
+    values = {name: found.value, f"{name}_low": low, f"{name}_high": found.high}
     return {f"{which}_successes": found.successes} | values
 
 
