@@ -123,6 +123,15 @@ def test_one_problem_that_got_much_slower_is_not_lost_among_others():
     assert (few.slower, few.alone) == (False, ())
 
 
+def test_a_single_stray_run_is_not_slower_where_the_others_are_sooner():
+    plan = [("p", "old", r, [20 + r], {}) for r in range(20)]
+    plan += [("p", "new", r, [5 if r else 2000], {}) for r in range(20)]
+    found = slowdowns(*results(plan, targets=(1.0,), budget=2000), "new", "old", 1.2)[0]
+    assert found.ratio > 3
+    assert found.p < P / 2
+    assert (found.slower, found.alone) == (False, ())
+
+
 def test_queries_alone_can_be_asked_for():
     frames = table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3})
     assert slowdowns(*frames, "new", "old", 1.2)[2].slower

@@ -114,6 +114,13 @@ def traced(key, rows):
     return pd.DataFrame([(key, q, q * 1e-3, s, b) for q, s, b in rows], columns=columns)
 
 
+def test_more_wild_needs_a_start():
+    """Where no start is known, no descent from it is."""
+    runs, _, problems = results([("p", "a", 0, [], {})], kind="current")
+    hits, _ = more_wild(runs, traced("k0", [(0, np.nan, np.nan), (5, -4.0, -4.0)]), problems)
+    assert hits.empty
+
+
 @pytest.mark.parametrize("kind", ["current", "best"])
 def test_more_wild_by_hand(kind):
     plan = [("p", "a", 0, [], {}), ("p", "b", 0, [], {}), ("q", "a", 0, [], {})]

@@ -196,6 +196,20 @@ def test_intervals_of_scores_cover_the_expected_score(law, problems):
     assert hits / samples >= 0.92
 
 
+def test_degrees_of_freedom_are_those_of_the_problems_that_vary():
+    """Welch and Satterthwaite, by hand: one problem of five runs varies, one of 50 hardly does."""
+    rng = np.random.default_rng(0)
+    few, many = 0.5 + 0.1 * rng.standard_normal(5), 0.5 + 1e-4 * rng.standard_normal(50)
+    rows = pd.DataFrame({"estimator": "a", "problem": ["p"] * 5 + ["q"] * 50, "s": [*few, *many]})
+    found = mean_score(rows, "a", "s")
+    parts = np.array([few.var(ddof=1) / 5, many.var(ddof=1) / 50])
+    freedom = parts.sum() ** 2 / (parts**2 / [4, 49]).sum()
+    half = scipy.stats.t.ppf(0.975, freedom) * np.sqrt(parts.sum()) / 2
+    assert freedom < 4.01
+    assert found.high - found.value == pytest.approx(half)
+    assert found.value - found.low == pytest.approx(half)
+
+
 def test_runs_that_agree_say_nothing_of_others():
     rows = pd.DataFrame(
         {"estimator": "a", "problem": ["p", "p", "q", "q"], "s": [0.1 + 0.2, 0.3, 1, 1]}
