@@ -46,7 +46,7 @@ def _memory(table: pd.DataFrame) -> dict[tuple, float]:
     """(problem, target_index, estimator) -> median bytes; NaN where no run was measured."""
     cells: Any = table.groupby(["problem", "target_index", "estimator"], sort=False)
     found = cells.agg(bytes=("peak_memory", "median"), met=("success", "any"))
-    return {key: row.bytes if row.met else np.inf for key, row in found.iterrows()}
+    return dict(zip(found.index, np.where(found["met"], found["bytes"], np.inf)))
 
 
 def _of_one(reference: pd.DataFrame) -> pd.DataFrame:
