@@ -88,9 +88,9 @@ def mean_score(scores: pd.DataFrame, estimator: str, column: str, level: float =
     """Mean over problems of the mean over runs of a column of `run_scores`.
 
     The interval is Student's t for given problems: the variance is that of runs within problems.
-    Measured at 15 runs and 8 targets it covers in 93 to 96 % of samples. What is rare it cannot
-    know: where one run in ten fails and the others score almost alike, in 72 % on one problem, 88 %
-    on four, 96 % on 24; where nine in ten reach nothing, in as few as two thirds.
+    At 15 runs and 8 targets it covers in at least 92 % of the samples that the tests simulate. What
+    is rare it cannot know: where one run in ten fails, or reaches anything, and the others score
+    almost alike, it covers less on few problems.
     """
     mine = scores.loc[scores["estimator"] == estimator]
     samples = [group.to_numpy() for _, group in mine.groupby("problem")[column]]

@@ -26,12 +26,12 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
     if len(source.runs):
         tables = source.runs, source.hits, source.problems
         queries: Frame = run_table(*tables, "queries")
-        seconds = run_table(*tables, "seconds")
+        seconds: Frame = run_table(*tables, "seconds")
         found["ecdf"] = ecdf(queries)
         key = [*NAMED, "target_index", "target"]
         lengths = queries[[*key, "length", "success"]].rename(columns={"length": "queries"})
         found["run-lengths"] = lengths.assign(seconds=seconds["length"].to_numpy())
-        found |= profiles(source, queries)
+        found |= profiles(source, queries, seconds)
         named = source.runs[["run_key", *NAMED]]
         found["traces"] = named.merge(source.traces, on="run_key").drop(columns="run_key")
     if source.verdict:

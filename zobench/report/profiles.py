@@ -17,8 +17,8 @@ WIDEST = 100.0  # ratio of expected queries, in both directions
 BEYOND = 2.0  # powers of ten after the largest budget, for runs that are restarted
 
 
-def profiles(source: Source, table: Frame) -> dict[str, pd.DataFrame]:
-    """Name -> frame, of `table` from `run_table` in queries; none where no dimension is known.
+def profiles(source: Source, table: Frame, seconds: Frame) -> dict[str, pd.DataFrame]:
+    """Name -> frame, of `run_table`s in queries and seconds; none where no dimension is known.
 
     data-profiles: over simplex gradients, queries / (d + 1). more-wild: the same, with targets
     between each instance's start and the lowest score of any estimator. performance-profiles: over
@@ -39,14 +39,13 @@ def profiles(source: Source, table: Frame) -> dict[str, pd.DataFrame]:
         "more-wild": data_profile(wild, k),
         "restarts": restart_ecdf(table, last),
     }
-    compared = _performance(source, table, source.ranked[0])
+    compared = _performance(source, table, seconds)
     return found | ({"performance-profiles": compared} if len(compared) else {})
 
 
-def _performance(source: Source, queries: Frame, best: str) -> Frame:
-    """Performance profiles against `best` in each unit that was measured."""
-    r, parts = np.geomspace(1 / WIDEST, WIDEST, POINTS), []
-    seconds = run_table(source.runs, source.hits, source.problems, "seconds")
+def _performance(source: Source, queries: Frame, seconds: Frame) -> Frame:
+    """Performance profiles against the best ranked in each unit that was measured."""
+    best, r, parts = source.ranked[0], np.geomspace(1 / WIDEST, WIDEST, POINTS), []
     peaks = source.runs.set_index("run_key")["peak_memory"].astype(float)
     memory = queries.assign(peak_memory=queries["run_key"].map(peaks))
     tables = (("queries", ratios, queries), ("seconds", ratios, seconds),

@@ -14,6 +14,7 @@ function lengthsOf(all, estimator, picked, unit) {
     found.get(run.problem).push(run.hits(unit).filter(Number.isFinite).map((v) => v / unitLength).sort((a, b) => a - b));
   }
   for (const [problem, runs] of found) {
+    runs.problem = problem;
     runs.targets = data.problems[problem].targets.length;
     runs.budget = real(data.problems[problem].budget);
   }
@@ -126,7 +127,7 @@ function ecdfFigure(all, chosen) {
       x: { label: queries ? "queries / dimension" : "seconds", low, high, log: true, text: null, read: queries ? number : duration },
       y: { label: "share of targets reached", low: 0, high: 1, log: false, text: percent },
     });
-    const wanted = new Set(runs.filter((run) => chosen().includes(run.estimator)).map((run) => run.problem)).size;
+    const wanted = new Set(shown.flatMap((s) => s.problems.map((p) => p.problem))).size;
     const fewer = shown.filter((s) => s.problems.length < wanted).map((s) => `${s.name} on ${s.problems.length}`);
     key("about").textContent = fewer.length ? `Not over the same problems: of ${wanted}, ${fewer.join(", ")}. To compare, choose problems that all ran.` : "";
     const head = ["estimator", "problems", "runs", "reached by the cut-off", "95 % band", "area to the cut-off"];

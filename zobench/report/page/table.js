@@ -20,8 +20,8 @@ function heading(head, onsort) {
   head.replaceChildren(button);
   head.setAttribute("aria-sort", "none");
   button.addEventListener("click", () => {
-    const now = head.getAttribute("aria-sort"), other = { ascending: "descending", descending: "ascending" };
-    const next = other[now] ?? head.dataset.first ?? "ascending";
+    const turned = { ascending: "descending", descending: "ascending" };
+    const next = turned[head.getAttribute("aria-sort")] ?? head.dataset.first ?? "ascending";
     every("th[aria-sort]", head.parentNode).forEach((other) => other.setAttribute("aria-sort", "none"));
     head.setAttribute("aria-sort", next);
     onsort(next === "ascending" ? 1 : -1);
