@@ -16,7 +16,8 @@ from interchange_tools import suite_in
 
 from zobench.analysis.ert import ert
 from zobench.analysis.runlengths import cases, run_table
-from zobench.api.interchange import export_as, import_folders, stored
+from zobench.api.interchange import export_as, import_folders
+from zobench.api.stored import stored
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
@@ -302,6 +303,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(made, tmp_path, capsys):
     export_as("coco", "t", made / "res", tmp_path / "x")
     for arguments, said in (
         ((made / "res", "--format", "cocoo"), "did you mean 'coco'?"),
+        ((made / "res", "--format", "csv", "--suite", "bbob"), "no suite in"),
         ((made / "res", "--format", "coco", "--out", tmp_path / "x"), "choose another folder"),
         ((tmp_path, "--format", "ioh"), "no results in"),
         ((made / "res", "--format", "ioh", "--freeze", "spsa"), "--freeze is for leaderboards"),

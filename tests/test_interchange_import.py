@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interchange_tools import HEAD, coco_folder, ioh_folder, suite_in
 
-from zobench.api.interchange import import_folders, stored
+from zobench.api.interchange import import_folders
 from zobench.api.report import source
+from zobench.api.stored import stored
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve, distinct_names, file_name
 from zobench.interchange.read import read_folders

@@ -13,7 +13,7 @@ from report_tools import Page
 
 from zobench.api.command import command_of
 from zobench.api.making import Results
-from zobench.api.report import stored
+from zobench.api.stored import stored
 from zobench.cli import status_of
 from zobench.harness.plan import plan
 from zobench.harness.suite import load
@@ -111,6 +111,13 @@ def test_report_writes_csv_on_request(zobench, compared, tmp_path):
     for name in curves:
         share = pd.read_csv(tmp_path / "numbers" / f"{name}.csv")["share"]
         assert 0.0 < share.max() <= 1.0
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_results_are_found_by_the_suite_file(zobench, compared, command):
+    status, out, err = zobench(command, "-s", "tiny.toml")
+    assert (status, err) == (0, "")
+    assert out.startswith("wrote ")
 
 
 @pytest.mark.parametrize(

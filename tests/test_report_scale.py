@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zobench.api.report import source, stored, write
+from zobench.api.report import source, write
+from zobench.api.stored import stored
 from zobench.harness.store import Store
 from zobench.interchange.curve import Curve
 from zobench.interchange.to_results import to_results

@@ -10,7 +10,7 @@ import pytest
 from verify_tools import BOARD, MINE, TINY, edit, read, write
 
 from zobench.analysis.leaderboard import targets_hash
-from zobench.api.report import stored
+from zobench.api.stored import stored
 from zobench.api.verify.check import check
 from zobench.api.verify.columns import cell_fault
 from zobench.api.verify.expected import problems_by_hash, repetitions

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from verify_tools import BOARD, MINE, TINY, edit, make_board, read
 
-from zobench.api.report import stored
+from zobench.api.stored import stored
 from zobench.api.verify.check import again, check
 from zobench.api.verify.found import REFUSED, Found
 from zobench.api.verify.rerun import SPEEDUPS, elsewhere, judge

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zobench.api.report import stored
+from zobench.api.stored import stored
 from zobench.api.verify.hashes import with_hashes
 from zobench.cli import status_of
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zobench.api.frame import Frame
-from zobench.api.interchange import stored, stored_specs
 from zobench.api.making import Results
+from zobench.api.stored import stored, stored_specs
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import zobench
-from zobench.api.making import Results, read
+from zobench.api.making import Results
+from zobench.api.stored import stored
 from zobench.errors import BadInput, unknown
-from zobench.harness.plan import RunSpec
 from zobench.harness.suite import load, suite_files
 
 FORMATS = ("coco", "ioh", "parquet", "csv")
@@ -30,13 +30,13 @@ class Written:
 def export_as(format: str, suite_name: str, folder: Path | None, out: Path | None) -> Written:
     """Write the results in `folder` (default: results/SUITE) as `format` into the folder `out`.
 
-    Default of `out`: FOLDER/export-FORMAT. Nothing is overwritten. Raises BadInput.
+    `suite_name`: whose results, "" for the folder's only suite, or quick without a folder. Default
+    of `out`: FOLDER/export-FORMAT. Nothing is overwritten. Raises BadInput.
     """
     if format not in FORMATS:
         raise unknown("format", format, (*FORMATS, "leaderboard"))
-    folder = folder or Path("results") / suite_name
-    out = out or folder / f"export-{format}"
     results = stored(folder, suite_name)
+    out = out or results.folder / f"export-{format}"
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"{out} exists; choose another folder with --out")
     try:
@@ -88,27 +88,6 @@ def _write(format: str, results: Results, out: Path) -> Written:
     if any(n["offset"] for n in numbers.values()):
         notes.append("gaps are scores less an offset where targets are not above 0: problems.txt")
     return Written(out, made, count, notes)
-
-
-def stored(folder: Path, suite_name: str = "") -> Results:
-    """All results of a folder; of the suite so named, if it holds several. Raises BadInput."""
-    return read(stored_specs(folder, suite_name), folder, {}, [])
-
-
-def stored_specs(folder: Path, suite_name: str = "") -> list[RunSpec]:
-    """The runs that `stored` reads, as they were asked for. Raises BadInput."""
-    from zobench.harness.store import Store
-
-    with Store.open(folder, write=False) as store:
-        specs = store.specs()
-    suites = list(dict.fromkeys(spec.suite for spec in specs))
-    if not suites:
-        raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
-    if len(suites) > 1:
-        if suite_name not in suites:
-            raise BadInput(f"{folder} holds suites {', '.join(suites)}; choose one with --suite")
-        specs = [spec for spec in specs if spec.suite == suite_name]
-    return specs
 
 
 @dataclass(frozen=True)

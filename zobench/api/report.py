@@ -7,32 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.api.command import command_of
-from zobench.api.making import Results, read
+from zobench.api.making import Results
 from zobench.api.notes import notes
-from zobench.errors import BadInput, unknown
+from zobench.errors import BadInput
 from zobench.harness.files import write_whole
-from zobench.harness.suite import load
 
 if TYPE_CHECKING:
     from zobench.report.source import Source
 
 ENDINGS = {"html": ".html", "md": ".md"}
-
-
-def stored(folder: Path, suite: str = "") -> Results:
-    """All results of a suite that a folder holds. Raises BadInput when there are none."""
-    from zobench.harness.store import Store
-
-    with Store.open(folder, write=False) as store:
-        specs = store.specs()
-    suites = list(dict.fromkeys(spec.suite for spec in specs))
-    if suite and suite not in suites and Path(suite).suffix == ".toml":
-        suite = load(suite).name
-    if suite and suite not in suites:
-        raise unknown(f"suite in {folder}", suite, suites)
-    if len(suites) > 1 and not suite:
-        raise BadInput(f"{folder} holds suites {', '.join(suites)}; choose one with --suite")
-    return read([s for s in specs if s.suite == (suite or s.suite)], folder, {}, [])
 
 
 def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = None) -> Source:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zobench.commands.options import Suite
+from zobench.commands.options import StoredSuite
 
 
 def export(
@@ -15,7 +15,7 @@ def export(
         Path | None,
         typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
     ] = None,
-    suite: Suite = "quick",
+    suite: StoredSuite = "",
     leaderboard: Annotated[
         str,
         typer.Option(
@@ -68,15 +68,17 @@ def export(
     zobench export results/bbob --suite bbob --format coco --out exdata
     python -m cocopp exdata/*                                (pip install cocopp)
     """
+    from zobench.api.stored import DEFAULT_SUITE, stored_specs
     from zobench.errors import BadInput
 
-    if leaderboard and (format != "leaderboard" or suite not in ("quick", leaderboard)):
+    if leaderboard and (format != "leaderboard" or suite not in ("", leaderboard)):
         raise BadInput("--leaderboard names suite and format: leave --suite and --format out")
     suite = leaderboard or suite
     if format == "leaderboard":
         from zobench.api.leaderboard import export as write
 
-        target, rows, estimators, others = write(suite, results, out, freeze)
+        whose = suite or (stored_specs(results)[0].suite if results else DEFAULT_SUITE)
+        target, rows, estimators, others = write(whose, results, out, freeze)
         typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")
         if others:
             typer.echo(

@@ -18,6 +18,12 @@ Estimators = Annotated[
 Suite = Annotated[
     str, typer.Option("--suite", "-s", metavar="SUITE", help="A suite's name, or a .toml file.")
 ]
+StoredSuite = Annotated[
+    str,
+    typer.Option(
+        "--suite", "-s", metavar="SUITE", help="Whose results.  [default: the folder's, quick]"
+    ),
+]
 Problems = Annotated[
     list[str] | None,
     typer.Option(

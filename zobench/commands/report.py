@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from zobench.commands.options import StoredSuite
+
 
 class Form(StrEnum):
     """What a report may be."""
@@ -22,12 +24,7 @@ def report(
         Path | None,
         typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
     ] = None,
-    suite: Annotated[
-        str,
-        typer.Option(
-            "--suite", "-s", metavar="SUITE", help="Whose results.  [default: the folder's, quick]"
-        ),
-    ] = "",
+    suite: StoredSuite = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -60,6 +57,7 @@ def report(
     zobench report --leaderboards leaderboards --out index.html
     """
     from zobench.api import report as make
+    from zobench.api.stored import stored
     from zobench.errors import BadInput
 
     if leaderboards is not None:
@@ -68,7 +66,7 @@ def report(
         page, rows = make.leaderboards(leaderboards, out or leaderboards / "index.html")
         typer.echo(f"wrote {page}: {rows} rows")
         return
-    found = make.stored(results or Path("results") / (suite or "quick"), suite)
+    found = stored(results, suite)
     if form is Form.text:
         from zobench.display.comparison import stored_lines
 

@@ -1,0 +1,41 @@
+"""What a results folder holds: the runs that were asked for, and what came of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zobench.api.making import Results, read
+from zobench.errors import BadInput, unknown
+from zobench.harness.plan import RunSpec
+from zobench.harness.suite import load
+
+DEFAULT_SUITE = "quick"
+
+
+def stored(folder: Path | None, suite: str = "") -> Results:
+    """All results of a suite, by name or file, that a folder (default: results/SUITE) holds.
+
+    `suite`: by default the folder's only one, or quick without a folder. Raises BadInput.
+    """
+    name = load(suite).name if Path(suite).suffix == ".toml" else suite
+    folder = folder or Path("results") / (name or DEFAULT_SUITE)
+    return read(stored_specs(folder, name), folder, {}, [])
+
+
+def stored_specs(folder: Path, suite: str = "") -> list[RunSpec]:
+    """The runs that a folder holds of the suite of this name, or of its only one.
+
+    Raises BadInput when there are none.
+    """
+    from zobench.harness.store import Store
+
+    with Store.open(folder, write=False) as store:
+        specs = store.specs()
+    suites = list(dict.fromkeys(spec.suite for spec in specs))
+    if not suites:
+        raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
+    if suite not in ("", *suites):
+        raise unknown(f"suite in {folder}", suite, suites)
+    if len(suites) > 1 and not suite:
+        raise BadInput(f"{folder} holds suites {', '.join(suites)}; choose one with --suite")
+    return [spec for spec in specs if spec.suite == (suite or suites[0])]
