@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zobench.analysis.ert import SIGNS, columns, ert, ert_interval, no_success
+from zobench.analysis.ert import SIGNS, columns, ert, ert_interval, freedom, no_success
 from zobench.analysis.logratio import log_ratio
 from zobench.analysis.resampling import bootstrap, shuffles, strata_of, swaps
 from zobench.analysis.runlengths import RunLengths
@@ -168,6 +168,41 @@ def test_the_interval_holds_the_value_and_grows_with_the_level(rows, level):
     assert found.value <= found.high + slack
     assert wider.low <= found.low + slack
     assert found.high <= wider.high + slack
+
+
+@pytest.mark.parametrize(
+    ("stray", "low", "high"), [(101, 99.9, 101), (50, 50, 105), (200, 90, 300)]
+)
+def test_runs_that_nearly_all_agree_have_limits_on_both_sides(stray, low, high):
+    """A third of the resamples lack the stray run, and so have no spread."""
+    found = ert_interval(sample([100.0] * 14 + [stray]))
+    assert low < found.low < found.value < found.high < high
+
+
+def test_limits_a_thousandfold_away_are_none():
+    found = ert_interval(sample([10.0] * 4 + [10_000.0], [True] * 4 + [False]))
+    assert (found.value, found.high) == (10_040 / 4, math.inf)
+
+
+def test_coverage_where_runs_are_whole_steps():
+    rng = np.random.default_rng(5)
+    steps = [np.ceil(rng.normal(100, 10, 15) / 20) * 20 for _ in range(300)]
+    truth = (np.ceil(np.random.default_rng(6).normal(100, 10, 400_000) / 20) * 20).mean()
+    found = [ert_interval(sample(s), resamples=1000) for s in steps]
+    assert np.mean([f.low <= truth <= f.high for f in found]) >= 0.92
+    assert all(f.high < 2 * truth and f.low > truth / 2 for f in found)
+
+
+def test_the_standard_error_of_strata_has_a_freedom_less_for_each():
+    assert freedom(np.zeros(15, int)) == 14
+    assert freedom(np.repeat([0, 1, 2], 5)) == 12
+    # the least interval of runs without skew: Student's t of that freedom
+    runs = np.tile([0.9, 1.0, 1.1], 5)
+    x, strata = columns(sample(runs)), np.repeat([0, 1, 2, 3, 4], 3)
+    (theta,), (error,) = log_ratio(x, SIGNS, np.ones((1, 15)), strata)
+    found = ert_interval(sample(runs, instance=strata))
+    least = math.exp(theta + scipy.stats.t.ppf(0.975, 10) * error)
+    assert found.high >= least * (1 - 1e-12)
 
 
 LAWS = {

@@ -227,5 +227,10 @@ def test_bands_of_runs_that_agree_are_not_empty():
     assert (low, high) == (pytest.approx(5 / (5 + t**2)), 1)
     (low,), (high,) = band([np.ones((5, 1)), np.zeros((5, 1))])
     assert low < 0.45 < 0.55 < high
+    # 15 runs that all reached half: the variance of the mean is taken as 1 / (4 * 15 ** 2)
+    (low,), (high,) = band([np.full((15, 1), 0.5)])
+    square = scipy.stats.t.ppf(0.975, 14) ** 2 / (0.25 / (0.25 / 15**2))
+    half = math.sqrt(square * (0.25 + square / 4)) / (1 + square)
+    assert (low, high) == (pytest.approx(0.5 - half), pytest.approx(0.5 + half))
     few = band([np.ones((2, 3)), np.zeros((1, 3)), np.ones((2, 3))])
     assert np.isnan(few).all()

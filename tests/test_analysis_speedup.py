@@ -10,8 +10,10 @@ from analysis_tools import lengths_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zobench.analysis.combine import _critical
 from zobench.analysis.joint import enough_each, summed
 from zobench.analysis.logratio import log_ratio
+from zobench.analysis.pairs import Pair
 from zobench.analysis.runlengths import RunLengths
 from zobench.analysis.speedup import speedup, speedup_of
 from zobench.analysis.successes import success_test
@@ -172,6 +174,15 @@ def t_of(x, y):
     signs = np.array([-1.0, 1, 1, -1])
     theta, error = log_ratio(features, signs, np.ones((1, len(x))), np.zeros(len(x), int))
     return abs(theta[0] / error[0])
+
+
+def test_the_permutation_test_rejects_at_its_level_and_not_one_relabelling_earlier():
+    """Of 19 relabellings and the observed runs one in ten, two of 20, may be as extreme."""
+    null = np.arange(1.0, 20.0)
+    pair = Pair(3.0, 1.0, 9.0, np.zeros(9), np.ones(9), null, np.ones(19), (0.0, 0.0))
+    assert _critical([pair], 0.1, 0) == pytest.approx(18)  # 19 alone is more extreme
+    assert _critical([pair], 0.05, 0) == pytest.approx(19)
+    assert _critical([pair], 0.04, 0) == math.inf
 
 
 @pytest.mark.parametrize("seed", range(12))

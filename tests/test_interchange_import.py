@@ -102,6 +102,14 @@ def test_ioh_data_become_a_suite_of_their_own(tmp_path):
         import_folders([tmp_path / "a"], "", out)
 
 
+def test_coco_data_of_other_dimensions_become_a_suite_of_their_own(tmp_path):
+    folder = coco_folder(tmp_path / "a", RUNS, dimension=7)
+    found = import_folders([folder], "", tmp_path / "out")
+    assert (found.ours, found.problems) == (False, 1)
+    with pytest.raises(BadInput, match=r"no run fits suite 'bbob': .*without --suite, one is made"):
+        import_folders([folder], "bbob", tmp_path / "other")
+
+
 def test_data_of_another_suite_do_not_fit(tmp_path):
     suite = suite_in(tmp_path)
     curves = read_folders([coco_folder(tmp_path / "a", RUNS, function=3)])

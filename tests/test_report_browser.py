@@ -316,3 +316,31 @@ def test_the_leaderboard_sorts_and_filters(browser):
         share == pytest.approx(score / 0.95) for score, share in bars if score not in (0.45, 0.5)
     )
     assert "first-order reference" in told["text"]
+
+
+def untimed(*names):
+    """Two estimators, or those of `names`; `slow` without seconds, as an import has it."""
+    made = two_estimators()
+    keys = made.runs.loc[made.runs["estimator"] == "slow", "run_key"]
+    made.runs.loc[made.runs["estimator"] == "slow", "seconds"] = np.nan
+    for frame in (made.hits, made.traces):
+        frame.loc[frame["run_key"].isin(keys), "seconds"] = np.inf
+    made.runs = made.runs[made.runs["estimator"].isin(names)]
+    return made
+
+
+TOLD = """
+    return ["ecdf", "converge"].map((figure) => {
+      const root = document.querySelector(`#${figure}`), part = (of) => root.querySelector(of);
+      const unit = part('[data-key="unit"]');
+      unit.value = "seconds";
+      unit.dispatchEvent(new Event("change"));
+      const about = part('[data-key="about"]').textContent, empty = part(".empty")?.textContent;
+      return [zobench[figure].map((s) => s.name), about, empty ?? ""];
+    });"""
+
+
+def test_estimators_without_seconds_are_left_out_of_that_axis_and_named(browser):
+    said = "Seconds were not measured of slow."
+    assert browser.outcome(page(untimed("fast", "slow")), TOLD) == [[["fast"], said, ""]] * 2
+    assert browser.outcome(page(untimed("slow")), TOLD) == [[[], said, said]] * 2

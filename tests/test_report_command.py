@@ -156,6 +156,27 @@ def asked_for(specs, folder):
     return Results(specs, folder, {}, *[pd.DataFrame()] * 4)
 
 
+def test_a_report_takes_the_frozen_runs_of_its_leaderboard(zobench, compared, tmp_path):
+    def references(folder: str) -> set[str]:
+        status, _, err = zobench("report", "-s", "tiny.toml", "--csv", folder)
+        assert (status, err) == (0, "")
+        curves = pd.read_csv(tmp_path / folder / "performance-profiles.csv")
+        return set(curves.loc[curves["unit"] == "queries", "reference"])
+
+    assert len(references("before")) == 1
+    assert not any("frozen" in name for name in references("before"))
+    zobench("export", "-s", "tiny.toml", "--freeze", "zo-sgd:lr=1e-2")
+    assert references("after") == {"zo-sgd:lr=1e-2 (frozen)"}
+    file = tmp_path / "leaderboards" / "tiny-reference.csv"
+    frozen = pd.read_csv(file)
+    frozen.assign(target=frozen["target"] * 2).to_csv(file, index=False)  # of other targets
+    assert references("other") == references("before")
+    file.write_text("a,b\n1,2\n")
+    status, _, err = zobench("report", "-s", "tiny.toml")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "holds no frozen runs: it lacks budget" in err
+
+
 def test_the_command_makes_the_same_runs(zobench, compared, tmp_path):
     suite = load("tiny.toml")
     asked = {"repetitions": 3, "budget": 50, "baselines": False}

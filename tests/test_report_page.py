@@ -17,6 +17,7 @@ from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, s
 from zobench.analysis.runlengths import at_targets, run_table
 from zobench.analysis.speedup import speedup
 from zobench.analysis.targets import final_targets
+from zobench.analysis.verdict import CLAIMS
 from zobench.report import figures, tables
 from zobench.report.csvtext import csv_text
 from zobench.report.html import page
@@ -158,7 +159,8 @@ def test_speed_ups_have_their_interval():
             for n, f in (("a", 1), ("b", 3)) for i in range(8)]  # fmt: skip
     made = source(runs)
     table = run_table(made.runs, made.hits, made.problems)
-    expected = speedup(at_targets(table, final_targets(made.problems)), "a", "b")
+    level = 1 - 0.05 / CLAIMS  # all that is said of two estimators holds together at 95 %
+    expected = speedup(at_targets(table, final_targets(made.problems)), "a", "b", level)
     (row,) = tables.pairs(made)
     assert (row["value"], row["low"], row["high"]) == (expected.ratio, expected.low, expected.high)
     assert row["shown"] == "sooner"
@@ -174,6 +176,16 @@ def test_failures_and_skips_are_listed_with_reasons():
     for text in (Page(page(made)).text, markdown(made)):
         assert "it broke" in text
         assert "needs matrix blocks" in text
+
+
+def test_reasons_that_differ_in_numbers_are_one_of_an_estimator():
+    needs = [(name, r, NO_RUNS | {"reason": f"needs {n + r} queries"})
+             for name, n in (("a", 2), ("b", 16)) for r in range(2)]  # fmt: skip
+    made = source([("p", name, r, [], facts) for name, r, facts in needs])
+    assert [(t["estimator"], t["count"], t["reason"]) for t in tables.troubles(made)] == [
+        ("a", 2, "needs 2 queries (numbers differ)"),
+        ("b", 2, "needs 16 queries (numbers differ)"),
+    ]
 
 
 def test_an_easier_target_is_named_where_none_reaches_the_final_one():
@@ -305,6 +317,18 @@ def test_tests_of_ranks_are_those_of_the_analysis():
     assert (best["share"] == (best["r"] >= 1 - 1e-9)).all()
     assert len(written["rank-tests"]) == 3 * 6
     assert len(written["rank-sum"]) == 32
+
+
+def test_performance_profiles_are_against_frozen_runs_where_there_are_any():
+    made = ranked_alike()
+    table = run_table(made.runs, made.hits, made.problems)
+    final = at_targets(table, final_targets(made.problems))
+    made.frozen = final[final["estimator"] == "b"].assign(estimator="old")
+    written = figures.frames(made)["performance-profiles"].groupby("unit")
+    assert set(written.get_group("queries")["reference"]) == {"old (frozen)"}
+    assert set(written.get_group("seconds")["reference"]) == {made.ranked[0]}
+    mine = written.get_group("queries").query("estimator == 'b'")
+    assert (mine["share"] == (mine["r"] >= 1 - 1e-9)).all()  # b against its own runs
 
 
 @pytest.mark.parametrize(("problems", "names"), [(1, "ab"), (3, "a")])

@@ -116,6 +116,8 @@ WRONG = [  # changed cells, what is said of the row
     ({"targets_hash": "xyz"}, "column targets_hash: 16 hex digits, not 'xyz'"),
     ({"settings_hash": "0" * 16}, "column settings_hash: 0000000000000000, but "),
     ({"settings_hash": ""}, "column settings_hash: empty"),
+    ({"speedup": "5000", "speedup_low": "4000", "speedup_high": "6000"},
+     "column speedup: 5000, but no target of the frozen runs costs over "),
     ({"baseline_sha256": "0" * 16}, "column baseline_sha256: 0000000000000000, but "),
     ({"baseline_sha256": ""}, "column baseline_sha256: empty, but "),
     ({"data_sha256": "ABCDEF0123456789"}, "column data_sha256: 16 hex digits"),

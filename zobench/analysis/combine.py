@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from zobench.analysis import joint
-from zobench.analysis.interval import limits, reach, studentised
+from zobench.analysis.interval import FARTHEST, limits, reach, studentised
 from zobench.analysis.pairs import Pair, can_pair, log_relabellings, satterthwaite
 from zobench.analysis.runlengths import RunLengths
 
@@ -49,13 +49,21 @@ def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0
     sums, squares = joint.summed(resampled, alpha, seed, "bootstrap")
     draws, errors = sums / count, np.sqrt(squares) / count
     freedom = satterthwaite([p.error for p in both], [p.freedom for p in both])
-    down, up = reach(studentised(theta, draws, errors), freedom, 1 - alpha)
+    down, up = reach(studentised(theta, error, draws, errors), freedom, 1 - alpha)
     critical = _critical(pairs, alpha, seed)
     down, up = max(down, critical), max(up, critical)
     if count == 1:  # too few successes to bound; in a mean over problems the others bound it
         down = np.inf if both[0].none[0] > alpha / 2 else down
         up = np.inf if both[0].none[1] > alpha / 2 else up
-    return math.exp(theta), *limits(theta, error, down, up)
+    return math.exp(theta), *_told(math.exp(theta), *limits(theta, error, down, up))
+
+
+def _told(ratio: float, low: float, high: float) -> tuple[float, float]:
+    """The limits; 0 or inf for one that is far off and beyond 1, so that it shows nothing."""
+    return (
+        0.0 if low < min(1.0, ratio / FARTHEST) else low,
+        np.inf if high > max(1.0, ratio * FARTHEST) else high,
+    )
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

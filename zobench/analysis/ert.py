@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zobench.analysis.interval import LEVEL, RESAMPLES, limits, reach, studentised
+from zobench.analysis.interval import FARTHEST, LEVEL, RESAMPLES, limits, reach, studentised
 from zobench.analysis.logratio import log_ratio
 from zobench.analysis.resampling import bootstrap, strata_of
 from zobench.analysis.runlengths import RunLengths
@@ -51,7 +51,8 @@ def ert_interval(
     """ERT with its studentised bootstrap interval on the log scale; deterministic.
 
     Runs are drawn within their instance where instances have several runs. The upper limit is
-    infinite when more than (1 - level) / 2 of all resamples have no success. Fewer than four runs
+    infinite when more than (1 - level) / 2 of all resamples have no success, and where it would be
+    more than a thousandfold. Fewer than four runs
     give [0, inf]; equal runs give [NaN, NaN], since they do not say how far others would be.
     Without a success the lower limit follows from the exact binomial limit of the success
     probability, p <= 1 - ((1 - level) / 2)^(1/n): ERT >= mean length (1 - p) / p.
@@ -72,10 +73,11 @@ def ert_interval(
     if error < 1e-12:
         return Ert(value, np.nan, np.nan, runs.successes, n)
     draws = log_ratio(x, SIGNS, bootstrap(strata, resamples, seed), strata)
-    down, up = reach(studentised(theta, *draws), freedom(strata), level)
-    if no_success(runs.success, strata) > tail:
-        up = np.inf
-    return Ert(value, *limits(theta, error, down, up), runs.successes, n)
+    down, up = reach(studentised(theta, error, *draws), freedom(strata), level)
+    low, high = limits(theta, error, down, up)
+    if no_success(runs.success, strata) > tail or high > FARTHEST * value:
+        high = np.inf
+    return Ert(value, low, high, runs.successes, n)
 
 
 def columns(runs: RunLengths) -> np.ndarray:

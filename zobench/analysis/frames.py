@@ -69,10 +69,16 @@ def first_order(runs: pd.DataFrame) -> dict[str, bool]:
 
 
 def alike(runs: pd.DataFrame) -> pd.DataFrame:
-    """`runs` with reasons that differ in numbers alone made one: the first of them, and a word."""
+    """`runs` with reasons that differ in numbers alone made one: the first of them, and a word.
+
+    Those of an estimator and a status: another one's numbers would not be true of it.
+    """
     reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
-    kinds = [_NUMBER.sub("#", text) for text in reasons]
-    texts: dict[str, list[str]] = {}
+    kinds = [
+        (estimator, status, _NUMBER.sub("#", text))
+        for estimator, status, text in zip(runs["estimator"], runs["status"], reasons)
+    ]
+    texts: dict[tuple[str, str, str], list[str]] = {}
     for kind, text in zip(kinds, reasons):
         texts.setdefault(kind, []).append(text)
     said = {

@@ -4,6 +4,10 @@ The percentile interval of a skewed run length covers too little at 15 runs. The
 does better, and two things mend what is left: no quantile comes closer than Student's t, and the
 bootstrap quantiles are stretched by t / z, since resamples are less spread than samples by a
 factor that Student's t undoes for a mean.
+
+Where many runs are equal, as where lengths are whole steps of many queries, some resamples have
+hardly any spread, and their t says nothing but that: no resample counts with a standard error
+below LEAST of the sample's.
 """
 
 from __future__ import annotations
@@ -13,13 +17,15 @@ from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 RESAMPLES = 2000
+LEAST = 0.1  # of the sample's standard error; resamples of runs without ties rarely go below
+FARTHEST = 1000.0  # a limit that is farther off, as a factor, says as little as none
 FEWEST = 3  # degrees of freedom: four runs; with fewer, resamples say nothing about the tails
 
 
-def studentised(estimate: float, draws: np.ndarray, errors: np.ndarray) -> np.ndarray:
+def studentised(estimate: float, error: float, draws: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """(draw - estimate) / its standard error, of the draws that exist (are not NaN)."""
     there = np.isfinite(draws)
-    away, errors = draws[there] - estimate, errors[there]
+    away, errors = draws[there] - estimate, np.maximum(errors[there], LEAST * error)
     away[np.abs(away) < 1e-12] = 0.0  # the same runs in another order
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(away == 0, 0.0, away / errors)

@@ -57,9 +57,9 @@ def run_table(
     """One row a (run, target of its problem, of the scored kind); skipped runs have none.
 
     Columns: problem, group, dimension, budget, kind, target_index, target, estimator, run_key,
-    instance, repetition, seed, length, success, at_start (met before any query). `length` is in
-    `unit`; an unsuccessful run whose queries are unknown counts with its budget, unknown seconds
-    stay NaN.
+    instance, repetition, seed, length, success, at_start (met before any query or by the first).
+    `length` is in `unit`; an unsuccessful run whose queries are unknown counts with its budget,
+    unknown seconds stay NaN.
     Raises BadInput where columns are missing, runs are double, or several suites are mixed.
     """
     check(runs, hits, problems)
@@ -71,7 +71,7 @@ def run_table(
     scored = problems[["problem", "group", "dimension", "budget", "kind", "target_index", "target"]]
     key = ["run_key", "kind", "target_index"]
     first = hits.astype({"target_index": int}).groupby(key, as_index=False)
-    first = first.agg(hit=(unit, "min"))
+    first = first.agg(hit=(unit, "min"), queries=("queries", "min"))
     table = made.merge(scored, on="problem").merge(first, on=key, how="left", indicator=True)
     success = (table.pop("_merge") == "both").to_numpy()
     first_hit = table.pop("hit").to_numpy(float)
@@ -86,7 +86,8 @@ def run_table(
     instance = pd.Series(pd.to_numeric(table["instance"]))
     table["instance"] = instance.fillna(-1)
     length = np.where(success, hit, spent)
-    return table.assign(length=length, success=success, at_start=success & (first_hit <= 0))
+    at_start = success & (table.pop("queries").to_numpy(float) <= 1)
+    return table.assign(length=length, success=success, at_start=at_start)
 
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def _scope(speedup: Speedup) -> str:
 def _seconds(seconds: Speedup, side: int, names: tuple[str, str], scope: str) -> str:
     """What seconds add to a sentence whose winner in queries is `side` (0: none)."""
     if not seconds.count("both"):
-        return f", {scope}; seconds were not measured"
+        return f", {scope}; seconds are not compared"
     if seconds.shown == side != 0:
         return f", {with_interval(seconds, side)} in seconds, {scope}"
     if seconds.shown:

@@ -23,6 +23,7 @@ from zobench.analysis.runlengths import RunLengths, at_targets, cases, run_table
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
+EACH = P / 2  # of all problems together, and of the problems by themselves
 What = Literal["queries", "seconds", "time a query"]
 WHAT: tuple[What, ...] = get_args(What)
 Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank (new, old)
@@ -53,7 +54,7 @@ class Slowdown:
     @property
     def too_few(self) -> bool:
         """Are there too few runs for any outcome to be significant?"""
-        return self.problems > 0 and self.least >= P / 2
+        return self.problems > 0 and self.least >= EACH
 
     @property
     def judged(self) -> bool:
@@ -128,9 +129,9 @@ def _judged(
     alone = tuple(
         name
         for name, each in ratios.items()
-        if each > factor and _behind(rank_sum([samples[name]]), P / 2 / count)
+        if each > factor and _behind(rank_sum([samples[name]]), EACH / count)
     )
-    slower = bool(alone) or (ratio > factor and _behind(test, P / 2))
+    slower = bool(alone) or (ratio > factor and _behind(test, EACH))
     return Slowdown(new, old, what, ratio, test.p, test.least, count, worst, factor, slower, alone)
 
 

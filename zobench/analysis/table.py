@@ -37,8 +37,9 @@ def summary(
     - runs (made), skipped, coverage (made / asked), statuses ("12 target, 3 budget"), reasons
     - for two targets of the problem, the final one and the hardest that any run reached (of an
       estimator that is not a first-order reference, if there is one): `final_` and `hardest_`
-      target_index, target, successes, at_start (runs that met it before any query), queries (the
-      ERT), queries_low, queries_high, seconds (the ERT in seconds), seconds_low, seconds_high
+      target_index, target, successes, at_start (runs that met it before any query or by the
+      first), queries (the ERT), queries_low, queries_high, seconds (the ERT in seconds),
+      seconds_low, seconds_high
     - medians over runs: seconds_per_query (all), estimator_seconds_per_query (its own, without the
       objective's), peak_memory in bytes, memory_ratio, final_score, best_score. NaN: not measured.
     """

@@ -2,7 +2,10 @@
 
 Two estimators are compared at the final target of each problem, which was chosen before any run.
 Where that shows nothing, the hardest target that both reached in at least half of their runs is
-tried, and told of where it says more. First-order references are compared, and labelled, but never
+tried, and told of where it says more. Targets that all runs of both met with their first query are
+left out of that and of seconds: they say nothing of a method. A verdict on two makes up to CLAIMS
+comparisons, which hold together at its level (Bonferroni); one on more tells of seconds only where
+queries differ. First-order references are compared, and labelled, but never
 ranked.
 """
 
@@ -24,6 +27,8 @@ from zobench.analysis.sentences import pair_sentence
 from zobench.analysis.speedup import Speedup, speedup_of
 from zobench.analysis.targets import Targets, final_targets, hardest_common
 from zobench.errors import BadInput, unknown
+
+CLAIMS = 4  # on two estimators: in queries and seconds, at the final and at an easier target
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Comparison:
         """The frames as the store gives them. Raises BadInput."""
         self.queries = run_table(runs, hits, problems, "queries")
         self.lengths = cases(self.queries), cases(run_table(runs, hits, problems, "seconds"))
+        self.at_once = _met_at_once(self.queries)
         self.of = {str(n): part for n, part in self.queries.groupby("estimator", sort=False)}
         self.references = first_order(runs)
         self.final = final_targets(problems)
@@ -80,6 +86,7 @@ class Comparison:
         lines = [pair_sentence(queries, seconds, names, "the final target")]
         tables: Any = [self.of[name] for name in (a, b) if name in self.of]
         common, easier = hardest_common(pd.concat([*tables, self.queries.iloc[:0]]), a, b), None
+        common = {p: i for p, i in common.items() if not self._by_both_at_once(a, b, p, i)}
         if not queries.shown and any(index != final[p] for p, index in common.items()):
             found = self._speedups(a, b, common, level, resamples, seed, each)
             if found[0].shown or not (queries.count("both") or found[0].too_few):
@@ -90,23 +97,28 @@ class Comparison:
         return PairVerdict(a, b, tuple(lines), queries, seconds, easier)
 
     def at_start(self, names: Sequence[str]) -> list[str]:
-        """A line on problems whose final target runs of `names` met before any query, if any."""
+        """A line on problems whose final target runs of `names` met at the start, if any."""
         table = at_targets(self.queries, self.final)
         met = table.loc[table["estimator"].isin(names)].groupby("problem", sort=False)["at_start"]
         found = [f"{p} ({int(n)}/{of} runs)" for p, n, of in zip(*_columns(met)) if n]
         more = f" and {len(found) - 3} more problems" if len(found) > 3 else ""
         where = ", ".join(found[:3]) + more
-        return [f"Met at the start, before any query: the final target of {where}."] * bool(found)
+        return [f"Met at the start or by the first query: the final target of {where}."] * bool(
+            found
+        )
 
     def _speedups(self, a: str, b: str, targets: Targets, *how: Any) -> tuple[Speedup, Speedup]:
-        first, second = (
-            speedup_of(
-                {p: (of.get((p, i, a)), of.get((p, i, b))) for p, i in targets.items()},
-                *(a, b, *how),
-            )
+        queries, seconds = (
+            {p: (of.get((p, i, a)), of.get((p, i, b))) for p, i in targets.items()}
             for of in self.lengths
         )
-        return first, second
+        for p, i in targets.items():
+            if self._by_both_at_once(a, b, p, i):
+                seconds[p] = None, None
+        return speedup_of(queries, a, b, *how), speedup_of(seconds, a, b, *how)
+
+    def _by_both_at_once(self, a: str, b: str, problem: str, index: int) -> bool:
+        return {(problem, index, a), (problem, index, b)} <= self.at_once
 
     def is_reference(self, name: str, other: str) -> bool:
         """Is `name` a first-order reference, and `other` none?"""
@@ -115,6 +127,13 @@ class Comparison:
     def _label(self, name: str, other: str) -> str:
         alone = self.is_reference(name, other)
         return f"{name} ({REFERENCE})" if alone else name
+
+
+def _met_at_once(queries: pd.DataFrame) -> set[tuple[str, int, str]]:
+    """(problem, target_index, estimator) whose runs all met the target at the start."""
+    cell = ["problem", "target_index", "estimator"]
+    met: Any = queries.groupby(cell, sort=False)["at_start"].all()
+    return set(met.index[met])
 
 
 def _columns(met: Any) -> tuple[Any, Any, Any]:
@@ -135,10 +154,11 @@ def verdict(
 ) -> Verdict:
     """Compare `estimators` (all, if not given) in plain words.
 
-    Two: one or two sentences. More: a ranking with intervals, then who is ahead of whom, of
-    `against`, or the best ranked, and each other; the intervals of these pairs hold together at
-    `level` (Bonferroni, over all pairs where the best was chosen by the data), those of single
-    problems each for itself. `pairs` have the whole sentences. Raises BadInput for an unknown name.
+    Two: one or two sentences, which hold together at `level`. More: a ranking with intervals, then
+    who is ahead of whom, of `against`, or the best ranked, and each other; the intervals of these
+    pairs hold together at `level` (Bonferroni, over all pairs where the best was chosen by the
+    data), those of single problems each for itself. `pairs` have the whole sentences. Raises
+    BadInput for an unknown name.
     """
     comparison = Comparison(runs, hits, problems)
     names = list(dict.fromkeys(estimators or comparison.references))
@@ -149,7 +169,7 @@ def verdict(
         raise BadInput("a verdict needs at least two estimators")
     if len(names) == 2:
         a, b = names if against != names[1] else names[::-1]
-        one = comparison.pair(a, b, level, resamples, seed)
+        one = comparison.pair(a, b, 1 - (1 - level) / CLAIMS, resamples, seed, level)
         return Verdict((*one.lines, *comparison.at_start(names)), None, (one,))
     ranked = [name for name in names if not comparison.references[name]] or names
     ranking = rank(comparison.queries, ranked, level)

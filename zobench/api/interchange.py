@@ -121,7 +121,12 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
         raise BadInput(f"{out} holds results already; choose another folder with --out")
     curves = read_folders(folders)
     name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")
-    found = to_results(curves, load(name) if name else None)
+    try:
+        found = to_results(curves, load(name) if name else None)
+    except BadInput:
+        if suite_name or not name:
+            raise
+        name, found = "", to_results(curves, None)  # not of ours, such as in other dimensions
     environment = {
         "zobench": zobench.__version__,
         "imported": [str(folder) for folder in folders],

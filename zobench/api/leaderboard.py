@@ -119,6 +119,26 @@ def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fr
     return pd.read_csv(file) if file.is_file() else None
 
 
+def frozen_runs(suite: str, problems: Frame) -> Frame | None:
+    """Runs frozen in leaderboards/ for the final targets of these `problems`; None without any.
+
+    Only where budget, kind and target are still those of the frozen runs. Raises BadInput.
+    """
+    import pandas as pd
+
+    file = Path("leaderboards") / f"{suite}-reference.csv"
+    if not file.is_file():
+        return None
+    same = ["problem", "target_index", "budget", "kind"]
+    asked: Frame = problems[[*same, "target"]].rename(columns={"target": "asked"})
+    frozen = pd.read_csv(file)
+    if missing := {*same, "target", "estimator", "length", "success"} - set(frozen.columns):
+        raise BadInput(f"{file} holds no frozen runs: it lacks {', '.join(sorted(missing))}")
+    found: Frame = frozen.merge(asked, on=same)
+    near = (found["target"] - found["asked"]).abs() <= 1e-5 * found["asked"].abs()
+    return found[near].drop(columns="asked") if near.any() else None
+
+
 def _longer(file: Path, found: Frame) -> Frame:
     """Frozen runs, then those found of the dimensions and groups that were not frozen before.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.api.command import command_of
+from zobench.api.leaderboard import frozen_runs
 from zobench.api.making import Results
 from zobench.api.notes import notes
 from zobench.errors import BadInput
@@ -29,7 +30,8 @@ def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = 
             environments |= store.environments()
     command = command_of(results, suite, environments)
     frames = results.runs, results.hits, results.traces, results.problems
-    return Source(*frames, environments, command, known or {}, notes(results))
+    frozen = frozen_runs(results.specs[0].suite, results.problems) if results.specs else None
+    return Source(*frames, environments, command, known or {}, notes(results), frozen)
 
 
 def check_page(path: Path) -> None:

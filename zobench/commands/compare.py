@@ -63,7 +63,7 @@ def compare(
         typer.Option(
             "--fail-if-slower",
             metavar="FACTOR",
-            help="Exit with 1 if slower than the stored runs by more than FACTOR, and p < 0.002.",
+            help="Exit with 1 if slower than the stored runs by more than FACTOR, and p < 0.001.",
         ),
     ] = None,
     queries_only: Annotated[
@@ -84,11 +84,11 @@ def compare(
 
     --fail-if-slower is a check for CI: each estimator against the stored one of its name (or the
     only stored one), in queries, in seconds, both to the hardest target that half of the stored
-    runs reach, and in time a query; on all problems together, and on each by itself (from about ten
-    runs a side). A factor that chance could give does not fail, and neither does a sure but small
-    one. Runs too few to tell fail. Seconds mean something only on one computer under one load: what
-    all runs of a session share, such as other work there, looks like a change, and p is no help.
-    On shared machines take --queries-only.
+    runs reach, and in time a query; on all problems together (p < 0.001), and on each by itself
+    (p < 0.001 / problems, which takes about ten runs a side). A factor that chance could give does
+    not fail, and neither does a sure but small one. Runs too few to tell fail. Seconds mean
+    something only on one computer under one load: what all runs of a session share, such as other
+    work there, looks like a change, and p is no help. On shared machines take --queries-only.
 
     Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
     for bad input; 130 after Ctrl-C.

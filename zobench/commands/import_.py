@@ -44,12 +44,13 @@ def import_(
     zobench compare mezo spsa --suite bbob --against results/published
     """
     from zobench.api.interchange import import_folders
+    from zobench.report.words import some
 
     found = import_folders(folders, suite, out)
     names = ", ".join(found.algorithms[:8]) + (", ..." if len(found.algorithms) > 8 else "")
     typer.echo(
-        f"read {found.runs:,} runs of {len(found.algorithms)} algorithms ({names}) on "
-        f"{found.problems} problems of suite {found.suite} into {found.folder}"
+        f"read {some(found.runs, 'run')} of {some(len(found.algorithms), 'algorithm')} ({names}) "
+        f"on {some(found.problems, 'problem')} of suite {found.suite} into {found.folder}"
     )
     for note in found.notes:
         typer.echo(f"  {note}")

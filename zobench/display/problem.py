@@ -30,7 +30,9 @@ def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
         line += f" (none reaches the final one, {text.number(facts['final_target'])})"
     line += f", within {facts['budget']:,} queries"
     if met := int(rows[f"{which}_at_start"].sum()):
-        line += f"; met at the start, before any query, by {met} of {int(rows['runs'].sum())} runs"
+        line += (
+            f"; met at the start or by the first query, by {met} of {int(rows['runs'].sum())} runs"
+        )
     first, *rest = text.wrapped(line)
     yield first.replace(title, text.bold(title))
     yield from rest

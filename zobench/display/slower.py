@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zobench.analysis.sentences import factor as shown
-from zobench.analysis.slower import P, Slowdown
+from zobench.analysis.slower import EACH, Slowdown
 from zobench.display import text
 
 
@@ -18,7 +18,9 @@ def slower_lines(found: Sequence[Slowdown]) -> Iterator[str]:
     said = f"{len(bad)} of {len(found)} measures" if bad else "nothing"
     if not any(s.judged for s in found):
         said = "cannot tell, which fails as well: make more repetitions"
-    rule = f"slower means more than {factor:g}x and p < {P:g}, in all problems or one"
+    rule = (
+        f"more than {factor:g}x and p < {EACH:g} in all problems, or in one p < {EACH:g} / problems"
+    )
     yield text.bold(f"Slower than stored runs: {said}") + f" ({rule})"
     rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in found]
     yield from text.table(["estimator", "measure", "now / stored", "p", "slower?"], rows, left=5)

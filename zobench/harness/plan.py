@@ -15,6 +15,8 @@ from zobench.errors import BadInput
 from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, settled
 from zobench.harness.suite import ProblemSpec, Suite
 
+MOST = 1_000_000  # runs of a plan, some 2 GB of it: more is a slip of the finger
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -110,6 +112,11 @@ def plan(
             raise BadInput(f"{name} must be above 0, not {value}")
     if isinstance(repetitions, int) and repetitions < 1:
         raise BadInput(f"repetitions must be at least 1, not {repetitions}")
+    each = [p.repetitions for p in suite.problems]
+    if repetitions is not None:
+        each = [repetitions if isinstance(repetitions, int) else len(repetitions)] * len(each)
+    if (count := sum(each) * len(chosen)) > MOST:
+        raise BadInput(f"{count:,} runs are more than {MOST:,}; take fewer repetitions or problems")
     ready: dict[tuple[str, str], EstimatorSpec] = {}
     runs = []
     for problem in suite.problems:

@@ -52,6 +52,9 @@ def read_folder(folder: Path) -> list[Curve]:
         )
     curves = [c for p in infos for c in read_coco(p, folder)]
     curves += [c for p in files for c in read_ioh(p, folder)]
+    if not curves and infos + files:
+        first = infos[0] if infos else files[0]
+        raise BadInput(f"no runs in {str(folder)!r}: {first.name} and the data it names hold none")
     if not curves:
         raise BadInput(
             f"no runs in {str(folder)!r}: looked for *.info (COCO) and IOHprofiler*.json files"

@@ -22,8 +22,11 @@ def profiles(source: Source, table: Frame, seconds: Frame) -> dict[str, pd.DataF
 
     data-profiles: over simplex gradients, queries / (d + 1). more-wild: the same, with targets
     between each instance's start and the lowest score of any estimator. performance-profiles: over
-    ERT / ERT of the best ranked estimator, which stands in the column `reference`, in each `unit`:
-    queries, seconds, memory (that of runs, where the target is met at all). restarts: over
+    ERT / ERT of a `reference`, in each `unit`. In queries that are the frozen runs of the suite's
+    leaderboard, at the final targets, where there are any: adding an estimator changes no other
+    curve. Else, and in seconds and memory, which are not frozen as they are true of one machine,
+    it is the best ranked estimator of this report (memory: that of runs, where the target is met at
+    all). restarts: over
     log10(queries / d), of runs that begin anew until they succeed.
     """
     known = source.problems[source.problems["dimension"].notna()]
@@ -44,7 +47,7 @@ def profiles(source: Source, table: Frame, seconds: Frame) -> dict[str, pd.DataF
 
 
 def _performance(source: Source, queries: Frame, seconds: Frame) -> Frame:
-    """Performance profiles against the best ranked in each unit that was measured."""
+    """Performance profiles in each unit that was measured."""
     best, r, parts = source.ranked[0], np.geomspace(1 / WIDEST, WIDEST, POINTS), []
     peaks = source.runs.set_index("run_key")["peak_memory"].astype(float)
     memory = queries.assign(peak_memory=queries["run_key"].map(peaks))
@@ -52,7 +55,11 @@ def _performance(source: Source, queries: Frame, seconds: Frame) -> Frame:
               ("memory", memory_ratios, memory))  # fmt: skip
     for unit, over, table in tables:
         reference: Frame = table[table["estimator"] == best]
+        name = best
+        if unit == "queries" and source.frozen is not None:
+            reference = source.frozen
+            name = f"{reference['estimator'].iloc[0]} (frozen)"
         found = over(table, reference) if len(reference) else reference
         if len(found):
-            parts.append(profile(found, r).assign(unit=unit, reference=best))
+            parts.append(profile(found, r).assign(unit=unit, reference=name))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -24,7 +24,8 @@ class Source:
 
     `command` makes the same runs again. `environments` maps the labels in runs["environment"] to
     their facts. `known` are results of `summary` and `verdict` that a caller has already; `notes`
-    are sentences that end the verdict.
+    are sentences that end the verdict. `frozen`: the runs that the suite's leaderboard refers to,
+    as a run table in queries; None without any.
     """
 
     runs: Frame
@@ -35,6 +36,7 @@ class Source:
     command: str = ""
     known: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    frozen: Frame | None = None
 
     @property
     def estimators(self) -> list[str]:

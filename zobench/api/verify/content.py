@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import zobench
+from zobench.analysis.ert import ert
 from zobench.analysis.leaderboard import baseline_hash
+from zobench.analysis.runlengths import cases
 from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import number, same
@@ -50,9 +53,15 @@ def baseline_fault(found: Found, frozen: Frame | None) -> str:
     if mine.any() and not found.cells["baseline"]:
         return "column baseline: empty, though runs are frozen for these problems"
     said, here = found.cells["baseline_sha256"], baseline_hash(frozen[mine])
-    if said == here:
-        return ""
-    return f"column baseline_sha256: {said or 'empty'}, but {here or 'nothing'} by the frozen runs"
+    if said != here:
+        what = here or "nothing"
+        return f"column baseline_sha256: {said or 'empty'}, but {what} by the frozen runs"
+    costs = [ert(runs.length, runs.success) for runs in cases(frozen[mine]).values()]
+    most = max((cost for cost in costs if math.isfinite(cost)), default=math.inf)
+    if number(found.cells, "speedup") > most * (1 + 1e-5):
+        said = found.cells["speedup"]
+        return f"column speedup: {said}, but no target of the frozen runs costs over {most:.6g}"
+    return ""
 
 
 def estimator_fault(found: Found, suite: Suite) -> str:

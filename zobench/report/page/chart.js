@@ -1,6 +1,6 @@
 // A chart: axes, curves with bands, labels at their ends, and a cursor for mouse and keyboard.
 // wanted: {title, x: {label, low, high, log, text}, y: {...}, step, cut, targets: [[y, text]],
-//   series: [{name, index, points: [[x, y]], band: [[x, low, high]], at: x -> y where drawn, read: x -> y as told, cross, thin: [points]}]}
+//   empty (what to say where nothing is drawn), series: [{name, index, points: [[x, y]], band: [[x, low, high]], at: x -> y where drawn, read: x -> y as told, cross, thin: [points]}]}
 function chart(host, wanted) {
   redrawn(host, () => drawn(host, wanted));
 }
@@ -14,7 +14,7 @@ function redrawn(host, draw) {  // now, and whenever the width changes
   draw();
 }
 
-function drawn(host, { title, x, y, series, step, cut, targets = [] }) {
+function drawn(host, { title, x, y, series, step, cut, targets = [], empty = "" }) {
   const width = (host.width = host.clientWidth || 800), narrow = width < 560;
   const height = narrow ? 300 : Math.min(430, Math.round(width * 0.45));
   const longest = Math.max(0, ...series.map((s) => s.name.length));
@@ -25,7 +25,7 @@ function drawn(host, { title, x, y, series, step, cut, targets = [] }) {
   const box = make("div", { class: "readout", hidden: true });
   host.replaceChildren(svg, box);
   if (!series.some((s) => s.points.length)) {
-    svg.append(make("text", { x: width / 2, y: height / 2, "text-anchor": "middle", class: "empty" }, wanted_nothing(series)));
+    svg.append(make("text", { x: width / 2, y: height / 2, "text-anchor": "middle", class: "empty" }, empty || wanted_nothing(series)));
     return;
   }
   const [X, Y] = axes(svg, x, y, { edge, right, bottom, width, height, narrow });

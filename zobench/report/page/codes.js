@@ -15,6 +15,10 @@ function scoreOf(code, scale) {
   return code === 0 ? 0 : Math.min(scale.high, Math.exp(Math.log(scale.low) + ((code - 1) / (TOP - 1)) * (Math.log(scale.high) - Math.log(scale.low))));
 }
 
+// Of these estimators, those whose runs (with their queries known) have no seconds, as data of other tools.
+const untimed = (runs, estimators) => estimators.filter((e) => runs.some((r) => r.estimator === e && r.status !== "skipped" && r.queries > 0 && !Number.isFinite(r.seconds)));
+const untimedText = (names) => (names.length ? `Seconds were not measured of ${names.join(", ")}.` : "");
+
 // One object a run. Lengths of `hits` are in queries or seconds, Infinity where a target was missed.
 function decoded() {
   const { runs, problems, traces } = data;

@@ -22,7 +22,9 @@ function convergeFigure(all, chosen) {
     const number_ = Number(key("problem").value), problem = data.problems[number_], unit = key("unit").value;
     if (!problem) return;
     const runs = all.filter((run) => run.problem === number_ && run.status !== "skipped").map((run) => ({ ...run, rows: run.trace().filter((r) => !Number.isNaN(r.score)) }));
-    const picked = chosen();
+    const without = unit === "seconds" ? untimed(runs, chosen()) : [], picked = chosen().filter((e) => !without.includes(e));
+    const unknown = untimedText(without.map((e) => data.estimators[e].name));
+    key("about").textContent = unknown;
     const mine = runs.filter((run) => picked.includes(run.estimator) && run.rows.length);
     const xs = mine.flatMap((run) => run.rows.map((r) => r[unit])).filter((v) => v > (unit === "seconds" ? 1.5e-6 : 0));
     const first = xs.reduce((a, b) => Math.min(a, b), Infinity), last = xs.reduce((a, b) => Math.max(a, b), 0);
@@ -65,7 +67,7 @@ function convergeFigure(all, chosen) {
     const within = targets.filter((t) => t >= bottom && t <= top), each = Math.ceil(within.length / 8);
     const some = within.filter((t, i) => (within.length - 1 - i) % each === 0);  // the final one is always there
     chart(find(".plot", root), {
-      title: `Score on ${problem.name}`, step: true, series,
+      title: `Score on ${problem.name}`, step: true, series, empty: unknown,
       targets: some.map((t) => [t, t === final ? `final target ${number(t)}` : ""]),
       x: { label: unit, low, high, log: true, read: unit === "queries" ? count : duration },
       y: { label: `${problem.score} of the ${problem.kind === "best" ? "best" : "current"} point`, low: bottom, high: top, log, text: null },

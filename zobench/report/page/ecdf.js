@@ -104,8 +104,9 @@ function ecdfFigure(all, chosen) {
     const drawable = Number.isFinite(low) && high > low;
     const cut = low * (high / low) ** (Number(key("cut").value) / 100);
     key("cut-text").textContent = drawable ? (queries ? `${number(cut)} × d` : duration(cut)) : "";
+    const without = queries ? [] : untimed(runs, chosen());
     shown = [];
-    for (const e of drawable ? chosen() : []) {
+    for (const e of drawable ? chosen().filter((e) => !without.includes(e)) : []) {
       const id = JSON.stringify([e, unit, dimension, [...picked].sort()]);
       if (!cache.has(id)) {
         const problems = lengthsOf(all, e, picked, unit), values = problems.flat(2).sort((a, b) => a - b);
@@ -122,14 +123,16 @@ function ecdfFigure(all, chosen) {
       });
     }
     shown.sort((a, b) => b.at(cut) - a.at(cut));
+    const unknown = untimedText(without.map((e) => data.estimators[e].name));
     chart(find(".plot", root), {
-      title: "Share of targets reached", step: true, series: shown, cut: key("cut").value < 100 ? cut : null,
+      title: "Share of targets reached", step: true, series: shown, empty: picked.size ? unknown : "No problem is chosen", cut: key("cut").value < 100 ? cut : null,
       x: { label: queries ? "queries / dimension" : "seconds", low, high, log: true, text: null, read: queries ? number : duration },
       y: { label: "share of targets reached", low: 0, high: 1, log: false, text: percent },
     });
     const wanted = new Set(shown.flatMap((s) => s.problems.map((p) => p.problem))).size;
     const fewer = shown.filter((s) => s.problems.length < wanted).map((s) => `${s.name} on ${s.problems.length}`);
-    key("about").textContent = fewer.length ? `Not over the same problems: of ${wanted}, ${fewer.join(", ")}. To compare, choose problems that all ran.` : "";
+    const differ = fewer.length ? `Not over the same problems: of ${wanted}, ${fewer.join(", ")}. To compare, choose problems that all ran.` : "";
+    key("about").textContent = [unknown, differ].filter(Boolean).join(" ");
     const head = ["estimator", "problems", "runs", "reached by the cut-off", "95 % band", "area to the cut-off"];
     const rows = shown.map((s) => {
       const near = s.band?.reduce((a, b) => (Math.abs(Math.log(b[0] / cut)) < Math.abs(Math.log(a[0] / cut)) ? b : a));
