@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -126,15 +127,22 @@ class Browser:
         """What an untouched page says on the console."""
         return self.run(html, "--virtual-time-budget=3000", "--dump-dom")[1]
 
-    def outcome(self, html: str, script: str, *options: str):
-        """What the body of a function, run after the page's own script, returns (plain data)."""
+    def outcome(self, html: str, script: str, *options: str, width: int = 0):
+        """What the body of a function, run after the page's own script, returns (plain data).
+
+        `width`: of a frame to show the page in, in pixels, as a window has at least 500.
+        """
         html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
         begin, end = "@@outcome ", " outcome@@"
         driver = f"""<script>
             const told = (() => {{ {script} }})();
-            document.body.append("{begin}" + encodeURIComponent(JSON.stringify(told)) + "{end}");
+            const text = encodeURIComponent(JSON.stringify(told));
+            parent.document.body.append("{begin}" + text + "{end}");
         </script></body>"""
         html = html.replace("</body>", driver)
+        if width:
+            frame = f'<iframe width="{width}" height="800" srcdoc="{escape(html)}"></iframe>'
+            html = f"<!doctype html><title>a frame</title><body>{frame}</body>"
         out, console = self.run(html, "--virtual-time-budget=3000", "--dump-dom", *options)
         assert not console, console
         from urllib.parse import unquote

@@ -197,6 +197,9 @@ def test_everything_has_a_name_and_nothing_overflows(browser):
         assert told["heads"] == 0
         assert told["width"] <= told["window"]
         assert told["lang"] == "en"
+    phone = browser.outcome(page(two_estimators()), script, width=340)
+    assert phone["window"] == 340
+    assert phone["width"] <= 340
 
 
 def test_it_prints(browser, tmp_path):
