@@ -56,13 +56,13 @@ def run_all(
     if jobs < 1:
         raise BadInput(f"jobs must be at least 1, not {jobs}")
     threads = threads_each(jobs)
-    store.begin(specs, environment(threads, jobs))
     unique = {spec.key: spec for spec in specs}
-    done = store.done(unique)
-    pool = _Pool([s for key, s in unique.items() if key not in done], store, threads, on_event)
-    pool.made, pool.total = len(done), len(unique)
-    if pool.queue:
-        with stoppable() as stopped:
+    with stoppable() as stopped:  # from here on: to describe the machine may take seconds
+        store.begin(specs, environment(threads, jobs))
+        done = store.done(unique)
+        pool = _Pool([s for key, s in unique.items() if key not in done], store, threads, on_event)
+        pool.made, pool.total = len(done), len(unique)
+        if pool.queue:
             pool.run(jobs, stopped)
     return {"resumed": len(done), **pool.counts}
 
