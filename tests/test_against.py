@@ -128,6 +128,20 @@ def test_failures_count_as_slow_and_time_a_query_by_medians():
     assert clock[2].worst[0] in ("p0", "p1")
 
 
+@pytest.mark.parametrize(("runs", "problems"), [(12, 1), (5, 4)])
+def test_runs_that_end_early_are_not_fast(runs, problems):
+    """All of the new runs diverge on the first problem, after two queries."""
+    frames = table({"old": 80, "new": 80}, cut=300, runs=runs, problems=problems)
+    found, hits, asked = frames
+    dead = found["estimator"] == "new"
+    keys = found.loc[dead, "run_key"]
+    found.loc[dead, ["status", "queries", "seconds"]] = ["diverged", 2, 2e-3]
+    hits = hits[~hits["run_key"].isin(keys)]
+    for judged in slowdowns(found, hits, asked, "new", "old", 1.2, ["queries", "seconds"]):
+        assert judged.slower
+        assert judged.ratio > runs / 2
+
+
 def test_one_problem_that_got_much_slower_is_not_lost_among_others():
     runs, hits, problems = table({"old": 20, "new": 20}, runs=10, problems=24)
     mine = runs.loc[(runs["estimator"] == "new") & (runs["problem"] == "p3"), "run_key"]

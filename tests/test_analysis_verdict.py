@@ -134,6 +134,16 @@ def test_one_lucky_run_is_not_a_difference():
     )
 
 
+def test_problems_that_each_reached_alone_balance():
+    rows = [(p, n, r, [9, 9] if (p, n) in (("f", "a"), ("g", "b")) else [], {})
+            for p in "fg" for n in "ab" for r in range(12)]  # fmt: skip
+    assert said(results(rows)) == (
+        "The final target was reached by a alone on f (12/12 runs against 0/12) and by b alone on "
+        "g (12/12 runs against 0/12): neither is shown to reach it more often, all together "
+        "(p = 1)."
+    )
+
+
 def test_problems_that_only_the_other_reached_are_not_hidden():
     """`fast` is sooner where both arrive, and misses one problem that `slow` reaches."""
     rng, rows = np.random.default_rng(1), []
@@ -192,6 +202,18 @@ def test_unmeasured_seconds():
     runs, hits, problems = runs_of({"mezo": 1, "mezo-bcd": 2})
     text = said((runs.assign(seconds=np.nan), hits.assign(seconds=np.nan), problems))
     assert text.endswith(", on 4/4 problems; seconds are not compared.")
+
+
+def test_seconds_of_fewer_problems_are_said():
+    runs, hits, problems = runs_of({"mezo": 1, "mezo-bcd": 4, "spsa": 1})
+    unknown = (runs["problem"] == "f1") & (runs["estimator"] == "mezo")
+    keys = runs.loc[unknown, "run_key"]
+    hits["seconds"] = hits["seconds"].where(~hits["run_key"].isin(keys))
+    runs["seconds"] = runs["seconds"].where(~unknown)
+    frames = runs, hits, problems
+    assert re.search(r"in seconds \(on only 3\), on 4/4 problems", said(frames, "mezo", "mezo-bcd"))
+    assert re.search(r"in seconds \(on only 3\), on 4/4 problems", said(frames, against="mezo"))
+    assert "on only" not in said(frames, "spsa", "mezo-bcd")
 
 
 def test_first_order_is_labelled_and_not_ranked():

@@ -3,8 +3,10 @@
 import contextlib
 import io
 import json
+import re
 import shlex
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pandas as pd
@@ -175,6 +177,45 @@ def test_a_report_takes_the_frozen_runs_of_its_leaderboard(zobench, compared, tm
     status, _, err = zobench("report", "-s", "tiny.toml")
     assert (status, len(err.splitlines())) == (2, 1)
     assert "holds no frozen runs: it lacks budget" in err
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda text: b"",
+    lambda text: b"\xff\xfe\x00\x01" * 9,
+    lambda text: text.replace(b"True", b"maybe", 1),
+    lambda text: re.sub(rb",[^,]*,(True|False)", rb",soon,\1", text),
+    lambda text: re.sub(rb",[^,]*,(True|False)", rb",0,True", text),
+])  # fmt: skip
+def test_a_broken_frozen_reference_is_one_clear_line(zobench, compared, spoil, tmp_path):
+    zobench("export", "-s", "tiny.toml", "--freeze", "zo-sgd:lr=1e-2")
+    file = tmp_path / "leaderboards" / "tiny-reference.csv"
+    file.write_bytes(spoil(file.read_bytes()))
+    for words in (["report", "-s", "tiny.toml", "--csv", "numbers"], ["export", "-s", "tiny.toml"]):
+        status, _, err = zobench(*words)
+        assert (status, len(err.splitlines())) == (2, 1)
+        assert "tiny-reference.csv holds no frozen runs: " in err
+    file.unlink()
+    file.with_name("tiny.csv").write_bytes(b"")
+    status, _, err = zobench("export", "-s", "tiny.toml")
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "cannot read leaderboards/tiny.csv: " in err
+
+
+def test_results_without_a_run_are_one_clear_line(zobench, compared, tmp_path):
+    with sqlite3.connect(tmp_path / "results" / "tiny" / "results.sqlite") as db:
+        db.execute("PRAGMA foreign_keys = ON")
+        for table in ("hits", "traces", "runs"):
+            db.execute(f"DELETE FROM {table}")
+    for words in (
+        ["report"],
+        ["report", "--format", "text"],
+        ["export"],
+        ["export", "--format", "csv"],
+        ["compare", "random-search", "--out", "new", "--against", "results/tiny"],
+    ):
+        status, _, err = zobench(*words, "-s", "tiny.toml")
+        assert (status, err) == (2, "zobench: no results in 'results/tiny': no run was made yet\n")
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_command_makes_the_same_runs(zobench, compared, tmp_path):

@@ -1,11 +1,13 @@
 """`zobench verify`: rows run again, and what is said of them."""
 
+import contextlib
 import math
 from dataclasses import replace
 
 import pytest
 from verify_tools import BOARD, MINE, TINY, edit, make_board, read
 
+from zobench.api.making import make
 from zobench.api.stored import stored
 from zobench.api.verify.check import again, check
 from zobench.api.verify.found import REFUSED, Found
@@ -14,6 +16,7 @@ from zobench.api.verify.sample import choose, cost, parse_rows
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.environment import environment
+from zobench.harness.stopping import Interrupted
 from zobench.harness.suite import load
 
 MADE = ("--out", "results/tiny")  # take the runs that the board was made from
@@ -43,6 +46,20 @@ def shift(board, row, by):
     cells = read(board)[row - 2]
     names = ("aocc", "aocc_low", "aocc_high")
     edit(board, row, **{name: f"{min(1, float(cells[name]) + by):.6g}" for name in names})
+
+
+def test_ctrl_c_says_what_is_kept(board, verify, monkeypatch, tmp_path):
+    def stop(event):
+        raise Interrupted("stopped: 1 of 4 runs are finished and kept; ...")
+
+    def press(specs, folder, jobs, show):
+        return make(specs, folder, jobs, lambda *_: contextlib.nullcontext(stop))
+
+    monkeypatch.setattr("zobench.api.verify.rerun.make", press)
+    status, _, err = verify()
+    assert status == 130
+    assert err.endswith("zobench: stopped: nothing is kept; --out FOLDER keeps the runs\n")
+    assert verify("--out", "kept")[2].endswith("stopped: 1 of 4 runs are finished and kept; ...\n")
 
 
 def test_every_row_reproduces_to_the_query(board, verify, tmp_path):

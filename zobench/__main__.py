@@ -1,6 +1,17 @@
-"""`python -m zobench`."""
+"""`zobench` and `python -m zobench`."""
 
-from zobench.cli import main
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while its parts are loaded ends it as later."""
+    try:
+        from zobench import cli
+    except KeyboardInterrupt:
+        print("zobench: interrupted", file=sys.stderr)
+        sys.exit(130)
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

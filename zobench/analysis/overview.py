@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from zobench.analysis.sentences import too_few_to_differ, with_interval
+from zobench.analysis.sentences import too_few_to_differ, where_seconds, with_interval
 from zobench.analysis.speedup import Speedup
 
 FEW = "too few runs"
@@ -83,10 +83,12 @@ def _factors(queries: Speedup, seconds: Speedup) -> list[str]:
     side = queries.shown
     parts = [f"{with_interval(queries, side)} in queries"]
     if seconds.shown == side:
-        parts.append(f"{with_interval(seconds, side)} in seconds")
+        parts.append(f"{with_interval(seconds, side)} {where_seconds(queries, seconds)}")
     elif seconds.shown:
         other = queries.b if side > 0 else queries.a
-        parts.append(f"but in seconds {other} by {with_interval(seconds, -side)}")
+        parts.append(
+            f"but {where_seconds(queries, seconds)} {other} by {with_interval(seconds, -side)}"
+        )
     return parts
 
 

@@ -38,12 +38,12 @@ def pair_sentence(
         sooner = with_interval(queries, queries.shown)
         said = (
             f"{winner} reaches {target} {sooner} sooner than {loser} "
-            f"in queries{_seconds(seconds, queries.shown, names, scope)}"
+            f"in queries{_seconds(queries, seconds, queries.shown, names, scope)}"
         )
     else:
         said = (
             f"No difference shown between {a} and {b} in queries to {target} (speed-up of {a} "
-            f"{with_interval(queries)}){_seconds(seconds, 0, names, scope)}"
+            f"{with_interval(queries)}){_seconds(queries, seconds, 0, names, scope)}"
         )
     return said + _others(queries, names) + "." + _left_out(queries, names)
 
@@ -81,20 +81,29 @@ def _scope(speedup: Speedup) -> str:
     return f"{said} ({', '.join(both)})" if few else said
 
 
-def _seconds(seconds: Speedup, side: int, names: tuple[str, str], scope: str) -> str:
+def where_seconds(queries: Speedup, seconds: Speedup) -> str:
+    """ "in seconds", and on how many of the problems, where that is not all: see `verdict`."""
+    both, all_of = seconds.count("both"), queries.count("both")
+    return "in seconds" if both == all_of else f"in seconds (on only {both})"
+
+
+def _seconds(
+    queries: Speedup, seconds: Speedup, side: int, names: tuple[str, str], scope: str
+) -> str:
     """What seconds add to a sentence whose winner in queries is `side` (0: none)."""
     if not seconds.count("both"):
         return f", {scope}; seconds are not compared"
+    in_seconds = where_seconds(queries, seconds)
     if seconds.shown == side != 0:
-        return f", {with_interval(seconds, side)} in seconds, {scope}"
+        return f", {with_interval(seconds, side)} {in_seconds}, {scope}"
     if seconds.shown:
         winner = names[0] if seconds.shown > 0 else names[1]
-        but = "but in seconds" if side else "in seconds"
+        but = f"but {in_seconds}" if side else in_seconds
         return f", {scope}; {but} {winner} is {with_interval(seconds, seconds.shown)} sooner"
     if not side:
-        return f", nor in seconds ({with_interval(seconds)}), {scope}"
+        return f", nor {in_seconds} ({with_interval(seconds)}), {scope}"
     name = names[0] if side > 0 else names[1]
-    none = f"no difference shown in seconds (speed-up of {name} {with_interval(seconds, side)})"
+    none = f"no difference shown {in_seconds} (speed-up of {name} {with_interval(seconds, side)})"
     return f", {scope}; {none}"
 
 
@@ -111,8 +120,10 @@ def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str
     said = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
     if speedup.success_p > 1 - speedup.level:
         few = "runs" if too_few_to_differ(speedup) else "successes"
-        advice = "; make more repetitions" if few == "runs" else ""
         p = f"p = {speedup.success_p:.2g}"
+        if all(alone) and few == "successes":
+            return f"{said}: neither is shown to reach it more often, all together ({p})."
+        advice = "; make more repetitions" if few == "runs" else ""
         return f"{said}: too few {few} to tell them apart ({p}){advice}."
     return f"{said}: no factor can be given (successes differ, p = {speedup.success_p:.1g})."
 

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from zobench.analysis.ert import ert
 from zobench.analysis.frames import SKIPPED
 from zobench.analysis.rank_tests import first_then_near
 from zobench.analysis.ranksum import RankSum, rank_sum
@@ -74,8 +75,9 @@ def slowdowns(
     """One for each of `what`. Target of a problem: the hardest that half of the old runs reached.
 
     So the old results alone decide what is asked. Queries and seconds to the target: ERT, ranks
-    with failures behind all successes; a side without a success counts as if its next query had
-    been one, which is at least its due. Time a query: medians of seconds / queries.
+    with failures behind all successes; new runs without a success count as if each had been as
+    long as the longest of both sides (they may have ended early, diverged) and the next query a
+    success, which is at least their due. Time a query: medians of seconds / queries.
     """
     found = []
     for unit in what:
@@ -94,13 +96,15 @@ def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float
     for problem, index in targets.items():
         x, y = found.get((problem, index, new)), found.get((problem, index, old))
         if x and y and x.known and y.known:
-            ratios[problem] = _at_least(x) / _at_least(y)
+            ratios[problem] = _at_least(x, y) / ert(y.length, y.success)
             samples[problem] = first_then_near(x, y)
     return ratios, samples
 
 
-def _at_least(runs: RunLengths) -> float:
-    return float(runs.length.sum()) / max(runs.successes, 1)
+def _at_least(new: RunLengths, old: RunLengths) -> float:
+    if new.successes:
+        return ert(new.length, new.success)
+    return new.runs * float(max(new.length.max(), old.length.max()))
 
 
 def _a_query(runs: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:

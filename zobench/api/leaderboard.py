@@ -13,6 +13,7 @@ from zobench.api.frame import Frame
 from zobench.api.making import read
 from zobench.api.unrun import whole_groups, with_unrun
 from zobench.api.verify.hashes import with_hashes
+from zobench.api.verify.reference import frame_of
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
 from zobench.harness.files import write_whole
@@ -55,6 +56,8 @@ def export(
             "budgets and targets; make them with `zobench run`"
         )
     results = read(specs, folder, {}, [])
+    if results.runs.empty:
+        raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
     frames = results.runs, results.hits, with_unrun(results.problems, suite)
     reference = _reference(out, frames, freeze)
     parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
@@ -102,7 +105,6 @@ def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
 
 def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Frame | None:
     """The frozen run table, at the final targets, of the estimator that speed-ups refer to."""
-    import pandas as pd
 
     from zobench.analysis.runlengths import at_targets, run_table
     from zobench.analysis.targets import final_targets
@@ -116,7 +118,7 @@ def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fr
         kept: Frame = table[table["estimator"] == freeze]
         kept = at_targets(kept, final_targets(frames[2]))
         _save(_longer(file, kept) if file.exists() else kept, file)
-    return pd.read_csv(file) if file.is_file() else None
+    return frame_of(file) if file.is_file() else None
 
 
 def frozen_runs(suite: str, problems: Frame) -> Frame | None:
@@ -124,17 +126,12 @@ def frozen_runs(suite: str, problems: Frame) -> Frame | None:
 
     Only where budget, kind and target are still those of the frozen runs. Raises BadInput.
     """
-    import pandas as pd
-
     file = Path("leaderboards") / f"{suite}-reference.csv"
     if not file.is_file():
         return None
     same = ["problem", "target_index", "budget", "kind"]
     asked: Frame = problems[[*same, "target"]].rename(columns={"target": "asked"})
-    frozen = pd.read_csv(file)
-    if missing := {*same, "target", "estimator", "length", "success"} - set(frozen.columns):
-        raise BadInput(f"{file} holds no frozen runs: it lacks {', '.join(sorted(missing))}")
-    found: Frame = frozen.merge(asked, on=same)
+    found: Frame = frame_of(file).merge(asked, on=same)
     near = (found["target"] - found["asked"]).abs() <= 1e-5 * found["asked"].abs()
     return found[near].drop(columns="asked") if near.any() else None
 
@@ -182,7 +179,10 @@ def _as_text(file: Path | io.StringIO) -> Frame:
     """Cells as they are written: rows that stay never change, not even in how a number is put."""
     import pandas as pd
 
-    return pd.read_csv(file, dtype=str, keep_default_na=False)
+    try:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    except ValueError as error:  # empty, no text, no table
+        raise BadInput(f"cannot read {file}: {error}") from error
 
 
 def _save(frame: Frame, file: Path) -> None:

@@ -140,6 +140,8 @@ def read(
     specs: Sequence[RunSpec], folder: Path, counts: dict[str, int], notes: list[str]
 ) -> Results:
     """The results of `specs` alone, whatever else the folder holds."""
+    import numpy as np
+
     from zobench.harness.store import Store
 
     with Store.open(folder, write=False) as store:
@@ -148,7 +150,7 @@ def read(
     cells = {(s.suite, s.problem.id, s.estimator.display, s.repetition) for s in specs}
     columns = ["suite", "problem", "estimator", "repetition"]
     wanted = [cell in cells for cell in runs[columns].itertuples(index=False, name=None)]
-    runs = runs[wanted].reset_index(drop=True)
+    runs = runs[np.array(wanted, bool)].reset_index(drop=True)
     keys = list(set(runs["run_key"]))
     asked = {(s.suite, s.problem.id) for s in specs}
     pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
@@ -159,7 +161,7 @@ def read(
         runs,
         hits[hits["run_key"].isin(keys)].reset_index(drop=True),
         traces[traces["run_key"].isin(keys)].reset_index(drop=True),
-        problems[[pair in asked for pair in pairs]].reset_index(drop=True),
+        problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True),
         notes,
     )
 

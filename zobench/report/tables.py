@@ -91,7 +91,7 @@ def pairs(source: Source) -> list[dict[str, Any]]:
         found.append(
             {"a": pair.a, "b": pair.b, "lines": pair.lines, "value": s.ratio, "low": s.low}
             | {"high": s.high, "shown": shown if s.ratio == s.ratio else "no factor"}
-            | {"queries": _factor(s), "seconds": _factor(pair.seconds)}
+            | {"queries": _factor(s), "seconds": _factor(pair.seconds, s)}
             | {"both": f"{s.count('both')} of {s.compared}", "alone": _alone(s)}
         )
     return found
@@ -103,12 +103,14 @@ def _alone(speedup: Speedup) -> str:
     return ", ".join(f"{name} alone: {count}" for name, count in sides if count)
 
 
-def _factor(speedup: Speedup) -> tuple[str, str]:
-    """(a factor, its interval)"""
+def _factor(speedup: Speedup, queries: Speedup | None = None) -> tuple[str, str]:
+    """(a factor, its interval, and on how many problems, if they are fewer than in `queries`)"""
     if math.isnan(speedup.ratio):
         return words.UNKNOWN, ""
     limits = f"{words.number(speedup.low)} to {words.number(speedup.high)}"
-    return f"{words.number(speedup.ratio)}×", limits
+    both = speedup.count("both")
+    few = f", on only {both}" if queries and both < queries.count("both") else ""
+    return f"{words.number(speedup.ratio)}×", limits + few
 
 
 def troubles(source: Source) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from zobench.api.verify.found import REFUSED, Found
 from zobench.api.verify.sample import choose
 from zobench.api.verify.table import read_table
 from zobench.errors import BadInput
+from zobench.harness.stopping import Interrupted
 from zobench.harness.suite import Suite
 
 TOLERANCE = 0.02  # of log_area and aocc, where that is more than the noise
@@ -75,7 +76,13 @@ def again(
     if not 0 <= tolerance <= 1:
         raise BadInput(f"--tolerance is a share from 0 to 1, not {tolerance}")
     with TemporaryDirectory(prefix="zobench-verify-") as spare:
-        yield from rerun.rerun(chosen, out or Path(spare), checked.baseline, tolerance, jobs, show)
+        try:
+            folder = out or Path(spare)
+            yield from rerun.rerun(chosen, folder, checked.baseline, tolerance, jobs, show)
+        except Interrupted as stopped:
+            if out:
+                raise
+            raise Interrupted("stopped: nothing is kept; --out FOLDER keeps the runs") from stopped
 
 
 def sample(

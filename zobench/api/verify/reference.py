@@ -28,15 +28,23 @@ def estimator_of(table: Table) -> str:
 
 def frame_of(file: Path) -> Frame:
     """The file as a run table. Raises BadInput where it is none."""
+    import numpy as np
     import pandas as pd
 
+    numbers = ["target_index", "target", "length", "budget", "dimension"]
     try:
         table = pd.read_csv(file)
-        return table.astype({"target_index": int, "length": float, "success": bool})
-    except (ValueError, KeyError, OSError) as error:
+        if missing := set(COLUMNS) - set(table.columns):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+        length, success = table["length"].to_numpy(float), table["success"].to_numpy()
+        if success.dtype != bool or not np.all(length >= success):
+            raise ValueError("success is not True or False, or length not a number of queries")
+    except (ValueError, OSError) as error:
         raise BadInput(
             f"{file} holds no frozen runs: {error}; zobench verify --form-only {file}"
         ) from error
+    return table
 
 
 def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
