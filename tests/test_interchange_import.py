@@ -16,6 +16,7 @@ from zobench.api.stored import stored
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve, distinct_names, file_name
 from zobench.interchange.read import read_folders
+from zobench.interchange.read_coco import pairs
 from zobench.interchange.to_results import TARGETS, to_results
 from zobench.report.html import page
 
@@ -102,6 +103,31 @@ def test_ioh_data_become_a_suite_of_their_own(tmp_path):
         import_folders([tmp_path / "a"], "", out)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"suite": "BBOB"}, {"suite": "unknown_suite", "function_name": "Sphere"}, {"suite": "bbob"}],
+)
+def test_ioh_data_of_bbob_stand_beside_coco_data(tmp_path, changes):
+    """ioh names the suite in its experiments only; its functions are COCO's."""
+    scenario = {"dimension": 2, "path": "data.dat"}
+    runs = [(1, 9, [(1, 80.0), (9, 1.0)])]
+    listed = [{"instance": 1, "evals": 9, "best": {"evals": 9, "y": 1.0, "x": []}}]
+    theirs = ioh_folder(tmp_path / "a", runs, scenarios=[scenario | {"runs": listed}], **changes)
+    coco = coco_folder(tmp_path / "b", runs)
+    curves = read_folders([theirs, coco])
+    assert {(c.suite, c.function, c.name) for c in curves} == {("bbob", 1, "f1")}
+    found = to_results(curves, suite_in(tmp_path))
+    assert {spec.problem.id for spec in found.specs} == {"f1-d2"}
+    assert len({r.key for r in found.specs}) == 2
+
+
+def test_other_functions_of_ioh_are_not_bbobs(tmp_path):
+    runs = [(1, 9, [(1, 80.0), (9, 1.0)])]
+    folder = ioh_folder(tmp_path / "a", runs, suite="unknown_suite", function_name="OneMax")
+    (curve,) = read_folders([folder])
+    assert (curve.suite, curve.name) == ("unknown_suite", "OneMax")
+
+
 def test_coco_data_of_other_dimensions_become_a_suite_of_their_own(tmp_path):
     folder = coco_folder(tmp_path / "a", RUNS, dimension=7)
     found = import_folders([folder], "", tmp_path / "out")
@@ -165,6 +191,10 @@ BROKEN = {
     "endless": ("d.dat", HEAD + "inf 0 5\n", "d.dat line 2: the number of evaluations is a whole"),
     "huge": ("d.dat", HEAD + "9" * 400 + " 0 5\n", "d.dat line 2: the number of evaluations"),
     "long": ("d.dat", "1" * (2**20 + 9), "d.dat line 1: a line of more than"),
+    "underscore": ("d.dat", HEAD + "1_0 0 5\n", "d.dat line 2: the number of evaluations"),
+    "spaces": ("i.info", " " * 500_000 + "x\n% c\nd.dat, 1:9|1\n", "line 1: the header lacks"),
+    "no equals": ("i.info", "a" * 500_000 + "\n% c\nd.dat, 1:9|1\n", "line 1: the header lacks"),
+    "quotes": ("i.info", "a='b," * 99_999 + "\n% c\nd.dat, 1:9|1\n", "line 1: the header lacks"),
     "binary": ("d.dat", "\x00\x01\x02", "d.dat line 1: 1 columns"),
 }
 
@@ -246,6 +276,35 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     file.symlink_to(tmp_path / "outside.dat")
     with pytest.raises(BadInput, match="there is no data file"):
         read_folders([folder])
+
+
+def test_a_file_that_is_a_link_out_of_the_folder_is_not_read(tmp_path):
+    folder = coco_folder(tmp_path / "a", RUNS)
+    (folder / "f1.info").rename(tmp_path / "outside.info")
+    (folder / "f1.info").symlink_to(tmp_path / "outside.info")
+    with pytest.raises(BadInput, match=r"f1\.info is a link out of"):
+        read_folders([folder])
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "IOHprofiler_x.json").symlink_to(tmp_path / "secret")
+    with pytest.raises(BadInput, match=r"IOHprofiler_x\.json is a link out of"):
+        read_folders([tmp_path / "b"])
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        ("a = 'x, y', b = 2", {"a": "x, y", "b": "2"}),
+        ("a=\"x=1\", b=''", {"a": "x=1", "b": ""}),
+        ("funcId = 1,DIM=2 , c = 1.0e-08", {"funcId": "1", "DIM": "2", "c": "1.0e-08"}),
+        ("a = 'open, b = 2", {"a": "open", "b": "2"}),
+        ("a = , b", {"a": ""}),
+        ("nothing, at all", {}),
+        ("", {}),
+    ],
+)
+def test_headers(head, found):
+    assert pairs(head) == found
 
 
 def test_names_are_made_harmless(tmp_path):

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from verify_tools import BOARD, TINY, read, write
+from verify_tools import BOARD, MINE, TINY, read, write
 
 from zobench.cli import status_of
 from zobench.harness.store import FILE
@@ -23,6 +23,20 @@ targets = [8.0, 4.0]
 """
 )
 PART = "leaderboards/pair.csv"
+GONE = """\
+from zobench.core.problem import InPlaceProblem
+from zobench.registry import objectives
+
+
+class Gone(InPlaceProblem):
+    def start(self, seed):
+        raise RuntimeError("no data")
+
+
+@objectives.register("gone")
+def gone(size: int = 2):
+    return Gone()
+"""
 
 
 def run(*words: str) -> None:
@@ -49,6 +63,69 @@ def test_an_estimator_that_ran_again_has_one_row(board):
     run("export", "--leaderboard", "tiny.toml")
     assert [(row["method"], row["dimension"]) for row in read(board)] == about
     assert len(set(about)) == 4
+
+
+def test_rows_of_the_file_stay_unless_named(board, capfd):
+    """Fewer runs of methods that stand there do not replace their rows without a word."""
+    before = read(board)
+    run("run", *METHODS, "-s", "tiny.toml", "-j", "1", "-o", "results/few", "-r", "1")
+    capfd.readouterr()
+    export = ("export", "results/few", "-s", "tiny.toml", "-o", BOARD)
+    run(*export)
+    out = capfd.readouterr().out
+    assert "4 rows, 0 of them from these results" in out
+    again = "--replace random-search --replace zo-sgd:lr=1e-2"
+    assert (
+        f"holds rows of random-search, zo-sgd:lr=1e-2 already: to write these anew, {again}" in out
+    )
+    assert read(board) == before
+    run(*export, "--replace", METHODS[1])
+    after = read(board)
+    assert "2 of them from these results" in capfd.readouterr().out
+    assert [r for r in after if r["method"] == METHODS[0]] == [
+        r for r in before if r["method"] == METHODS[0]
+    ]
+    assert {r["n_runs"] for r in after if r["method"] == METHODS[1]} == {"1"}
+    assert status_of([*export, "--replace", "zo-sgd"]) == 2
+    assert "no estimator with runs named 'zo-sgd'" in capfd.readouterr().err
+
+
+def test_rows_get_their_speed_up_when_runs_are_frozen_later(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR)
+    run("run", "random-search", "spsa", "-s", "pair.toml", "-j", "1")
+    run("export", "-s", "pair.toml")
+    assert {row["baseline"] for row in read(Path(PART))} == {""}
+    run("export", "-s", "pair.toml", "--freeze", "random-search")
+    assert {row["baseline"] for row in read(Path(PART))} == {"random-search"}
+    run("verify", "--form-only", PART, "-s", "pair.toml")
+    capfd.readouterr()
+    run("export", "-s", "pair.toml")
+    assert "already" not in capfd.readouterr().out  # the same runs
+
+
+def test_a_file_is_named_from_the_folder_of_the_export(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR)
+    Path("mine.py").write_text(MINE)
+    run("run", f"{tmp_path}/mine.py:Mine:n=2", "-s", "pair.toml", "-j", "1", "-r", "1")
+    run("export", "-s", "pair.toml")
+    assert {row["method"] for row in read(Path(PART))} == {"mine.py:Mine:n=2"}
+    run("verify", PART, "-s", "pair.toml", "-j", "1", "--sample", "1", "-o", "results/pair")
+
+
+def test_what_no_run_built_has_no_row(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("gone.py").write_text(GONE)
+    more = '[[problem]]\nid = "gone"\nobjective = "gone.py:gone"\ntargets = [1.0]\n'
+    Path("pair.toml").write_text(f"{PAIR}\n{more}")
+    assert status_of(["run", "random-search", "-s", "pair.toml", "-j", "1", "-r", "1"]) == 1
+    run("export", "-s", "pair.toml")
+    assert "no run built its problem and so told its dimension: random-search on" in (
+        capfd.readouterr().out
+    )
+    assert "" not in {row["dimension"] for row in read(Path(PART))}
+    run("verify", "--form-only", PART, "-s", "pair.toml")
 
 
 @pytest.mark.parametrize(

@@ -82,14 +82,16 @@ def test_a_changed_score_is_noise_or_a_difference(board, verify):
     edit(board, row, data_sha256="0" * 16)  # of other runs: else nothing but the same is right
     shift(board, row, 0.001)
     status, out, _ = verify("--rows", str(row), *MADE)
+    assert (status, f"row {row}    differs " in out) == (1, True)
+    assert "(same environment, where runs repeat to the query" in out
+    edit(board, row, cpu="Another One", numpy="1.0")
+    status, out, _ = verify("--rows", str(row), *MADE)
     assert status == 0
     assert f"Running again row {row}: as asked" in out
     assert f"row {row}    noise      zo-sgd:lr=1e-2" in out
-    assert "(same environment)" in out
+    assert "(cpu, numpy not as the row's)" in out
     assert "Of 1 run again: 1 noise" in out
     assert verify("--rows", str(row), "--exact", *MADE)[0] == 1
-    edit(board, row, cpu="Another One", numpy="1.0")
-    assert "(cpu, numpy not as the row's)" in verify("--rows", str(row), *MADE)[1]
 
 
 def test_the_same_runs_have_no_noise(board, verify):

@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from zobench.analysis.leaderboard import COLUMNS, leaderboard_rows
+from zobench.api.boardfile import as_text, in_order, joined, save, written
 from zobench.api.frame import Frame
-from zobench.api.making import read
+from zobench.api.frozen import reference
+from zobench.api.making import Results, read
 from zobench.api.unrun import whole_groups, with_unrun
 from zobench.api.verify.hashes import with_hashes
-from zobench.api.verify.reference import frame_of
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
-from zobench.harness.files import write_whole
 from zobench.harness.plan import RunSpec
+from zobench.harness.store import Store
 from zobench.harness.suite import Suite, load
 from zobench.interchange.write_tables import plain_cells
 from zobench.tune import record
 
-ROW = ["suite_version", "dimension", "group", "method"]  # what a row is about
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export came to. `file` has `rows` rows, of which `taken` are from these results."""
+
+    file: Path
+    rows: int
+    taken: int
+    stayed: list[str]  # methods whose rows the file holds already, of other runs
+    others: list[str]  # problems with runs that are not as the suite says
+    unbuilt: list[str]  # methods and groups of which no run built its problem
 
 
 def export(
-    suite_name: str, folder: Path | None, out: Path | None, freeze: str = ""
-) -> tuple[Path, int, int, list[str]]:
-    """(the CSV file, its rows, estimators exported, problems with runs that do not count).
+    suite_name: str,
+    folder: Path | None,
+    out: Path | None,
+    freeze: str = "",
+    replace: Sequence[str] = (),
+) -> Exported:
+    """Add the rows of a results folder to the leaderboard of a suite.
 
     For columns see `analysis.leaderboard`. Runs count if they were made as the suite says: same
     version, budget, targets and settings. Rows are about all of the suite's problems of a dimension
-    and group, also those that nobody ran, which lower the coverage. Rows of other estimators and
-    versions that the file holds stay. The speed-up is against <file>-reference.csv beside it, which
+    and group, also those that nobody ran, which lower the coverage. Rows that the file holds stay,
+    but those of methods in `replace`. The speed-up is against <file>-reference.csv beside it, which
     `freeze` writes from that estimator's runs, once for a dimension and group. Raises BadInput.
     """
-    import pandas as pd
-
-    from zobench.analysis.leaderboard import COLUMNS, leaderboard_rows
-    from zobench.harness.store import Store
-
     suite = load(suite_name)
     folder = folder or Path("results") / suite.name
     out = out or Path("leaderboards") / f"{suite.name}.csv"
@@ -58,39 +69,57 @@ def export(
     results = read(specs, folder, {}, [])
     if results.runs.empty:
         raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
-    frames = results.runs, results.hits, with_unrun(results.problems, suite)
-    reference = _reference(out, frames, freeze)
+    names = list(results.runs["estimator"].unique())
+    for name in replace:
+        if name not in names:
+            raise unknown("estimator with runs", name, names)
+    rows = _rows(results, suite, environments, reference(out, _frames(results, suite), freeze))
+    built = rows["dimension"].notna()
+    unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
+    rows = written(rows[built].astype({"dimension": int}))
+    rows["method"] = [_from_here(name) for name in rows["method"]]
+    taken, stayed = len(rows), []
+    if out.is_file():
+        held = as_text(out)
+        if list(held.columns) != list(COLUMNS):
+            raise BadInput(f"{out} is no leaderboard of this zobench: its columns differ")
+        rows, taken, stayed = joined(held, rows, [_from_here(name) for name in replace])
+    save(in_order(rows), out)
+    return Exported(out, len(rows), taken, stayed, list(others), unbuilt)
+
+
+def _frames(results: Results, suite: Suite) -> tuple[Frame, Frame, Frame]:
+    return results.runs, results.hits, with_unrun(results.problems, suite)
+
+
+def _rows(
+    results: Results,
+    suite: Suite,
+    environments: Mapping[str, Mapping[str, Any]],
+    baseline: Frame | None,
+) -> Frame:
+    """All rows of the results, with their hashes."""
+    frames = _frames(results, suite)
     parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
     of_row = {key: _facts(part, environments) for key, part in parts}
+    facts = {"seed_root": f"{suite.name}/{suite.version}", "verified": "none"}
     rows: Frame = leaderboard_rows(
         *frames,
-        {"seed_root": f"{suite.name}/{suite.version}", "date": f"{datetime.now(UTC):%Y-%m-%d}"}
-        | {"verified": "none"},
+        facts | {"date": f"{datetime.now(UTC):%Y-%m-%d}"},
         of_row,
-        reference,
+        baseline,
         asked={problem.id: problem.repetitions for problem in suite.problems},
     )
-    rows = plain_cells(with_hashes(rows, whole_groups(results.specs, suite), *frames))
-    rows = _as_text(io.StringIO(rows.to_csv(index=False, float_format="%.6g")))
-    if out.is_file():
-        kept = _as_text(out)
-        if list(kept.columns) != list(COLUMNS):
-            raise BadInput(f"{out} is no leaderboard of this zobench: its columns differ")
-        old = kept.set_index(ROW).index.isin(rows.set_index(ROW).index)
-        rows = pd.concat([kept[~old], rows])
-    number: Any = {
-        name: pd.to_numeric(rows[name], errors="coerce") for name in ("dimension", "log_area")
-    }
-    order: Frame = pd.DataFrame({
-        "version": rows["suite_version"],
-        "dimension": number["dimension"],
-        "group": rows["group"],
-        "score": -number["log_area"],
-    })  # fmt: skip
-    order = order.reset_index(drop=True).sort_values(list(order.columns), kind="stable")
-    rows = rows.iloc[order.index]
-    _save(rows, out)
-    return out, len(rows), results.runs["estimator"].nunique(), list(others)
+    return plain_cells(with_hashes(rows, whole_groups(results.specs, suite), *frames))
+
+
+def _from_here(method: str) -> str:
+    """A method of a file below this folder, with the file's path from here."""
+    stem, colon, rest = method.partition(".py:")
+    path = Path(f"{stem}.py")
+    if not colon or not path.is_absolute() or not path.is_relative_to(Path.cwd()):
+        return method
+    return f"{path.relative_to(Path.cwd())}:{rest}"
 
 
 def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
@@ -101,56 +130,6 @@ def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
         return False
     same = ("objective", "version", "settings", "budget", "targets", "scored", "group", "instances")
     return all(getattr(spec.problem, key) == getattr(asked, key) for key in same)
-
-
-def _reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Frame | None:
-    """The frozen run table, at the final targets, of the estimator that speed-ups refer to."""
-
-    from zobench.analysis.runlengths import at_targets, run_table
-    from zobench.analysis.targets import final_targets
-
-    file = out.with_name(f"{out.stem}-reference.csv")
-    if freeze:
-        table = run_table(*frames)
-        names = list(table["estimator"].unique())
-        if freeze not in names:
-            raise unknown("estimator with runs", freeze, names)
-        kept: Frame = table[table["estimator"] == freeze]
-        kept = at_targets(kept, final_targets(frames[2]))
-        _save(_longer(file, kept) if file.exists() else kept, file)
-    return frame_of(file) if file.is_file() else None
-
-
-def frozen_runs(suite: str, problems: Frame) -> Frame | None:
-    """Runs frozen in leaderboards/ for the final targets of these `problems`; None without any.
-
-    Only where budget, kind and target are still those of the frozen runs. Raises BadInput.
-    """
-    file = Path("leaderboards") / f"{suite}-reference.csv"
-    if not file.is_file():
-        return None
-    same = ["problem", "target_index", "budget", "kind"]
-    asked: Frame = problems[[*same, "target"]].rename(columns={"target": "asked"})
-    found: Frame = frame_of(file).merge(asked, on=same)
-    near = (found["target"] - found["asked"]).abs() <= 1e-5 * found["asked"].abs()
-    return found[near].drop(columns="asked") if near.any() else None
-
-
-def _longer(file: Path, found: Frame) -> Frame:
-    """Frozen runs, then those found of the dimensions and groups that were not frozen before.
-
-    Speed-ups of earlier rows are not about these, so that no row changes. Raises BadInput where
-    there are none, or where another estimator is frozen.
-    """
-    import pandas as pd
-
-    frozen = _as_text(file)
-    more = _as_text(io.StringIO(found.to_csv(index=False, float_format="%.6g")))
-    about = ["dimension", "group"]
-    more = more[~more.set_index(about).index.isin(frozen.set_index(about).index)]
-    if more.empty or set(frozen["estimator"]) != set(more["estimator"]):
-        raise BadInput(f"{file} exists: a reference is frozen; raise the suite's version")
-    return pd.concat([frozen, more])
 
 
 def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -173,17 +152,3 @@ def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[s
         **{key: place(key) for key in ("cpu", "threads", "os", "python")},
         "numpy": " | ".join(numpy),
     }
-
-
-def _as_text(file: Path | io.StringIO) -> Frame:
-    """Cells as they are written: rows that stay never change, not even in how a number is put."""
-    import pandas as pd
-
-    try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
-    except ValueError as error:  # empty, no text, no table
-        raise BadInput(f"cannot read {file}: {error}") from error
-
-
-def _save(frame: Frame, file: Path) -> None:
-    write_whole(file, frame.to_csv(index=False, float_format="%.6g"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.api.command import command_of
-from zobench.api.leaderboard import frozen_runs
+from zobench.api.frozen import frozen_runs
 from zobench.api.making import Results
 from zobench.api.notes import notes
 from zobench.errors import BadInput

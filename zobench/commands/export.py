@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,14 @@ def export(
             help="Keep its runs as what speed-ups refer to, once for a dimension and group.",
         ),
     ] = "",
+    replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replace",
+            metavar="ESTIMATOR",
+            help="Write its rows anew where the leaderboard holds them already; repeatable.",
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option(
@@ -52,9 +61,9 @@ def export(
 ) -> None:
     """Write results for others: as a suite's leaderboard, or in the format of another tool.
 
-    leaderboard: one row an estimator, dimension and group, as CSV. Rows of other estimators that
-    the file holds stay as they are. Speed-ups refer to runs that were frozen once, with --freeze,
-    in a file beside the leaderboard.
+    leaderboard: one row an estimator, dimension and group, as CSV. Rows that the file holds already
+    stay as they are; --replace names estimators whose rows are written anew. Speed-ups refer to
+    runs that were frozen once, with --freeze, in a file beside the leaderboard.
 
     coco: folders for COCO's report (python -m cocopp). ioh: JSON and data for iohinspector and
     IOHanalyzer. Both hold the lowest score over queries of every run; functions of no COCO suite
@@ -78,18 +87,29 @@ def export(
         from zobench.api.leaderboard import export as write
 
         whose = suite or (stored_specs(results)[0].suite if results else DEFAULT_SUITE)
-        target, rows, estimators, others = write(whose, results, out, freeze)
-        typer.echo(f"wrote {target}: {rows} rows, {estimators} estimators from these results")
-        if others:
+        made = write(whose, results, out, freeze, replace or ())
+        typer.echo(f"wrote {made.file}: {made.rows} rows, {made.taken} of them from these results")
+        if made.stayed:
+            again = " ".join(f"--replace {shlex.quote(name)}" for name in made.stayed)
+            typer.echo(
+                f"  left as they were, as the file holds rows of {', '.join(made.stayed)} already: "
+                f"to write these anew, {again}"
+            )
+        if made.others:
             typer.echo(
                 f"  left out, as settings, budget, targets or repetitions are not the suite's: "
-                f"runs of {', '.join(others)}"
+                f"runs of {', '.join(made.others)}"
+            )
+        if made.unbuilt:
+            typer.echo(
+                f"  left out, as no run built its problem and so told its dimension: "
+                f"{', '.join(made.unbuilt)}"
             )
         return
     from zobench.api.interchange import export_as
 
-    if freeze:
-        raise BadInput("--freeze is for leaderboards; leave it or --format out")
+    if freeze or replace:
+        raise BadInput("--freeze and --replace are for leaderboards; leave them or --format out")
     written = export_as(format, suite, results, out)
     typer.echo(f"wrote {written.folder}/: {', '.join(written.made)} ({written.runs:,} runs)")
     for note in written.notes:

@@ -60,10 +60,11 @@ def verify(
 
     Then some rows are run again, all of their runs, in their number of repetitions: as stated with
     --rows, at random with --seed, or the cheapest. A row reproduces exactly where all figures
-    agree to the six digits of the file. It reproduces within the noise where log_area and aocc
-    differ by at most the half-width of the 95 % interval of the runs made here (--tolerance if
-    that is more), and the success rate by at most 0.5 / sqrt(runs): another processor or NumPy
-    changes last digits, and some estimators amplify them. Seconds and memory are never compared.
+    agree to the six digits of the file. Another processor or NumPy changes last digits, and some
+    estimators amplify them: where the row names another one, it reproduces within the noise if
+    log_area and aocc differ by at most the half-width of the 95 % interval of the runs made here
+    (--tolerance if that is more), and the success rate by at most 0.5 / sqrt(runs). In the row's
+    own environment runs repeat, and there is no noise. Seconds and memory are never compared.
 
     Exit status: 0 if no row is refused and all of the sample reproduce, 1 otherwise, 2 where a
     file is no leaderboard.

@@ -11,6 +11,14 @@ from zobench.harness.suite import ProblemSpec
 PRECISION = 1e-8  # the gap of COCO's last target
 COUNTED = "zobench"  # the suite of functions that have no numbers of COCO's
 COCO = ("bbob", "bbob-largescale")  # objectives that are COCO's functions, under their numbers
+# What ioh calls COCO's functions 1 to 24, whose values are the same, instance by instance.
+OF_IOH = (
+    "Sphere", "Ellipsoid", "Rastrigin", "BuecheRastrigin", "LinearSlope", "AttractiveSector",
+    "StepEllipsoid", "Rosenbrock", "RosenbrockRotated", "EllipsoidRotated", "Discus", "BentCigar",
+    "SharpRidge", "DifferentPowers", "RastriginRotated", "Weierstrass", "Schaffers10",
+    "Schaffers1000", "GriewankRosenbrock", "Schwefel", "Gallagher101", "Gallagher21", "Katsuura",
+    "LunacekBiRastrigin",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,12 @@ def number(problems: Iterable[ProblemSpec]) -> dict[str, Numbered]:
 def are_coco(problems: Iterable[ProblemSpec]) -> bool:
     """Are these COCO's functions under their own numbers?"""
     return _own_numbers(list(problems)) is not None
+
+
+def is_bbob(suite: str, function: int, name: str) -> bool:
+    """Is IOHprofiler data about a BBOB function? ioh names the suite only in its experiments."""
+    named = 1 <= function <= len(OF_IOH) and name == OF_IOH[function - 1]
+    return suite.lower() == COCO[0] or (suite == "unknown_suite" and named)
 
 
 def offset(targets: tuple[float, ...]) -> float:

@@ -43,8 +43,7 @@ def read_folder(folder: Path) -> list[Curve]:
     if not folder.is_dir():
         hint = "; unpack an archive first" if folder.is_file() else ""
         raise BadInput(f"{str(folder)!r} is no folder{hint}")
-    infos = sorted(p for p in folder.rglob("*.info") if p.is_file())
-    files = sorted(p for p in folder.rglob("IOHprofiler*.json") if p.is_file())
+    infos, files = _below(folder, "*.info"), _below(folder, "IOHprofiler*.json")
     if infos and files:
         raise BadInput(
             f"{folder} holds both COCO data ({infos[0].name}) and IOHprofiler data "
@@ -60,3 +59,12 @@ def read_folder(folder: Path) -> list[Curve]:
             f"no runs in {str(folder)!r}: looked for *.info (COCO) and IOHprofiler*.json files"
         )
     return curves
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    """Files at any depth. Raises BadInput at a link out of the folder, which is not followed."""
+    found, home = sorted(p for p in folder.rglob(pattern) if p.is_file()), folder.resolve()
+    for path in found:
+        if not path.resolve().is_relative_to(home):
+            raise BadInput(f"{path} is a link out of {folder}; give the folder that it leads to")
+    return found

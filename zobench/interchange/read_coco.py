@@ -10,7 +10,6 @@ from zobench.interchange.numbering import COUNTED
 from zobench.interchange.read_rows import coco_runs
 from zobench.interchange.text import DEEPEST, bad, inside, label, lines, short, whole
 
-PAIR = re.compile(r"\s*([^,=]+?)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,]*?)\s*(?:,|$)")
 COMBINED = "% Combination of "  # how cocopp marks its reference data
 OURS = re.compile(r"% zobench \S+, problem (\S+)")
 Entry = tuple[int, int | None]  # instance, evaluations (None: the run was not finished)
@@ -34,9 +33,29 @@ def read_coco(info: Path, folder: Path) -> list[Curve]:
     return found
 
 
+def pairs(head: str) -> dict[str, str]:
+    """`key = value, key = 'with, commas'` as a dict; in one pass, whatever the line holds."""
+    found, at = {}, 0
+    while (equals := head.find("=", at)) >= 0:
+        key = head[at:equals].rpartition(",")[2].strip()
+        begin = equals + 1
+        while head[begin : begin + 1].isspace():
+            begin += 1
+        quote = head[begin : begin + 1]
+        at = head.find(quote, begin + 1) if quote in ("'", '"') else -1
+        if at >= 0:
+            found[key] = head[begin + 1 : at]
+            at += 1
+        else:
+            comma = head.find(",", begin)
+            at = comma if comma >= 0 else len(head)
+            found[key] = head[begin:at].strip().strip("'\"")
+    return found
+
+
 def _block(info: Path, folder: Path, block: list[tuple[int, str]]) -> list[Curve]:
     (at, head), (_, comment), (line, listed) = block
-    facts = {key: value.strip("'\"") for key, value in PAIR.findall(head)}
+    facts = pairs(head)
     if "indicator" in facts:
         raise bad(info, at, "data of several objectives have no single gap to compare")
     if comment.startswith(COMBINED):

@@ -8,6 +8,7 @@ from typing import Any
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
+from zobench.interchange.numbering import COCO, is_bbob
 from zobench.interchange.read_rows import ioh_runs
 from zobench.interchange.text import DEEPEST, bad, inside, label, short, whole
 
@@ -37,6 +38,8 @@ def read_ioh(path: Path, folder: Path) -> list[Curve]:
     )
     algorithm = label(part(part(data, "algorithm", dict), "name", str))
     suite, name = label(part(data, "suite", str)), label(part(data, "function_name", str))
+    if is_bbob(suite, function, name):
+        suite, name = COCO[0], f"f{function}"
     curves = []
     for scenario in part(data, "scenarios", list):
         named = part(scenario, "path", str)

@@ -35,7 +35,7 @@ def bad(path: Path, line: int, fault: str) -> BadInput:
 def whole(path: Path, line: int, text: object, what: str, least: int, most: int = LARGEST) -> int:
     """A whole number in [least, most], from text or from JSON. Raises BadInput."""
     try:
-        value = math.nan if isinstance(text, bool) else float(text)  # type: ignore[arg-type]
+        value = math.nan if isinstance(text, bool) else _float(text)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not least <= value <= most or value != int(value):
@@ -46,9 +46,15 @@ def whole(path: Path, line: int, text: object, what: str, least: int, most: int 
 def real(path: Path, line: int, text: str, what: str) -> float:
     """A number; nan and inf too. Raises BadInput."""
     try:
-        return float(text)
+        return _float(text)
     except ValueError:
         raise bad(path, line, f"{what} is a number, not {short(text)}") from None
+
+
+def _float(text: object) -> float:
+    if isinstance(text, str) and ("_" in text or not text.isascii()):
+        raise ValueError  # float() also reads 1_0, and digits of other scripts
+    return float(text)  # type: ignore[arg-type]
 
 
 def label(text: object, other: str = "unnamed") -> str:

@@ -15,6 +15,7 @@ SHARES = (
     *("coverage", "success_rate", "log_area", "log_area_low", "log_area_high"),
     *("aocc", "aocc_low", "aocc_high"),
 )
+SCORES = ("success_rate", "log_area", "aocc")
 COUNTS = ("tuning_effort", "n_problems", "n_runs", "n_failed", "n_speedup", "dimension")
 POSITIVE = ("speedup", "speedup_low", "speedup_high", "us_per_query", "peak_rss_mb")
 WORDS = ("suite", "suite_version", "method", "version", "seed_root")
@@ -67,10 +68,12 @@ def _counts(row: Row) -> str:
         return f"column n_runs: {runs:.0f} runs on {problems:.0f} problems"
     if (problems == 0) != (runs == 0):
         return f"column n_problems: {problems:.0f} problems with {runs:.0f} runs"
-    needed = () if runs == 0 else ("success_rate", "log_area", "aocc")
-    for name in needed:
-        if not row[name]:
+    for name in SCORES:
+        if runs and not row[name]:
             return f"column {name}: empty, though there are {runs:.0f} runs"
+    for name in (*SCORES, "n_speedup", "speedup", "us_per_query", "peak_rss_mb"):
+        if not runs and number(row, name) == number(row, name):
+            return f"column {name}: {row[name]}, though there are no runs"
     if number(row, "success_rate") > 0 and number(row, "aocc") == 0:
         return "column aocc: 0, though final targets were reached"
     return ""

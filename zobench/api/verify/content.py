@@ -39,6 +39,11 @@ def coverage_fault(found: Found) -> str:
         reached = number(cells, "success_rate") * runs
         if abs(reached - round(reached)) > 1e-5 * runs:
             return f"column success_rate: {cells['success_rate']} is no share of {runs} runs"
+    targets = max(len(p.targets) for p in found.problems)
+    most = 1 - (1 - number(cells, "success_rate")) / targets  # a run lacks at least its last target
+    for name in ("log_area", "aocc"):
+        if number(cells, name) > most + 1e-5:
+            return f"column {name}: above {most:.6g}, the most with that success_rate"
     if runs < asked:
         found.said = f"{runs} of {asked} runs"
     return ""

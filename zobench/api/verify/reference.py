@@ -16,7 +16,7 @@ from zobench.harness.suite import Suite
 
 COLUMNS = (
     "run_key", "problem", "instance", "estimator", "repetition", "seed", "group", "dimension",
-    "budget", "kind", "target_index", "target", "length", "success",
+    "budget", "kind", "target_index", "target", "length", "success", "at_start",
 )  # fmt: skip
 ENDING = "-reference"  # of the file's stem
 
@@ -61,12 +61,13 @@ def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
     suite = suite_of(table.file.stem.removesuffix(ENDING), given)
     planned = _planned(suite, method, table)
     seen: dict[tuple[str, int], float] = {}
+    homes: dict[str, float] = {}
     strange: set[str] = set()  # keys of no run: told once each
     for line in table.lines:
         key = line.cells.get("run_key", "")
         if key in strange:
             continue
-        if fault := line.fault or _fault(line.cells, method, planned, seen):
+        if fault := line.fault or _fault(line.cells, method, planned, seen, homes):
             faults.append((line.row, fault))
             strange |= {key} - set(planned)
     if not faults:
@@ -98,7 +99,9 @@ def _fault(
     method: str,
     planned: dict[str, RunSpec],
     seen: dict[tuple[str, int], float],
+    homes: dict[str, float],
 ) -> str:
+    """`seen`: run and target -> length, `homes`: problem -> dimension, of the rows above."""
     if cells["estimator"] != method:
         return f"column estimator: {short(cells['estimator'])} among runs of {method!r}"
     spec = planned.get(cells["run_key"])
@@ -134,6 +137,12 @@ def _fault(
         return f"column target: {short(cells['target'])}, but {target:g} in the suite"
     if not 1 <= numbers["length"] <= problem.budget:
         return f"column length: from 1 to {problem.budget} queries, not {short(cells['length'])}"
+    said = problem.settings.get("dim", homes.setdefault(problem.id, numbers["dimension"]))
+    if numbers["dimension"] != said:
+        return f"column dimension: {short(cells['dimension'])}, but {said:g} for {problem.id}"
+    at_start = str(cells["success"] == "True" and numbers["length"] <= 1)
+    if cells["at_start"] != at_start:
+        return f"column at_start: {short(cells['at_start'])}, but {at_start} by length and success"
     if (cells["run_key"], int(index)) in seen:
         return f"column target_index: {index:.0f} for the second time"
     seen[cells["run_key"], int(index)] = numbers["length"]

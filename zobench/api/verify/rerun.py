@@ -23,6 +23,10 @@ COUNTED = ("n_problems", "n_runs", "n_failed", "success_rate", "coverage")
 SCORED = ("log_area", "aocc")  # between 0 and 1
 ENDS = ("log_area_low", "log_area_high", "aocc_low", "aocc_high")
 SPEEDUPS = ("n_speedup", "speedup", "speedup_low", "speedup_high")
+SAME = (
+    "same environment, where runs repeat to the query, unless a processor of the same name is "
+    "another one, or packages that a row does not name, such as torch, are of another version"
+)
 LIMITED = ("timeout", "oom")  # how runs end where a machine is too small, not a row wrong
 
 
@@ -164,12 +168,12 @@ def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: f
             said += ", and every run to the query"
         else:
             status, said = DIFFERS, f"{said}, of the same runs to the query"
-    elif status == EXACT and not other:  # the same runs here, so the hash is not theirs
-        status, said = DIFFERS, f"{said}, but data_sha256 is {digest} here (same environment)"
+    elif not other:  # runs repeat there, so the row's runs were others, or there were none
+        status, said = DIFFERS, f"{said}, but data_sha256 is {digest} here ({SAME})"
     else:
         if status == EXACT:
             said += f", of other runs: data_sha256 is {digest} here"
-        said += f" ({', '.join(other)} not as the row's)" if other else " (same environment)"
+        said += f" ({', '.join(other)} not as the row's)"
     return Judged(found, status, f"{len(results.runs)} runs: {said}")
 
 
