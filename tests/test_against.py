@@ -10,6 +10,7 @@ from analysis_tools import results
 from interchange_tools import coco_folder
 
 from zobench import compare
+from zobench.analysis.ranksum import rank_sum
 from zobench.analysis.slower import EACH, P, _judged, slowdowns
 from zobench.cli import status_of
 from zobench.display.slower import slower_lines
@@ -164,6 +165,29 @@ def test_a_single_stray_run_is_not_slower_where_the_others_are_sooner():
     assert (found.slower, found.alone) == (False, ())
 
 
+def test_runs_too_short_to_time_are_judged_by_queries_alone():
+    times = {"old": 1e-5, "new": 1e-4}  # runs of 0.2 and 2 ms
+    found = slowdowns(*table({"old": 20, "new": 20}, times), "new", "old", 1.2)
+    assert [s.problems for s in found] == [2, 0, 0]
+    assert "too short" in "".join(slower_lines(found))
+    long = slowdowns(*table({"old": 20, "new": 20}, {"old": 1e-5, "new": 1e-2}), "new", "old", 1.2)
+    assert [s.problems for s in long] == [2, 2, 2]  # one side that lasts is enough
+    assert long[2].slower
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_problem_by_itself_is_judged_at_its_share_of_the_level(count):
+    """The level of all problems by themselves together is one problem's, however many they are."""
+    for n in range(6, 16):  # where the p of a clear difference passes from above to below
+        new, old = np.arange(n) + 100.0, np.arange(n) + 0.5
+        new[0] = 0.0  # a stray, so that p falls in small steps
+        equal = np.zeros(n), np.zeros(n)
+        samples = {"bad": (new, old)} | {f"p{i}": equal for i in range(1, count)}
+        ratios = {name: 3.0 if name == "bad" else 0.1 for name in samples}
+        found = _judged("new", "old", "queries", ratios, samples, 1.2)
+        assert (found.alone == ("bad",)) == (rank_sum([(new, old)]).p < EACH / count)
+
+
 def test_queries_alone_can_be_asked_for():
     frames = table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3})
     assert slowdowns(*frames, "new", "old", 1.2)[2].slower
@@ -201,7 +225,7 @@ def test_runs_too_few_to_tell_fail_the_command(suite, tmp_path, capsys):
 
 def test_a_regression_fails_the_command_and_says_why(suite, tmp_path, capsys):
     suite(instances=8)
-    for name, before in (("before", "pass"), ("after", "time.sleep(0.002)")):
+    for name, before in (("before", "pass"), ("after", "time.sleep(0.005)")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.py").write_text(MINE.format(before=before))
     assert cli("compare", "before/mine.py:mine", "--out", "old") == 0

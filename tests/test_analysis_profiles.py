@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zobench.analysis.data_profile import data_profile
-from zobench.analysis.ecdf import ecdf
+from zobench.analysis.ecdf import band, ecdf
 from zobench.analysis.ert import ert
 from zobench.analysis.more_wild import more_wild
 from zobench.analysis.pareto import on_front, pareto
@@ -85,6 +85,9 @@ def test_performance_profile_by_hand():
     # what the reference did not reach is left out; another estimator changes nothing
     assert len(ratios(table("a", 5, 40), table("base", 10, None))) == 1
     assert area(ratios(table("a", 5, 40), reference))["a"] == area(found)["a"]
+    # so is a problem that it did not run
+    alone = reference.loc[reference["problem"] == "q"]
+    assert ratios(table("a", 5, 40), alone)["problem"].tolist() == ["q"]
     with pytest.raises(BadInput, match="one estimator, not 2"):
         ratios(reference, pd.concat([reference, table("a", 1, 1)]))
     with pytest.raises(BadInput, match="above 1"):
@@ -166,3 +169,11 @@ def test_fronts_leave_out_what_is_unknown_and_what_uses_gradients():
     }  # fmt: skip
     with pytest.raises(BadInput):
         pareto(summary(*results(plan, targets=(1.0,))), "first")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("problems", [4, 16])
+def test_bands_of_many_problems_are_as_narrow_as_their_mean_is_sure(problems):
+    """The standard error of a mean over problems falls with the root of their number."""
+    runs = np.repeat([[0.0], [1.0]], 50, axis=0)  # a share of a half, known well
+    one, many = (np.subtract(*band([runs] * n)[::-1])[0] for n in (1, problems))
+    assert many == pytest.approx(one / np.sqrt(problems), rel=0.05)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zobench.analysis.combine import _critical
+from zobench.analysis.ert import ert
 from zobench.analysis.joint import enough_each, summed
 from zobench.analysis.logratio import log_ratio
-from zobench.analysis.pairs import Pair
+from zobench.analysis.pairs import Pair, pair
 from zobench.analysis.runlengths import RunLengths
 from zobench.analysis.speedup import speedup, speedup_of
 from zobench.analysis.successes import success_test
@@ -179,10 +180,10 @@ def t_of(x, y):
 def test_the_permutation_test_rejects_at_its_level_and_not_one_relabelling_earlier():
     """Of 19 relabellings and the observed runs one in ten, two of 20, may be as extreme."""
     null = np.arange(1.0, 20.0)
-    pair = Pair(3.0, 1.0, 9.0, np.zeros(9), np.ones(9), null, np.ones(19), (0.0, 0.0))
-    assert _critical([pair], 0.1, 0) == pytest.approx(18)  # 19 alone is more extreme
-    assert _critical([pair], 0.05, 0) == pytest.approx(19)
-    assert _critical([pair], 0.04, 0) == math.inf
+    one = Pair(3.0, 1.0, 9.0, np.zeros(9), np.ones(9), null, np.ones(19), (0.0, 0.0))
+    assert _critical([one], 0.1, 0) == pytest.approx(18)  # 19 alone is more extreme
+    assert _critical([one], 0.05, 0) == pytest.approx(19)
+    assert _critical([one], 0.04, 0) == math.inf
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -287,3 +288,26 @@ def test_success_test_over_two_problems_counts_all_relabellings():
     ]
     assert found == pytest.approx(2 * np.mean(np.array(sums) >= 5))
     assert success_test([]) == 1
+
+
+def test_relabelled_pairs_are_all_swaps_and_no_others():
+    """Every drawn relabelling of paired runs is one of the 2^n, and all of these are drawn."""
+    rng = np.random.default_rng(5)
+    x, y = (runs_of(rng.lognormal(0, 1, 5), rng.random(5) < 0.8) for _ in range(2))
+    drawn = pair(x, y, True, 2000, 0, "p").null
+    wanted = []
+    for swap in itertools.product([False, True], repeat=5):
+        left, right = (
+            runs_of(np.where(s, y.length, x.length), np.where(s, y.success, x.success))
+            for s in (np.array(swap), ~np.array(swap))
+        )
+        if left.successes and right.successes:
+            costs = (ert(r.length, r.success) for r in (left, right))
+            wanted.append(-np.log(next(costs)) + np.log(next(costs)))
+    there = drawn[np.isfinite(drawn)]
+    assert set(np.round(there, 9)) == set(np.round(wanted, 9))
+
+
+def runs_of(length, success):
+    numbers = np.arange(len(length))
+    return RunLengths(length, success, np.full(len(length), -1), numbers, numbers)

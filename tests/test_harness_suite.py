@@ -40,6 +40,11 @@ def test_a_suite_as_written(tmp_path):
     assert (p.time_limit, p.memory_limit, p.targets) == (2.5, 64, (1.0,))
 
 
+def test_an_estimator_with_control_characters_is_refused():
+    with pytest.raises(BadInput, match="an estimator holds control characters"):
+        parse_estimator("mezo\x1b[31m")
+
+
 def test_expand_makes_every_combination(tmp_path):
     text = HEAD + '[[problem]]\nid = "b{dim}-{instance}"\n' + PROBLEM.partition('"p"\n')[2]
     suite = read(tmp_path, text + 'group = "d{dim}"\nexpand = { instance = "1-2,7", dim = [2, 5] }')
@@ -97,7 +102,11 @@ def test_an_objective_file_is_found_beside_the_suite(tmp_path):
 
 
 FAULTS = [  # what is added or replaced, the line of the fault, words of the message
-    (HEAD + PROBLEM + "budget = \n", 8, "Invalid value"),
+    (HEAD + PROBLEM + "budget = \n", 8, "no TOML: Invalid value: 'budget ='"),
+    (HEAD + PROBLEM.replace('"p"', '"p\\u001b[31m"'), 6, "control characters in 'p"),
+    (HEAD + PROBLEM.replace('"p"', '"a\\nb"'), 6, "control characters in 'a"),
+    (HEAD + PROBLEM + 'group = "@g"\n', 8, "'@g' is a formula to a spreadsheet"),
+    (HEAD + 'description = "a\\u0007"\n' + PROBLEM, 5, "control characters"),
     (HEAD + PROBLEM + 'id = "q"\n', 8, "Cannot overwrite"),
     (HEAD + "budgett = 3\n" + PROBLEM, 5, "did you mean 'budget'"),
     (HEAD.replace('name = "', 'name = "../../') + PROBLEM, 1, "name has letters, digits"),

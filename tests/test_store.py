@@ -240,8 +240,20 @@ def test_files_that_are_no_results(tmp_path):
     db.close()
     (tmp_path / "o").mkdir()
     (tmp_path / "other.sqlite").rename(tmp_path / "o" / "results.sqlite")
-    with pytest.raises(BadInput, match="has layout 0"):
+    with pytest.raises(BadInput, match="it is empty, or another program's; move it away"):
         Store.open(tmp_path / "o")
+    (tmp_path / "d" / "results.sqlite").mkdir(parents=True)
+    with pytest.raises(BadInput, match=r"d/results.sqlite cannot be used .*; move it away"):
+        Store.open(tmp_path / "d")
+
+
+def test_names_in_a_file_of_someone_else_may_not_steer_the_terminal(filled, tmp_path):
+    store, _ = filled(tmp_path / "r", specs_of(tmp_path, "walk"))
+    store.db.execute("UPDATE plans SET estimator = 'a' || char(27) || '[31m'")
+    with pytest.raises(BadInput, match=r"r/results.sqlite: a name holds control characters"):
+        store.specs()
+    store.db.rollback()
+    store.close()
 
 
 def test_results_can_be_read_where_nothing_can_be_written(filled, tmp_path, public):

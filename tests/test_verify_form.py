@@ -105,6 +105,11 @@ WRONG = [  # changed cells, what is said of the row
      "column baseline: empty, though runs are frozen"),
     ({"success_rate": "1", "log_area": "0", "log_area_low": "", "log_area_high": "",
       "aocc": "0", "aocc_low": "", "aocc_high": ""}, "column aocc: 0, though final targets"),
+    ({"n_runs": "0", "n_problems": "0", "n_failed": "0", "coverage": "0"},
+     "though there are no runs"),
+    ({"success_rate": "0", "log_area": "0.85", "log_area_low": "", "log_area_high": "",
+      "aocc": "0.86", "aocc_low": "", "aocc_high": "", "n_speedup": "0", "speedup": "",
+      "speedup_low": "", "speedup_high": ""}, "column log_area: above 0.8, the most with that"),
     ({"success_rate": "0", "n_speedup": "1", "speedup": "2"}, "column success_rate: 0, though"),
     ({"n_speedup": "2"}, "column n_speedup: 2 of 1 problems"),
     ({"n_speedup": "1", "speedup": "", "speedup_low": "", "speedup_high": ""},
@@ -300,6 +305,8 @@ def test_frozen_runs_are_held_against_the_suite(board, verify):
         ({"length": "x"}, "column length: a number, not 'x'"),
         ({"success": "yes"}, "column success: 'yes', but True by its run"),
         ({"kind": "=1+1"}, "column kind: '=1+1' is a formula"),
+        ({"dimension": "4"}, "column dimension: '4', but 3 for sphere-d3"),
+        ({"at_start": "True", "length": "9"}, "column at_start: 'True', but False by length"),
     ):
         rows = [dict(row) for row in good]
         rows[1] |= cells

@@ -38,3 +38,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
         some = difflib.get_close_matches(name, known, n=FEW, cutoff=0.3) or sorted(known)[:FEW]
         hint = f"known: {', '.join(some)} and {len(known) - len(some)} more"
     return BadInput(f"no {kind} named {name!r}; {hint}")
+
+
+def check_printable(text: str, what: str = "a name") -> None:
+    """Raises BadInput where `text` holds control characters, which a terminal would obey."""
+    if not text.isprintable():
+        raise BadInput(f"{what} holds control characters: {text[:60]!r}")

@@ -24,6 +24,7 @@ from zobench.analysis.runlengths import RunLengths, at_targets, cases, run_table
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
+TIMED = 0.01  # seconds: where runs of both sides are shorter, starts and clocks are what is timed
 EACH = P / 2  # of all problems together, and of the problems by themselves
 What = Literal["queries", "seconds", "time a query"]
 WHAT: tuple[What, ...] = get_args(What)
@@ -77,16 +78,25 @@ def slowdowns(
     So the old results alone decide what is asked. Queries and seconds to the target: ERT, ranks
     with failures behind all successes; new runs without a success count as if each had been as
     long as the longest of both sides (they may have ended early, diverged) and the next query a
-    success, which is at least their due. Time a query: medians of seconds / queries.
+    success, which is at least their due. Time a query: medians of seconds / queries. Neither
+    seconds nor time a query are asked of problems whose runs take less than TIMED on both sides.
     """
-    found = []
+    found, lasting = [], runs.loc[runs["problem"].isin(_lasting(runs, (new, old)))]
     for unit in what:
         if unit == "time a query":
-            ratios, samples = _a_query(runs, new, old)
+            ratios, samples = _a_query(lasting, new, old)
         else:
-            ratios, samples = _to_target(run_table(runs, hits, problems, unit), new, old)
+            asked = runs if unit == "queries" else lasting
+            ratios, samples = _to_target(run_table(asked, hits, problems, unit), new, old)
         found.append(_judged(new, old, unit, ratios, samples, factor))
     return found
+
+
+def _lasting(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Problems where the median run of one of `names` takes TIMED or longer."""
+    mine = runs.loc[runs["estimator"].isin(names)]
+    spent = mine.groupby(["problem", "estimator"])["seconds"].median().groupby("problem").max()
+    return list(spent.index[spent >= TIMED])
 
 
 def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:

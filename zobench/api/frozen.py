@@ -8,6 +8,7 @@ from zobench.api.boardfile import as_text, save, written
 from zobench.api.frame import Frame
 from zobench.api.verify.reference import frame_of
 from zobench.errors import BadInput, unknown
+from zobench.interchange.write_tables import plain_cells
 
 
 def reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Frame | None:
@@ -22,7 +23,7 @@ def reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fra
         if freeze not in names:
             raise unknown("estimator with runs", freeze, names)
         kept: Frame = table[table["estimator"] == freeze]
-        kept = at_targets(kept, final_targets(frames[2]))
+        kept = plain_cells(at_targets(kept, final_targets(frames[2])))
         save(_longer(file, kept) if file.exists() else kept, file)
     return frame_of(file) if file.is_file() else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from zobench.analysis.sentences import factor as shown
-from zobench.analysis.slower import EACH, Slowdown
+from zobench.analysis.slower import EACH, TIMED, Slowdown
 from zobench.display import text
 
 
@@ -37,7 +37,8 @@ def _p(p: float) -> str:
 
 def _why(s: Slowdown) -> str:
     if not s.problems:
-        return "not measured on both sides"
+        short = "" if s.what == "queries" else f", or runs under {TIMED * 1000:g} ms: too short"
+        return f"not measured on both sides{short}"
     where = f"{s.problems} problem{'s' * (s.problems != 1)}"
     if s.slower:
         name, ratio = s.worst

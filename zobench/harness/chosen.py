@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zobench.errors import BadInput
+from zobench.errors import BadInput, check_printable
 from zobench.harness.data import data_folder
 from zobench.harness.toml_file import TomlFile
 from zobench.registry import check_settings, estimators
@@ -41,6 +41,7 @@ def parse_estimator(text: str) -> EstimatorSpec:
 
     Raises BadInput on an unknown name or setting, or a value of a wrong type.
     """
+    check_printable(text, "an estimator")
     if text.endswith(".py"):
         raise BadInput(f"{text!r}: say which estimator of the file, as in '{text}:Name'")
     path, colon, rest = text.partition(".py:")

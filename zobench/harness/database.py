@@ -39,7 +39,12 @@ def damaged(error: Exception) -> str:
     """What to tell of an error of SQLite's while a results file is read; "" of any other error."""
     if not isinstance(error, sqlite3.DatabaseError):
         return ""
-    return f"{FILE} {UNUSABLE}: {error}; move it away, and make its runs again"
+    return unusable(Path(FILE), error)
+
+
+def unusable(file: Path, error: Exception | str) -> str:
+    """What to tell of a results file that SQLite cannot read."""
+    return f"{file} {UNUSABLE}: {error}; move it away, and make its runs again"
 
 
 def connect(folder: Path, write: bool) -> sqlite3.Connection:
@@ -54,9 +59,11 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
             db.executescript(SCHEMA)
             found = VERSION
     except sqlite3.DatabaseError as error:
-        raise BadInput(f"{file} {UNUSABLE}: {error}") from error
+        raise BadInput(unusable(file, error)) from error
     if found != VERSION:
         db.close()
+        if not found:
+            raise BadInput(unusable(file, "it is empty, or another program's"))
         raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")
     return db
 

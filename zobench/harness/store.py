@@ -14,7 +14,7 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.harness import tables
-from zobench.harness.database import FILE, connect, fold_in, take_lock
+from zobench.harness.database import FILE, connect, fold_in, take_lock, unusable
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult, plain
 from zobench.harness.schema import RUN_COLUMNS
@@ -84,33 +84,43 @@ class Store:
 
     def done(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` whose last attempt settled the run."""
-        last = dict(self.db.execute("SELECT run_key, settled FROM runs ORDER BY id"))
+        with self._reading():
+            last = dict(self.db.execute("SELECT run_key, settled FROM runs ORDER BY id"))
         return {key for key in keys if last.get(key)}
 
     def runs(self) -> pd.DataFrame:
         """One row a run: see `tables.runs`."""
-        return tables.runs(self.db)
+        with self._reading():
+            return tables.runs(self.db)
 
     def hits(self) -> pd.DataFrame:
         """One row a target that a run hit: see `tables.hits`."""
-        return tables.hits(self.db)
+        with self._reading():
+            return tables.hits(self.db)
 
     def traces(self) -> pd.DataFrame:
         """One row a scored point of a run: see `tables.traces`."""
-        return tables.traces(self.db)
+        with self._reading():
+            return tables.traces(self.db)
 
     def problems(self) -> pd.DataFrame:
         """One row a target of a problem: see `tables.problems`."""
-        return tables.problems(self.db)
+        with self._reading():
+            return tables.problems(self.db)
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """What `environment` in `runs` stands for."""
-        rows = self.db.execute("SELECT hash, json FROM environments")
-        return {key: json.loads(text) for key, text in rows}
+        with self._reading():
+            rows = self.db.execute("SELECT hash, json FROM environments")
+            return {key: json.loads(text) for key, text in rows}
 
     def specs(self) -> list[RunSpec]:
-        """The runs that tables show, whether made or not, as they were asked for."""
-        return tables.specs(self.db)
+        """The runs that tables show, whether made or not, as they were asked for.
+
+        Raises BadInput where names hold control characters, which no name of ours does.
+        """
+        with self._reading():
+            return tables.specs(self.db)
 
     def close(self) -> None:
         """Close the file, alone in its folder, and let another process write."""
@@ -137,6 +147,19 @@ class Store:
         made = self.db.execute("INSERT INTO problems VALUES (NULL, ?, ?, ?, ?, ?)", row)
         assert made.lastrowid is not None
         return made.lastrowid
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Raises BadInput, with the file, where SQLite cannot read it, or it holds what we do not.
+
+        Names that would reach a terminal as control sequences are among that.
+        """
+        try:
+            yield
+        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+            raise BadInput(unusable(self.folder / FILE, error)) from error
+        except BadInput as error:
+            raise BadInput(f"{self.folder / FILE}: {error}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zobench.errors import check_printable
 from zobench.harness.chosen import EstimatorSpec
 from zobench.harness.plan import RunSpec
 
@@ -118,6 +119,8 @@ def specs(db: sqlite3.Connection) -> list[RunSpec]:
     result = []
     for definition, limits, display, name, version, settings, origin, number in db.execute(SPECS):
         data = json.loads(definition)
+        for said in (display, data["suite"], data["problem"]["id"], data["problem"]["group"]):
+            check_printable(said)
         data["problem"] |= json.loads(limits)
         chosen = EstimatorSpec(display, name, version, json.loads(settings), json.loads(origin))
         data |= {"estimator": vars(chosen), "repetition": number}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from zobench.errors import BadInput, unknown
 
 Keys = tuple[str | int, ...]  # where a value is: ("problem", 2, "settings", "dim")
 
+NAMES = ("name", "id", "group")  # these are on one line; other texts may have several
+FORMULA = ("=", "+", "-", "@")
 KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
@@ -39,7 +41,18 @@ class TomlFile:
             message, _, place = str(error).partition(" (at ")
             found = re.match(r"line (\d+)", place)
             line = found[1] if found else self.text.count("\n") + 1
-            raise BadInput(f"{path} line {line}: {message}") from error
+            shown = self.text.splitlines()[int(line) - 1 : int(line)]
+            raise BadInput(
+                f"{path} line {line}: no TOML: {message}: {' '.join(shown).strip()[:60]!r}"
+            ) from error
+        for keys, text in _texts(self.data):
+            kept = text if keys[-1] in NAMES else text.replace("\n", "").replace("\t", "")
+            if not kept.isprintable():
+                raise self.bad(f"control characters in {text[:60]!r}", *keys)
+            if keys[-1] in NAMES and text.startswith(FORMULA):
+                raise self.bad(
+                    f"{text[:60]!r} is a formula to a spreadsheet; begin otherwise", *keys
+                )
 
     def bad(self, message: object, *keys: str | int) -> BadInput:
         """The error for the value at `keys`."""
@@ -61,6 +74,18 @@ class TomlFile:
             article = "" if kind == "text" else "a "
             raise self.bad(f"{keys[-1]} must be {article}{kind}, not {value!r}", *keys)
         return int(value) if kind == "whole number" else value
+
+
+def _texts(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """All keys and texts of a file, each with its path."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in parts:
+        if isinstance(key, str):
+            yield (*keys, key), key
+        if isinstance(part, str):
+            yield (*keys, key), part
+        elif isinstance(part, (dict, list)):
+            yield from _texts(part, (*keys, key))
 
 
 def line_of(text: str, keys: Keys) -> int:
