@@ -174,6 +174,6 @@ def test_fronts_leave_out_what_is_unknown_and_what_uses_gradients():
 @pytest.mark.parametrize("problems", [4, 16])
 def test_bands_of_many_problems_are_as_narrow_as_their_mean_is_sure(problems):
     """The standard error of a mean over problems falls with the root of their number."""
-    runs = np.repeat([[0.0], [1.0]], 50, axis=0)  # a share of a half, known well
+    runs = np.repeat([[0.45], [0.55]], 50, axis=0)  # these vary less than successes would
     one, many = (np.subtract(*band([runs] * n)[::-1])[0] for n in (1, problems))
     assert many == pytest.approx(one / np.sqrt(problems), rel=0.05)
