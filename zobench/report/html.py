@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from zobench.report import marks, tables, words
 from zobench.report.data import page_data
@@ -46,6 +47,7 @@ def page(source: Source) -> str:
             "pairs": pairs,
             "widest": marks.widest(pairs),
             "results": tables.results(source),
+            "trouble": words.trouble(source.runs),
             "troubles": tables.troubles(source),
             "counts": tables.counts(source),
             "targets": tables.targets(source),
@@ -91,10 +93,16 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {
         "number": words.number,
         "some": words.some,
+        "said": _commands,
         "interval": marks.interval,
         "ratio": marks.ratio,
     }
     return environment
+
+
+def _commands(line: str) -> Markup:
+    """A sentence with the commands in it, as `zobench tune`, set as code."""
+    return Markup(re.sub(r"`(zobench [a-z]+)`", r"<code>\1</code>", str(escape(line))))
 
 
 @cache

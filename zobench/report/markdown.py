@@ -20,10 +20,19 @@ def markdown(source: Source) -> str:
 
 
 def escaped(value: Any) -> str:
-    """Text in one line that Markdown and HTML show as it is."""
-    text = SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
+    """Text in one line that Markdown and HTML show as it is, and that nothing links or mentions.
+
+    An invisible space (&#8203;) parts what GitHub would make a link, a mention or an issue of: it
+    looks for these in the text that is shown, so a backslash does not hide them.
+    """
+    text = SPECIAL.sub(r"\\\1", printable(value))
     text = re.sub(r"^([+\-=]|\d+[.)](?= |$))", r"\\\1", text)  # no list, no rule
-    return re.sub(r"(https?|ftp)://|www\.", lambda m: m[0].replace(":", "\\:"), text)
+    return re.sub(r"(?i)(www(?=\.)|:(?=//)|@(?=\w)|#(?=\d))", r"\1&#8203;", text)
+
+
+def printable(value: Any) -> str:
+    """Text in one line without signs that steer a terminal or turn the direction of writing."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(value).split()))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> Iterator[str]:
@@ -44,6 +53,9 @@ def _head(source: Source) -> Iterator[str]:
     yield ""
     yield "## Verdict"
     yield ""
+    if trouble := words.trouble(source.runs):
+        yield f"**{escaped(trouble)}: see Failures and skips.**"
+        yield ""
     for line in source.lines():
         yield escaped(line)
         yield ""
@@ -104,7 +116,7 @@ def _made(source: Source) -> Iterator[str]:
         yield ""
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", source.command)), default=0))
         yield f"{fence}sh"
-        yield " ".join(source.command.split())
+        yield printable(source.command)
         yield fence
 
 

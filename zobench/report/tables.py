@@ -92,6 +92,7 @@ def pairs(source: Source) -> list[dict[str, Any]]:
             {"a": pair.a, "b": pair.b, "lines": pair.lines, "value": s.ratio, "low": s.low}
             | {"high": s.high, "shown": shown if s.ratio == s.ratio else "no factor"}
             | {"queries": _factor(s), "seconds": _factor(pair.seconds, s)}
+            | {"factor": pair.seconds.ratio}
             | {"both": f"{s.count('both')} of {s.compared}", "alone": _alone(s)}
         )
     return found

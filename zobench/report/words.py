@@ -1,12 +1,17 @@
-"""Numbers as text, for pages: few digits, units, - for what is unknown, ∞ for what is infinite."""
+"""Numbers as text, for pages: few digits, units, - for what is unknown, ∞ for what is infinite.
+And in words how many runs were in trouble."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+from zobench.analysis.frames import FAILED, SKIPPED
+
 UNKNOWN = "–"
 CENTURY = 3.2e9  # seconds: an upper limit beyond it says no more than that
+WAYS = {"failed": "failed", "diverged": "diverged", "timeout": "ran out of time",
+        "oom": "ran out of memory"}  # fmt: skip
 UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
 
 
@@ -65,3 +70,30 @@ def with_limits(show: Any, value: float, low: float, high: float) -> tuple[str, 
 def some(count: int, noun: str) -> str:
     """1 run, 2 runs"""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def trouble(runs: Any) -> str:
+    """Which runs of a data frame ended in trouble, how and of whom; "" if none did.
+
+    The beginning of a sentence: All 4 runs failed or diverged; 3 of 20 runs failed, of spsa.
+    """
+    made = runs[runs["status"] != SKIPPED]
+    if not len(made):
+        return (
+            f"{_of(len(runs), len(runs))} {'was' if len(runs) == 1 else 'were'} skipped"
+            if len(runs)
+            else ""
+        )
+    part = made[made["status"].isin(FAILED)]
+    if not len(part):
+        return ""
+    ways = " or ".join(said for status, said in WAYS.items() if status in set(part["status"]))
+    names = [str(name) for name in part["estimator"].unique()]
+    whose = ", ".join(names) if len(names) <= 4 else some(len(names), "estimator")
+    return f"{_of(len(part), len(made))} {ways}{f', of {whose}' if len(part) < len(made) else ''}"
+
+
+def _of(part: int, whole: int) -> str:
+    if part < whole:
+        return f"{part:,} of {some(whole, 'run')}"
+    return "The only run" if whole == 1 else f"All {some(whole, 'run')}"

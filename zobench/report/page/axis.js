@@ -47,6 +47,20 @@ function spread(labels, low, high, gap) {
   for (let i = labels.length - 1, limit = high; i >= 0; i--, limit = labels[i + 1].y - gap) labels[i].y = Math.min(labels[i].y, limit);
 }
 
+// How wide a name is, as the page writes it: letters differ too much to be counted.
+const pen = document.createElement("canvas").getContext("2d");
+function nameWidth(text, host) {
+  pen.font = `600 12.5px ${getComputedStyle(host).fontFamily}`;  // no lighter than .plot text.name
+  return pen.measureText(text).width;
+}
+
+function fitted(text, room, host) {  // as many of its letters as there is room for
+  if (nameWidth(text, host) <= room) return text;
+  let most = text.length - 1;
+  while (most > 1 && nameWidth(`${text.slice(0, most)}…`, host) > room) most--;
+  return `${text.slice(0, most)}…`;
+}
+
 function path(points, step) {
   let text = "", previous = null;
   for (const [x, y] of points) {

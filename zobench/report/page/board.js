@@ -39,7 +39,7 @@ function tableOf(title, kept) {
     }
     return cell;
   })));
-  const table = make("table", {}, make("thead", {}, make("tr", {}, ...wanted.map(([, head, kind]) => make("th", { scope: "col", class: kind === "text" ? null : "n", "data-first": ["share", "percent", "ratio"].includes(kind) ? "descending" : null }, head)))), make("tbody", {}, ...body));
+  const table = make("table", { "aria-label": title }, make("thead", {}, make("tr", {}, ...wanted.map(([, head, kind]) => make("th", { scope: "col", class: kind === "text" ? null : "n", "data-first": ["share", "percent", "ratio"].includes(kind) ? "descending" : null }, head)))), make("tbody", {}, ...body));
   sortable(table);
   return make("section", {}, make("h3", {}, title, against.length ? make("small", {}, ` speed-ups against ${against.join(", ")}`) : ""), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, table));
 }

@@ -17,17 +17,14 @@ function redrawn(host, draw) {  // now, and whenever the width changes
 function drawn(host, { title, x, y, series, step, cut, targets = [], empty = "" }) {
   const width = (host.width = host.clientWidth || 800), narrow = width < 560;
   const height = narrow ? 300 : Math.min(430, Math.round(width * 0.45));
-  const longest = Math.max(0, ...series.map((s) => s.name.length));
-  const edge = { left: 58, right: narrow ? 14 : Math.min(220, 30 + 7.2 * longest), top: 12, bottom: 46 };
+  const longest = Math.max(0, ...series.map((s) => nameWidth(s.name, host)));
+  const edge = { left: 58, right: narrow ? 14 : Math.min(260, Math.round(width * 0.36), 22 + longest), top: 12, bottom: 46 };
   const right = width - edge.right, bottom = height - edge.bottom;
   const about = `${title}. ${series.length ? `Curves: ${series.map((s) => s.name).join(", ")}. Arrow keys move a cursor; the table below has the numbers.` : "Nothing to draw."}`;
+  if (!series.some((s) => s.points.length)) return bare(host, about, empty || wanted_nothing(series));
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", tabindex: "0", "aria-label": about });
   const box = make("div", { class: "readout", hidden: true });
   host.replaceChildren(svg, box);
-  if (!series.some((s) => s.points.length)) {
-    svg.append(make("text", { x: width / 2, y: height / 2, "text-anchor": "middle", class: "empty" }, empty || wanted_nothing(series)));
-    return;
-  }
   const [X, Y] = axes(svg, x, y, { edge, right, bottom, width, height, narrow });
 
   const name = `clip-${host.parentNode.id}`;
@@ -77,13 +74,19 @@ function drawn(host, { title, x, y, series, step, cut, targets = [], empty = "" 
     spread(labels, edge.top + 2, bottom, 15);
     for (const label of labels) {
       svg.append(line({ class: "leader", d: `M${Math.max(label.x, edge.left) + 3},${label.wish}L${right + 10},${label.y}`, fill: "none" }, label.colour));
-      const text = make("text", { class: "name", x: right + 14, y: label.y + 4 }, label.text.length > 26 ? `${label.text.slice(0, 24)}…` : label.text, make("title", {}, label.text));
+      const text = make("text", { class: "name", x: right + 14, y: label.y + 4 }, fitted(label.text, edge.right - 16, host), make("title", {}, label.text));
       text.style.fill = label.colour;
       svg.append(text);
     }
   }
   if (cut) svg.append(make("line", { class: "cut", x1: X(cut), x2: X(cut), y1: edge.top, y2: bottom }));
   cursor(svg, box, { x, y, series, X, edge, right, bottom, width });
+}
+
+function bare(host, about, why) {  // a figure without anything in it, no larger than its reason
+  const svg = make("svg", { viewBox: `0 0 ${host.width} 60`, height: 60, role: "img", tabindex: "0", "aria-label": about });
+  svg.append(make("text", { x: host.width / 2, y: 34, "text-anchor": "middle", class: "empty" }, why));
+  host.replaceChildren(svg);
 }
 
 function axes(svg, x, y, { edge, right, bottom, width, height, narrow }) {

@@ -72,8 +72,9 @@ function convergeFigure(all, chosen) {
       x: { label: unit, low, high, log: true, read: unit === "queries" ? count : duration },
       y: { label: `${problem.score} of the ${problem.kind === "best" ? "best" : "current"} point`, low: bottom, high: top, log, text: null },
     });
-    const rows = shown.map((s) => [s.name, s.runs, number(s.at(low)), number(s.at(high)), `${number(s.at(high, 0.25))} to ${number(s.at(high, 0.75))}`, number(s.at(high, 0)), number(s.at(high, 1))]);
-    numbers(find(".numbers", root), ["estimator", "runs", "first", "median at the cut-off", "middle half", "best run", "worst run"], rows);
+    const told = (v) => [number(v), v];
+    const rows = shown.map((s) => [s.name, [count(s.runs), s.runs], told(s.at(low)), told(s.at(high)), [`${number(s.at(high, 0.25))} to ${number(s.at(high, 0.75))}`, s.at(high, 0.25)], told(s.at(high, 0)), told(s.at(high, 1))]);
+    factTable(find(".numbers", root), ["estimator", "runs", "first", "median at the cut-off", "middle half", "best run", "worst run"], rows);
     page.converge = shown;
   }
   key("csv").addEventListener("click", () => download("convergence.csv", [["problem", "estimator", key("unit").value, "score", "kind"], ...shown.flatMap((s) => {

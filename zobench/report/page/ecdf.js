@@ -136,9 +136,10 @@ function ecdfFigure(all, chosen) {
     const head = ["estimator", "problems", "runs", "reached by the cut-off", "95 % band", "area to the cut-off"];
     const rows = shown.map((s) => {
       const near = s.band?.reduce((a, b) => (Math.abs(Math.log(b[0] / cut)) < Math.abs(Math.log(a[0] / cut)) ? b : a));
-      return [s.name, s.problems.length, mean([s.problems.flat().length]), percent(s.at(cut)), near ? `${percent(near[1])} to ${percent(near[2])}` : "–", queries ? areaTo(s.problems, cut, dimension).toFixed(3) : "–"];
+      const area = queries ? areaTo(s.problems, cut, dimension) : NaN, made = s.problems.flat().length;
+      return [s.name, [count(s.problems.length), s.problems.length], [count(made), made], [percent(s.at(cut)), s.at(cut)], near ? [`${percent(near[1])} to ${percent(near[2])}`, near[1]] : ["–", NaN], [queries ? area.toFixed(3) : "–", area]];
     });
-    numbers(find(".numbers", root), head, rows);
+    factTable(find(".numbers", root), head, rows);
     page.ecdf = shown;
   }
   key("csv").addEventListener("click", () => download("ecdf.csv", [["estimator", key("unit").value === "queries" ? "queries/dimension" : "seconds", "share", "kind"],

@@ -28,13 +28,14 @@ function metersFigure(all, chosen) {
       part.style.width = `${(100 * v) / whole}%`;
       return part;
     })));
-    const cell = (text) => make("td", { class: "n" }, text);
+    const cell = (text, value) => make("td", { class: "n", "data-sort": value }, text);
     const head = ["estimator", "time a query", "", "its own part", "objective", "peak memory", "", "× eval"];
     find(".bars", root).replaceChildren(
       make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", text ? { scope: "col", class: i ? "n" : null } : { "aria-hidden": "true" }, text)))),
-      make("tbody", {}, ...shown.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name), cell(duration(row.total)), bar([[row.own, "own"], [row.objective, "objective"]], widest.total),
-        cell(duration(row.own)), cell(duration(row.objective)), cell(memory(row.peak)), bar([[row.peak, "mem"]], widest.peak), cell(number(row.ratio))))),
+      make("tbody", {}, ...shown.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name), cell(duration(row.total), row.total), bar([[row.own, "own"], [row.objective, "objective"]], widest.total),
+        cell(duration(row.own), row.own), cell(duration(row.objective), row.objective), cell(memory(row.peak), row.peak), bar([[row.peak, "mem"]], widest.peak), cell(number(row.ratio), row.ratio)))),
     );
+    sortable(find(".bars", root));
     if (!shown.length) find(".bars", root).replaceChildren(make("caption", {}, "No estimator is chosen, or nothing was measured here."));
   }
   key("csv").addEventListener("click", () => download("meters.csv", [["estimator", "seconds a query", "of these the estimator's", "peak memory (bytes)", "memory ratio"], ...shown.map((r) => [r.name, r.total, r.own, r.peak, r.ratio])]));

@@ -31,7 +31,7 @@ function overviewOf(tables) {
   };
   const short = (title) => title.replace(/^(\S+) (\S+) · \1 ·/, "$1 $2 ·");  // bbob 1 · bbob · d = 2
   const heads = ["method", ...shares.map(([title]) => short(title))].map((text) => make("th", { scope: "col", class: text === "method" ? null : "tilt", "data-first": text === "method" ? null : "descending" }, text));
-  const table = make("table", { class: "overview" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...names.map(row)));
+  const table = make("table", { class: "overview", "aria-label": "Scores at a glance" }, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...names.map(row)));
   sortable(table);
   return table;
 }

@@ -41,12 +41,9 @@ function scatter(host, title, dots, why) {
     const edge = { left: 62, right: 24, top: 16, bottom: 46 }, right = width - edge.right, bottom = height - edge.bottom;
     const front = dots.filter((d) => d.front).sort((a, b) => a.seconds - b.seconds);
     const about = `${title}. ${dots.length ? `On the front: ${front.map((d) => d.name).join(", ") || "nobody"}. The table below has the numbers.` : why || "Nothing to draw."}`;
+    if (!dots.length) return bare(host, about, why || wanted_nothing([]));
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", tabindex: "0", "aria-label": about });
     host.replaceChildren(svg);
-    if (!dots.length) {
-      svg.append(make("text", { x: width / 2, y: height / 2, "text-anchor": "middle", class: "empty" }, why || wanted_nothing([])));
-      return;
-    }
     const range = (values) => { const low = Math.min(...values), high = Math.max(...values), room = Math.max((high / low) ** 0.12, 1.08); return { low: low / room, high: high * room, log: true }; };
     const x = { ...range(dots.map((d) => d.seconds)), label: "expected time to the target", text: duration };
     const mib = (d) => d.peak / 2 ** 20, y = { ...range(dots.map(mib)), label: "peak memory (MiB)" };
@@ -67,7 +64,7 @@ function scatter(host, title, dots, why) {
     // names where there is room for them: of the front first, beside their marks, never over another
     const taken = labels.map((label) => ({ from: label.x - 6, to: label.x + 6, y: label.y + 4 }));
     for (const label of labels.sort((a, b) => b.front - a.front)) {
-      const text = label.text.length > 24 ? `${label.text.slice(0, 22)}…` : label.text, long = 7.3 * text.length;
+      const text = fitted(label.text, 200, host), long = nameWidth(text, host);
       const left = label.x + 10 + long > right, box = { from: left ? label.x - 10 - long : label.x + 10, to: left ? label.x - 10 : label.x + 10 + long };
       const free = [label.wish, label.wish - 13, label.wish + 13].find((at) => at > edge.top && at < bottom && !taken.some((t) => box.from < t.to && box.to > t.from && Math.abs(t.y - at) < 13));
       if (free === undefined) continue;

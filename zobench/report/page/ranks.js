@@ -26,10 +26,14 @@ function ranksFigure() {
   }
 
   function sentence(test) {
-    const p = real(test.p), out = test.left_out.length ? ` Not ranked, as they ran on fewer problems: ${test.left_out.map(name).join(", ")}.` : "";
-    const verdict = p < 1 - test.level ? "the estimators differ" : "no difference among the estimators is shown";
-    const few = test.problems < 6 ? " With so few problems hardly anything can be shown." : "";
-    return `On ${test.problems} of ${test.asked} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, ${is(p)}; Friedman's χ² = ${number(real(test.chi2))}, ${is(real(test.p_chi2))}). Critical difference of mean ranks: ${number(real(test.difference))}.${few}${out}`;
+    const p = real(test.p), differ = p < 1 - test.level, out = test.left_out.length ? ` Not ranked, as they ran on fewer problems: ${test.left_out.map(name).join(", ")}.` : "";
+    const together = (a, b) => test.groups.some((group) => group.includes(a) && group.includes(b));
+    const apart = test.names.flatMap((a, i) => test.names.slice(i + 1).filter((b) => !together(a, b))).length;
+    const verdict = differ ? (apart ? "the estimators differ" : "some of the estimators differ, but it is not shown which") : "no difference among the estimators is shown";
+    const pairs = `${count(apart)} of ${count((test.names.length * (test.names.length - 1)) / 2)} pairs`;
+    const said = `By mean ranks ${apart ? `${pairs} ${apart === 1 ? "is" : "are"}` : "no pair is"} told apart: the critical difference is ${number(real(test.difference))}.`;
+    const few = test.problems < 6 ? ` These are so few problems that ${differ ? "only large differences are" : "hardly anything can be"} shown.` : "";
+    return `On ${test.problems} of ${test.asked} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, ${is(p)}; Friedman's χ² = ${number(real(test.chi2))}, ${is(real(test.p_chi2))}). ${said}${few}${out}`;
   }
 
   function draw() {
@@ -55,7 +59,7 @@ function ranksFigure() {
 function diagram(host, test, rows) {
   redrawn(host, () => {
     const width = (host.width = host.clientWidth || 800), narrow = width < 560, gap = 22, bars = test.groups.length;
-    const longest = Math.max(...rows.map((r) => r.name.length)), room = Math.min(narrow ? 130 : 220, 18 + 7.8 * longest);
+    const longest = Math.max(...rows.map((r) => nameWidth(r.name, host))), room = Math.min(narrow ? 130 : 240, 12 + longest);
     const edge = { left: room, top: 40 }, right = width - 16 - 10 * Math.min(bars, narrow ? 6 : 12), height = edge.top + gap * rows.length + 46, bottom = height - 46;
     const half = real(test.difference) / 2;
     const listed = rows.slice(0, 12).map((r) => `${r.name} ${number(r.rank)}`).join(", ");
@@ -74,7 +78,7 @@ function diagram(host, test, rows) {
       const bar = make("line", { class: "reach", x1: inside(r.rank - half), x2: inside(r.rank + half), y1: py, y2: py });
       const mark = make("path", { class: "shape", d: shape, transform: `translate(${X(r.rank).toFixed(1)} ${py}) scale(1.2)` }, make("title", {}, `${r.name}: ${number(r.rank)}`));
       bar.style.stroke = mark.style.fill = colour;
-      const most = Math.floor((room - 18) / 7.8 + 0.01), text = make("text", { class: "name", x: edge.left - 8, y: py + 4, "text-anchor": "end" }, r.name.length > most ? `${r.name.slice(0, most - 1)}…` : r.name, make("title", {}, r.name));
+      const text = make("text", { class: "name", x: edge.left - 8, y: py + 4, "text-anchor": "end" }, fitted(r.name, room - 10, host), make("title", {}, r.name));
       text.style.fill = colour;
       svg.append(bar, mark, text);
     });

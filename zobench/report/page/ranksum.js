@@ -35,15 +35,14 @@ function rankSumFigure() {
 function strip(host, pair, rows) {
   redrawn(host, () => {
     const width = (host.width = host.clientWidth || 800), names = [...new Set(rows.map((r) => r.problem))], gap = names.length > 30 ? 13 : 18;
-    const columns = Math.max(1, ...rows.map((r) => r.place + 1)), room = Math.min(width * 0.4, 16 + 7 * Math.max(4, ...names.map((p) => data.problems[p].name.length)));
+    const columns = Math.max(1, ...rows.map((r) => r.place + 1)), room = Math.min(width * 0.4, 14 + Math.max(30, ...names.map((p) => nameWidth(data.problems[p].name, host))));
     const cell = Math.max(3, Math.min(34, (width - room - 10) / columns)), height = 26 + gap * names.length;
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", tabindex: "0", "aria-label": `${find("#ranksum [data-key=said]").textContent} A row a problem, a cell a target; the table below has the numbers.` });
     host.replaceChildren(svg);
     svg.append(make("text", { x: room, y: 14 }, "easiest target first"));
     const [first, second] = [pair.a, pair.b].map((e) => looks(data.estimators[e].place).colour);
     names.forEach((p, i) => {
-      const label = data.problems[p].name, most = Math.floor((room - 12) / 7);
-      svg.append(make("text", { x: room - 8, y: 26 + gap * i + gap * 0.7, "text-anchor": "end" }, label.length > most ? `${label.slice(0, most - 1)}…` : label));
+      svg.append(make("text", { x: room - 8, y: 26 + gap * i + gap * 0.7, "text-anchor": "end" }, fitted(data.problems[p].name, room - 12, host)));
     });
     for (const r of rows) {
       const shown = r.corrected <= 0.05, ahead = r.effect > 0.5, x = room + cell * r.place, y = 26 + gap * names.indexOf(r.problem);

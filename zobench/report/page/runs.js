@@ -1,13 +1,6 @@
 // Every run, a page at a time.
 const PAGE = 25;
 
-function numbers(table, head, rows) {
-  table.replaceChildren(
-    make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", class: i ? "n" : null }, text)))),
-    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text, i) => make(i ? "td" : "th", i ? { class: "n" } : { scope: "row" }, String(text)))))),
-  );
-}
-
 function runTable(all) {
   const columns = [
     ["problem", (r) => data.problems[r.problem].name], ["estimator", (r) => data.estimators[r.estimator].name], ["run", (r) => r.repetition + 1, count],

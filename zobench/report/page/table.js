@@ -1,9 +1,9 @@
 // Tables: headings that sort, a field that filters, a button that saves what is seen.
 function sortValue(cell) {
   const said = cell.dataset.sort ?? cell.textContent.trim();
-  if (said === "inf") return Infinity;
-  if (said === "-inf") return -Infinity;
-  if (said === "nan" || said === "None" || said === "" || said === "–") return null;
+  if (said === "inf" || said === "Infinity") return Infinity;
+  if (said === "-inf" || said === "-Infinity") return -Infinity;
+  if (said === "nan" || said === "NaN" || said === "None" || said === "" || said === "–") return null;
   const value = Number(said.replaceAll(",", ""));
   return Number.isNaN(value) ? said.toLowerCase() : value;
 }
@@ -28,8 +28,10 @@ function heading(head, onsort) {
   });
 }
 
+// Of several rows; a heading that only draws an axis sorts nothing.
 function sortable(table) {
-  every("thead th", table).forEach((head, column) => heading(head, (sign) => {
+  if (table.tBodies[0].rows.length < 2) return;
+  every("thead th", table).forEach((head, column) => head.getAttribute("aria-hidden") === "true" || heading(head, (sign) => {
     const body = table.tBodies[0];
     const rows = [...body.rows].map((row) => [sortValue(row.cells[column]), row]);
     rows.sort((a, b) => compared(a[0], b[0], sign));
