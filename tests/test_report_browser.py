@@ -202,11 +202,120 @@ def test_everything_has_a_name_and_nothing_overflows(browser):
     assert phone["width"] <= 340
 
 
+LONG = "nevergrad:name=MetaModelDiagonalCMA,initial_popsize=1000"
+
+
+def long_names():
+    names = (LONG, f"{LONG},x=2", "c")
+    runs = [(f"p{p}", n, r, [2 + r, 9 + r], {"peak_memory": 1e6 * (2 + len(n))})
+            for p in range(3) for n in names for r in range(4)]  # fmt: skip
+    made = source(runs, targets=(1.0, 0.1))
+    made.runs["settings"] = f'{{"value_of_a_setting_with_a_long_name": "{LONG}"}}'
+    return made
+
+
+def test_long_names_fit_a_phone_and_the_figures(browser):
+    told = browser.outcome(
+        page(long_names()),
+        "return [document.documentElement.scrollWidth, "
+        "[...document.querySelectorAll('.controls')].map((n) => n.scrollWidth - n.clientWidth)];",
+        width=340,
+    )
+    assert told[0] <= 340
+    assert max(told[1]) <= 0
+    names = """
+        return [...document.querySelectorAll(".plot .name")].map((node) => {
+          const box = node.getBBox(), { width } = node.ownerSVGElement.viewBox.baseVal;
+          return [node.firstChild.textContent, box.x, width - box.x - box.width];
+        });"""
+    for size in ("700,900", "1400,900"):
+        told = browser.outcome(page(long_names()), names, f"--window-size={size}")
+        assert len(told) >= 9
+        assert min(min(rest) for _, *rest in told) >= 0
+        assert {name[-5:] for name, *_ in told} == {"=1000", "0,x=2", "c"}  # the middle is cut
+
+
 def test_it_prints(browser, tmp_path):
     file = tmp_path / "page.pdf"
     browser.run(page(two_estimators()), f"--print-to-pdf={file}")
     assert file.read_bytes().startswith(b"%PDF")
     assert file.stat().st_size > 20_000
+
+
+def test_a_sheet_of_paper_holds_all_columns(browser):
+    boards = board([
+        rows_of_a_board(method=m, group=f"{g}-quadratic", dimension=d, speedup="2", n_failed="3",
+                        speedup_low="1.234", speedup_high="2.345", us_per_query="1.25",
+                        date="2026-01-01", verified="none", n_speedup="2", n_problems="24")
+        for m in ("random-search", "momentum") for g in range(8) for d in ("2", "40", "100", "5000")
+    ])  # fmt: skip
+    script = """
+        const heads = [...document.querySelectorAll("thead th:not([aria-hidden])")];
+        const shown = (node) => { const range = document.createRange(); range.selectNodeContents(node);
+                                  return range.getBoundingClientRect(); };
+        const seen = heads.filter((head) => head.offsetParent);
+        return { right: Math.max(...seen.map((head) => shown(head).right)), heads: seen.length,
+                 hidden: seen.filter((head) => !shown(head).width).length,
+                 page: [document.documentElement.scrollWidth, innerWidth],
+                 arrows: [...document.querySelectorAll("th button")].filter((b) => getComputedStyle(b, "::after").content !== "none").length };
+    """  # noqa: E501
+    for html in (page(long_names()), boards):
+        printed = html.replace("@media print", "@media all")
+        told = browser.outcome(printed, script, width=1032)  # A4, landscape, without its margins
+        assert told["heads"] > 40
+        assert told["hidden"] == told["arrows"] == 0
+        assert told["right"] <= 1032
+        assert told["page"][0] <= told["page"][1]
+
+
+def test_every_table_of_several_rows_sorts_and_all_have_names(browser):
+    script = """
+        const tables = [...document.querySelectorAll("table")];
+        const name = (t) => t.getAttribute("aria-label") || t.caption?.textContent.trim();
+        const heads = (t) => [...t.querySelectorAll("thead th:not([aria-hidden])")];
+        const several = tables.filter((t) => t.tHead && t.tBodies[0].rows.length > 1);
+        const click = (head) => { head.querySelector("button").click();
+          const t = head.closest("table"), at = head.cellIndex;
+          return [...t.tBodies[0].rows].map((r) => r.cells[at].textContent.trim()); };
+        const [ecdf, scores] = ["#ecdf .numbers", "[data-name=scores]"].map((s) => document.querySelector(s));
+        return { nameless: tables.filter((t) => !name(t)).length, tables: several.length,
+                 unsorted: several.filter((t) => heads(t).some((h) => !h.querySelector("button"))).map(name),
+                 area: click(heads(ecdf).at(-1)), score: [click(heads(scores)[2]), click(heads(scores)[2])],
+                 bars: click(document.querySelectorAll("#meters thead th")[1]) };
+    """  # noqa: E501
+    told = browser.outcome(page(long_names()), script)
+    assert told["nameless"] == 0
+    assert told["tables"] >= 11
+    assert told["unsorted"] == []
+    for values in (told["area"], told["score"][0][::-1], told["score"][1]):
+        assert values == sorted(values)
+    assert len(told["bars"]) == 3
+
+
+def test_what_is_said_of_ranks_agrees_with_itself(browser):
+    """a is first on all four problems, b and c take turns: F says so, Nemenyi of no pair."""
+    runs = [(f"p{p}", n, r, [1 + 2 * k + r % 2, 20 * (k + 1) + r], {})
+            for p in range(4) for k, n in enumerate("abc" if p % 2 else "acb")
+            for r in range(5)]  # fmt: skip
+    told = browser.outcome(
+        page(source(runs, targets=(1.0, 0.1))),
+        "return document.querySelector('#ranks [data-key=said]').textContent;",
+    )
+    assert "some of the estimators differ, but it is not shown which" in told
+    assert "F = 9.00, p = 0.016" in told
+    assert "By mean ranks no pair is told apart" in told
+    assert "so few problems that only large differences are shown" in told
+
+
+def test_a_figure_with_nothing_in_it_is_small(browser):
+    made = two_estimators()
+    made.runs["peak_memory"] = np.nan
+    told = browser.outcome(
+        page(made),
+        "const plot = document.querySelector('#pareto .plot');"
+        "return [plot.textContent, plot.clientHeight];",
+    )
+    assert told == ["Memory was not measured here", 60]
 
 
 def test_saved_csv_holds_what_is_drawn_and_no_formula(browser):

@@ -18,7 +18,7 @@ from zobench.analysis.runlengths import at_targets, run_table
 from zobench.analysis.speedup import speedup
 from zobench.analysis.targets import final_targets
 from zobench.analysis.verdict import CLAIMS
-from zobench.report import figures, tables
+from zobench.report import figures, tables, words
 from zobench.report.csvtext import csv_text
 from zobench.report.html import page
 from zobench.report.markdown import escaped, markdown
@@ -243,6 +243,66 @@ def test_hostile_text_stays_text_in_markdown_and_csv(text):
             for cell in row:
                 number = re.fullmatch(r"[+-]?([\d.]+(e[+-]?\d+)?|inf)", cell)
                 assert number or not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "said"),
+    [
+        (["failed", "failed"] * 2, "All 4 runs failed"),
+        (["failed", "diverged", "skipped"], "Both runs failed or diverged"),
+        (["ok", "timeout", "ok", "oom"], "2 of 4 runs ran out of time or ran out of memory, of b"),
+        (["skipped", "skipped"], "Both runs were skipped"),
+        (["diverged"], "The only run diverged"),
+        (["ok", "target", "skipped"], ""),
+    ],
+)
+def test_a_verdict_begins_with_the_runs_in_trouble(statuses, said):
+    made = source([("p", "ab"[i % 2], i, [], {"status": s}) for i, s in enumerate(statuses)])
+    assert words.trouble(made.runs) == said
+    verdict = Page(page(made)).text.split("Verdict")[2]
+    lines = markdown(made).split("## Verdict")[1].split("\n\n")
+    assert verdict.strip().startswith(f"{said}: see Failures and skips") == bool(said)
+    assert (lines[1] == f"**{said}: see Failures and skips.**") == bool(said)
+
+
+def test_many_names_in_trouble_are_counted():
+    runs = [("p", f"e{i}", 0, [], {"status": "failed"} if i else {}) for i in range(6)]
+    assert words.trouble(source(runs).runs) == "5 of 6 runs failed, of 5 estimators"
+
+
+def test_commands_in_a_verdict_are_set_as_code():
+    made = two_estimators()
+    made.notes = ["Not tuned: `zobench tune` searches <settings>, not `x`."]
+    said = "Not tuned: <code>zobench tune</code> searches &lt;settings&gt;, not `x`."
+    assert said in page(made)
+
+
+def test_scores_have_three_digits():
+    runs = [("p", n, r, [9 + r], {}) for n in "abc" for r in range(5)]
+    text = Page(page(source(runs, targets=(0.1,)))).text
+    assert re.search(r"Place Estimator Score .* \d\.\d{3} \d\.\d{3} to \d\.\d{3} ", text)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_table_has_a_name(name):
+    for table in re.findall(r"<table.*?>\s*<\w+", page(CASES[name]()).split("<script")[0]):
+        assert "aria-label=" in table or table.endswith("<caption")
+
+
+def test_markdown_links_and_mentions_nobody():
+    said = escaped("www.x.org _WWW.x.org https://x.org @me a@b.co #12")
+    for part in ("www.", "WWW.", "://", "@m", "@b", "#1"):
+        assert part not in said
+    assert said.replace("&#8203;", "").replace("\\", "") == (
+        "www.x.org _WWW.x.org https://x.org @me a@b.co #12"
+    )
+
+
+def test_markdown_has_no_signs_that_steer_a_terminal():
+    steering = "a\x1b[2Jb\x07\u202ec"
+    assert escaped(steering) == "a\ufffd\\[2Jb\ufffd\ufffdc"
+    made = source([("p", "a", 0, [5], {"status": "failed", "reason": steering})], command=steering)
+    assert all(c.isprintable() or c == "\n" for c in markdown(made))
 
 
 def test_escaped_markdown_is_one_line():

@@ -96,4 +96,4 @@ def trouble(runs: Any) -> str:
 def _of(part: int, whole: int) -> str:
     if part < whole:
         return f"{part:,} of {some(whole, 'run')}"
-    return "The only run" if whole == 1 else f"All {some(whole, 'run')}"
+    return {1: "The only run", 2: "Both runs"}.get(whole, f"All {some(whole, 'run')}")

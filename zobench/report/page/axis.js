@@ -54,11 +54,12 @@ function nameWidth(text, host) {
   return pen.measureText(text).width;
 }
 
-function fitted(text, room, host) {  // as many of its letters as there is room for
+function fitted(text, room, host) {  // without its middle if there is no room: names differ in their settings, at the end
+  const cut = (kept) => `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(text.length - Math.floor(kept / 2))}`;
+  let kept = text.length - 1;
   if (nameWidth(text, host) <= room) return text;
-  let most = text.length - 1;
-  while (most > 1 && nameWidth(`${text.slice(0, most)}…`, host) > room) most--;
-  return `${text.slice(0, most)}…`;
+  while (kept > 2 && nameWidth(cut(kept), host) > room) kept--;
+  return cut(kept);
 }
 
 function path(points, step) {

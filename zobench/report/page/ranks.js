@@ -69,7 +69,8 @@ function diagram(host, test, rows) {
     for (const v of ticks(1, Math.max(rows.length, 2), false, narrow ? 5 : 9).filter((v) => Number.isInteger(v))) {
       svg.append(make("line", { class: "grid", x1: X(v), x2: X(v), y1: edge.top - 4, y2: bottom }), make("text", { x: X(v), y: bottom + 16, "text-anchor": "middle" }, String(v)));
     }
-    svg.append(make("text", { x: (edge.left + right) / 2, y: height - 4, "text-anchor": "middle" }, "mean rank over problems, 1 is best"));
+    const axis = "mean rank over problems, 1 is best";
+    svg.append(make("text", { x: Math.min((edge.left + right) / 2, width - nameWidth(axis, host) / 2), y: height - 4, "text-anchor": "middle" }, axis));
     const ruler = Math.min(X(1 + 2 * half) - X(1), right - edge.left);
     const said = `critical difference ${number(2 * half)}`, above = edge.left + 14 + ruler + 7 * said.length > width;
     svg.append(make("path", { class: "ruler", d: `M${edge.left + 8},14v8m0,-4h${ruler.toFixed(1)}m0,-4v8` }), make("text", { x: edge.left + 14 + (above ? 0 : ruler), y: above ? 10 : 22 }, said));
