@@ -176,7 +176,7 @@ def test_a_report_takes_the_frozen_runs_of_its_leaderboard(zobench, compared, tm
     file.write_text("a,b\n1,2\n")
     status, _, err = zobench("report", "-s", "tiny.toml")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "holds no frozen runs: it lacks budget" in err
+    assert "holds no frozen runs: it lacks at_start" in err
 
 
 @pytest.mark.parametrize("spoil", [
