@@ -152,6 +152,13 @@ def test_the_leaderboard_page_is_of_the_export(zobench, compared, tmp_path):
     status, _, err = zobench("report", "--leaderboards", "leaderboards")
     assert status == 2
     assert "is no leaderboard: it lacks suite" in err
+    (tmp_path / "leaderboards" / "other.csv").unlink()
+    file = tmp_path / "leaderboards" / "tiny.csv"
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+    rows["log_area"] = ["0.1", "abc", "0.2", ""]
+    rows.to_csv(file, index=False)
+    status, _, err = zobench("report", "--leaderboards", "leaderboards")
+    assert (status, "tiny.csv line 3, column log_area: 'abc' is no number" in err) == (2, True)
 
 
 def asked_for(specs, folder):

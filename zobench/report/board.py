@@ -47,12 +47,24 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
                 names = list(reader.fieldnames or [])
                 if missing := [name for name in COLUMNS if name not in names]:
                     raise BadInput(f"{file} is no leaderboard: it lacks {', '.join(missing)}")
-                rows += [{key: value or "" for key, value in row.items() if key} for row in reader]
+                for row in reader:
+                    rows.append({key: value or "" for key, value in row.items() if key})
+                    _check(rows[-1], file, reader.line_num)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise BadInput(f"cannot read {file}: {error}") from error
     if not files:
         raise BadInput(f"{folder} holds no leaderboard; `zobench export` writes one")
     return rows
+
+
+def _check(row: dict[str, str], file: Path, line: int) -> None:
+    """Raises BadInput where a number that is shown is none."""
+    for name, _, kind in SHOWN:
+        try:
+            float(row[name] or 0 if kind != "text" else 0)
+        except ValueError:
+            fault = f"{file} line {line}, column {name}: {row[name][:40]!r} is no number"
+            raise BadInput(f"{fault}; zobench verify --form-only {file}") from None
 
 
 def board(rows: list[dict[str, str]]) -> str:
