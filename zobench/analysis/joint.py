@@ -36,13 +36,17 @@ def summed(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> np.nd
 
     The first L are those of the draws as they are, side by side. One problem has no other.
     """
-    length = draws[0].shape[1]
-    blocks = math.ceil(needed(alpha) / length) if len(draws) > 1 else 1
+    if len(draws) == 1:
+        return draws[0]
+    rows, length = draws[0].shape
+    blocks = math.ceil(needed(alpha) / length)
     shifts = generator(seed, "joint", name).integers(0, length, (blocks, len(draws)))
     shifts[0] = 0
-    total = np.zeros((len(draws[0]), blocks, length))
-    for column, of_problem in enumerate(draws):
-        circle = np.hstack([of_problem, of_problem])
-        for block, shift in enumerate(shifts[:, column]):
-            total[:, block] += circle[:, shift : shift + length]
-    return total.reshape(len(total), -1)
+    # draw after draw, each with its k values, so that every turn is one piece of memory
+    total = np.zeros((blocks, length * rows))
+    places = list(total)
+    for of_problem, turns in zip(draws, (shifts * rows).T.tolist()):
+        circle = np.tile(of_problem.T.ravel(), 2)
+        for place, turn in zip(places, turns):
+            np.add(place, circle[turn : turn + length * rows], out=place)
+    return total.reshape(-1, rows).T

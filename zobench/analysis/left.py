@@ -13,20 +13,31 @@ class Left:
 
     def __init__(self, traces: pd.DataFrame, kinds: dict[str, str]) -> None:
         """`kinds`: run_key -> "current" or "best", which score counts."""
-        self.runs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        ordered = traces.sort_values(["run_key", "queries"], kind="stable")
-        for key, rows in ordered.groupby("run_key", sort=False):
-            name = "best" if kinds.get(str(key)) == "best" else "score"
-            low = np.fmin.accumulate(rows[name].to_numpy(float))
-            self.runs[str(key)] = rows["queries"].to_numpy(float), low
+        codes, keys = pd.factorize(traces["run_key"])
+        self.places = {str(key): place for place, key in enumerate(keys)}
+        queries = traces["queries"].to_numpy(float)
+        order = np.lexsort((queries, codes))
+        self.run, self.queries = codes[order], queries[order]
+        best = np.array([kinds.get(str(key)) == "best" for key in keys], bool)[self.run]
+        score, seen = (traces[name].to_numpy(float)[order] for name in ("score", "best"))
+        self.low = np.where(best, seen, score)
+        for part in np.split(self.low, np.flatnonzero(np.diff(self.run)) + 1):
+            np.fmin.accumulate(part, out=part)
 
-    def at(self, run_keys: Sequence[str], queries: float) -> np.ndarray:
-        """(n,) the lowest score of each run within `queries`; NaN where none is known."""
-        return np.array([self._one(key, queries) for key in run_keys], float)
+    def at(self, run_keys: Sequence[str], queries: float | np.ndarray) -> np.ndarray:
+        """(n,) the lowest score of each run within `queries`; NaN where none is known.
 
-    def _one(self, key: str, queries: float) -> float:
-        if key not in self.runs:
-            return np.nan
-        at, low = self.runs[key]
-        place = int(np.searchsorted(at, queries, side="right")) - 1
-        return float(low[place]) if place >= 0 else np.nan
+        `queries` may be one number a run: many lookups at once are far quicker than one by one.
+        """
+        run = np.array([self.places.get(key, -1) for key in run_keys], int)
+        many, found = len(self.run), np.full(len(run), np.nan)
+        # rows and lookups in one order, a lookup behind the rows that it may see
+        within = np.append(self.queries, np.broadcast_to(queries, run.shape))
+        late = np.arange(len(within)) >= many
+        order = np.lexsort((late, within, np.append(self.run, run)))
+        seen = np.cumsum(order < many)[order >= many] - 1  # the last row before each lookup
+        lookup = order[order >= many] - many
+        known = seen >= 0
+        known[known] = self.run[seen[known]] == run[lookup[known]]
+        found[lookup[known]] = self.low[seen[known]]
+        return found

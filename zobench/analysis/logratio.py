@@ -8,7 +8,13 @@ weights, so thousands of them are a few small matrix products.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+
+# Multiplications at a time, so few that BLAS does not share them among threads: for products as
+# small as these, threads spend far more time on waiting for each other than on computing.
+BLOCK = 2**17
 
 
 def log_ratio(
@@ -22,27 +28,41 @@ def log_ratio(
     standard error is that of a stratified mean, NaN where a stratum has a single run.
     """
     k = x.shape[1]
-    weights = np.asarray(weights, float)
-    one, other = np.triu_indices(k)
+    one, other = _pairs(k)
     times = signs[one] * signs[other] * np.where(one == other, 1.0, 2.0)
     count = np.bincount(strata, weights=weights[0])
     size = float(count.sum())
     with np.errstate(divide="ignore"):
         worth = np.where(count > 1, count / (count - 1), np.nan)
     # sums over runs of values and of their products, as rows of (b,): all are two matrix products
-    sums = x.T @ weights.T
+    sums = _summed(x, weights)
     sums[:, (sums <= 0).any(axis=0)] = np.nan
     means = sums / size
     inverse = 1 / means
-    products = (worth[strata][:, None] * x[:, one] * x[:, other] * times).T @ weights.T
+    products = _summed(worth[strata][:, None] * x[:, one] * x[:, other] * times, weights)
     products *= inverse[one]
     products *= inverse[other]
     spread = products.sum(axis=0)
     if len(count) > 1:  # in a single stratum, influence values add up to 0
         for number, factor in enumerate(worth / count):
             rows = strata == number
-            first = ((x[rows] * signs).T @ weights[:, rows].T * inverse).sum(axis=0)
+            first = (_summed(x[rows] * signs, weights[:, rows]) * inverse).sum(axis=0)
             spread -= factor * first**2
     # equal runs have no spread: what is left is rounding
     spread[spread < 1e-11 * products[one == other].sum(axis=0)] = 0.0
     return signs @ np.log(means), np.sqrt(spread) / size
+
+
+@cache
+def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.triu_indices(k)
+
+
+def _summed(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """x.T @ weights.T, (k, b)."""
+    found = np.empty((x.shape[1], len(weights)))
+    step = max(1, BLOCK // x.size)
+    for first in range(0, len(weights), step):
+        part = slice(first, first + step)
+        np.matmul(x.T, weights[part].T.astype(float), out=found[:, part])
+    return found

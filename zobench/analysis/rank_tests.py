@@ -137,18 +137,26 @@ def per_target(
     table = table.loc[table["estimator"].isin([a, b])]
     found, keys, scores = cases(table), run_keys(table), None
     if traces is not None:
-        scores = Left(traces, dict(zip(table["run_key"], table["kind"])))
-    rows = []
+        kinds = table[["run_key", "kind"]].drop_duplicates("run_key")
+        scores = Left(traces, dict(zip(kinds["run_key"], kinds["kind"])))
     places = {name: place for place, name in enumerate(table["problem"].unique())}
     pairs = {(p, i) for p, i, _ in found}
+    compared = []
     for problem, index in sorted(pairs, key=lambda pair: (places[pair[0]], pair[1])):
         x, y = found.get((problem, index, a)), found.get((problem, index, b))
-        if not (x and y and x.known and y.known) or not x.successes + y.successes:
-            continue
-        left = (None, None)
-        if scores is not None and np.isfinite(end := cut(x, y)):
-            left = tuple(scores.at(keys[problem, index, name], end) for name in (a, b))
-        test = rank_sum([first_then_near(x, y, *left)])
+        if x and y and x.known and y.known and x.successes + y.successes:
+            compared.append((problem, index, x, y))
+    left = None
+    if scores is not None:
+        asked = [key for p, i, _, _ in compared for name in (a, b) for key in keys[p, i, name]]
+        ends = [np.repeat(cut(x, y), x.runs + y.runs) for _, _, x, y in compared]
+        left = scores.at(asked, np.concatenate([np.empty(0), *ends]))
+    rows, begin = [], 0
+    for problem, index, x, y in compared:
+        middle, end = begin + x.runs, begin + x.runs + y.runs
+        mine = (None, None) if left is None else (left[begin:middle], left[middle:end])
+        test = rank_sum([first_then_near(x, y, *mine)])
         rows.append((problem, index, x.runs, y.runs, test.p, np.nan, test.effect))
+        begin = end
     result = pd.DataFrame(rows, columns=pd.Index(TARGET_COLUMNS))
     return result.assign(p_bonferroni=bonferroni(result["p"].to_numpy(float)))

@@ -72,8 +72,11 @@ def _null(order: tuple[int, ...], count: int) -> tuple[np.ndarray, int]:
     low, high = sum(order[:count]), sum(order[len(order) - count :])
     ways = np.zeros((count + 1, high + 1))
     ways[0, 0] = 1.0
+    top = 0  # the largest sum so far
     for rank in order:
-        ways[1:, rank:] += ways[:-1, : high + 1 - rank].copy()
+        reached = min(top, high - rank) + 1
+        ways[1:, rank : rank + reached] += ways[:-1, :reached].copy()
+        top += rank
     chances = ways[count, low:]
     return chances / chances.sum(), low
 

@@ -7,6 +7,7 @@ have no length: they lower the coverage instead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from zobench.analysis.frames import SKIPPED, check
 from zobench.errors import BadInput
 
 Unit = Literal["queries", "seconds"]
+LABELS = ["run_key", "problem", "instance", "estimator", "repetition", "seed"]
 # A target met at the start costs one query, or a tick of the clock: ratios stay finite.
 SHORTEST = {"queries": 1.0, "seconds": 1e-6}
 
@@ -62,53 +64,90 @@ def run_table(
     unknown seconds stay NaN.
     Raises BadInput where columns are missing, runs are double, or several suites are mixed.
     """
-    check(runs, hits, problems)
     if unit not in SHORTEST:
         raise BadInput(f"no unit {unit!r}; known: {', '.join(SHORTEST)}")
-    labels = ["run_key", "problem", "instance", "estimator", "repetition", "seed"]
+    return run_tables(runs, hits, problems, (unit,))[unit]
+
+
+def run_tables(
+    runs: pd.DataFrame,
+    hits: pd.DataFrame,
+    problems: pd.DataFrame,
+    units: Sequence[Unit] = ("queries", "seconds"),
+) -> dict[Unit, pd.DataFrame]:
+    """Unit -> its `run_table`: they differ in `length` alone, so several cost little more."""
+    check(runs, hits, problems)
     ran = runs.loc[runs["status"] != SKIPPED]
-    made = ran.loc[:, labels].assign(spent=ran[unit].to_numpy(float))
-    scored = problems[["problem", "group", "dimension", "budget", "kind", "target_index", "target"]]
+    made = ran.loc[:, LABELS]
+    made["instance"] = pd.Series(pd.to_numeric(made["instance"])).fillna(-1)
+    made = made.assign(**{f"spent_{unit}": ran[unit].to_numpy(float) for unit in units})
     key = ["run_key", "kind", "target_index"]
     first = hits.astype({"target_index": int}).groupby(key, as_index=False)
-    first = first.agg(hit=(unit, "min"), queries=("queries", "min"))
-    table = made.merge(scored, on="problem").merge(first, on=key, how="left", indicator=True)
+    first = first.agg(first_query=("queries", "min"), **{f"hit_{u}": (u, "min") for u in units})
+    scored = problems[["problem", "group", "dimension", "budget", "kind", "target_index", "target"]]
+    table = made.merge(scored, on="problem")
+    table = table.merge(first, on=key, how="left", indicator=True)
     success = (table.pop("_merge") == "both").to_numpy()
-    first_hit = table.pop("hit").to_numpy(float)
-    first_hit = np.where(np.isfinite(first_hit), first_hit, np.nan)  # inf: not measured
-    hit = np.maximum(first_hit, SHORTEST[unit])
-    spent = table.pop("spent").to_numpy(float)
+    at_start = success & (table.pop("first_query").to_numpy(float) <= 1)
+    lengths = {
+        unit: _lengths(
+            table.pop(f"hit_{unit}"), table.pop(f"spent_{unit}"), success, table["budget"], unit
+        )
+        for unit in units
+    }
+    return {
+        unit: table.assign(length=length, success=success, at_start=at_start)
+        for unit, length in lengths.items()
+    }
+
+
+def _lengths(hit: Any, spent: Any, success: np.ndarray, budget: Any, unit: Unit) -> np.ndarray:
+    hit, spent = hit.to_numpy(float), spent.to_numpy(float)
+    hit = np.where(np.isfinite(hit), hit, np.nan)  # inf: not measured
     spent = np.where(np.isfinite(spent), spent, np.nan)
     if unit == "queries":
-        spent = np.where(np.isnan(spent), table["budget"].to_numpy(float), spent)
+        spent = np.where(np.isnan(spent), budget.to_numpy(float), spent)
     if (spent < 0).any():
         raise BadInput(f"a run spent a negative number of {unit}")
-    instance = pd.Series(pd.to_numeric(table["instance"]))
-    table["instance"] = instance.fillna(-1)
-    length = np.where(success, hit, spent)
-    at_start = success & (table.pop("queries").to_numpy(float) <= 1)
-    return table.assign(length=length, success=success, at_start=at_start)
+    return np.where(success, np.maximum(hit, SHORTEST[unit]), spent)
 
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
     """The rows of one target a problem: `targets` maps problem -> target_index."""
-    return table.loc[table["target_index"] == table["problem"].map(targets.get)]
+    codes, names = pd.factorize(table["problem"])
+    wanted = np.array([targets.get(name, np.nan) for name in names], float)
+    return table.loc[table["target_index"].to_numpy() == wanted[codes]]
 
 
 def cases(table: pd.DataFrame) -> dict[tuple[str, int, str], RunLengths]:
     """(problem, target_index, estimator) -> its run lengths."""
-    table, groups = _cases(table)
-    columns = [table[field.name].to_numpy() for field in fields(RunLengths)]
-    return {key: RunLengths(*(c[rows] for c in columns)) for key, rows in groups.items()}  # type: ignore[misc]
+    order, places = _cases(table)
+    columns = [table[field.name].to_numpy()[order] for field in fields(RunLengths)]
+    return {key: RunLengths(*(c[place] for c in columns)) for key, place in places.items()}
 
 
 def run_keys(table: pd.DataFrame) -> dict[tuple[str, int, str], list[str]]:
     """The run_key of each run in `cases`, in the same order."""
-    table, groups = _cases(table)
-    names = table["run_key"].to_numpy()
-    return {key: names[rows].tolist() for key, rows in groups.items()}  # type: ignore[misc]
+    order, places = _cases(table)
+    names = table["run_key"].to_numpy()[order]
+    return {key: names[place].tolist() for key, place in places.items()}
 
 
-def _cases(table: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
-    table = table.sort_values(["instance", "repetition", "seed"], kind="stable")
-    return table, table.groupby(["problem", "target_index", "estimator"], sort=False).indices
+def _cases(table: pd.DataFrame) -> tuple[np.ndarray, dict[tuple[str, int, str], slice]]:
+    """An order of rows where each case is one piece, its runs by their labels; which piece.
+
+    The cases themselves are in the order of the labels of their first runs.
+    """
+    columns = [pd.factorize(table[name]) for name in ("problem", "target_index", "estimator")]
+    case = np.zeros(len(table), int)
+    for codes, names in columns:
+        case = case * len(names) + codes
+    labels = [table[name].to_numpy() for name in ("seed", "repetition", "instance")]
+    order = np.lexsort((*labels, case))
+    starts = np.flatnonzero(np.diff(case[order], prepend=-1))
+    ends = np.append(starts[1:], len(table))
+    first = order[starts]
+    shown = np.lexsort((first, *(label[first] for label in labels)))
+    keys = zip(*(names.take(codes[first[shown]]).tolist() for codes, names in columns))
+    places = map(slice, starts[shown].tolist(), ends[shown].tolist())
+    return order, dict(zip(keys, places))

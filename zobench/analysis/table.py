@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from zobench.analysis.ert import Ert, ert_interval
 from zobench.analysis.frames import SKIPPED, first_order, require
 from zobench.analysis.interval import LEVEL, RESAMPLES
-from zobench.analysis.runlengths import RunLengths, Unit, cases, run_table
+from zobench.analysis.runlengths import RunLengths, Unit, at_targets, cases, run_tables
 from zobench.analysis.targets import Targets, final_targets, hardest_reached
 
 UNITS: tuple[Unit, ...] = ("queries", "seconds")
@@ -20,6 +21,8 @@ NO_RUN = RunLengths(*(np.empty(0),) * 5)
 METERS = (
     "estimator_seconds", "peak_memory", "memory_ratio", "final_score", "best_score",
 )  # fmt: skip
+NUMBERS = ("queries", "seconds", *METERS)
+Columns = Mapping[str, np.ndarray]  # of the runs of one estimator on one problem
 
 
 def summary(
@@ -29,6 +32,7 @@ def summary(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    tables: Mapping[Unit, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """One row a (problem, estimator) that has a run, skipped ones included.
 
@@ -42,41 +46,45 @@ def summary(
       seconds_low, seconds_high
     - medians over runs: seconds_per_query (all), estimator_seconds_per_query (its own, without the
       objective's), peak_memory in bytes, memory_ratio, final_score, best_score. NaN: not measured.
+
+    `tables`: the `run_tables` of the same frames, if they are there already.
     """
     require(runs, "runs", ("reason", *METERS))
-    tables = {unit: run_table(runs, hits, problems, unit) for unit in UNITS}
-    lengths = {unit: cases(table) for unit, table in tables.items()}
+    tables = tables or run_tables(runs, hits, problems, UNITS)
     references = first_order(runs)
     targets = {"final": final_targets(problems), "hardest": _hardest(tables["queries"], references)}
+    lengths = {unit: _cases_at(table, targets) for unit, table in tables.items()}
     values = problems.set_index(["problem", "target_index"])["target"].to_dict()
     facts = ["problem", "group", "dimension", "budget", "kind"]
     described = problems.drop_duplicates("problem")[facts]
-    begun = ["problem", "target_index", "estimator"]
-    sums: Any = tables["queries"].groupby(begun)["at_start"].sum()
-    at_start = sums.to_dict()
-    groups = dict(iter(runs.groupby(["problem", "estimator"], sort=False)))
+    met = tables["queries"]
+    begun = Counter(
+        zip(*(met.loc[met["at_start"], c] for c in ("problem", "target_index", "estimator")))
+    )
+    columns = {name: runs[name].to_numpy() for name in ("status", "reason", *NUMBERS)}
+    groups = runs.groupby(["problem", "estimator"], sort=False).indices
     known: dict[tuple[Unit, str, int, str], Ert] = {}  # the two targets are often the same
     rows = []
     for values_of in described.itertuples(index=False):
         problem = str(values_of[0])
         for estimator, reference in references.items():
-            part = groups.get((problem, estimator))
-            if part is None:
+            if (problem, estimator) not in groups:
                 continue
+            part = {name: of[groups[problem, estimator]] for name, of in columns.items()}
             row = dict(zip(facts, values_of)) | {"estimator": estimator, "first_order": reference}
             row |= _outcomes(part)
             for which, of in targets.items():
                 index = of.get(problem, NONE)
                 row[f"{which}_target_index"] = np.nan if index == NONE else index
                 row[f"{which}_target"] = values.get((problem, index), np.nan)
-                row[f"{which}_at_start"] = int(at_start.get((problem, index, estimator), 0))
+                row[f"{which}_at_start"] = begun[problem, index, estimator]
                 for unit in UNITS:
                     case = (problem, index, estimator)
                     if (unit, *case) not in known:
                         sample = lengths[unit].get(case, NO_RUN)
                         known[unit, *case] = ert_interval(sample, level, resamples, seed)
                     row |= _named(which, unit, known[unit, *case])
-            rows.append(row | _medians(part.loc[part["status"] != SKIPPED]))
+            rows.append(row | _medians(part, part["status"] != SKIPPED))
     return pd.DataFrame(rows)
 
 
@@ -85,18 +93,26 @@ def _hardest(table: pd.DataFrame, references: dict[str, bool]) -> Targets:
     return hardest_reached(table.loc[table["estimator"].isin(ranked or list(references))])
 
 
-def _outcomes(part: pd.DataFrame) -> dict[str, object]:
+def _cases_at(table: pd.DataFrame, targets: Mapping[str, Targets]) -> dict[Any, RunLengths]:
+    """`cases` at some of the targets: those of all would take longer than all else."""
+    found: dict[Any, RunLengths] = {}
+    for of in targets.values():
+        found |= cases(at_targets(table, of))
+    return found
+
+
+def _outcomes(part: Columns) -> dict[str, object]:
     counts = Counter(part["status"])
-    skipped = counts[SKIPPED]
+    asked, skipped = len(part["status"]), counts[SKIPPED]
     reasons = Counter(
         f"{status}: {reason}"
         for status, reason in zip(part["status"], part["reason"])
         if isinstance(reason, str) and reason and status not in ("ok", "target", "budget")
     )
     return {
-        "runs": len(part) - skipped,
+        "runs": asked - skipped,
         "skipped": skipped,
-        "coverage": 1 - skipped / len(part),
+        "coverage": 1 - skipped / asked,
         "statuses": ", ".join(f"{n} {status}" for status, n in counts.most_common()),
         "reasons": "; ".join(f"{n} {reason}" for reason, n in reasons.most_common()),
     }
@@ -110,14 +126,14 @@ def _named(which: str, unit: str, found: Ert) -> dict[str, float]:
     return {f"{which}_successes": found.successes} | values
 
 
-def _medians(made: pd.DataFrame) -> dict[str, float]:
-    queries = made["queries"].to_numpy(float)
-    queries = np.where(queries > 0, queries, np.nan)
+def _medians(part: Columns, made: np.ndarray) -> dict[str, float]:
+    numbers = {name: part[name][made].astype(float) for name in NUMBERS}
+    queries = np.where(numbers["queries"] > 0, numbers["queries"], np.nan)
     columns = {
-        "seconds_per_query": made["seconds"].to_numpy(float) / queries,
-        "estimator_seconds_per_query": made["estimator_seconds"].to_numpy(float) / queries,
+        "seconds_per_query": numbers["seconds"] / queries,
+        "estimator_seconds_per_query": numbers["estimator_seconds"] / queries,
     }
-    columns |= {name: made[name].to_numpy(float) for name in METERS[1:]}
+    columns |= {name: numbers[name] for name in METERS[1:]}
     return {name: median(values) for name, values in columns.items()}
 
 

@@ -24,11 +24,21 @@ def hardest_reached(table: pd.DataFrame) -> Targets:
 
 def hardest_common(table: pd.DataFrame, a: str, b: str, share: float = 0.5) -> Targets:
     """The hardest target that both `a` and `b` reached in at least `share` of their runs."""
-    table = table.loc[table["estimator"].isin([a, b])]
-    target = ["problem", "target_index"]
-    rates: Any = table.groupby([*target, "estimator"], as_index=False)["success"].mean()
-    often = rates.loc[rates["success"] >= share].groupby(target, as_index=False).size()
-    return _hardest(often.loc[often["size"] == len({a, b})])
+    return common_of(often_reached(table, share), a, b)
+
+
+def often_reached(table: pd.DataFrame, share: float = 0.5) -> pd.DataFrame:
+    """problem, target_index, estimator where it reached the target in `share` of its runs."""
+    cell = ["problem", "target_index", "estimator"]
+    rates: Any = table.groupby(cell, as_index=False)["success"].mean()
+    return rates.loc[rates["success"] >= share, cell]
+
+
+def common_of(often: pd.DataFrame, a: str, b: str) -> Targets:
+    """`hardest_common` of what `often_reached` found, which serves many pairs."""
+    mine = often.loc[often["estimator"].isin([a, b])]
+    counts: Any = mine.groupby(["problem", "target_index"], as_index=False).size()
+    return _hardest(counts.loc[counts["size"] == len({a, b})])
 
 
 def _hardest(frame: Any) -> Targets:

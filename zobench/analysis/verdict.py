@@ -12,7 +12,7 @@ ranked.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,10 @@ from zobench.analysis.frames import first_order
 from zobench.analysis.interval import LEVEL, RESAMPLES
 from zobench.analysis.overview import REFERENCE, Pair, overview
 from zobench.analysis.ranking import Ranking, rank
-from zobench.analysis.runlengths import at_targets, cases, run_table
+from zobench.analysis.runlengths import Unit, at_targets, cases, run_tables
 from zobench.analysis.sentences import pair_sentence
 from zobench.analysis.speedup import Speedup, speedup_of
-from zobench.analysis.targets import Targets, final_targets, hardest_common
+from zobench.analysis.targets import Targets, common_of, final_targets, often_reached
 from zobench.errors import BadInput, unknown
 
 CLAIMS = 4  # on two estimators: in queries and seconds, at the final and at an easier target
@@ -58,12 +58,19 @@ class Verdict:
 class Comparison:
     """The run tables of one suite, from which pairs of estimators are compared."""
 
-    def __init__(self, runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> None:
-        """The frames as the store gives them. Raises BadInput."""
-        self.queries = run_table(runs, hits, problems, "queries")
-        self.lengths = cases(self.queries), cases(run_table(runs, hits, problems, "seconds"))
+    def __init__(
+        self,
+        runs: pd.DataFrame,
+        hits: pd.DataFrame,
+        problems: pd.DataFrame,
+        tables: Mapping[Unit, pd.DataFrame] | None = None,
+    ) -> None:
+        """The frames as the store gives them; their `run_tables`, if known. Raises BadInput."""
+        tables = tables or run_tables(runs, hits, problems)
+        self.queries = tables["queries"]
+        self.lengths = cases(self.queries), cases(tables["seconds"])
         self.at_once = _met_at_once(self.queries)
-        self.of = {str(n): part for n, part in self.queries.groupby("estimator", sort=False)}
+        self.often = often_reached(self.queries)
         self.references = first_order(runs)
         self.final = final_targets(problems)
         asked = runs.groupby("estimator")["problem"].unique()
@@ -84,8 +91,7 @@ class Comparison:
         final = {p: index for p, index in self.final.items() if p in either}
         queries, seconds = self._speedups(a, b, final, level, resamples, seed, each)
         lines = [pair_sentence(queries, seconds, names, "the final target")]
-        tables: Any = [self.of[name] for name in (a, b) if name in self.of]
-        common, easier = hardest_common(pd.concat([*tables, self.queries.iloc[:0]]), a, b), None
+        common, easier = common_of(self.often, a, b), None
         common = {p: i for p, i in common.items() if not self._by_both_at_once(a, b, p, i)}
         if not queries.shown and any(index != final[p] for p, index in common.items()):
             found = self._speedups(a, b, common, level, resamples, seed, each)
@@ -151,16 +157,18 @@ def verdict(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    tables: Mapping[Unit, pd.DataFrame] | None = None,
 ) -> Verdict:
     """Compare `estimators` (all, if not given) in plain words.
 
     Two: one or two sentences, which hold together at `level`. More: a ranking with intervals, then
     who is ahead of whom, of `against`, or the best ranked, and each other; the intervals of these
     pairs hold together at `level` (Bonferroni, over all pairs where the best was chosen by the
-    data), those of single problems each for itself. `pairs` have the whole sentences. Raises
-    BadInput for an unknown name.
+    data), those of single problems each for itself. `pairs` have the whole sentences.
+    `tables`: the `run_tables` of the same frames, if they are there already. Raises BadInput for an
+    unknown name.
     """
-    comparison = Comparison(runs, hits, problems)
+    comparison = Comparison(runs, hits, problems, tables)
     names = list(dict.fromkeys(estimators or comparison.references))
     for name in [*names, *([against] if against else [])]:
         if name not in comparison.references:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from zobench.analysis.pareto import pareto
-from zobench.analysis.runlengths import Unit, run_table
+from zobench.analysis.runlengths import Unit
 from zobench.report.encode import NONE, lengths, packed, plain, scores
 from zobench.report.ranks import rank_data
 from zobench.report.source import Frame, Source
@@ -105,7 +105,7 @@ def _hits(source: Source, runs: Frame, problems: list[dict[str, Any]], unit: Uni
     begin = np.cumsum(of_run) - of_run
     codes = np.full(int(of_run.sum()), NONE, np.uint16)
     if len(runs):
-        table = run_table(source.runs, source.hits, source.problems, unit)
+        table = source.tables[unit]
         table = table.loc[table["success"]]
         row = pd.Series(begin, index=runs["run_key"])
         index = row.loc[table["run_key"]].to_numpy() + _index(source.problems, table)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from zobench.analysis.frames import SKIPPED, first_order
+from zobench.analysis.runlengths import Unit, run_tables
 from zobench.analysis.sentences import alone_sentence
 from zobench.analysis.table import summary
 from zobench.analysis.verdict import Verdict, verdict
@@ -63,13 +64,18 @@ class Source:
         return f"{named['suite'].iloc[0] if 'suite' in named else ''}{version}".strip()
 
     @cached_property
+    def tables(self) -> dict[Unit, Frame]:
+        """See `analysis.runlengths.run_tables`; most parts of a report start from them."""
+        return run_tables(self.runs, self.hits, self.problems)
+
+    @cached_property
     def summary(self) -> Frame:
         """See `analysis.table.summary`; no rows without runs."""
         if "summary" in self.known:
             return self.known["summary"]
         if not len(self.runs):
             return pd.DataFrame()
-        return summary(self.runs, self.hits, self.problems)
+        return summary(self.runs, self.hits, self.problems, tables=self.tables)
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -78,7 +84,7 @@ class Source:
             return self.known["verdict"]
         if len(self.estimators) < 2:
             return None
-        return verdict(self.runs, self.hits, self.problems)
+        return verdict(self.runs, self.hits, self.problems, tables=self.tables)
 
     @cached_property
     def ranked(self) -> list[str]:
