@@ -7,9 +7,9 @@ import numpy as np
 
 def doubled(values: np.ndarray) -> np.ndarray:
     """Twice the midranks of `values` (n,), as integers: halves of equal values stay exact."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (2 * last - counts + 1)[group]
+    ordered = np.sort(values)
+    before, within = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
+    return before + within + 1
 
 
 def midranks(values: np.ndarray) -> np.ndarray:

@@ -104,11 +104,12 @@ def first_then_near(
     success = np.concatenate([a.success, b.success]).astype(bool)
     left = np.zeros(len(joined))
     if left_a is not None and left_b is not None:
-        left = np.nan_to_num(np.concatenate([left_a, left_b]), nan=np.inf, posinf=np.inf)
-    key = np.empty(len(joined))
+        left = np.concatenate([left_a, left_b])
+        left[np.isnan(left)] = np.inf
+    key, failed = np.empty(len(joined)), left[~success]
     # -1 / length lies below 0, places among failures from 1 on
     key[success] = -1.0 / joined[success]
-    key[~success] = 1.0 + np.unique(left[~success], return_inverse=True)[1]
+    key[~success] = 1.0 + np.searchsorted(np.sort(failed), failed)
     return key[: len(a.length)], key[len(a.length) :]
 
 

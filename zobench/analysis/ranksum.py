@@ -72,11 +72,10 @@ def _null(order: tuple[int, ...], count: int) -> tuple[np.ndarray, int]:
     low, high = sum(order[:count]), sum(order[len(order) - count :])
     ways = np.zeros((count + 1, high + 1))
     ways[0, 0] = 1.0
-    top = 0  # the largest sum so far
-    for rank in order:
-        reached = min(top, high - rank) + 1
-        ways[1:, rank : rank + reached] += ways[:-1, :reached].copy()
-        top += rank
+    for place, rank in enumerate(order):
+        chosen = min(place + 1, count)
+        end = sum(order[place + 1 - chosen : place]) + 1  # no others of the ranks so far add up to
+        ways[1 : chosen + 1, rank : rank + end] += ways[:chosen, :end].copy()
     chances = ways[count, low:]
     return chances / chances.sum(), low
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,8 @@ def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[
     most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
     groups = traces.groupby("run_key", sort=False).indices
     empty = np.empty(0, int)
-    kept = [_thinned(groups.get(key, empty), most) for key in runs["run_key"]]
+    found = [groups.get(key, empty) for key in runs["run_key"]]
+    kept = [part[_places(len(part), most)] if len(part) > most else part for part in found]
     rows = np.concatenate(kept).astype(int) if kept else empty
     counts = np.array([len(part) for part in kept], int)
     owner = np.repeat(np.arange(len(runs)), counts)
@@ -149,10 +151,10 @@ def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[
     }
 
 
-def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
-    if len(rows) <= most:
-        return rows
-    return rows[np.unique(np.rint(np.linspace(0, len(rows) - 1, most)).astype(int))]
+@lru_cache(maxsize=1024)
+def _places(count: int, most: int) -> np.ndarray:
+    """Which of so many rows are kept."""
+    return np.unique(np.rint(np.linspace(0, count - 1, most)).astype(int))
 
 
 def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
