@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,7 +139,7 @@ def per_target(
     table = table.loc[table["estimator"].isin([a, b])]
     found, keys, scores = cases(table), run_keys(table), None
     if traces is not None:
-        kinds = table[["run_key", "kind"]].drop_duplicates("run_key")
+        kinds: Any = table.loc[~table["run_key"].duplicated()]
         scores = Left(traces, dict(zip(kinds["run_key"], kinds["kind"])))
     places = {name: place for place, name in enumerate(table["problem"].unique())}
     pairs = {(p, i) for p, i, _ in found}

@@ -95,10 +95,10 @@ def run_tables(
         )
         for unit in units
     }
-    return {
-        unit: table.assign(length=length, success=success, at_start=at_start)
-        for unit, length in lengths.items()
-    }
+    found: dict[Unit, pd.DataFrame] = {}
+    for unit in units:
+        found[unit] = table.assign(length=lengths[unit], success=success, at_start=at_start)
+    return found
 
 
 def _lengths(hit: Any, spent: Any, success: np.ndarray, budget: Any, unit: Unit) -> np.ndarray:
