@@ -6,10 +6,9 @@ import pandas as pd
 
 from zobench.analysis.ecdf import ecdf
 from zobench.analysis.pareto import pareto
-from zobench.analysis.runlengths import run_table
 from zobench.report.profiles import profiles
 from zobench.report.ranks import by_target, over_all
-from zobench.report.source import Frame, Source
+from zobench.report.source import Source
 
 OVERALL = ("chi2", "p_chi2", "f", "p", "difference", "level")
 AGAINST = ("holm", "wilcoxon", "effect")
@@ -24,9 +23,7 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
         both = ((which, pareto(source.summary, which)) for which in ("final", "hardest"))
         found["pareto"] = pd.concat([part.assign(target=which) for which, part in both])
     if len(source.runs):
-        tables = source.runs, source.hits, source.problems
-        queries: Frame = run_table(*tables, "queries")
-        seconds: Frame = run_table(*tables, "seconds")
+        queries, seconds = (source.tables[unit] for unit in ("queries", "seconds"))
         found["ecdf"] = ecdf(queries)
         key = [*NAMED, "target_index", "target"]
         lengths = queries[[*key, "length", "success"]].rename(columns={"length": "queries"})

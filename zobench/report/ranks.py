@@ -11,7 +11,6 @@ import pandas as pd
 from zobench.analysis.common import largest, ran_on
 from zobench.analysis.nemenyi import against_control
 from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, score_matrix
-from zobench.analysis.runlengths import run_table
 from zobench.analysis.signed_rank import SignedRank
 from zobench.report.encode import plain
 from zobench.report.source import Frame, Source
@@ -33,7 +32,7 @@ def over_all(source: Source) -> list[dict[str, Any]]:
     """
     if not len(source.runs):
         return []
-    table: Frame = run_table(source.runs, source.hits, source.problems)
+    table: Frame = source.tables["queries"]
     found = [_tested(source, table, WHOLE)]
     dimensions = [d for d in source.problems["dimension"].unique() if d == d]
     if len(dimensions) > 1:
@@ -89,10 +88,11 @@ def by_target(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
     names = [n for n in source.ranked if n in made]
     if len(names) < 2:
         return []
-    table: Frame = run_table(source.runs, source.hits, source.problems)
+    table: Frame = source.tables["queries"]
     table = table[table["estimator"].isin(names[: 1 + OTHERS])]
     traces = source.traces[source.traces["run_key"].isin(table["run_key"].unique())]
-    owner = dict(zip(table["run_key"], table["estimator"]))
+    runs = table.drop_duplicates("run_key")
+    owner = dict(zip(runs["run_key"], runs["estimator"]))
     parts = dict(iter(traces.groupby(traces["run_key"].map(owner.get), sort=False)))
     found = []
     for other in names[1 : 1 + OTHERS]:
