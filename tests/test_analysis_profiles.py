@@ -14,13 +14,13 @@ from zobench.analysis.more_wild import more_wild
 from zobench.analysis.pareto import on_front, pareto
 from zobench.analysis.performance_profile import area, memory_ratios, profile, ratios
 from zobench.analysis.restarts import restart_ecdf, restarted
-from zobench.analysis.runlengths import cases, run_table
+from zobench.analysis.runlengths import Cases, run_table
 from zobench.analysis.table import summary
 from zobench.errors import BadInput
 
 
 def sample(lengths, cut=np.inf):
-    (runs,) = cases(lengths_table({("p", "a"): lengths}, cut=cut)).values()
+    (runs,) = Cases(lengths_table({("p", "a"): lengths}, cut=cut)).values()
     return runs
 
 

@@ -22,7 +22,7 @@ from zobench.analysis.nemenyi import (
     range_quantile,
 )
 from zobench.analysis.ranksum import rank_sum
-from zobench.analysis.runlengths import cases, run_table
+from zobench.analysis.runlengths import Cases, run_table
 from zobench.analysis.signed_rank import signed_rank
 from zobench.errors import BadInput
 
@@ -220,7 +220,7 @@ def test_problems_that_not_all_ran_are_left_out():
 
 def test_failures_rank_behind_successes_by_what_is_left():
     frame = lengths_table({("p", "a"): [10, 99, 99], ("p", "b"): [20, 5, 99]}, cut=50)
-    runs = {name: r for (_, _, name), r in cases(frame).items()}
+    runs = {name: r for (_, _, name), r in Cases(frame).items()}
     a, b = runs["a"], runs["b"]
     assert tests.cut(a, b) == 50
     x, y = tests.first_then_near(a, b)

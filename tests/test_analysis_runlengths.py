@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from analysis_tools import HIT_COLUMNS, results
 
-from zobench.analysis.runlengths import at_targets, cases, run_table
+from zobench.analysis.runlengths import Cases, at_targets, run_table
 from zobench.analysis.targets import final_targets, hardest_common, hardest_reached
 from zobench.errors import BadInput
 
@@ -19,7 +19,7 @@ RUNS = [
 
 
 def found(frames, unit="queries"):
-    table = cases(run_table(*frames, unit))
+    table = Cases(run_table(*frames, unit))
     return {key: (c.length.tolist(), c.success.tolist()) for key, c in table.items()}
 
 
@@ -52,8 +52,8 @@ def test_a_target_met_at_the_start_costs_one_query():
 def test_unknown_queries_count_as_the_budget_and_unknown_seconds_stay_unknown(lost):
     frames = results([("f", "a", 0, [4], {"status": "oom", "queries": lost, "seconds": lost})])
     assert found(frames)["f", 1, "a"] == ([100.0], [False])
-    assert not cases(run_table(*frames, "seconds"))["f", 1, "a"].known
-    assert cases(run_table(*frames, "seconds"))["f", 0, "a"].known
+    assert not Cases(run_table(*frames, "seconds"))["f", 1, "a"].known
+    assert Cases(run_table(*frames, "seconds"))["f", 0, "a"].known
 
 
 def test_two_names_of_the_same_run_both_have_its_hits():
@@ -70,7 +70,7 @@ def test_a_hit_given_twice_counts_once_and_the_first_decides():
 
 def test_runs_are_ordered_by_their_labels_not_by_their_place():
     frames = results([("f", "a", r, [r + 1, r + 2], {}) for r in (2, 0, 1)])
-    assert cases(run_table(*frames))["f", 0, "a"].length.tolist() == [1, 2, 3]
+    assert Cases(run_table(*frames))["f", 0, "a"].length.tolist() == [1, 2, 3]
 
 
 def test_no_hits_and_no_runs():

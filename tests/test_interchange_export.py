@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from interchange_tools import suite_in
 
 from zobench.analysis.ert import ert
-from zobench.analysis.runlengths import cases, run_table
+from zobench.analysis.runlengths import Cases, run_table
 from zobench.api.interchange import export_as, import_folders
 from zobench.api.stored import stored
 from zobench.cli import status_of
@@ -79,7 +79,7 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lengths(made):
     results = stored(made / "res")
-    return cases(run_table(results.runs, results.hits, results.problems))
+    return Cases(run_table(results.runs, results.hits, results.problems))
 
 
 DETERT = """
@@ -150,7 +150,7 @@ def test_and_back_again(made, lengths, format, tmp_path):
     found = import_folders([out], str(made / "t.toml"), tmp_path / "back")
     assert (found.runs, found.notes) == (24, [])
     results = stored(tmp_path / "back")
-    again = cases(run_table(results.runs, results.hits, results.problems))
+    again = Cases(run_table(results.runs, results.hits, results.problems))
     assert again.keys() == lengths.keys()
     for key, runs in lengths.items():
         for name in ("length", "success", "instance"):
@@ -214,7 +214,7 @@ def test_cocopp_agrees_on_data_of_the_real_observer(observed):
     folder, _ = observed
     import_folders([folder / "exdata"], str(folder / "t.toml"), folder / "here")
     results = stored(folder / "here")
-    table = cases(run_table(results.runs, results.hits, results.problems))
+    table = Cases(run_table(results.runs, results.hits, results.problems))
     (name,) = set(results.runs["estimator"])
     found = json.loads(tool(DETERT, json.dumps(TARGETS), folder / "exdata" / "real", home=folder))
     assert len(found) == 4

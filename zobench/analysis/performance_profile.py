@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from zobench.analysis.ert import ert
-from zobench.analysis.runlengths import cases
+from zobench.analysis.runlengths import Cases
 from zobench.errors import BadInput
 
 R_MAX = 4.0  # of AlgoPerf (https://arxiv.org/abs/2306.07179): beyond it there is no credit
@@ -28,7 +28,7 @@ def ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     Raises BadInput if `reference` holds another number of estimators.
     """
     costs = (
-        {key: ert(runs.length, runs.success) for key, runs in cases(frame).items()}
+        {key: ert(runs.length, runs.success) for key, runs in Cases(frame).items()}
         for frame in (table, _of_one(reference))
     )
     return _over(*costs)

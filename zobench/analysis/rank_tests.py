@@ -15,7 +15,7 @@ from zobench.analysis.interval import LEVEL
 from zobench.analysis.left import Left
 from zobench.analysis.nemenyi import against_control, cliques, critical_difference
 from zobench.analysis.ranksum import rank_sum
-from zobench.analysis.runlengths import RunLengths, cases, run_keys
+from zobench.analysis.runlengths import Cases, RunLengths, run_keys
 from zobench.analysis.scores import run_scores
 from zobench.analysis.signed_rank import SignedRank, signed_rank
 from zobench.errors import BadInput, unknown
@@ -137,7 +137,7 @@ def per_target(
     if a == b:
         raise BadInput("two estimators are compared, not one with itself")
     table = table.loc[table["estimator"].isin([a, b])]
-    found, keys, scores = cases(table), run_keys(table), None
+    found, keys, scores = Cases(table), run_keys(table), None
     if traces is not None:
         kinds: Any = table.loc[~table["run_key"].duplicated()]
         scores = Left(traces, dict(zip(kinds["run_key"], kinds["kind"])))

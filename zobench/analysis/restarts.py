@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from zobench.analysis.resampling import generator
-from zobench.analysis.runlengths import RunLengths, cases
+from zobench.analysis.runlengths import Cases, RunLengths
 
 NAMES = ["dimension", "estimator", "x", "share", "problems", "runs"]
 
@@ -54,7 +54,7 @@ def restart_ecdf(
         dimension = float(size)  # type: ignore[arg-type]
         x = np.linspace(-np.log10(dimension), max(last, -np.log10(dimension)), points)
         of_problem: dict[tuple[str, str], list[np.ndarray]] = {}
-        for (problem, index, estimator), runs in cases(part).items():
+        for (problem, index, estimator), runs in Cases(part).items():
             lengths = restarted(runs, draws, seed, f"{problem}/{index}/{estimator}")
             # a hair of slack: x that stands for a whole number of queries includes it
             reached = np.sort(np.log10(lengths / dimension)) - 1e-12

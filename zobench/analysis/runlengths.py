@@ -7,7 +7,7 @@ have no length: they lower the coverage instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from zobench.analysis.frames import SKIPPED, check
 from zobench.errors import BadInput
 
 Unit = Literal["queries", "seconds"]
+Case = tuple[str, int, str]  # problem, target_index, estimator
 LABELS = ["run_key", "problem", "instance", "estimator", "repetition", "seed"]
 # A target met at the start costs one query, or a tick of the clock: ratios stay finite.
 SHORTEST = {"queries": 1.0, "seconds": 1e-6}
@@ -119,21 +120,33 @@ def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
     return table.loc[table["target_index"].to_numpy() == wanted[codes]]
 
 
-def cases(table: pd.DataFrame) -> dict[tuple[str, int, str], RunLengths]:
-    """(problem, target_index, estimator) -> its run lengths."""
-    order, places = _cases(table)
-    columns = [table[field.name].to_numpy()[order] for field in fields(RunLengths)]
-    return {key: RunLengths(*(c[place] for c in columns)) for key, place in places.items()}
+class Cases(Mapping[Case, RunLengths]):
+    """Run lengths by case, cut out of the table when one is asked for: few of many mostly are."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        """`table`: of `run_table`."""
+        order, self.places = _cases(table)
+        self.columns = [table[field.name].to_numpy()[order] for field in fields(RunLengths)]
+
+    def __getitem__(self, key: Case) -> RunLengths:
+        place = self.places[key]
+        return RunLengths(*(column[place] for column in self.columns))
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
-def run_keys(table: pd.DataFrame) -> dict[tuple[str, int, str], list[str]]:
-    """The run_key of each run in `cases`, in the same order."""
+def run_keys(table: pd.DataFrame) -> dict[Case, list[str]]:
+    """The run_key of each run in `Cases`, in the same order."""
     order, places = _cases(table)
     names = table["run_key"].to_numpy()[order]
     return {key: names[place].tolist() for key, place in places.items()}
 
 
-def _cases(table: pd.DataFrame) -> tuple[np.ndarray, dict[tuple[str, int, str], slice]]:
+def _cases(table: pd.DataFrame) -> tuple[np.ndarray, dict[Case, slice]]:
     """An order of rows where each case is one piece, its runs by their labels; which piece.
 
     The cases themselves are in the order of the labels of their first runs.

@@ -20,7 +20,7 @@ from zobench.analysis.ert import ert
 from zobench.analysis.frames import SKIPPED
 from zobench.analysis.rank_tests import first_then_near
 from zobench.analysis.ranksum import RankSum, rank_sum
-from zobench.analysis.runlengths import RunLengths, at_targets, cases, run_table
+from zobench.analysis.runlengths import Cases, RunLengths, at_targets, run_table
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
@@ -101,7 +101,7 @@ def _lasting(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
     targets = hardest_common(table, old, old)
-    found = cases(at_targets(table, targets))
+    found = Cases(at_targets(table, targets))
     ratios, samples = {}, {}
     for problem, index in targets.items():
         x, y = found.get((problem, index, new)), found.get((problem, index, old))

@@ -24,7 +24,7 @@ from zobench.analysis.ert import ert
 from zobench.analysis.interval import LEVEL, RESAMPLES
 from zobench.analysis.joint import enough_each
 from zobench.analysis.pairs import Pair, can_pair, pair
-from zobench.analysis.runlengths import RunLengths, cases
+from zobench.analysis.runlengths import Cases, RunLengths
 from zobench.analysis.successes import success_test
 from zobench.errors import BadInput
 
@@ -116,7 +116,7 @@ def speedup(
     chosen = table[["problem", "target_index"]].drop_duplicates()
     if len(chosen) > len(set(chosen["problem"])):
         raise BadInput("a speed-up needs one target a problem; choose with at_targets")
-    found = {(problem, name): runs for (problem, _, name), runs in cases(table).items()}
+    found = {(problem, name): runs for (problem, _, name), runs in Cases(table).items()}
     names = list(dict.fromkeys(table["problem"] if problems is None else problems))
     sides = {p: (found.get((p, a)), found.get((p, b))) for p in names}
     return speedup_of(sides, a, b, level, resamples, seed)

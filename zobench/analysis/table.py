@@ -12,7 +12,7 @@ import pandas as pd
 from zobench.analysis.ert import Ert, ert_interval
 from zobench.analysis.frames import SKIPPED, first_order, require
 from zobench.analysis.interval import LEVEL, RESAMPLES
-from zobench.analysis.runlengths import RunLengths, Unit, at_targets, cases, run_tables
+from zobench.analysis.runlengths import Cases, RunLengths, Unit, at_targets, run_tables
 from zobench.analysis.targets import Targets, final_targets, hardest_reached
 
 UNITS: tuple[Unit, ...] = ("queries", "seconds")
@@ -94,10 +94,10 @@ def _hardest(table: pd.DataFrame, references: dict[str, bool]) -> Targets:
 
 
 def _cases_at(table: pd.DataFrame, targets: Mapping[str, Targets]) -> dict[Any, RunLengths]:
-    """`cases` at some of the targets: those of all would take longer than all else."""
+    """`Cases` at some of the targets: those of all would take longer than all else."""
     found: dict[Any, RunLengths] = {}
     for of in targets.values():
-        found |= cases(at_targets(table, of))
+        found |= Cases(at_targets(table, of))
     return found
 
 

@@ -22,7 +22,7 @@ from zobench.analysis.frames import first_order
 from zobench.analysis.interval import LEVEL, RESAMPLES
 from zobench.analysis.overview import REFERENCE, Pair, overview
 from zobench.analysis.ranking import Ranking, rank
-from zobench.analysis.runlengths import Unit, at_targets, cases, run_tables
+from zobench.analysis.runlengths import Cases, Unit, at_targets, run_tables
 from zobench.analysis.sentences import pair_sentence
 from zobench.analysis.speedup import Speedup, speedup_of
 from zobench.analysis.targets import Targets, common_of, final_targets, often_reached
@@ -68,7 +68,7 @@ class Comparison:
         """The frames as the store gives them; their `run_tables`, if known. Raises BadInput."""
         tables = tables or run_tables(runs, hits, problems)
         self.queries = tables["queries"]
-        self.lengths = cases(self.queries), cases(tables["seconds"])
+        self.lengths = Cases(self.queries), Cases(tables["seconds"])
         self.at_once = _met_at_once(self.queries)
         self.often = often_reached(self.queries)
         self.references = first_order(runs)

@@ -116,15 +116,28 @@ def problems(db: sqlite3.Connection) -> pd.DataFrame:
 
 def specs(db: sqlite3.Connection) -> list[RunSpec]:
     """The cells that are shown, whether their run was made or not."""
+    about: dict[tuple[str, str], RunSpec] = {}  # many runs share their problem, and
+    chosen: dict[tuple[str, ...], EstimatorSpec] = {}  # their estimator: each is read once
     result = []
-    for definition, limits, display, name, version, settings, origin, number in db.execute(SPECS):
-        data = json.loads(definition)
-        for said in (display, data["suite"], data["problem"]["id"], data["problem"]["group"]):
-            check_printable(said)
-        data["problem"] |= json.loads(limits)
-        chosen = EstimatorSpec(display, name, version, json.loads(settings), json.loads(origin))
-        data |= {"estimator": vars(chosen), "repetition": number}
-        result.append(RunSpec.from_dict(data))
+    for definition, limits, *named, number in db.execute(SPECS):
+        estimator = tuple(named)
+        if estimator not in chosen:
+            display, name, version, settings, origin = estimator
+            check_printable(display)
+            chosen[estimator] = EstimatorSpec(
+                display, name, version, json.loads(settings), json.loads(origin)
+            )
+        if (definition, limits) not in about:
+            data = json.loads(definition)
+            for said in (data["suite"], data["problem"]["id"], data["problem"]["group"]):
+                check_printable(said)
+            data["problem"] |= json.loads(limits)
+            data |= {"estimator": vars(chosen[estimator]), "repetition": number}
+            about[definition, limits] = RunSpec.from_dict(data)
+        first = about[definition, limits]
+        result.append(
+            RunSpec(first.suite, first.suite_version, first.problem, chosen[estimator], number)
+        )
     return result
 
 

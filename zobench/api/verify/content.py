@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import zobench
 from zobench.analysis.ert import ert
 from zobench.analysis.leaderboard import baseline_hash
-from zobench.analysis.runlengths import cases
+from zobench.analysis.runlengths import Cases
 from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import number, same
@@ -61,7 +61,7 @@ def baseline_fault(found: Found, frozen: Frame | None) -> str:
     if said != here:
         what = here or "nothing"
         return f"column baseline_sha256: {said or 'empty'}, but {what} by the frozen runs"
-    costs = [ert(runs.length, runs.success) for runs in cases(frozen[mine]).values()]
+    costs = [ert(runs.length, runs.success) for runs in Cases(frozen[mine]).values()]
     most = max((cost for cost in costs if math.isfinite(cost)), default=math.inf)
     if number(found.cells, "speedup") > most * (1 + 1e-5):
         said = found.cells["speedup"]
