@@ -2,7 +2,6 @@
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -424,7 +423,7 @@ def test_export_keeps_a_leaderboard(zobench, here):
     assert (status, "a reference is frozen" in said(err)) == (2, True)
     status, out, _ = zobench(*command, "--freeze", "random-search")  # of the other dimensions
     assert status == 0
-    assert "wrote leaderboards/tiny.csv: 6 rows, 2 estimators" in out
+    assert "wrote leaderboards/tiny.csv: 6 rows, 5 of them from these results" in out
     longer = Path("leaderboards/tiny-reference.csv").read_text()
     assert longer.startswith(frozen)
     assert len(frozen.splitlines()) == 1 + 2
@@ -727,18 +726,15 @@ def test_an_error_of_ours_shows_no_traceback_unless_asked(zobench, monkeypatch):
 # processes
 
 
-def test_help_and_list_answer_at_once():
-    for arguments in (("--help",), ("list",)):
-        took = []
-        for _ in range(3):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            child = process(*arguments)
-            out, _ = child.communicate()
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-            assert child.returncode == 0
-            assert "zobench" in out
-        assert min(took) < 1.0  # processor seconds, under load: 0.3 on a machine that is quiet
+@pytest.mark.parametrize("arguments", [("--help",), ("list",)])
+def test_help_and_list_load_nothing_heavy(arguments):
+    """So they answer at once; how long that is depends on the machine."""
+    words = [sys.executable, "-X", "importtime", "-m", "zobench", *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "zobench" in done.stdout
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "zobench.cli" in loaded
+    assert not loaded & {"torch", "pandas", "scipy", "transformers", "numba", "gymnasium", "cma"}
 
 
 def test_ctrl_c_says_how_to_go_on(here):

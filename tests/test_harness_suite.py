@@ -41,7 +41,7 @@ def test_a_suite_as_written(tmp_path):
 
 
 def test_an_estimator_with_control_characters_is_refused():
-    with pytest.raises(BadInput, match="an estimator holds control characters"):
+    with pytest.raises(BadInput, match="an estimator holds characters that do not print"):
         parse_estimator("mezo\x1b[31m")
 
 
@@ -103,10 +103,10 @@ def test_an_objective_file_is_found_beside_the_suite(tmp_path):
 
 FAULTS = [  # what is added or replaced, the line of the fault, words of the message
     (HEAD + PROBLEM + "budget = \n", 8, "no TOML: Invalid value: 'budget ='"),
-    (HEAD + PROBLEM.replace('"p"', '"p\\u001b[31m"'), 6, "control characters in 'p"),
-    (HEAD + PROBLEM.replace('"p"', '"a\\nb"'), 6, "control characters in 'a"),
+    (HEAD + PROBLEM.replace('"p"', '"p\\u001b[31m"'), 6, "characters that do not print in 'p"),
+    (HEAD + PROBLEM.replace('"p"', '"a\\nb"'), 6, "characters that do not print in 'a"),
     (HEAD + PROBLEM + 'group = "@g"\n', 8, "'@g' is a formula to a spreadsheet"),
-    (HEAD + 'description = "a\\u0007"\n' + PROBLEM, 5, "control characters"),
+    (HEAD + 'description = "a\\u0007"\n' + PROBLEM, 5, "characters that do not print"),
     (HEAD + PROBLEM + 'id = "q"\n', 8, "Cannot overwrite"),
     (HEAD + "budgett = 3\n" + PROBLEM, 5, "did you mean 'budget'"),
     (HEAD.replace('name = "', 'name = "../../') + PROBLEM, 1, "name has letters, digits"),

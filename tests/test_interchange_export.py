@@ -306,7 +306,10 @@ def test_what_cannot_be_exported_is_said_in_one_line(made, tmp_path, capsys):
         ((made / "res", "--format", "csv", "--suite", "bbob"), "no suite in"),
         ((made / "res", "--format", "coco", "--out", tmp_path / "x"), "choose another folder"),
         ((tmp_path, "--format", "ioh"), "no results in"),
-        ((made / "res", "--format", "ioh", "--freeze", "spsa"), "--freeze is for leaderboards"),
+        (
+            (made / "res", "--format", "ioh", "--freeze", "spsa"),
+            "--freeze and --replace are for leaderboards",
+        ),
     ):
         capsys.readouterr()
         assert status_of(["export", *map(str, arguments)]) == 2

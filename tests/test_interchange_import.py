@@ -105,7 +105,7 @@ def test_ioh_data_become_a_suite_of_their_own(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"suite": "BBOB"}, {"suite": "unknown_suite", "function_name": "Sphere"}, {"suite": "bbob"}],
+    [{"suite": "BBOB"}, {"suite": "unknown_suite", "function_name": "sphere"}, {"suite": "bbob"}],
 )
 def test_ioh_data_of_bbob_stand_beside_coco_data(tmp_path, changes):
     """ioh names the suite in its experiments only; its functions are COCO's."""
@@ -298,6 +298,8 @@ def test_a_file_that_is_a_link_out_of_the_folder_is_not_read(tmp_path):
         ("a=\"x=1\", b=''", {"a": "x=1", "b": ""}),
         ("funcId = 1,DIM=2 , c = 1.0e-08", {"funcId": "1", "DIM": "2", "c": "1.0e-08"}),
         ("a = 'open, b = 2", {"a": "open", "b": "2"}),
+        ("a = 'it's me', b = 2", {"a": "it's me", "b": "2"}),
+        ("a = 'A's b, c'", {"a": "A's b, c"}),
         ("a = , b", {"a": ""}),
         ("nothing, at all", {}),
         ("", {}),

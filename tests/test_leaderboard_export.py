@@ -95,13 +95,34 @@ def test_rows_get_their_speed_up_when_runs_are_frozen_later(tmp_path, monkeypatc
     Path("pair.toml").write_text(PAIR)
     run("run", "random-search", "spsa", "-s", "pair.toml", "-j", "1")
     run("export", "-s", "pair.toml")
-    assert {row["baseline"] for row in read(Path(PART))} == {""}
-    run("export", "-s", "pair.toml", "--freeze", "random-search")
-    assert {row["baseline"] for row in read(Path(PART))} == {"random-search"}
+    rows = read(Path(PART))
+    assert {row["baseline"] for row in rows} == {""}
+    write(Path(PART), [row | {"verified": "rerun", "date": "2026-01-31"} for row in rows])
+    run("run", "random-search", "-s", "pair.toml", "-j", "1", "-o", "results/alone")
+    capfd.readouterr()
+    alone = ("export", "results/alone", "-s", "pair.toml", "-o", PART)
+    run(*alone, "--freeze", "random-search")
+    assert "  spsa: rows do not refer to the frozen runs yet" in capfd.readouterr().out
+    run("export", "-s", "pair.toml")
+    assert "not refer" not in capfd.readouterr().out
+    rows = read(Path(PART))
+    assert {row["baseline"] for row in rows} == {"random-search"}
+    assert {(row["verified"], row["date"]) for row in rows} == {("rerun", "2026-01-31")}
     run("verify", "--form-only", PART, "-s", "pair.toml")
     capfd.readouterr()
     run("export", "-s", "pair.toml")
     assert "already" not in capfd.readouterr().out  # the same runs
+
+
+def test_a_board_that_is_none_is_said_before_anything_is_frozen(board, capfd):
+    frozen = board.with_name("tiny-reference.csv")
+    frozen.unlink()
+    whole = board.read_text()
+    for text, fault in (("a,b\n", "its columns differ"), (whole + whole.splitlines()[-1], "row 6")):
+        board.write_text(text)
+        assert status_of(["export", "-s", "tiny.toml", "--freeze", "random-search"]) == 2
+        assert fault in capfd.readouterr().err
+        assert not frozen.exists()
 
 
 def test_a_file_is_named_from_the_folder_of_the_export(tmp_path, monkeypatch):
@@ -112,6 +133,12 @@ def test_a_file_is_named_from_the_folder_of_the_export(tmp_path, monkeypatch):
     run("export", "-s", "pair.toml")
     assert {row["method"] for row in read(Path(PART))} == {"mine.py:Mine:n=2"}
     run("verify", PART, "-s", "pair.toml", "-j", "1", "--sample", "1", "-o", "results/pair")
+    before = Path(PART).read_text()
+    run("run", "./mine.py:Mine:n=2", "-s", "pair.toml", "-j", "1", "-o", "results/more")
+    run("export", "results/more", "-s", "pair.toml", "-o", PART)
+    assert Path(PART).read_text() == before
+    run("export", "results/more", "-s", "pair.toml", "-o", PART, "--replace", "mine.py:Mine:n=2")
+    assert {row["n_runs"] for row in read(Path(PART))} == {"3", "6"}
 
 
 def test_what_no_run_built_has_no_row(tmp_path, monkeypatch, capfd):

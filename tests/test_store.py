@@ -250,7 +250,9 @@ def test_files_that_are_no_results(tmp_path):
 def test_names_in_a_file_of_someone_else_may_not_steer_the_terminal(filled, tmp_path):
     store, _ = filled(tmp_path / "r", specs_of(tmp_path, "walk"))
     store.db.execute("UPDATE plans SET estimator = 'a' || char(27) || '[31m'")
-    with pytest.raises(BadInput, match=r"r/results.sqlite: a name holds control characters"):
+    with pytest.raises(
+        BadInput, match=r"r/results.sqlite: a name holds characters that do not print"
+    ):
         store.specs()
     store.db.rollback()
     store.close()

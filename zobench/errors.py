@@ -41,6 +41,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
 
 
 def check_printable(text: str, what: str = "a name") -> None:
-    """Raises BadInput where `text` holds control characters, which a terminal would obey."""
+    """Raises BadInput where `text` holds characters that do not print, such as a terminal obeys."""
     if not text.isprintable():
-        raise BadInput(f"{what} holds control characters: {text[:60]!r}")
+        raise BadInput(f"{what} holds characters that do not print: {text[:60]!r}")

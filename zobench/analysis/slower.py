@@ -24,7 +24,7 @@ from zobench.analysis.runlengths import Cases, RunLengths, at_targets, run_table
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
-TIMED = 0.01  # seconds: where runs of both sides are shorter, starts and clocks are what is timed
+TIMED = 0.01  # seconds: what else a machine does changes shorter runs by factors
 EACH = P / 2  # of all problems together, and of the problems by themselves
 What = Literal["queries", "seconds", "time a query"]
 WHAT: tuple[What, ...] = get_args(What)

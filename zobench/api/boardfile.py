@@ -7,11 +7,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from zobench.analysis.leaderboard import COLUMNS
 from zobench.api.frame import Frame
 from zobench.errors import BadInput
 from zobench.harness.files import write_whole
 
 ROW = ["suite_version", "dimension", "group", "method"]  # what a row is about
+SPEEDUP = [
+    *("baseline", "baseline_sha256", "n_speedup"),
+    *("speedup", "speedup_low", "speedup_high"),
+]
 RUNS = ["settings_hash", "data_sha256"]  # rows that agree in these are of the same runs
 
 
@@ -23,6 +30,28 @@ def as_text(file: Path | io.StringIO) -> Frame:
         return pd.read_csv(file, dtype=str, keep_default_na=False)
     except ValueError as error:  # empty, no text, no table
         raise BadInput(f"cannot read {file}: {error}") from error
+
+
+def read_board(file: Path) -> Frame:
+    """The rows of a leaderboard. Raises BadInput where its columns are others, or rows double."""
+    held = as_text(file)
+    if list(held.columns) != list(COLUMNS):
+        raise BadInput(f"{file} is no leaderboard of this zobench: its columns differ")
+    twice = held[ROW].duplicated().to_numpy()
+    if twice.any():
+        row = 2 + int(twice.argmax())
+        raise BadInput(f"{file} row {row}: the second about its method and problems; remove one")
+    return held
+
+
+def lacking(rows: Frame, frozen: Frame | None) -> list[str]:
+    """Methods with rows on problems of the `frozen` runs that do not refer to these."""
+    if frozen is None:
+        return []
+    places = set(zip(frozen["dimension"].astype(int).astype(str), frozen["group"]))
+    there = np.array([place in places for place in zip(rows["dimension"], rows["group"])], bool)
+    bare = rows[there & (rows["baseline"] == "") & (rows["n_runs"] != "0")]
+    return list(dict.fromkeys(bare["method"]))
 
 
 def written(frame: Frame) -> Frame:
@@ -38,9 +67,9 @@ def save(frame: Frame, file: Path) -> None:
 def joined(held: Frame, rows: Frame, replace: Collection[str]) -> tuple[Frame, int, list[str]]:
     """Rows `held` by a file with new `rows`: (all, new ones taken, methods that stay as they were).
 
-    A row that the file holds already stays, unless its method is in `replace`, or it is of the same
-    runs and only now has frozen runs to refer to. Named are the methods of new rows not taken that
-    are of other runs.
+    A row that the file holds already stays, unless its method is in `replace`. One of the same runs
+    that only now has frozen runs to refer to gets its speed-up, and nothing else. Named are the
+    methods of new rows not taken that are of other runs.
     """
     import pandas as pd
 
@@ -49,10 +78,14 @@ def joined(held: Frame, rows: Frame, replace: Collection[str]) -> tuple[Frame, i
     there = new.index.isin(old.index)
     same = (twin[RUNS] == new[RUNS]).all(axis=1).to_numpy()
     first = ((twin["baseline"] == "") & (new["baseline"] != "")).to_numpy()
-    taken = ~there | rows["method"].isin(list(replace)).to_numpy() | (same & first)
+    kept = [name for name in COLUMNS if name not in (*ROW, *SPEEDUP)]
+    again = rows["method"].isin(list(replace)).to_numpy()
+    gains, filled = same & first & ~again, rows.copy()
+    filled.loc[gains, kept] = twin.loc[gains, kept].to_numpy()
+    taken = ~there | again | gains
     stays = ~old.index.isin(new.index[taken])
     left = dict.fromkeys(rows.loc[~taken & ~same, "method"])
-    return pd.concat([held[stays], rows[taken]]), int(taken.sum()), list(left)
+    return pd.concat([held[stays], filled[taken]]), int(taken.sum()), list(left)
 
 
 def in_order(rows: Frame) -> Frame:

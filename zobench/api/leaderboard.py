@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from zobench.analysis.leaderboard import COLUMNS, leaderboard_rows
-from zobench.api.boardfile import as_text, in_order, joined, save, written
+from zobench.analysis.leaderboard import leaderboard_rows
+from zobench.api.boardfile import ROW, in_order, joined, lacking, read_board, save, written
 from zobench.api.frame import Frame
 from zobench.api.frozen import reference
 from zobench.api.making import Results, read
@@ -35,6 +35,7 @@ class Exported:
     stayed: list[str]  # methods whose rows the file holds already, of other runs
     others: list[str]  # problems with runs that are not as the suite says
     unbuilt: list[str]  # methods and groups of which no run built its problem
+    bare: list[str]  # methods with rows that do not refer to the frozen runs yet
 
 
 def export(
@@ -69,23 +70,25 @@ def export(
     results = read(specs, folder, {}, [])
     if results.runs.empty:
         raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
-    names = list(results.runs["estimator"].unique())
-    for name in replace:
+    names = [_from_here(str(name)) for name in results.runs["estimator"].unique()]
+    again = [_from_here(name) for name in replace]
+    for name in again:
         if name not in names:
             raise unknown("estimator with runs", name, names)
-    rows = _rows(results, suite, environments, reference(out, _frames(results, suite), freeze))
+    held = read_board(out) if out.is_file() else None
+    frozen = reference(out, _frames(results, suite), freeze)
+    rows = _rows(results, suite, environments, frozen)
     built = rows["dimension"].notna()
     unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
     rows = written(rows[built].astype({"dimension": int}))
     rows["method"] = [_from_here(name) for name in rows["method"]]
+    rows = rows.drop_duplicates(ROW)  # of one file, named in two ways
     taken, stayed = len(rows), []
-    if out.is_file():
-        held = as_text(out)
-        if list(held.columns) != list(COLUMNS):
-            raise BadInput(f"{out} is no leaderboard of this zobench: its columns differ")
-        rows, taken, stayed = joined(held, rows, [_from_here(name) for name in replace])
+    if held is not None:
+        rows, taken, stayed = joined(held, rows, again)
     save(in_order(rows), out)
-    return Exported(out, len(rows), taken, stayed, list(others), unbuilt)
+    bare = lacking(rows, frozen)
+    return Exported(out, len(rows), taken, stayed, list(others), unbuilt, bare)
 
 
 def _frames(results: Results, suite: Suite) -> tuple[Frame, Frame, Frame]:
@@ -114,12 +117,12 @@ def _rows(
 
 
 def _from_here(method: str) -> str:
-    """A method of a file below this folder, with the file's path from here."""
+    """A method of a file with the file's path from this folder, where it lies below."""
     stem, colon, rest = method.partition(".py:")
-    path = Path(f"{stem}.py")
-    if not colon or not path.is_absolute() or not path.is_relative_to(Path.cwd()):
+    if not colon:
         return method
-    return f"{path.relative_to(Path.cwd())}:{rest}"
+    path, here = Path(f"{stem}.py"), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{rest}"
 
 
 def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:

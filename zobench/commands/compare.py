@@ -86,7 +86,8 @@ def compare(
     only stored one), in queries, in seconds, both to the hardest target that half of the stored
     runs reach, and in time a query; on all problems together (p < 0.001), and on each by itself
     (p < 0.001 / problems, which takes about ten runs a side). A factor that chance could give does
-    not fail, and neither does a sure but small one. Runs too few to tell fail. Seconds mean
+    not fail, and neither does a sure but small one. Runs too few to tell fail. Runs that take less
+    than 10 ms, stored and new, are judged in queries alone: give them larger budgets. Seconds mean
     something only on one computer under one load: what all runs of a session share, such as other
     work there, looks like a change, and p is no help. On shared machines take --queries-only.
 

@@ -95,6 +95,11 @@ def export(
                 f"  left as they were, as the file holds rows of {', '.join(made.stayed)} already: "
                 f"to write these anew, {again}"
             )
+        if made.bare:
+            typer.echo(
+                f"  {', '.join(made.bare)}: rows do not refer to the frozen runs yet, which verify "
+                "refuses; export their runs again"
+            )
         if made.others:
             typer.echo(
                 f"  left out, as settings, budget, targets or repetitions are not the suite's: "

@@ -64,7 +64,8 @@ def verify(
     estimators amplify them: where the row names another one, it reproduces within the noise if
     log_area and aocc differ by at most the half-width of the 95 % interval of the runs made here
     (--tolerance if that is more), and the success rate by at most 0.5 / sqrt(runs). In the row's
-    own environment runs repeat, and there is no noise. Seconds and memory are never compared.
+    own environment runs repeat, and what does not agree differs. Seconds and memory are never
+    compared.
 
     Exit status: 0 if no row is refused and all of the sample reproduce, 1 otherwise, 2 where a
     file is no leaderboard.

@@ -16,8 +16,10 @@ def slower_lines(found: Sequence[Slowdown]) -> Iterator[str]:
     factor = found[0].factor
     bad = [s for s in found if s.slower]
     said = f"{len(bad)} of {len(found)} measures" if bad else "nothing"
-    if not any(s.judged for s in found):
-        said = "cannot tell, which fails as well: make more repetitions"
+    if open_ := sum(not s.judged for s in found):
+        said += f", and {open_} of {len(found)} measures could not be judged"
+    if open_ == len(found):
+        said = "cannot tell, which fails as well: make more repetitions, or longer runs"
     rule = (
         f"more than {factor:g}x and p < {EACH:g} in all problems, or in one p < {EACH:g} / problems"
     )

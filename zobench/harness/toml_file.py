@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from zobench.errors import BadInput, unknown
 
 Keys = tuple[str | int, ...]  # where a value is: ("problem", 2, "settings", "dim")
 
-NAMES = ("name", "id", "group")  # these are on one line; other texts may have several
+NAMES = ("name", "id", "group", "version")  # these are on one line; other texts may have several
 FORMULA = ("=", "+", "-", "@")
 KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
@@ -46,9 +47,12 @@ class TomlFile:
                 f"{path} line {line}: no TOML: {message}: {' '.join(shown).strip()[:60]!r}"
             ) from error
         for keys, text in _texts(self.data):
-            kept = text if keys[-1] in NAMES else text.replace("\n", "").replace("\t", "")
-            if not kept.isprintable():
-                raise self.bad(f"control characters in {text[:60]!r}", *keys)
+            if keys[-1] in NAMES:
+                fine = text.isprintable()
+            else:
+                fine = not any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text)
+            if not fine:
+                raise self.bad(f"characters that do not print in {text[:60]!r}", *keys)
             if keys[-1] in NAMES and text.startswith(FORMULA):
                 raise self.bad(
                     f"{text[:60]!r} is a formula to a spreadsheet; begin otherwise", *keys

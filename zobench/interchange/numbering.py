@@ -50,7 +50,8 @@ def are_coco(problems: Iterable[ProblemSpec]) -> bool:
 
 def is_bbob(suite: str, function: int, name: str) -> bool:
     """Is IOHprofiler data about a BBOB function? ioh names the suite only in its experiments."""
-    named = 1 <= function <= len(OF_IOH) and name == OF_IOH[function - 1]
+    known = OF_IOH[function - 1].lower() if 1 <= function <= len(OF_IOH) else ""
+    named = name.lower() == known  # versions of ioh differ in capitals
     return suite.lower() == COCO[0] or (suite == "unknown_suite" and named)
 
 

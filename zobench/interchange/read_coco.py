@@ -10,6 +10,7 @@ from zobench.interchange.numbering import COUNTED
 from zobench.interchange.read_rows import coco_runs
 from zobench.interchange.text import DEEPEST, bad, inside, label, lines, short, whole
 
+CLOSING = {quote: re.compile(rf"{quote}\s*(?:,|$)") for quote in ("'", '"')}
 COMBINED = "% Combination of "  # how cocopp marks its reference data
 OURS = re.compile(r"% zobench \S+, problem (\S+)")
 Entry = tuple[int, int | None]  # instance, evaluations (None: the run was not finished)
@@ -34,18 +35,23 @@ def read_coco(info: Path, folder: Path) -> list[Curve]:
 
 
 def pairs(head: str) -> dict[str, str]:
-    """`key = value, key = 'with, commas'` as a dict; in one pass, whatever the line holds."""
-    found, at = {}, 0
+    """`key = value, key = 'with, commas'` as a dict; in time linear in what the line holds.
+
+    A quote closes where a comma or the end follows: names hold apostrophes.
+    """
+    found, at, open_ends = {}, 0, set()
     while (equals := head.find("=", at)) >= 0:
         key = head[at:equals].rpartition(",")[2].strip()
         begin = equals + 1
         while head[begin : begin + 1].isspace():
             begin += 1
-        quote = head[begin : begin + 1]
-        at = head.find(quote, begin + 1) if quote in ("'", '"') else -1
-        if at >= 0:
-            found[key] = head[begin + 1 : at]
-            at += 1
+        quote, closed = head[begin : begin + 1], None
+        if quote in CLOSING and quote not in open_ends:
+            closed = CLOSING[quote].search(head, begin + 1)
+            if closed is None:  # nor will any later one be
+                open_ends.add(quote)
+        if closed:
+            found[key], at = head[begin + 1 : closed.start()], closed.end()
         else:
             comma = head.find(",", begin)
             at = comma if comma >= 0 else len(head)

@@ -6,8 +6,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from zobench.analysis.frames import FAILED, SKIPPED
-
 UNKNOWN = "–"
 CENTURY = 3.2e9  # seconds: an upper limit beyond it says no more than that
 WAYS = {"failed": "failed", "diverged": "diverged", "timeout": "ran out of time",
@@ -77,6 +75,8 @@ def trouble(runs: Any) -> str:
 
     The beginning of a sentence: All 4 runs failed or diverged; 3 of 20 runs failed, of spsa.
     """
+    from zobench.analysis.frames import FAILED, SKIPPED  # pandas: other words do without it
+
     made = runs[runs["status"] != SKIPPED]
     if not len(made):
         return (

@@ -29,7 +29,9 @@ class Passes:
         self.net, self.begin, self.ends = net, begin, ends
         self.embedding: Any = net.get_input_embeddings()
         self.stack = layers(net)
-        self.numbered = "position_ids" in inspect.signature(type(net.base_model).forward).parameters
+        asked = inspect.signature(type(net.base_model).forward).parameters
+        self.numbered = "position_ids" in asked
+        self.kept_as = "cache" if "cache" in asked else "past_key_values"  # of transformers < 5.24
         self.at_once = AT_ONCE.get(self.embedding.weight.device.type, ELSEWHERE)
         self._shares: bool | None = None
 
@@ -104,7 +106,8 @@ class Passes:
         positions = torch.arange(self.ends, device=device).expand(count, -1)
         owner = torch.arange(count, device=device)
         with injected(self.embedding, self.stack, prompts, owner, self.begin):
-            return self._run(ids, torch.ones_like(ids), positions, None).past_key_values
+            found = self._run(ids, torch.ones_like(ids), positions, None)
+            return found.cache if "cache" in found else found.past_key_values
 
     def after(self, kept: Any, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
         """`whole`, where texts read what is kept of their prompts."""
@@ -122,7 +125,7 @@ class Passes:
     def _run(
         self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, kept: Any
     ) -> Any:
-        inputs = {"input_ids": ids, "attention_mask": mask, "past_key_values": kept}
+        inputs = {"input_ids": ids, "attention_mask": mask, self.kept_as: kept}
         if self.numbered:
             inputs["position_ids"] = positions
         return self.net.base_model(**inputs, use_cache=True)
