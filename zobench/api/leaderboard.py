@@ -76,8 +76,9 @@ def export(
         if name not in names:
             raise unknown("estimator with runs", name, names)
     held = read_board(out) if out.is_file() else None
-    frozen = reference(out, _frames(results, suite), freeze)
-    rows = _rows(results, suite, environments, frozen)
+    frames = results.runs, results.hits, with_unrun(results.problems, suite)
+    frozen = reference(out, frames, freeze)
+    rows = _rows(results, frames, suite, environments, frozen)
     built = rows["dimension"].notna()
     unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
     rows = written(rows[built].astype({"dimension": int}))
@@ -91,18 +92,14 @@ def export(
     return Exported(out, len(rows), taken, stayed, list(others), unbuilt, bare)
 
 
-def _frames(results: Results, suite: Suite) -> tuple[Frame, Frame, Frame]:
-    return results.runs, results.hits, with_unrun(results.problems, suite)
-
-
 def _rows(
     results: Results,
+    frames: tuple[Frame, Frame, Frame],
     suite: Suite,
     environments: Mapping[str, Mapping[str, Any]],
     baseline: Frame | None,
 ) -> Frame:
     """All rows of the results, with their hashes."""
-    frames = _frames(results, suite)
     parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
     of_row = {key: _facts(part, environments) for key, part in parts}
     facts = {"seed_root": f"{suite.name}/{suite.version}", "verified": "none"}

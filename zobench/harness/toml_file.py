@@ -14,7 +14,7 @@ from zobench.errors import BadInput, unknown
 Keys = tuple[str | int, ...]  # where a value is: ("problem", 2, "settings", "dim")
 
 NAMES = ("name", "id", "group", "version")  # these are on one line; other texts may have several
-FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@")  # how a spreadsheet's formulas begin
 KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),

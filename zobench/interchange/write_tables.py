@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
+from zobench.harness.toml_file import FORMULA
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+GUARDED = (*FORMULA, "\t", "\r", "\n")
 
 
 def plain_cells(frame: Any) -> Any:
@@ -21,7 +22,7 @@ def plain_cells(frame: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(GUARDED) else value
 
 
 def write_csv(frames: Mapping[str, Any], folder: Path) -> list[str]:

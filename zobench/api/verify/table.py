@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zobench.errors import BadInput
+from zobench.harness.toml_file import FORMULA
 
 LARGEST = 20_000_000  # bytes of a file
 LONGEST = 20_000  # characters of a line
 CELL = 300  # characters of a cell
-FORMULA = ("=", "+", "-", "@")  # how a spreadsheet's formulas begin
 
 
 @dataclass(frozen=True)
