@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput, unknown
+from zobench.spreadsheet import FORMULA
 
 Keys = tuple[str | int, ...]  # where a value is: ("problem", 2, "settings", "dim")
 
 NAMES = ("name", "id", "group", "version")  # these are on one line; other texts may have several
-FORMULA = ("=", "+", "-", "@")  # how a spreadsheet's formulas begin
 KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
-from zobench.harness.toml_file import FORMULA
-
-GUARDED = (*FORMULA, "\t", "\r", "\n")
+from zobench.spreadsheet import plain
 
 
 def plain_cells(frame: Any) -> Any:
@@ -17,12 +15,8 @@ def plain_cells(frame: Any) -> Any:
     frame = frame.copy()
     for name in frame.columns:
         if frame[name].map(lambda value: isinstance(value, str)).any():
-            frame[name] = frame[name].map(_plain)
+            frame[name] = frame[name].map(plain)
     return frame
-
-
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(GUARDED) else value
 
 
 def write_csv(frames: Mapping[str, Any], folder: Path) -> list[str]:

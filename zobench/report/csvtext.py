@@ -12,16 +12,14 @@ from typing import Any
 import pandas as pd
 
 from zobench.errors import BadInput
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from zobench.spreadsheet import plain
 
 
 def cell(value: Any) -> Any:
-    """Text that a spreadsheet would read as a formula gets an apostrophe; numbers stay."""
+    """Text that a spreadsheet would compute gets an apostrophe; nothing is shown for NaN."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    text = value if isinstance(value, str) else None
-    return f"'{text}" if text is not None and text.startswith(FORMULA) else value
+    return plain(value)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zobench.errors import BadInput
-from zobench.harness.toml_file import FORMULA
+from zobench.spreadsheet import FORMULA
 
 LARGEST = 20_000_000  # bytes of a file
 LONGEST = 20_000  # characters of a line
