@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -314,6 +315,28 @@ def test_what_cannot_be_exported_is_said_in_one_line(made, tmp_path, capsys):
         capsys.readouterr()
         assert status_of(["export", *map(str, arguments)]) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format", ["coco", "ioh", "csv", "parquet"])
+def test_a_full_disk_leaves_no_part(made, tmp_path, monkeypatch, format):
+    """What is there is whole, and the same command works once there is room."""
+    module = import_module(
+        f"zobench.interchange.write_{format if format in ('coco', 'ioh') else 'tables'}"
+    )
+    name = f"write_{format}"
+    write = getattr(module, name)
+
+    def full(*words):
+        write(*words)
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, full)
+        with pytest.raises(BadInput, match="out': No space left on device"):
+            export_as(format, "t", made / "res", out)
+    assert not out.exists()
+    assert export_as(format, "t", made / "res", out).made
 
 
 def test_runs_without_a_query_are_left_out_and_named(tmp_path):

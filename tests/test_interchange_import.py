@@ -341,3 +341,55 @@ def test_infinite_and_missing_gaps_count_for_nothing(tmp_path):
     assert {h[3] for h in found.results[0].hits} == {9}
     assert found.results[1].hits == []
     assert json.loads(found.results[1].to_json())["queries"] == 9
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path):
+    """Some editors put one in front; it is no part of the first key."""
+    head = "suite = 'bbob-largescale', funcId = 1, DIM = 40, algId = 'A', data_format = 'bbob-new2'"
+    coco = coco_folder(tmp_path / "a", RUNS, head=head)
+    ioh = ioh_folder(tmp_path / "b", [(1, 80, [(1, 3.0)])])
+    files = [
+        *coco.glob("*.info"),
+        *coco.glob("data/*.dat"),
+        *ioh.glob("*.json"),
+        *ioh.glob("*.dat"),
+    ]
+    assert len(files) == 4
+    plain = read_folders([coco, ioh])
+    for file in files:
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    marked = read_folders([coco, ioh])
+    assert {c.suite for c in marked} == {"bbob-largescale", "mine"}
+    for one, other in zip(plain, marked, strict=True):
+        assert one.suite == other.suite
+        np.testing.assert_array_equal(one.gaps, other.gaps)
+
+
+def test_a_point_that_the_data_do_not_hold_is_not_judged(tmp_path):
+    """What is judged by its current point, by the objective's own word, is left out and named."""
+    text = """\
+name = "t"
+version = "1"
+budget = 90
+repetitions = 1
+[[problem]]
+id = "MyFun"
+objective = "logistic"
+settings = { batch = 5 }
+targets = [0.5]
+[[problem]]
+id = "Other"
+objective = "sphere"
+targets = [0.5]
+"""
+    suite_in(tmp_path, text)
+    runs = [(1, 80, [(1, 3.0)])]
+    mine, other = (
+        ioh_folder(tmp_path / "a", runs),
+        ioh_folder(tmp_path / "b", runs, function_name="Other"),
+    )
+    found = import_folders([mine, other], str(tmp_path / "t.toml"), tmp_path / "out")
+    assert (found.problems, found.runs) == (1, 1)
+    assert found.notes == [
+        "left out 1 runs: MyFun is judged by its current point, which such data do not hold"
+    ]

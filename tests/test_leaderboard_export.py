@@ -1,12 +1,16 @@
 """`zobench export --leaderboard`: coverage of the suite, and rows that never change."""
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from interchange_tools import coco_folder
 from verify_tools import BOARD, MINE, TINY, read, write
 
+from zobench.api import leaderboard
 from zobench.cli import status_of
 from zobench.harness.store import FILE
 
@@ -179,6 +183,54 @@ def test_coverage_is_of_the_suites_runs(tmp_path, monkeypatch, capfd, words, mad
     write(Path(PART), [row | {"coverage": "0.9"}])
     assert status_of(["verify", "--form-only", PART, "-s", "pair.toml"]) == 1
     assert f"column coverage: 0.9, but {made} of {asked} runs" in capfd.readouterr().out
+
+
+def test_groups_without_a_row_are_said(tmp_path, monkeypatch, capfd):
+    """Who ran a part of a suite reads that the rest counts as not covered."""
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR.replace('group = "functions"\nsettings', "settings"))
+    run("run", "random-search", "-s", "pair.toml", "-j", "1", "-p", "quadratic")
+    capfd.readouterr()
+    run("export", "-s", "pair.toml")
+    out = capfd.readouterr().out
+    assert "random-search has no row yet for 2 of the suite's groups" in out
+    assert "not covered: functions (d = 3), functions (d = 5)" in out
+    run("run", "random-search", "-s", "pair.toml", "-j", "1")
+    capfd.readouterr()
+    run("export", "-s", "pair.toml")
+    assert "no row yet" not in capfd.readouterr().out
+
+
+def test_two_exports_at_a_time_lose_no_row(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pair.toml").write_text(PAIR)
+    names = ["random-search", "spsa", "zo-sgd", "zo-signsgd"]
+    for name in names:
+        run("run", name, "-s", "pair.toml", "-j", "1", "-r", "1", "-o", f"results/{name}")
+    reading = threading.Barrier(len(names))
+    read_all = leaderboard.read
+
+    def together(*words):
+        found = read_all(*words)
+        reading.wait(60)
+        return found
+
+    monkeypatch.setattr(leaderboard, "read", together)
+    with ThreadPoolExecutor(len(names)) as pool:
+        where = [Path(f"results/{name}") for name in names]
+        list(pool.map(lambda folder: leaderboard.export("pair.toml", folder, None), where))
+    assert {row["method"] for row in read(Path(PART))} == set(names)
+
+
+def test_imported_runs_are_no_rows(board, capfd):
+    before = board.read_text()
+    coco_folder(Path("data"), [(0, 50, [(1, 9.0), (9, 0.5)])], "random-search")
+    run("import", "data", "-o", "imported")
+    capfd.readouterr()
+    words = ["export", "imported", "-s", "bbob", "-o", BOARD, "--replace", "random-search"]
+    assert status_of(words) == 2
+    assert "imported holds imported data; a leaderboard is of runs" in capfd.readouterr().err
+    assert board.read_text() == before
 
 
 def test_what_contradicts_the_spelling_is_one_line(capfd):

@@ -12,6 +12,10 @@ def test_an_unknown_name_suggests_a_known_one():
         estimators["mezzo"]
 
 
+def test_names_are_listed_in_order():
+    assert list(estimators) == sorted(estimators.load())
+
+
 def test_a_name_is_taken_once():
     registry = Registry("thing", "zobench.core")
     registry.register("a")(lambda: None)

@@ -225,6 +225,21 @@ def test_results_without_a_run_are_one_clear_line(zobench, compared, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("form", ["html", "md", "text"])
+def test_a_comparison_that_was_stopped_is_reported(zobench, compared, tmp_path, form):
+    """One of two estimators has not run yet: every form says what is there and what is not."""
+    with sqlite3.connect(tmp_path / "results" / "tiny" / "results.sqlite") as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        (name,) = db.execute("SELECT estimator FROM plans ORDER BY id DESC LIMIT 1").fetchone()
+        plans = "SELECT run_key FROM plans WHERE estimator = ?"
+        db.execute(f"DELETE FROM runs WHERE run_key IN ({plans})", (name,))
+    status, _, err = zobench("report", "-s", "tiny.toml", "-f", form, "-o", "made")
+    assert (status, err) == (0, "")
+    said = " ".join(Path("made").read_text().split())
+    assert "runs that were asked for are not there" in said
+    assert "It takes two estimators to say which is sooner" in said
+
+
 def test_the_command_makes_the_same_runs(zobench, compared, tmp_path):
     suite = load("tiny.toml")
     asked = {"repetitions": 3, "budget": 50, "baselines": False}

@@ -247,6 +247,17 @@ def test_files_that_are_no_results(tmp_path):
         Store.open(tmp_path / "d")
 
 
+@pytest.mark.parametrize("column", ["queries", "final_score", "dimension"])
+def test_text_for_a_number_is_one_line(filled, tmp_path, column):
+    """Of a file that someone else made: SQLite keeps whatever is put into a column."""
+    store, _ = filled(tmp_path / "r", specs_of(tmp_path, "walk"))
+    store.db.execute(f"UPDATE runs SET {column} = 'abc'")
+    with pytest.raises(BadInput, match=r"r/results.sqlite cannot be used .*'abc'.*; move it away"):
+        store.runs()
+    store.db.rollback()
+    store.close()
+
+
 def test_names_in_a_file_of_someone_else_may_not_steer_the_terminal(filled, tmp_path):
     store, _ = filled(tmp_path / "r", specs_of(tmp_path, "walk"))
     store.db.execute("UPDATE plans SET estimator = 'a' || char(27) || '[31m'")

@@ -136,6 +136,7 @@ def status_of(arguments: list[str] | None = None) -> int:
 
 def _usage(error: Exception) -> int:
     message = error.format_message()  # pyright: ignore[reportAttributeAccessIssue]
+    message = message.replace("Value error, ", "")  # of the parser of values, not of the user
     if type(error).__name__ == "NoArgsIsHelpError":  # `zobench` alone: the message is the help
         print(message)
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -96,6 +96,10 @@ class Registry:
             for point in entry_points(group=self.package):  # e.g. group "zobench.estimators"
                 point.load()
         return dict(sorted(self._entries.items()))
+
+    def __iter__(self) -> Iterator[str]:
+        """All names, in order."""
+        return iter(self.load())
 
     def __getitem__(self, name: str) -> Entry:
         """The entry of a registered name, or of `path/to/file.py:name`."""

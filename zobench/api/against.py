@@ -12,6 +12,7 @@ from zobench.api.making import Results
 from zobench.api.stored import stored, stored_specs
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec
+from zobench.report.words import some
 
 if TYPE_CHECKING:
     from zobench.analysis.slower import Slowdown
@@ -42,7 +43,10 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
             raise BadInput(f"{folder} holds no other runs on these problems with the same targets")
         lost = set(found.runs["problem"]) & set(results.problems["problem"]) - set(budgets)
         if lost:
-            notes.append(f"not compared with {folder} on {len(lost)} problems: other targets")
+            notes.append(
+                f"not compared with {folder} on {some(len(lost), 'problem')}: other targets, or "
+                "another point is judged there (current or best)"
+            )
         labels = {}
         for name in dict.fromkeys(runs["estimator"]):
             labels[name] = _label(name, folder, taken)
@@ -50,7 +54,9 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
             stored_of[labels[name]] = name
         short = [name for name, (here, there) in budgets.items() if there < here]
         if short := set(short) & set(runs["problem"]):
-            notes.append(f"stored runs of {folder} had smaller budgets on {len(short)} problems")
+            notes.append(
+                f"stored runs of {folder} had smaller budgets on {some(len(short), 'problem')}"
+            )
         for name in NUMBERS:  # NaN where unknown, also where all are
             runs = runs.assign(**{name: pd.to_numeric(runs[name])})
         parts = [f.assign(run_key=f"{number}/" + f["run_key"]) for f in _cut(runs, found, budgets)]

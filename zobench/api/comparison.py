@@ -140,8 +140,9 @@ def judged(results: Results) -> Comparison:
     from zobench.analysis.table import summary as summarise
     from zobench.analysis.verdict import verdict
 
-    names = results.names
     frames = results.runs, results.hits, results.problems
+    there = set(results.runs["estimator"])  # of a stopped comparison, not every estimator's
+    names = [name for name in results.names if name in there]
     summary = summarise(*frames)
     found = verdict(*frames, names) if len(names) > 1 else None
     return Comparison(results, summary, found, [])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import zobench
 from zobench.api.making import Results
 from zobench.api.stored import stored
 from zobench.errors import BadInput, unknown
-from zobench.harness.suite import load, suite_files
+from zobench.harness.suite import ProblemSpec, load, suite_files
+from zobench.registry import objectives
 
 FORMATS = ("coco", "ioh", "parquet", "csv")
 
@@ -41,7 +44,11 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
         raise BadInput(f"{out} exists; choose another folder with --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        return _write(format, results, out)
+        try:
+            return _write(format, results, out)
+        except BaseException:  # a part of it would pass for the whole
+            shutil.rmtree(out, ignore_errors=True)
+            raise
     except OSError as error:
         raise BadInput(f"cannot write to {str(out)!r}: {error.strerror}") from error
 
@@ -90,6 +97,19 @@ def _write(format: str, results: Results, out: Path) -> Written:
     return Written(out, made, count, notes)
 
 
+@cache
+def _kind(objective: str, settings: str) -> str:
+    try:
+        return objectives[objective].build(json.loads(settings)).scored
+    except BadInput:  # it cannot be built here, and so not be compared with
+        return "best"
+
+
+def _judged_by(problem: ProblemSpec) -> str:
+    """ "current" or "best": what a suite that leaves it open leaves to the objective."""
+    return problem.scored or _kind(problem.objective, json.dumps(problem.settings))
+
+
 @dataclass(frozen=True)
 class Read:
     """What an import made."""
@@ -122,7 +142,7 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
     curves = read_folders(folders)
     name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")
     try:
-        found = to_results(curves, load(name) if name else None)
+        found = to_results(curves, load(name) if name else None, _judged_by)
     except BadInput:
         if suite_name or not name:
             raise

@@ -14,10 +14,11 @@ from zobench.api.boardfile import ROW, in_order, joined, lacking, read_board, sa
 from zobench.api.frame import Frame
 from zobench.api.frozen import reference
 from zobench.api.making import Results, read
-from zobench.api.unrun import whole_groups, with_unrun
+from zobench.api.unrun import missing, whole_groups, with_unrun
 from zobench.api.verify.hashes import with_hashes
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
+from zobench.harness.files import one_at_a_time
 from zobench.harness.plan import RunSpec
 from zobench.harness.store import Store
 from zobench.harness.suite import Suite, load
@@ -36,6 +37,7 @@ class Exported:
     others: list[str]  # problems with runs that are not as the suite says
     unbuilt: list[str]  # methods and groups of which no run built its problem
     bare: list[str]  # methods with rows that do not refer to the frozen runs yet
+    missing: dict[str, list[str]]  # of these methods -> groups of the suite without a row
 
 
 def export(
@@ -59,6 +61,10 @@ def export(
     with Store.open(folder, write=False) as store:
         stored = store.specs()
         environments = store.environments()
+    if any(spec.estimator.imported for spec in stored):
+        raise BadInput(
+            f"{folder} holds imported data; a leaderboard is of runs that can be made again"
+        )
     counts = [_as_the_suite_says(spec, suite) for spec in stored]
     specs = [spec for spec, yes in zip(stored, counts) if yes]
     others = dict.fromkeys(spec.problem.id for spec, yes in zip(stored, counts) if not yes)
@@ -75,21 +81,24 @@ def export(
     for name in again:
         if name not in names:
             raise unknown("estimator with runs", name, names)
-    held = read_board(out) if out.is_file() else None
     frames = results.runs, results.hits, with_unrun(results.problems, suite)
-    frozen = reference(out, frames, freeze)
-    rows = _rows(results, frames, suite, environments, frozen)
-    built = rows["dimension"].notna()
-    unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
-    rows = written(rows[built].astype({"dimension": int}))
-    rows["method"] = [_from_here(name) for name in rows["method"]]
-    rows = rows.drop_duplicates(ROW)  # of one file, named in two ways
-    taken, stayed = len(rows), []
-    if held is not None:
-        rows, taken, stayed = joined(held, rows, again)
-    save(in_order(rows), out)
-    bare = lacking(rows, frozen)
-    return Exported(out, len(rows), taken, stayed, list(others), unbuilt, bare)
+    with one_at_a_time(out.parent):
+        held = read_board(out) if out.is_file() else None
+        frozen = reference(out, frames, freeze)
+        rows = _rows(results, frames, suite, environments, frozen)
+        built = rows["dimension"].notna()
+        unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
+        rows = written(rows[built].astype({"dimension": int}))
+        rows["method"] = [_from_here(name) for name in rows["method"]]
+        rows = rows.drop_duplicates(ROW)  # of one file, named in two ways
+        taken, stayed = len(rows), []
+        if held is not None:
+            rows, taken, stayed = joined(held, rows, again)
+        save(in_order(rows), out)
+    gaps = missing(rows, names, suite)
+    return Exported(
+        out, len(rows), taken, stayed, list(others), unbuilt, lacking(rows, frozen), gaps
+    )
 
 
 def _rows(

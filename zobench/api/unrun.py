@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from zobench.api.frame import Frame
@@ -33,6 +33,26 @@ def with_unrun(problems: Frame, suite: Suite) -> Frame:
         facts |= {"objective": p.objective, "kind": p.scored or kinds.get(p.objective, "current")}
         more += [facts | {"target_index": i, "target": t} for i, t in enumerate(p.targets)]
     return pd.concat([problems, pd.DataFrame(more)], ignore_index=True) if more else problems
+
+
+def missing(rows: Frame, methods: Iterable[str], suite: Suite) -> dict[str, list[str]]:
+    """Method -> groups of the suite, with their dimensions where it says them, without a row.
+
+    `rows`: of a leaderboard, as text; rows of other versions of the suite are none.
+    """
+    asked = {(p.settings.get("dim"), p.group): None for p in suite.problems}
+    found = {}
+    for method in methods:
+        mine = rows[(rows["method"] == method) & (rows["suite_version"] == suite.version)]
+        sizes = set(zip(mine["dimension"], mine["group"]))
+        without = [
+            group if dim is None else f"{group} (d = {dim:,})"
+            for dim, group in asked
+            if (str(dim), group) not in sizes and not (dim is None and group in set(mine["group"]))
+        ]
+        if without:
+            found[method] = without
+    return found
 
 
 def whole_groups(specs: Sequence[RunSpec], suite: Suite) -> list[RunSpec]:

@@ -100,6 +100,12 @@ def export(
                 f"  {', '.join(made.bare)}: rows do not refer to the frozen runs yet, which verify "
                 "refuses; export their runs again"
             )
+        for method, groups in made.missing.items():
+            named = ", ".join(groups[:6]) + (", ..." if len(groups) > 6 else "")
+            typer.echo(
+                f"  {method} has no row yet for {len(groups)} of the suite's groups, which count "
+                f"as not covered: {named}"
+            )
         if made.others:
             typer.echo(
                 f"  left out, as settings, budget, targets or repetitions are not the suite's: "

@@ -87,6 +87,7 @@ def verify(
                                             ("--sample", sample is not None)) if given]  # fmt: skip
     if len(chosen_ways) > 1 or (seed is not None and (form_only or rows)):
         raise BadInput("give one of --form-only, --rows and --sample (with --seed)")
+    checking.check_asked(sample, tolerance)
     wanted = parse_rows(rows) if rows else None
     if wanted and len(files) > 1:
         raise BadInput("--rows is about one file; give one")

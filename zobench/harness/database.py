@@ -44,6 +44,8 @@ def damaged(error: Exception) -> str:
 
 def unusable(file: Path, error: Exception | str) -> str:
     """What to tell of a results file that SQLite cannot read."""
+    if "disk is full" in str(error):
+        return f"{file}: {error}; make room, or choose another folder"
     return f"{file} {UNUSABLE}: {error}; move it away, and make its runs again"
 
 

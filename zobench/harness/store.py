@@ -156,10 +156,10 @@ class Store:
         """
         try:
             yield
-        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
-            raise BadInput(unusable(self.folder / FILE, error)) from error
         except BadInput as error:
             raise BadInput(f"{self.folder / FILE}: {error}") from error
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
+            raise BadInput(unusable(self.folder / FILE, error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ RUNS = """
     ORDER BY cells.id
 """
 NUMBERS = (
+    *("queries", "calls", "samples", "forward_equivalents"),
     *("dimension", "instance", "peak_memory", "memory_ratio", "final_score", "best_score"),
     *("seconds", "estimator_seconds", "objective_seconds"),
 )
@@ -70,7 +71,12 @@ def runs(db: sqlite3.Connection) -> pd.DataFrame:
 
 def hits(db: sqlite3.Connection) -> pd.DataFrame:
     """One row a target that a run hit: run_key, kind, target_index, target, queries, seconds."""
-    return _query(db, HITS)
+    import pandas as pd
+
+    frame = _query(db, HITS)
+    for name in ("target", "queries", "seconds"):  # text is no number: ValueError
+        frame[name] = pd.to_numeric(frame[name])
+    return frame
 
 
 def traces(db: sqlite3.Connection) -> pd.DataFrame:

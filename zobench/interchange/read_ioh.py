@@ -63,7 +63,7 @@ def read_ioh(path: Path, folder: Path) -> list[Curve]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             text = file.read(SIZE)
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error

@@ -16,7 +16,7 @@ DEEPEST = 2**31
 def lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number from 1, line without its end). Raises BadInput."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             number = 0
             while text := file.readline(LONGEST):
                 number += 1

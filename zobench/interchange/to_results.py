@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,13 +31,17 @@ class Imported:
     notes: list[str]
 
 
-def to_results(curves: Sequence[Curve], suite: Suite | None) -> Imported:
+def to_results(
+    curves: Sequence[Curve],
+    suite: Suite | None,
+    kind: Callable[[ProblemSpec], str] = lambda problem: problem.scored,
+) -> Imported:
     """The runs of `curves` on the problems of `suite`, or of one made of the data.
 
     Data of COCO's suites fit the problem that is the same function in the same dimension, others
     the problem of the function's name. Its targets and budget count, as if the run had been stopped
-    there. Repetitions are numbered over all instances that the data have. Raises BadInput if
-    nothing fits.
+    there; `kind` tells which point is judged, "current" or "best". Repetitions are numbered over
+    all instances that the data have. Raises BadInput if nothing fits.
     """
     suite = suite or _suite_of(curves)
     groups: dict[str, list[Curve]] = {}
@@ -51,7 +55,7 @@ def to_results(curves: Sequence[Curve], suite: Suite | None) -> Imported:
             fits = problems.get(curve.name) or problems.get(f"{curve.name}-d{curve.dimension}")
         if fits is None:
             left[f"{curve.name} in {curve.dimension} dimensions is not in the suite"] += 1
-        elif fits.scored == "current":
+        elif kind(fits) == "current":
             left[f"{fits.id} is judged by its current point, which such data do not hold"] += 1
         else:
             groups.setdefault(fits.id, []).append(curve)

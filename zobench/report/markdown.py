@@ -48,8 +48,8 @@ def _head(source: Source) -> Iterator[str]:
     yield f"# {escaped(source.title)}"
     yield ""
     runs = words.some(len(source.runs), "run")
-    yield f"Suite {escaped(source.suite) or words.UNKNOWN}: {count}, {runs}, "
-    yield f"{tables.counts(source)}."
+    suite = escaped(source.suite) or words.UNKNOWN
+    yield f"Suite {suite}: {count}, {runs}, {tables.counts(source)}."
     yield ""
     yield "## Verdict"
     yield ""

@@ -56,8 +56,6 @@ def choose(
             if row not in by_number:
                 raise BadInput(_why_not(row, rows))
         return [by_number[row] for row in wanted], "as asked"
-    if count < 1:
-        raise BadInput(f"--sample takes a number of rows from 1, not {count}")
     if len(able) <= count:
         return able, "all whose form fits and that have runs"
     if seed is not None:
