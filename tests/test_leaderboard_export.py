@@ -201,25 +201,22 @@ def test_groups_without_a_row_are_said(tmp_path, monkeypatch, capfd):
     assert "no row yet" not in capfd.readouterr().out
 
 
-def test_two_exports_at_a_time_lose_no_row(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("pair.toml").write_text(PAIR)
-    names = ["random-search", "spsa", "zo-sgd", "zo-signsgd"]
-    for name in names:
-        run("run", name, "-s", "pair.toml", "-j", "1", "-r", "1", "-o", f"results/{name}")
-    reading = threading.Barrier(len(names))
-    read_all = leaderboard.read
+def test_two_exports_at_a_time_lose_no_row(board, monkeypatch):
+    """Both have read their runs before either writes: one waits until the other has written."""
+    run("run", "spsa", "-s", "tiny.toml", "-j", "1", "-r", "1", "-o", "results/more")
+    folders = [Path("results/tiny"), Path("results/more")]
+    met, read_runs = threading.Barrier(len(folders)), leaderboard.read
 
     def together(*words):
-        found = read_all(*words)
-        reading.wait(60)
+        found = read_runs(*words)
+        met.wait(60)
         return found
 
     monkeypatch.setattr(leaderboard, "read", together)
-    with ThreadPoolExecutor(len(names)) as pool:
-        where = [Path(f"results/{name}") for name in names]
-        list(pool.map(lambda folder: leaderboard.export("pair.toml", folder, None), where))
-    assert {row["method"] for row in read(Path(PART))} == set(names)
+    out = Path("leaderboards/new.csv")
+    with ThreadPoolExecutor(len(folders)) as pool:
+        list(pool.map(lambda folder: leaderboard.export("tiny.toml", folder, out), folders))
+    assert {row["method"] for row in read(out)} == {*METHODS, "spsa"}
 
 
 def test_imported_runs_are_no_rows(board, capfd):
