@@ -17,7 +17,7 @@ import pytest
 from harness_tools import element, specs_of, suite_of
 
 from zobench.errors import BadInput
-from zobench.harness.environment import environment, fingerprint, threads_each
+from zobench.harness.environment import cpu_name, environment, fingerprint, threads_each
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.run import execute
@@ -354,6 +354,24 @@ def test_the_environment_is_found_without_importing(tmp_path):
     assert here["memory"] > 2**28
     assert fingerprint(here) == fingerprint(json.loads(json.dumps(here)))
     assert len(fingerprint(here)) == 12
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n"
+            "flags\t\t: fpu avx avx2\n\nprocessor\t: 1\nmodel\t\t: 2\n",
+            "AMD EPYC (family 25, model 1, AVX2)",
+        ),
+        ("model name: X\nflags: avx2 avx512f\n", "X (AVX-512)"),
+        ("model name: X\n", "X"),
+        ("processor: 0\nBogoMIPS: 50.00\n", ""),
+        ("", ""),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(said, name):
+    assert cpu_name(said) == name
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")

@@ -20,6 +20,9 @@ PACKAGES = (
     *("safetensors", "triton", "coco-experiment", "cma", "nevergrad", "gymnasium", "mujoco"),
 )
 
+NUMBERS = (("family", "cpu family"), ("model", "model"))
+VECTORS = (("avx512f", "AVX-512"), ("avx2", "AVX2"))  # the widest first
+
 
 def environment(threads: int = 1, jobs: int = 1) -> dict[str, Any]:
     """Versions, processor, memory, threads a worker, system, GPUs and the commit of a checkout."""
@@ -67,14 +70,28 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def cpu_name(cpuinfo: str) -> str:
+    """What /proc/cpuinfo says of the first processor: name, family, model and vector units.
+
+    Machines of a cloud share a name ("AMD EPYC") over generations whose libraries round in other
+    places, so that long runs differ; "" where there is no name.
+    """
+    first = cpuinfo.strip().partition("\n\n")[0]
+    said = {key.strip(): value.strip() for key, _, value in
+            (line.partition(":") for line in first.splitlines())}  # fmt: skip
+    flags = said.get("flags", "").split()
+    more = [f"{word} {said[key]}" for word, key in NUMBERS if said.get(key)]
+    more += [unit for flag, unit in VECTORS if flag in flags][:1]
+    name = said.get("model name", "")
+    return f"{name} ({', '.join(more)})" if name and more else name
+
+
 def _cpu() -> str:
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+        name = cpu_name(Path("/proc/cpuinfo").read_text())
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        name = ""
+    return name or platform.processor() or platform.machine()
 
 
 def _memory() -> int:

@@ -24,8 +24,8 @@ SCORED = ("log_area", "aocc")  # between 0 and 1
 ENDS = ("log_area_low", "log_area_high", "aocc_low", "aocc_high")
 SPEEDUPS = ("n_speedup", "speedup", "speedup_low", "speedup_high")
 SAME = (
-    "same environment, where runs repeat to the query, unless a processor of the same name is "
-    "another one, or packages that a row does not name, such as torch, are of another version"
+    "same environment, where runs repeat to the query, unless packages that a row does not name, "
+    "such as torch, are of another version"
 )
 LIMITED = ("timeout", "oom")  # how runs end where a machine is too small, not a row wrong
 
