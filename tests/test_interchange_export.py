@@ -317,7 +317,9 @@ def test_what_cannot_be_exported_is_said_in_one_line(made, tmp_path, capsys):
         assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("format", ["coco", "ioh", "csv", "parquet"])
+@pytest.mark.parametrize(
+    "format", ["coco", "ioh", "csv", pytest.param("parquet", marks=needs("pyarrow"))]
+)
 def test_a_full_disk_leaves_no_part(made, tmp_path, monkeypatch, format):
     """What is there is whole, and the same command works once there is room."""
     module = import_module(
