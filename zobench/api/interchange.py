@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 import zobench
@@ -97,17 +96,14 @@ def _write(format: str, results: Results, out: Path) -> Written:
     return Written(out, made, count, notes)
 
 
-@cache
-def _kind(objective: str, settings: str) -> str:
+def _judged_by(problem: ProblemSpec) -> str:
+    """Which point is judged, "current" or "best"; where the suite is silent, the objective says."""
+    if problem.scored:
+        return problem.scored
     try:
-        return objectives[objective].build(json.loads(settings)).scored
+        return objectives[problem.objective].build(problem.settings).scored
     except BadInput:  # it cannot be built here, and so not be compared with
         return "best"
-
-
-def _judged_by(problem: ProblemSpec) -> str:
-    """ "current" or "best": what a suite that leaves it open leaves to the objective."""
-    return problem.scored or _kind(problem.objective, json.dumps(problem.settings))
 
 
 @dataclass(frozen=True)

@@ -40,15 +40,15 @@ def missing(rows: Frame, methods: Iterable[str], suite: Suite) -> dict[str, list
 
     `rows`: of a leaderboard, as text; rows of other versions of the suite are none.
     """
-    asked = {(p.settings.get("dim"), p.group): None for p in suite.problems}
+    asked = dict.fromkeys((p.settings.get("dim"), p.group) for p in suite.problems)
     found = {}
     for method in methods:
         mine = rows[(rows["method"] == method) & (rows["suite_version"] == suite.version)]
-        sizes = set(zip(mine["dimension"], mine["group"]))
+        groups, sizes = set(mine["group"]), set(zip(mine["dimension"], mine["group"]))
         without = [
             group if dim is None else f"{group} (d = {dim:,})"
             for dim, group in asked
-            if (str(dim), group) not in sizes and not (dim is None and group in set(mine["group"]))
+            if (group not in groups if dim is None else (str(dim), group) not in sizes)
         ]
         if without:
             found[method] = without

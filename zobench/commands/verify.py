@@ -77,7 +77,7 @@ def verify(
     """
     from zobench.api.verify import check as checking
     from zobench.api.verify.rerun import EXACT, NOISE
-    from zobench.api.verify.sample import parse_rows
+    from zobench.api.verify.sample import check_count, parse_rows
     from zobench.display.progress import shown
     from zobench.errors import BadInput
     from zobench.harness.environment import cores
@@ -87,7 +87,9 @@ def verify(
                                             ("--sample", sample is not None)) if given]  # fmt: skip
     if len(chosen_ways) > 1 or (seed is not None and (form_only or rows)):
         raise BadInput("give one of --form-only, --rows and --sample (with --seed)")
-    checking.check_asked(sample, tolerance)
+    checking.check_tolerance(tolerance)
+    count = checking.SAMPLE if sample is None else sample
+    check_count(count)
     wanted = parse_rows(rows) if rows else None
     if wanted and len(files) > 1:
         raise BadInput("--rows is about one file; give one")
@@ -100,7 +102,6 @@ def verify(
         good = good and not board.refused
         if form_only or board.frozen:
             continue
-        count = checking.SAMPLE if sample is None else sample
         picked, why = checking.sample(board, count, seed, wanted)
         if not picked:
             typer.echo("  no row can be run again")

@@ -19,9 +19,7 @@ PACKAGES = (
     *("numpy", "scipy", "numba", "pandas", "torch", "transformers", "datasets", "tokenizers"),
     *("safetensors", "triton", "coco-experiment", "cma", "nevergrad", "gymnasium", "mujoco"),
 )
-
-NUMBERS = (("family", "cpu family"), ("model", "model"))
-VECTORS = (("avx512f", "AVX-512"), ("avx2", "AVX2"))  # the widest first
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}  # flag -> name, the widest first
 
 
 def environment(threads: int = 1, jobs: int = 1) -> dict[str, Any]:
@@ -80,8 +78,12 @@ def cpu_name(cpuinfo: str) -> str:
     said = {key.strip(): value.strip() for key, _, value in
             (line.partition(":") for line in first.splitlines())}  # fmt: skip
     flags = said.get("flags", "").split()
-    more = [f"{word} {said[key]}" for word, key in NUMBERS if said.get(key)]
-    more += [unit for flag, unit in VECTORS if flag in flags][:1]
+    more = [
+        f"{key.removeprefix('cpu ')} {said[key]}"
+        for key in ("cpu family", "model")
+        if said.get(key)
+    ]
+    more += [unit for flag, unit in VECTORS.items() if flag in flags][:1]
     name = said.get("model name", "")
     return f"{name} ({', '.join(more)})" if name and more else name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,23 +61,14 @@ def runs(db: sqlite3.Connection) -> pd.DataFrame:
     `settings_from`, `scores` and `describe` are JSON; `seconds` = estimator + objective seconds;
     `peak_memory` in bytes; `started` in UTC. What is unknown is NaN or None.
     """
-    import pandas as pd
-
-    frame = _query(db, RUNS)
-    for name in NUMBERS:  # None where unknown: NaN, also where all are unknown
-        frame[name] = pd.to_numeric(frame[name])
+    frame = _query(db, RUNS, NUMBERS)
     frame["first_order"] = frame["first_order"].astype(bool)
     return frame
 
 
 def hits(db: sqlite3.Connection) -> pd.DataFrame:
     """One row a target that a run hit: run_key, kind, target_index, target, queries, seconds."""
-    import pandas as pd
-
-    frame = _query(db, HITS)
-    for name in ("target", "queries", "seconds"):  # text is no number: ValueError
-        frame[name] = pd.to_numeric(frame[name])
-    return frame
+    return _query(db, HITS, ("target", "queries", "seconds"))
 
 
 def traces(db: sqlite3.Connection) -> pd.DataFrame:
@@ -147,9 +139,13 @@ def specs(db: sqlite3.Connection) -> list[RunSpec]:
     return result
 
 
-def _query(db: sqlite3.Connection, query: str) -> pd.DataFrame:
+def _query(db: sqlite3.Connection, query: str, numbers: Iterable[str]) -> pd.DataFrame:
+    """Columns `numbers` are NaN where unknown, also where all are. Raises ValueError for text."""
     import pandas as pd
 
     cursor = db.execute(query)
     names = [column[0] for column in cursor.description]
-    return pd.DataFrame(cursor.fetchall(), columns=pd.Index(names))
+    frame = pd.DataFrame(cursor.fetchall(), columns=pd.Index(names))
+    for name in numbers:
+        frame[name] = pd.to_numeric(frame[name])
+    return frame

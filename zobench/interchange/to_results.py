@@ -46,6 +46,7 @@ def to_results(
     suite = suite or _suite_of(curves)
     groups: dict[str, list[Curve]] = {}
     left: Counter[str] = Counter()
+    kinds: dict[str, str] = {}  # of a problem: `kind` may have to build it
     problems = {p.id: p for p in suite.problems}
     functions = _functions(suite)
     for curve in curves:
@@ -55,7 +56,10 @@ def to_results(
             fits = problems.get(curve.name) or problems.get(f"{curve.name}-d{curve.dimension}")
         if fits is None:
             left[f"{curve.name} in {curve.dimension} dimensions is not in the suite"] += 1
-        elif kind(fits) == "current":
+            continue
+        if fits.id not in kinds:
+            kinds[fits.id] = kind(fits)
+        if kinds[fits.id] == "current":
             left[f"{fits.id} is judged by its current point, which such data do not hold"] += 1
         else:
             groups.setdefault(fits.id, []).append(curve)

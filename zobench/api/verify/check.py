@@ -58,10 +58,8 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     return Checked(file, False, rows, len(rows), baseline=runs)
 
 
-def check_asked(count: int | None, tolerance: float) -> None:
-    """Raises BadInput for a size of the sample or a tolerance that cannot be."""
-    if count is not None and count < 1:
-        raise BadInput(f"--sample takes a number of rows from 1, not {count}")
+def check_tolerance(tolerance: float) -> None:
+    """Raises BadInput for a tolerance that cannot be."""
     if not 0 <= tolerance <= 1:
         raise BadInput(f"--tolerance is a share from 0 to 1, not {tolerance}")
 
@@ -81,7 +79,7 @@ def again(
     they are made anew and forgotten. Raises BadInput, and Interrupted on Ctrl-C.
     """
     check_jobs(jobs)
-    check_asked(None, tolerance)
+    check_tolerance(tolerance)
     with TemporaryDirectory(prefix="zobench-verify-") as spare:
         try:
             folder = out or Path(spare)
@@ -99,5 +97,4 @@ def sample(
     rows: Sequence[int] | None = None,
 ) -> tuple[list[Found], str]:
     """(rows to run again, why these): see `sample.choose`. Raises BadInput."""
-    check_asked(count, TOLERANCE)
     return choose(checked.rows, count, seed, rows)

@@ -41,6 +41,12 @@ def cost(found: Found) -> float:
     return queries * (own + EVALUATION * int(cells["dimension"]))
 
 
+def check_count(count: int) -> None:
+    """Raises BadInput for a size of the sample that cannot be."""
+    if count < 1:
+        raise BadInput(f"--sample takes a number of rows from 1, not {count}")
+
+
 def choose(
     rows: Sequence[Found], count: int, seed: int | None, wanted: Sequence[int] | None
 ) -> tuple[list[Found], str]:
@@ -49,6 +55,7 @@ def choose(
     Only rows whose form fits and that have runs are chosen. `wanted` rows, else with a `seed` so
     many at random, else the cheapest. Raises BadInput for wanted rows that cannot be run.
     """
+    check_count(count)
     able = [r for r in rows if r.status == FITS and int(r.cells["n_runs"])]
     if wanted is not None:
         by_number = {r.row: r for r in able}
