@@ -308,8 +308,9 @@ def test_the_noise_benchmark_measures_every_pass():
 def test_the_numerics_benchmark_shows_what_16_bits_lose():
     from zobench.bench.numerics import rows
 
+    given = {"lr": 1e-5, "eps": 1e-3}
     found = {
-        row.case: row for row in rows(["bfloat16"], "tiny", "sentiment", "", 1e-5, 1e-3, "cpu")
+        row.case: row for row in rows(["bfloat16"], "mezo", given, "tiny", "sentiment", "", "cpu")
     }
     by_name = {(c.realisation, c.rounding): row for c, row in found.items()}
     walk, scratch = by_name["walk", "nearest"], by_name["scratch", "nearest"]
@@ -318,7 +319,7 @@ def test_the_numerics_benchmark_shows_what_16_bits_lose():
     assert 0.97 < by_name["scratch", "stochastic"].found.effective < 1.03  # or made on average
     assert walk.resolution < 0.01 < 0.1 < walk.coarse
     with pytest.raises(BadInput, match="dtype is one of"):
-        next(rows(["int8"], "tiny", "sentiment", "", 1e-5, 1e-3, "cpu"))
+        next(rows(["int8"], "mezo", given, "tiny", "sentiment", "", "cpu"))
 
 
 def test_the_floor_counts_the_matrices_and_the_weights(subject):

@@ -239,7 +239,8 @@ def test_an_embedding_makes_the_rows_it_looks_up(kind, dtype, rounding, monkeypa
             found = model(ids)
         params.write_all([table.weight.data.view(-1)], params.blocks, scaled(direction, params))
         assert torch.equal(found, table(ids))
-        assert drawn == ([] if whole else [4])
+        uniforms = rounding is not None and dtype == torch.float16  # of stochastic rounding
+        assert drawn == ([] if whole and not uniforms else [4])
         with pytest.raises(IndexError), torch.no_grad(), params.probed(0.5, direction):
             model(ids + 299)
     size = sum(len(b) for b in params._room._buffers.values())

@@ -1,20 +1,24 @@
-"""`zobench bench numerics`: what rounding does to MeZO, for every type and realisation."""
+"""`zobench bench numerics`: what rounding does to an estimator, for every type and realisation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
+from typing import Any
 
 from zobench.core.directions import Probe
-from zobench.core.numerics import Numerics, numerics, resolution
+from zobench.core.numerics import Numerics, resolution
 from zobench.core.oracle import Oracle
 from zobench.core.problem import Losses
 from zobench.errors import BadInput
 from zobench.registry import estimators, objectives
 
 DIGITS = {"float32": 24, "float16": 11, "bfloat16": 8}  # binary digits of a number
-STEPS = 30  # of MeZO, whose slopes and losses are the typical ones
+STEPS = 30  # of the estimator, whose slopes and losses are the typical ones
+MANY = 1 << 62  # queries
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of a case; `coarse` is the resolution if the loss had the weights' own type."""
+    """Figures of a case; `coarse` is the resolution if the loss had the weights' own type.
+
+    `slope` and both resolutions are NaN for an estimator that never asks for two points on a line.
+    """
 
     case: Case
     found: Numerics
@@ -50,37 +57,53 @@ def cases(dtypes: list[str]) -> list[Case]:
     ]
 
 
+def settings(estimator: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Those of `given` that the estimator has. Raises BadInput for an unknown estimator."""
+    known = estimators[estimator].defaults
+    return {name: value for name, value in given.items() if name in known}
+
+
 def measure(
-    case: Case, model: str, task: str, data: str, lr: float, eps: float, device: str
+    case: Case, estimator: str, given: dict[str, Any], model: str, task: str, data: str, device: str
 ) -> Row:
-    """STEPS of MeZO from the start, then the figures at that point."""
-    settings = {"model": model, "task": task, "data": data, "device": device, "dtype": case.dtype}
+    """STEPS of the estimator from the start, then the figures of its last probes and move."""
+    build = {"model": model, "task": task, "data": data, "device": device, "dtype": case.dtype}
     problem = objectives["llm"].build(
-        settings | {"realisation": case.realisation, "rounding": case.rounding}
+        build | {"realisation": case.realisation, "rounding": case.rounding}
     )
     params = problem.start(0)
     problem.warm_up()
-    estimator = estimators["mezo"].build({"lr": lr, "eps": eps})
-    estimator.start(params, 0)
-    oracle, slopes, losses = Oracle(problem, 2 * STEPS, 0), [], []
+    method = estimators[estimator].build(settings(estimator, given))
+    method.start(params, 0)
+    oracle, lines = Oracle(problem, MANY, 0), []
 
     def watched(probes: Sequence[Probe]) -> Losses:
-        plus, minus = found = oracle(probes)
-        losses.append((plus + minus) / 2)
-        slopes.append(abs(plus - minus) / (2 * eps))
+        found = oracle(probes)
+        for (one, (a, d)), (other, (b, e)) in pairwise(zip(found, probes)):
+            if a != b and (d is e or not a):  # two points on a line: a pair, or a base and a probe
+                lines.append((abs(float(one) - float(other)), abs(a - b), abs(float(one))))
         return found
 
+    watched.gradient = oracle.gradient  # pyright: ignore[reportFunctionMemberAccess]
     for _ in range(STEPS):
-        estimator.step(watched)
-    slope, loss = median(slopes), median(losses)
-    found = numerics(params, eps, lr * slope, lambda: problem.loss(0))
-    fine, coarse = (resolution(loss, eps, slope, d) for d in (24, DIGITS[case.dtype]))
-    return Row(case, found, slope, fine, coarse)
+        method.step(watched)
+    if not lines:
+        return Row(case, problem.numerics(), NAN, NAN, NAN)
+    slope = median(difference / distance for difference, distance, _ in lines)
+    distance, loss = (median(line[k] for line in lines) for k in (1, 2))
+    fine, coarse = (resolution(loss, distance, slope, d) for d in (24, DIGITS[case.dtype]))
+    return Row(case, problem.numerics(), slope, fine, coarse)
 
 
 def rows(
-    dtypes: list[str], model: str, task: str, data: str, lr: float, eps: float, device: str
+    dtypes: list[str],
+    estimator: str,
+    given: dict[str, Any],
+    model: str,
+    task: str,
+    data: str,
+    device: str,
 ) -> Iterator[Row]:
-    """A row for each case, as it is measured."""
+    """A row for each case, as it is measured. Settings of `given` that do not exist are left."""
     for case in cases(dtypes):
-        yield measure(case, model, task, data, lr, eps, device)
+        yield measure(case, estimator, given, model, task, data, device)

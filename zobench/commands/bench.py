@@ -120,29 +120,35 @@ def noise(
 
 @app.command("numerics", short_help="What rounding does to probes and updates.")
 def numerics(
+    estimator: Annotated[
+        str, typer.Option("--estimator", "-e", help="Whose probes and moves are measured.")
+    ] = "mezo",
     model: Annotated[str, typer.Option(help="tiny, small, a folder or a hub id.")] = "tiny",
     task: Annotated[str, typer.Option(help="The task whose loss is used.")] = "sentiment",
     data: Annotated[str, typer.Option(help="Folder of the task's files, for sst2 and rte.")] = "",
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-5,
+    lr: Annotated[float, typer.Option(help="Learning rate, of a method that has one.")] = 1e-5,
     eps: Annotated[float, typer.Option(help="Length of a probe, per coordinate.")] = 1e-3,
     dtype: Annotated[
         list[str] | None, typer.Option(help="Types of weights, repeatable.  [default: all three]")
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """What rounding does to MeZO: drift, lost updates, and slopes that a loss cannot tell apart.
+    """What rounding does to a method: drift, lost updates, slopes that a loss cannot tell apart.
 
-    For weights of 32 and 16 bits, moved in place (walk) or perturbed in copies (scratch), rounded
-    to nearest or stochastically. The runs of `llm` problems report the same figures of theirs.
+    Along the method's own last probes and move, after 30 steps. For weights of 32 and 16 bits,
+    moved in place (walk) or perturbed in copies (scratch), rounded to nearest or stochastically.
+    The runs of `llm` problems report the same figures of theirs.
 
     \b
     zobench bench numerics
+    zobench bench numerics -e lozo --dtype bfloat16
     zobench bench numerics --model facebook/opt-1.3b --dtype bfloat16 --device cuda
     """
     from zobench.display.kernels import show_numerics
 
     types = dtype or ["float32", "float16", "bfloat16"]
-    show_numerics(types, model, task, data, lr, eps, device)
+    given = {"lr": lr, "eps": eps}
+    show_numerics(types, estimator, given, model, task, data, device)
 
 
 @app.command("blocks", short_help="When does moving one block at a time help?")

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.graph import increment_version
 
 from zobench.core.perturbed import Perturbed
 from zobench.core.wrapping import Wrapper, wrapped
@@ -23,10 +24,12 @@ def nowhere(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """Inside, each of the parameters is NaN everywhere: one number, seen in its whole shape."""
     former = {parameter: parameter.data for parameter in parameters}
     try:
+        increment_version(list(former))
         for parameter, data in former.items():
             parameter.data = data.new_full((), NAN).expand(data.shape)
         yield
     finally:
+        increment_version(list(former))
         for parameter, data in former.items():
             parameter.data = data
 

@@ -9,6 +9,7 @@ import torch
 
 from zobench.core.directions import LowRank, Term
 from zobench.core.noise import interface as noise
+from zobench.core.noise.stored import store, store_rows
 from zobench.core.params import CHUNK
 
 if TYPE_CHECKING:
@@ -22,22 +23,54 @@ def only(terms: Sequence[Term]) -> bool:
     return bool(terms) and all(isinstance(primitive, LowRank) for _, primitive in terms)
 
 
-def add(out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock, row: int) -> None:
+def add(
+    out: torch.Tensor,
+    terms: Sequence[Term],
+    scale: Any,
+    block: TensorBlock,
+    row: int,
+    stochastic_seed: int | None = None,
+) -> None:
     """out += scale * sum of low-rank terms, for rows of the block from `row` on; shape (rows, n).
 
     The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded
-    once. A weight or a scale that lies on the device is not waited for.
+    once, stochastically where a seed is given. A weight or a scale that lies on the device is not
+    waited for.
     """
-    for u, v in _factors(out, terms, scale, block):
-        _add(out, u[row : row + len(out)], v)
+    if out.dtype in WHOLE:
+        for u, v in _factors(out, terms, scale, block):
+            _add(out, u[row : row + len(out)], v)
+        return
+    u, v = _joined(out, terms, scale, block)
+    for a, piece, values in _sums(out, u[row : row + len(out)], v):
+        start = (row + a) * out.shape[1]
+        store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
 
 
 def add_rows(
-    out: torch.Tensor, places: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock
+    out: torch.Tensor,
+    places: torch.Tensor,
+    terms: Sequence[Term],
+    scale: Any,
+    block: TensorBlock,
+    stochastic_seed: int | None = None,
 ) -> None:
     """`add` for the rows `places` (int64, shape (rows,), on the device) of the block."""
-    for u, v in _factors(out, terms, scale, block):
-        _add(out, u.index_select(0, places), v)
+    if out.dtype in WHOLE:
+        for u, v in _factors(out, terms, scale, block):
+            _add(out, u.index_select(0, places), v)
+        return
+    u, v = _joined(out, terms, scale, block)
+    for a, piece, values in _sums(out, u.index_select(0, places), v):
+        store_rows(piece, values, places[a : a + len(piece)], block.index, stochastic_seed)
+
+
+def _joined(
+    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """U and V of which the product is the sum of all terms: so that it is rounded once."""
+    us, vs = zip(*_factors(out, terms, scale, block))
+    return (us[0], vs[0]) if len(us) == 1 else (torch.cat(us, 1), torch.cat(vs, 1))
 
 
 def _factors(
@@ -53,9 +86,14 @@ def _factors(
 
 
 def _add(out: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> None:
-    if out.dtype in WHOLE:
-        out.addmm_(u.to(out.dtype), v.to(out.dtype).T)
-        return
+    out.addmm_(u.to(out.dtype), v.to(out.dtype).T)
+
+
+def _sums(
+    out: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """out + U Vᵀ in float32, part by part: the first row, those rows of `out`, and their sums."""
     step = max(1, CHUNK // out.shape[1])
     for a in range(0, len(out), step):
-        out[a : a + step].add_(u[a : a + step] @ v.T)
+        piece = out[a : a + step]
+        yield a, piece, (u[a : a + step] @ v.T).add_(piece)

@@ -4,37 +4,40 @@ Moves along equal directions merge until somebody must see the point. So MeZO's 
 x + eps z, x - eps z, x, x - lr c z costs three draws of noise and two passes over the weights a
 step (the restore and the update ride on the next step's first probe), with no code for it in any
 estimator.
+
+Every write tells autograd (`Tensor._version` goes up), and every write to 16 bits is rounded once,
+to nearest or, on demand, stochastically.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch.autograd.graph import increment_version
 
 from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Primitive, Term, add_terms
 from zobench.core.noise import interface as noise
+from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
 from zobench.core.seeds import fold
+from zobench.core.tensor_block import TensorBlock, flattened
 from zobench.errors import BadInput
 
 
-class TensorBlock:
-    """A parameter tensor, changed in place outside autograd."""
+STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
 
-    def __init__(self, index: int, name: str, tensor: torch.Tensor, start: int) -> None:
-        if not tensor.is_floating_point():
-            raise BadInput(f"{name} has dtype {tensor.dtype}; only floating-point tensors can move")
-        if not tensor.is_contiguous():
-            raise BadInput(f"{name} is not contiguous; call .contiguous() on it first")
-        self.index, self.name, self.start = index, name, start
-        self.shape, self.size = tuple(tensor.shape), tensor.numel()
-        self.tensor = tensor.detach()
-        self.data = self.tensor.view(-1)
+
+class Observer(Protocol):
+    """Is told of every move, before it is made."""
+
+    def added(self, scale: Any, direction: Direction) -> None: ...
+    def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None: ...
+    def updated(self, block: TensorBlock, delta: torch.Tensor) -> None: ...
 
 
 class TensorParams(Params):
@@ -60,12 +63,13 @@ class TensorParams(Params):
         self.blocks: Sequence[TensorBlock] = tuple(blocks)
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self.rounding, self.writes = rounding, 0
-        self.last_update = 0.0  # the scale of the last move that was no probe
+        self.observer: Observer | None = None
         self._pending: dict[Direction, float] = {}
 
     def add(self, scale: float, direction: Direction) -> None:
         """x <- x + scale * direction, written at the next flush."""
-        self.last_update = scale
+        if self.observer:
+            self.observer.added(scale, direction)
         self._delay(scale, direction)
 
     @contextmanager
@@ -91,31 +95,60 @@ class TensorParams(Params):
                 for k, (_, direction) in enumerate(moves)
                 for weight, primitive in direction.expand(block)
             )
-            if terms:
+            if terms and block.size:
                 alike.setdefault(terms, []).append(block)
         self._pending.clear()
         self.writes += 1
+        increment_version([block.tensor for blocks in alike.values() for block in blocks])
         for terms, blocks in alike.items():
             merged: dict[Primitive, float] = {}
             for k, weight, primitive in terms:
                 merged[primitive] = merged.get(primitive, 0.0) + moves[k][0] * weight
             total = [(weight, primitive) for primitive, weight in merged.items()]
-            self.write_all([block.data for block in blocks], blocks, total)
+            self.write_all([block.out for block in blocks], blocks, total)
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
+        if self.observer:
+            self.observer.shrunk(factor, blocks)
         self.flush()
+        self.writes += 1
         for block in self.blocks:
             if blocks is None or block.index in blocks:
-                block.data.mul_(factor)
+                if self._rounds(block):
+                    self._rewrite(block, lambda values, _: values.mul_(factor))
+                else:
+                    block.tensor.mul_(factor)
 
     def dense(self, direction: Direction, block: TensorBlock) -> torch.Tensor:
         """On the block's device, in float32 (float64 for float64 weights)."""
         out = np.zeros(block.size, _compute(block))
         add_terms(out, list(direction.expand(block)), block, 0, _threads())
-        return torch.from_numpy(out).to(block.data.device)
+        return torch.from_numpy(out).to(block.tensor.device)
 
     def update(self, block: TensorBlock, delta: torch.Tensor) -> None:
-        block.data.add_(delta)
+        if self.observer:
+            self.observer.updated(block, delta)
+        self.writes += 1
+        if self._rounds(block):
+            self._rewrite(block, lambda values, part: values.add_(delta[part]))
+        else:
+            block.tensor.add_(delta.reshape(block.shape))
+
+    def _rounds(self, block: TensorBlock) -> bool:
+        """Are writes to this block rounded stochastically?"""
+        return self.rounding is not None and block.tensor.element_size() == 2
+
+    def _rewrite(
+        self, block: TensorBlock, change: Callable[[torch.Tensor, slice], torch.Tensor]
+    ) -> None:
+        """x <- change(x in float32, the part of the block that it is), part by part, rounded."""
+        step = CHUNK if block.tensor.device.type == "cpu" else STEP
+        increment_version(block.tensor)
+        with flattened(block.out) as flat:
+            for at in range(0, block.size, step):
+                piece = flat[at : at + step]
+                values = change(piece.float(), slice(at, at + len(piece)))
+                store(piece, values, block.index, at, self.rounding_seed())
 
     def flat(self) -> np.ndarray:
         self.flush()
@@ -126,16 +159,21 @@ class TensorParams(Params):
     ) -> None:
         """outs[i] += sum of terms on blocks[i]: on a GPU, plain noise goes into all in one launch.
 
-        `outs` are flat, and as long as their blocks.
+        `outs` are flat and as long as their blocks, or of a block's shape and not contiguous: these
+        are written one by one, through a flat copy.
         """
         law = one_law(terms)
-        if law is None or not all(noise.serves(out.device.type) for out in outs):
-            for out, block in zip(outs, blocks):
-                self.write(out, terms, 1.0, block, 0)
+        plain = law is not None and all(noise.serves(out.device.type) for out in outs)
+        together = [plain and out.dim() == 1 for out in outs]
+        for out, block, later in zip(outs, blocks, together):
+            if not later:
+                with flattened(out) as flat:
+                    self.write(flat, terms, 1.0, block, 0)
+        if law is None or not any(together):
             return
         noise.accumulate_blocks(
-            outs,
-            [block.index for block in blocks],
+            [out for out, now in zip(outs, together) if now],
+            [block.index for block, now in zip(blocks, together) if now],
             [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
             law,
             threads=_threads(),
@@ -159,16 +197,19 @@ class TensorParams(Params):
             )  # fmt: skip
             return
         if low_rank.only(terms) and noise.serves(out.device.type):
-            low_rank.add(out.view(-1, block.shape[1]), terms, scale, block, start // block.shape[1])
+            width, seed = block.shape[1], self.rounding_seed()
+            low_rank.add(out.view(-1, width), terms, scale, block, start // width, seed)
             return
         scaled = [(scale * float(w), p) for w, p in terms]
         for at in range(0, len(out), CHUNK):
             part = np.zeros(min(CHUNK, len(out) - at), _compute(block))
             add_terms(part, scaled, block, start + at)
-            out[at : at + len(part)].add_(torch.from_numpy(part).to(out.device))
+            piece = out[at : at + len(part)]
+            values = torch.from_numpy(part).to(out.device).add_(piece)
+            store(piece, values, block.index, start + at, self.rounding_seed())
 
     def rounding_seed(self) -> int | None:
-        """The seed of the writes until the next flush, where they round stochastically."""
+        """The seed of the writes until `writes` goes up, where they round stochastically."""
         return None if self.rounding is None else fold(self.rounding, self.writes)
 
 
@@ -179,7 +220,7 @@ def one_law(terms: Sequence[Term]) -> str | None:
 
 
 def _compute(block: TensorBlock) -> type:
-    return np.float64 if block.data.dtype == torch.float64 else np.float32
+    return np.float64 if block.tensor.dtype == torch.float64 else np.float32
 
 
 def _threads() -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.graph import increment_version
 from torch.nn.functional import embedding
 
 from zobench.core.reads import LookUps
@@ -46,10 +47,12 @@ class Perturbed:
         former = [parameter.data for parameter in self.parameters]
         with self.weights() as values:
             try:
+                increment_version(self.parameters)
                 for parameter, value in zip(self.parameters, values):
                     parameter.data = value
                 yield
             finally:
+                increment_version(self.parameters)
                 for parameter, data in zip(self.parameters, former):
                     parameter.data = data
 

@@ -157,8 +157,6 @@ def _check(values: Any, count: int) -> None:
 class InPlaceProblem(Problem):
     """A problem too large to copy its point: a probe moves the point, and moves it back."""
 
-    eps = 0.0  # the scale of the last probe away from the point
-
     @abstractmethod
     def loss(self, seed: int) -> float:
         """The loss at the point as it stands, under the noise or minibatch of `seed`."""
@@ -173,7 +171,6 @@ class InPlaceProblem(Problem):
     def _loss(
         self, scale: float, direction: Direction, seed: int, next_probe: Callable[[], float]
     ) -> float:
-        self.eps = abs(scale) or self.eps
         with self.params.probed(scale, direction):
             self.forwards += next_probe()
             return self.loss(seed)

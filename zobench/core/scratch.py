@@ -127,8 +127,10 @@ class ScratchParams(TensorParams):
     @contextmanager
     def _copies(self, scale: float, moved: Sequence[Moved]) -> Iterator[Sequence[torch.Tensor]]:
         """Perturbed copies of the parameters, in their shapes, for as long as nobody needs more."""
-        data = [m.block.data for m in moved]
-        with self._room.taken(data) as views:
+        data = [m.block.out for m in moved]
+        with self._room.taken(data) as taken:
+            # Copies lie in memory as their weights do.
+            views = [v.as_strided(d.shape, d.stride()) for v, d in zip(taken, data)]
             with self.making():
                 self._fill(views, data, scale, moved)
             yield [view.view(m.parameter.shape) for view, m in zip(views, moved)]
@@ -146,7 +148,7 @@ class ScratchParams(TensorParams):
             # On a GPU one launch for all; on a CPU copies get their noise while in the cache.
             piece = -1 if data[k].is_cuda else at // CACHED
             alike.setdefault((m.terms, piece), []).append(k)
-            at += len(data[k])
+            at += data[k].numel()
         for (terms, _), together in alike.items():
             outs = [views[k] for k in together]
             torch._foreach_copy_(outs, [data[k] for k in together])  # pyright: ignore
@@ -169,7 +171,7 @@ class ScratchParams(TensorParams):
         self, scale: float, member: Moved, index: torch.Tensor, places: Sequence[int] | None
     ) -> torch.Tensor:
         parameter, block, terms = member
-        out = block.data.view(parameter.shape).index_select(0, index)
+        out = block.tensor.index_select(0, index)
         law = one_law(terms)
         if law is not None and tables.serves_rows(out.device.type):
             tables.accumulate_rows(
@@ -178,7 +180,7 @@ class ScratchParams(TensorParams):
             )  # fmt: skip
             return out
         if low_rank.only(terms) and noise.serves(out.device.type):
-            low_rank.add_rows(out, index, terms, scale, block)
+            low_rank.add_rows(out, index, terms, scale, block, self.rounding_seed())
             return out
         for row, place in zip(out, index.tolist() if places is None else places):
             self.write(row, terms, scale, block, place * parameter.shape[1])
@@ -190,7 +192,6 @@ def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:
     if not isinstance(part, nn.Embedding) or len(moved) > 1:
         return False
     ((parameter, block, terms),) = moved
-    device = block.data.device.type
-    plain = one_law(terms) is not None and tables.serves_rows(device)
-    alone = plain or (low_rank.only(terms) and noise.serves(device))
-    return alone and parameter is part.weight and part.max_norm is None
+    alone = one_law(terms) is not None or low_rank.only(terms)
+    served = alone and tables.serves_rows(block.tensor.device.type)
+    return served and parameter is part.weight and part.max_norm is None

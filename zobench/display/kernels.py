@@ -43,38 +43,53 @@ def show_noise(
 
 
 def show_numerics(
-    dtypes: list[str], model: str, task: str, data: str, lr: float, eps: float, device: str
+    dtypes: list[str],
+    estimator: str,
+    given: dict[str, float],
+    model: str,
+    task: str,
+    data: str,
+    device: str,
 ) -> None:
-    """Measure and print drift, lost updates and the resolution of slopes."""
-    from zobench.bench.numerics import STEPS, Row, cases, rows
+    """Measure and print drift, lost updates and the resolution of slopes, row by row."""
+    from zobench.bench.numerics import STEPS, Row, cases, rows, settings
 
-    found: list[Row] = []
-    total = len(cases(dtypes))
-    for row in rows(dtypes, model, task, data, lr, eps, device):
-        found.append(row)
-        progress(f"{len(found)} of {total} cases")
-    progress("")
-    table = [
-        [
-            row.case.dtype,
-            row.case.realisation,
-            row.case.rounding,
-            text.number(row.found.drift),
-            f"{row.found.changed:.1%}",
-            f"{row.found.effective:.1%}",
+    def cells(row: Row) -> list[str]:
+        case, found = row.case, row.found
+        return [
+            case.dtype,
+            case.realisation,
+            case.rounding,
+            text.number(found.drift),
+            _percent(found.changed, 1),
+            _percent(found.effective, 1),
             text.number(row.slope),
-            f"{text.number(100 * row.resolution)}%",
-            f"{text.number(100 * row.coarse)}%",
+            _percent(row.resolution),
+            _percent(row.coarse),
         ]
-        for row in found
-    ]
+
+    total = len(cases(dtypes))
+    used = "".join(f", {name} {value:g}" for name, value in settings(estimator, given).items())
+    typer.echo(f"{model}, {task}: {estimator}, {STEPS} steps{used}, {device}")
     head = ["weights", "realisation", "rounding", "drift", "changed", "effective", "slope"]
     head += ["fp32 loss", "own type"]
-    typer.echo(f"{model}, {task}: MeZO, {STEPS} steps, lr {lr:g}, eps {eps:g}, {device}")
-    typer.echo("\n".join(["", *text.table(head, table, left=3), ""]))
-    typer.echo("drift: distance after 10 probe pairs without an update, in lengths of a probe.")
-    typer.echo(
-        "changed: coordinates that an update changes. effective: the part of it that is made."
-    )
+    widest = ["bfloat16", "realisation", "stochastic", *[f"{'':9}"] * 6]
+    typer.echo("\n" + text.table(head, [widest], left=3)[0])
+    progress(f"1 of {total} cases")
+    for done, row in enumerate(rows(dtypes, estimator, given, model, task, data, device), 1):
+        progress("")
+        typer.echo(text.table(head, [widest, cells(row)], left=3)[2])
+        if done < total:
+            progress(f"{done + 1} of {total} cases")
+    typer.echo("\ndrift: distance after the last 10 probe pairs and no move, in lengths of a probe.")
+    typer.echo("changed: coordinates that the last move changes, of those that it is meant to change.")
+    typer.echo("effective: the part of the move that is made.")
     typer.echo("slope: median |c|; then the step between two slopes that a loss can tell apart,")
     typer.echo("over the slope: with the loss in fp32, as here, and in the weights' own type.")
+
+
+def _percent(share: float, places: int | None = None) -> str:
+    """45.6%; without `places`, of three digits."""
+    if share != share:
+        return text.UNKNOWN
+    return f"{text.number(100 * share)}%" if places is None else f"{share:.{places}%}"

@@ -72,7 +72,7 @@ class Subject:
             if where.get(key) is not value:
                 raise BadInput(f"{path} was replaced: make the optimizer on the model as it is")
         for (name, tensor), block in zip(self.named, blocks):
-            if tensor.data_ptr() != block.data.data_ptr():
+            if tensor.data_ptr() != block.tensor.data_ptr():
                 raise BadInput(f"{name} was moved or replaced: make the optimizer after model.to()")
             if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
                 raise BadInput(f"{name} was frozen since: make a new optimizer")

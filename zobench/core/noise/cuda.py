@@ -141,6 +141,17 @@ def accumulate_rows(
     _launch(out, programs, where, height, aligned, terms, law, stream, stochastic_seed)
 
 
+def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:
+    """`stored.store` with its uniforms drawn, for flat CUDA tensors: out has 16 bits."""
+    _check(out)
+    if not out.numel():
+        return
+    kernel: Any = cuda_kernels.store
+    with cuda_memory.on(out.device):
+        programs = -(-out.numel() // cuda_kernels.STORED.value)
+        kernel[(programs,)](out, values, uniforms, out.numel(), TYPES[out.dtype])
+
+
 def _launch(
     out: torch.Tensor,
     programs: int,

@@ -15,7 +15,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from zobench.core.noise.cuda_draw import rounded
 from zobench.core.noise.cuda_tile import BITS_CHUNK, CHUNK, RADEMACHER, add_tile
+
+STORED = tl.constexpr(1024)  # elements that one program of `store` takes
 
 
 @triton.jit
@@ -109,3 +112,14 @@ def accumulate(
             at, tile, first_bit, left, right, block, stream, scales, seeds, count, table, rounding,
             counters, element, wide, law, terms, stochastic, height, bits, True,
         )  # fmt: skip
+
+
+@triton.jit(do_not_specialize=["count"])
+def store(out, values, uniforms, count: tl.int64, element: tl.constexpr):
+    """One program: STORED values (float32) into 16 bits, rounded stochastically by the uniforms."""
+    at = tl.program_id(0).to(tl.int64) * STORED + tl.arange(0, STORED)
+    here = at < count
+    x = tl.load(values + at, mask=here)
+    uniform = tl.load(uniforms + at, mask=here)
+    word = (uniform * 16777216.0).to(tl.uint32) << 8  # the 24 bits that the uniform was made of
+    tl.store(out + at, rounded(x, word, element), mask=here)

@@ -50,8 +50,7 @@ def accumulate(
             uniforms = draw[: len(piece)]
             uniforms.fill(0)
             cpu.accumulate(uniforms, 1.0, UNIFORM, seed, block, tag, start + a)
-            bits = piece.view(torch.int16).numpy().view(np.uint16)
-            round_stochastic(bits, values, uniforms, half)
+            round_stochastic(_bits(piece), values, uniforms, half)
 
     in_slices(part, len(flat), threads)
 
@@ -101,8 +100,20 @@ def accumulate_rows(
             continue
         uniforms = np.zeros(piece.shape, np.float32)
         arrays.accumulate_rows(uniforms, at, [(1.0, rounding[0])], UNIFORM, block, rounding[1])
-        bits = piece.view(-1).view(torch.int16).numpy().view(np.uint16)
-        round_stochastic(bits, staged.view(-1).numpy(), uniforms.reshape(-1), half)
+        round_stochastic(
+            _bits(piece.view(-1)), staged.view(-1).numpy(), uniforms.reshape(-1), half
+        )
+
+
+def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:
+    """out = float32 values rounded to its 16 bits by the uniforms; all flat and of one length."""
+    _check_flat(out)
+    round_stochastic(_bits(out.detach()), values.numpy(), uniforms.numpy(), _is_half(out))
+
+
+def _bits(flat: torch.Tensor) -> np.ndarray:
+    """The memory of a flat tensor of 16 bits."""
+    return flat.view(torch.int16).numpy().view(np.uint16)
 
 
 def _check_flat(out: torch.Tensor) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zobench.core.directions import Direction
-from zobench.core.problem import InPlaceProblem, Sharing
+from zobench.core.directions import Direction, Probe
+from zobench.core.problem import InPlaceProblem, Losses, Sharing
 from zobench.core.seeds import fold
 from zobench.errors import BadInput, unknown
 from zobench.registry import objectives
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from zobench.core.module import TensorParams
+    from zobench.core.numerics import Numerics
     from zobench.objectives.llm.batches import Batch, Split
     from zobench.objectives.llm.tasks import Task
 REALISATIONS, ROUNDINGS = ("walk", "scratch"), ("nearest", "stochastic")
@@ -47,6 +48,7 @@ class FineTuning(InPlaceProblem):
 
     def start(self, seed: int) -> TensorParams:
         """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
+        from zobench.core.numerics import Trace
         from zobench.objectives.llm import batches, models
         from zobench.objectives.llm.realisation import realise
         from zobench.objectives.llm.recorders import graphs
@@ -62,6 +64,7 @@ class FineTuning(InPlaceProblem):
         self._test = lambda: encode(self.task.test)
         rounding = fold(seed, 0) if self.rounding == "stochastic" else None
         self.params, self.prefix = realise(self.net, self.realisation, rounding)
+        self.trace = self.params.observer = Trace(self.params.blocks)
         self.reset_meters()
         self._held: tuple[int, Batch] | None = None
         few = batches.minibatch(self.train, 0, 2)
@@ -76,6 +79,10 @@ class FineTuning(InPlaceProblem):
         if not self.prefix.holds(self.params, lambda: self.loss(0)):
             self.prefix.layers = ()  # layers that tell each other more than their output
         self.samples = 0
+
+    def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+        self.trace.probed(probes)
+        return super().losses(probes, seed)
 
     def loss(self, seed: int) -> float:
         import torch
@@ -111,31 +118,31 @@ class FineTuning(InPlaceProblem):
     def finish(self) -> dict[str, float]:
         """Loss and accuracy over the test split: held-out templates, or the official dev file.
 
-        And what rounding did to the last probe and update: see `core.numerics`.
+        And what rounding did to the last probes and the last move: see `core.numerics`.
         """
-        from zobench.core.numerics import numerics, sampled
         from zobench.objectives.llm.loss import evaluate
 
         self.params.flush()
         loss, accuracy = evaluate(self.net, self._test())
         found = {"test_loss": loss, "test_accuracy": accuracy}
-        step = abs(float(self.params.last_update))
-        if self.eps and step:
-            rounding = numerics(sampled(self.params), self.eps, step)
-            drift = 0.0 if self.realisation == "scratch" else rounding.drift
-            found |= {"drift": drift, "changed": rounding.changed, "effective": rounding.effective}
-        return found
+        return found | self.numerics().known()
+
+    def numerics(self) -> Numerics:
+        """What rounding does to the estimator's last probes and its last move, at this point."""
+        self.params.flush()
+        return self.trace.figures(self.params.rounding, apart=self.realisation == "scratch")
 
     def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
         from zobench.objectives.llm.loss import label_loss
 
         self.params.flush()
+        self.trace.probed(())
         self.net.zero_grad(set_to_none=True)
         loss = label_loss(self.net, self.minibatch(seed))
         loss.backward()
         self.forwards += 3  # a backward pass costs about two forwards
         trained = [p for p in self.net.parameters() if p.requires_grad]
-        gradients = [p.grad.reshape(-1) if p.grad is not None else 0 * p.view(-1) for p in trained]
+        gradients = [p.grad.reshape(-1) if p.grad is not None else 0 * p.reshape(-1) for p in trained]
         return loss.item(), gradients
 
     def describe(self) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""A parameter tensor as a block of the point, however it lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from zobench.errors import BadInput
+
+
+class TensorBlock:
+    """A parameter tensor, changed in place outside autograd.
+
+    Its coordinates are in the order of its indices, however it lies in memory: a direction is the
+    same for a contiguous weight and for a channels_last one.
+    """
+
+    def __init__(self, index: int, name: str, tensor: torch.Tensor, start: int) -> None:
+        if not tensor.is_floating_point():
+            raise BadInput(f"{name} has dtype {tensor.dtype}; only floating-point tensors can move")
+        if not _is_dense(tensor):
+            raise BadInput(
+                f"{name} has elements that share memory, or gaps between them (it was expanded or "
+                "sliced): put a contiguous copy in its place, nn.Parameter(w.detach().contiguous())"
+            )
+        self.index, self.name, self.start = index, name, start
+        self.shape, self.size = tuple(tensor.shape), tensor.numel()
+        self.tensor = tensor.detach()
+        # where moves go: a flat view, or the tensor itself where it has none
+        self.out = self.tensor.view(-1) if tensor.is_contiguous() else self.tensor
+
+    @property
+    def data(self) -> torch.Tensor:
+        """The coordinates, flat, to read: a copy where the tensor is not contiguous."""
+        return self.tensor.reshape(-1)
+
+
+@contextmanager
+def flattened(out: torch.Tensor) -> Iterator[torch.Tensor]:
+    """`out`, flat, in the order of its indices: what is written there is in `out` afterwards."""
+    if out.is_contiguous():
+        yield out.view(-1)
+        return
+    flat = out.reshape(-1)
+    yield flat
+    out.copy_(flat.view(out.shape))
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    """Has every element a place of its own, without a gap: contiguous, if axes are reordered?"""
+    order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
+    return tensor.permute(order).is_contiguous()
