@@ -12,18 +12,14 @@ from torch import nn
 from zobench.core import directions as d
 from zobench.core.estimator import Finished
 from zobench.core.module import TensorParams
-from zobench.core.noise import interface as noise
-from zobench.core.noise.stored import store, store_rows
-from zobench.core.numerics import Trace
-from zobench.core.rules import decay
 from zobench.core.scratch import ScratchParams
 from zobench.errors import Unsuitable
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators
 
 SHAPES = ((6, 6), (7, 4))  # d = 64
-STEPS, SEEDS = 200, 8
-DIGITS = {torch.bfloat16: 8, torch.float16: 11}
+STEPS, SEEDS = 200, 5
+HALVES = [torch.bfloat16, torch.float16]
 
 
 @pytest.fixture(params=estimators.load())
@@ -36,16 +32,18 @@ def entry(request):
 class Script:
     """Losses and gradients that depend on the number of the call alone, and never on the point."""
 
-    def __init__(self, params, seed):
-        self.params, self.draw = params, np.random.default_rng(seed)
+    def __init__(self, params, seed, trace=None):
+        self.params, self.trace, self.draw = params, trace, np.random.default_rng(seed)
         self.slopes = [self.draw.standard_normal(block.size) for block in params.blocks]
 
     def __call__(self, probes):
-        if self.params.observer:
-            self.params.observer.probed(probes)
+        if self.trace:
+            self.trace.probed(probes)
         return self.draw.random(len(probes)).tolist()
 
     def gradient(self):
+        if self.trace:
+            self.trace.probed(())
         size = self.draw.random()
         return size, [
             torch.tensor(size * slope).to(block.tensor.dtype)
@@ -64,14 +62,14 @@ def start(dtype, size):
     return tensors
 
 
-def trained(entry, dtype, size, seed, rounding=None, steps=STEPS, observed=False):
-    """(params, points) of an estimator whose losses are scripted."""
+def trained(entry, dtype, size, seed, rounding=None, steps=STEPS, observe=None):
+    """The points of an estimator whose losses are scripted; `observe` makes what is told."""
     params = TensorParams([(f"x{i}", t) for i, t in enumerate(start(dtype, size))], (), rounding)
-    params.observer = Trace(params.blocks) if observed else None
+    trace = params.observer = observe(params) if observe else None
     estimator = entry.build(entry.sanity)
     try:
         estimator.start(params, seed)
-        script, points = Script(params, seed), [params.flat()]
+        script, points = Script(params, seed, trace), [params.flat()]
         for _ in range(steps):
             estimator.step(script)
             points.append(params.flat())
@@ -79,29 +77,233 @@ def trained(entry, dtype, size, seed, rounding=None, steps=STEPS, observed=False
         pytest.skip(str(error))
     except Finished:
         pass
-    return params, np.array(points)
+    return np.array(points)
 
 
-def coarse(entry, dtype):
-    """A size of weights at which 16 bits have steps so long that rounding to nearest loses moves.
+def coarse(entry):
+    """A size of weights at which bfloat16 has steps so long that rounding to nearest loses moves.
 
     And so short that the noise of 200 stochastic roundings, below 5 steps a coordinate, leaves
     0.08 of deviation of what `SEEDS` runs say.
     """
-    points = trained(entry, torch.float32, 0.0, 0)[1]
+    points = trained(entry, torch.float32, 0.0, 0)
     step = 0.08 * SEEDS**0.5 / 5 * (np.linalg.norm(points[-1] - points[0]) or 1.0)
-    return 2.0 ** (np.round(np.log2(step)) + DIGITS[dtype] - 1)
+    return 2.0 ** (np.round(np.log2(step)) + 7)
 
 
 def test_stochastic_rounding_moves_the_weights_as_float32_does(entry):
-    size, dtype = coarse(entry, torch.bfloat16), torch.bfloat16
+    size = coarse(entry)
     made = meant = 0.0
     for seed in range(SEEDS):
-        exact = trained(entry, torch.float32, size, seed)[1]
-        found = trained(entry, dtype, size, seed, rounding=seed + 100)[1]
+        exact = trained(entry, torch.float32, size, seed)
+        found = trained(entry, torch.bfloat16, size, seed, rounding=seed + 100)
         assert np.array_equal(found[0], exact[0])
         wanted = exact[-1] - exact[0]
         made, meant = made + (found[-1] - found[0]) @ wanted, meant + wanted @ wanted
     if not meant:
         pytest.skip("does not move on such losses")
     assert made / meant == pytest.approx(1.0, abs=0.3)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A direction of a user's own, that is no noise."""
+
+    def expand(self, block):
+        return ((0.5, self), (0.5, self))
+
+    def add(self, out, scale, block, start):
+        out += scale * np.cos(np.arange(start, start + len(out)))
+
+
+MASKS = [np.packbits(np.arange(4096) % 3 == 0)]
+KINDS = [
+    d.Noise(1), d.Noise(1, "rademacher"), d.LowRank(1, 2, 3), d.RandomMask(d.Noise(1), 2, 0.5),
+    d.FixedMask(d.Noise(1), MASKS), d.Dense(np.linspace(-1.0, 1.0, 4096)), Own(),
+    d.Recipe(((0.5, d.Noise(1)), (-1.0, d.Noise(2, "rademacher")))),
+    d.Recipe(((0.5, d.LowRank(1, 2, 3)), (-1.0, d.LowRank(4, 5, 2)))),
+]  # fmt: skip
+
+
+def weight(dtype):
+    """64 x 64 numbers at which a step of 16 bits is 2^-7 or 2^-10."""
+    return torch.linspace(1.01, 1.99, 4096).view(64, 64).to(dtype)
+
+
+def share(made, meant):
+    return float(made @ meant / (meant @ meant))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("direction", KINDS, ids=lambda kind: type(kind).__name__)
+def test_a_move_along_any_direction_is_made_on_average(direction, dtype):
+    meant = TensorParams([("w", torch.zeros(64, 64))])
+    meant.add(1.0, direction)
+    scale = 0.02 * 2 ** (-7 if dtype == torch.bfloat16 else -10)
+    params, count = TensorParams([("w", weight(dtype))], rounding=3), 20
+    before = params.flat()
+    for _ in range(count):
+        params.add(scale, direction)
+        params.flush()
+    assert share(params.flat() - before, count * scale * meant.flat()) == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("direction", KINDS, ids=lambda kind: type(kind).__name__)
+@pytest.mark.parametrize("kind", [nn.Linear, nn.Embedding])
+def test_perturbed_copies_are_rounded_as_the_weights_are(kind, direction, dtype):
+    """The first copy has the bits of the first probe in place, rows that are looked up too."""
+    given = (64, 64, False) if kind is nn.Linear else (64, 64)
+    module, seen = kind(*given, dtype=dtype), []
+    module.weight.data.copy_(weight(dtype))
+    ids = torch.tensor([7, 63, 7, 0])
+    rows = torch.eye(64, dtype=dtype)[ids] if kind is nn.Linear else ids
+    forward = lambda: module(rows).detach().clone()  # noqa: E731
+    for params in (
+        ScratchParams(module, rounding=3),
+        TensorParams(module.named_parameters(), (), 3),
+    ):
+        with torch.no_grad(), params.probed(1e-3, direction):
+            seen.append(forward())
+    assert torch.equal(*seen)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+def test_weight_decay_is_made_on_average(dtype, realisation):
+    """exp(-0.2) is left of the weights after 200 steps that each take a thousandth away."""
+    model = nn.Linear(64, 64, bias=False, dtype=dtype)
+    model.weight.data.copy_(weight(dtype))
+    opt = ZerothOrder(
+        model, "mezo", lr=1e-3, weight_decay=1.0, eps=1e-3, stochastic_rounding=True,
+        realisation=realisation,
+    )  # fmt: skip
+    row = torch.ones(64, dtype=dtype)
+    for _ in range(200):
+        opt.step(lambda: (model(row).float() * 0).sum())
+    opt.flush()
+    left = (raw(model) / weight(dtype).float().view(-1)).mean().item()
+    assert left == pytest.approx((1 - 1e-3) ** 200, abs=0.005)
+
+
+@pytest.mark.parametrize("name", ["mezo", "zo-adam", "lozo", "zo-signsgd"])
+@pytest.mark.parametrize("dtype", HALVES)
+def test_what_was_rounded_stochastically_replays_and_resumes(name, dtype, tmp_path):
+    given = {"stochastic_rounding": True, "lr": 1e-3, "eps": 1e-2, "seed": 4}
+    decay = {"weight_decay": 0.5} if "weight_decay" in estimators[name].defaults else {}
+    model, state = net(dtype), torch.random.get_rng_state()
+    opt = ZerothOrder(model, name, **given, **decay)
+    opt.record(tmp_path / "run")
+    for _ in range(10):
+        opt.step(loss_of(model))
+    opt.flush()
+    half, saved = {k: v.clone() for k, v in model.state_dict().items()}, opt.state_dict()
+    for _ in range(5):
+        opt.step(loss_of(model))
+    opt.close()
+    again = net(dtype)
+    assert replay(tmp_path / "run", again) == 15
+    assert torch.equal(raw(again), raw(model))
+    resumed = net(dtype)
+    resumed.load_state_dict(half)
+    other = ZerothOrder(resumed, name, **given, **decay)
+    other.load_state_dict(saved)
+    for _ in range(5):
+        other.step(loss_of(resumed))
+    other.flush()
+    assert torch.equal(raw(resumed), raw(model))
+    assert torch.equal(torch.random.get_rng_state(), state)  # no draw of the global generator
+
+
+# ------------------------------------------------------------------ the figures of a run
+
+
+class Meant:
+    """Tells another observer of moves, and adds up in float64 what they are meant to do."""
+
+    def __init__(self, params, inner):
+        self.params, self.inner, self.total = params, inner, {}
+
+    def added(self, scale, direction):
+        self.inner.added(scale, direction)
+        for block in self.params.blocks:
+            self._add(block, float(scale) * self.params.dense(direction, block).double())
+
+    def updated(self, block, delta):
+        self.inner.updated(block, delta)
+        self._add(block, delta.double())
+
+    def probed(self, probes):
+        self.inner.probed(probes)
+        self.total = {}
+
+    def vector(self):
+        nothing = [torch.zeros(block.size).double() for block in self.params.blocks]
+        return torch.cat([self.total.get(k, zero) for k, zero in enumerate(nothing)]).numpy()
+
+    def _add(self, block, values):
+        self.total[block.index] = self.total.get(block.index, 0.0) + values
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_figures_are_those_of_the_estimators_own_move(entry, dtype):
+    """Of a run's last step, whose move alone is written: as much is made again on copies."""
+    from zobench.core.numerics import Trace
+
+    held = []
+
+    def observe(params):
+        held.append(Meant(params, Trace(params.blocks)))
+        return held[0]
+
+    points = trained(entry, dtype, coarse(entry) / 4, 1, steps=6, observe=observe)
+    meant, made = held[0].vector(), points[-1] - points[-2]
+    found = held[0].inner.figures(None, apart=False)
+    if not meant.any():
+        pytest.skip("does not move in its last step on such losses")
+    assert found.effective == pytest.approx(share(made, meant), abs=0.05)
+    assert found.changed == pytest.approx(np.mean(made[meant != 0] != 0), abs=0.1)
+
+
+def test_drift_is_that_of_the_last_probes():
+    """As far as the weights themselves go, there and back; and none where probes stay apart."""
+    from zobench.core.numerics import PAIRS, Trace
+
+    for direction in KINDS:
+        params = TensorParams([("w", weight(torch.bfloat16))])
+        trace, before = Trace(params.blocks), params.flat()
+        probes = [(scale, direction) for scale in (0.01, -0.01)] * PAIRS
+        trace.probed(probes)
+        found = trace.figures(None, apart=False)
+        for scale, along in probes:
+            with params.probed(scale, along):
+                pass
+        length = 0.01 * np.linalg.norm(np.concatenate([params.dense(direction, params.blocks[0])]))
+        far = np.linalg.norm(params.flat() - before) / length
+        assert far > 0
+        assert found.drift == pytest.approx(far, rel=0.05)
+        assert found.changed != found.changed  # no move
+        assert trace.figures(None, apart=True).drift == 0
+
+
+@pytest.mark.parametrize(("name", "lr"), [("lozo", 1e-5), ("zo-adam", 1e-4), ("mezo-bcd", 1e-5)])
+def test_a_run_records_the_figures_of_its_own_move(name, lr):
+    pytest.importorskip("transformers")
+    from zobench.core.oracle import Oracle
+    from zobench.registry import objectives
+
+    problem = objectives["llm"].build({"model": "tiny", "dtype": "bfloat16"})
+    params = problem.start(0)
+    problem.warm_up()
+    meant = Meant(params, getattr(params, "observer", None))
+    params.observer = meant
+    estimator, oracle = estimators[name].build({"lr": lr}), Oracle(problem, 100, 0)
+    estimator.start(params, 0)
+    for _ in range(3):
+        meant.total = {}
+        estimator.step(oracle)
+    scores, wanted, point = problem.finish(), meant.vector(), params.flat()
+    made = torch.tensor(point + wanted).bfloat16().double().numpy() - point
+    assert scores["effective"] == pytest.approx(share(made, wanted), rel=0.1)
+    assert scores["changed"] == pytest.approx(np.mean(made[wanted != 0] != 0), rel=0.1)
+    assert scores["drift"] > 0.1

@@ -22,6 +22,7 @@ from zobench.core.tensor_block import TensorBlock
 SAMPLE, LEAST = 1 << 17, 64  # coordinates that stand for all: of the point, and of each block
 PIECES = 4  # in which the sample of a large block lies
 PAIRS = 10  # probe pairs of which the drift is measured
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class Trace:
     def __init__(self, blocks: Sequence[TensorBlock]) -> None:
         share = max(LEAST, SAMPLE // len(blocks))
         self.blocks = [(block, _pieces(block.size, share)) for block in blocks]
+        for_each = [(b.size, sum(p.stop - p.start for p in pieces)) for b, pieces in self.blocks]
+        # how many coordinates each of the sample stands for
+        self._weights = np.concatenate([np.full(n, size / max(1, n)) for size, n in for_each])
         self.probes: deque[Probe] = deque(maxlen=2 * PAIRS)
         self._moves: list[_Added | _Shrunk | _Updated] = []
         self._over = False  # were there probes since?
@@ -115,23 +119,27 @@ class Trace:
         for scale, direction in self.probes:
             if direction is not last:
                 last, seen = direction, self.seen(direction)
-            lengths.append(abs(scale) * np.linalg.norm(seen.vector))
+            lengths.append(scale**2 * self._product(seen.vector, seen.vector))
             if not apart:
                 with walked.probed(scale, seen):
                     pass
-        drift = np.linalg.norm(walked.flat() - start)
-        probe = float(np.sqrt(np.mean(np.square(lengths)))) if lengths else 0.0
+        far = walked.flat() - start
+        probe = float(np.mean(lengths)) if lengths else 0.0
         rounded, exact = self._copies(rounding), self._copies(None, torch.float64)
         for move in self._moves:
             move.make(self, rounded)
             move.make(self, exact)
         made, meant = rounded.flat() - start, exact.flat() - start
-        touched = meant != 0
+        touched, length = (meant != 0).astype(float), self._product(meant, meant)
         return Numerics(
-            float(drift) / probe if probe else float("nan"),
-            float(np.mean(made[touched] != 0)) if touched.any() else float("nan"),
-            float(made @ meant / (meant @ meant)) if touched.any() else float("nan"),
+            (self._product(far, far) / probe) ** 0.5 if probe else NAN,
+            self._product(made != 0, touched) / self._product(touched, touched) if length else NAN,
+            self._product(made, meant) / length if length else NAN,
         )
+
+    def _product(self, one: np.ndarray, other: np.ndarray) -> float:
+        """The inner product over all coordinates, as the sample has it."""
+        return float((self._weights * one) @ other)
 
     def seen(self, direction: Direction) -> _Seen:
         """The direction on the sampled coordinates."""
