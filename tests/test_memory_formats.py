@@ -192,7 +192,7 @@ def test_moving_the_weights_to_another_format_afterwards_is_refused():
     ids=["expanded", "strided", "columns", "overlapping", "one number", "half of the channels"],
 )  # fmt: skip
 def test_tensors_with_gaps_or_shared_elements_are_refused_in_one_sentence(tensor):
-    with pytest.raises(BadInput, match="^w has elements that share memory, or gaps") as found:
+    with pytest.raises(BadInput, match="w has elements that share memory, or gaps") as found:
         TensorParams([("w", tensor)])
     assert "\n" not in str(found.value)
     assert "contiguous()" in str(found.value)

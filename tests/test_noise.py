@@ -24,7 +24,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from zobench.core.noise import compiled, draw, reference, team
+from zobench.core.noise import compiled, draw, reference, stored, team
 from zobench.core.noise import interface as noise
 from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES
 from zobench.core.noise.rounding import round_stochastic
@@ -416,6 +416,30 @@ def test_small_moves_survive_stochastic_rounding_alone():
     assert abs(steps.mean() - 1.25) < 5 * np.sqrt(1.25 / count)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("seed", [None, 2**63 - 1])
+def test_values_made_elsewhere_are_rounded_as_sums_of_noise_are(dtype, seed):
+    """To the same bits, slice by slice and row by row."""
+    width, start = 9, 1000
+    begun = torch.linspace(-1, 1, 300 * width).to(dtype)
+    want, sums = begun.clone(), begun.float()
+    for out, more in ((want, {"stochastic_seed": seed}), (sums, {})):
+        noise.accumulate(out, [(1e-3, 5)], "gaussian", 7, start=start, **more)
+    got = begun.clone()
+    for a, b in ((0, 1), (1, 1300), (1300, len(got))):
+        stored.store(got[a:b], sums[a:b], 7, start + a, seed)
+    assert torch.equal(got, want)
+    places = torch.tensor([8, 0, 299, 8])
+    table, rows = torch.empty_like(begun), sums.view(-1, width)[places]
+    stored.store(table, sums, 7, 0, seed)
+    some = torch.empty(4, width, dtype=dtype)
+    stored.store_rows(some, rows, places, 7, seed)
+    assert torch.equal(some, table.view(-1, width)[places])
+    wide = torch.empty(len(sums), dtype=torch.float64)
+    stored.store(wide, sums, 7, 0, seed)
+    assert torch.equal(wide, sums.double())
+
+
 # --- what it leaves alone, and what it refuses
 
 
@@ -500,6 +524,22 @@ def test_a_registered_backend_serves_its_device(monkeypatch):
     out = torch.zeros(4, device="meta")
     noise.accumulate(out, [(1.0, 2)], "gaussian", 3, noise.MASK, 5, stochastic_seed=6)
     assert calls == [(out, [(1.0, 2)], "gaussian", 3, noise.MASK, 5, 6)]
+
+
+def test_a_registered_backend_draws_what_values_are_rounded_by(monkeypatch):
+    """By way of the host, to the bits of the CPU."""
+    values, calls = torch.linspace(-1, 1, 500), []
+
+    def backend(out, terms, law, *rest):
+        calls.append(rest)
+        noise._module("tensors").accumulate(out, terms, noise.LAWS.index(law), *rest[:3], 1, None)
+
+    want, got = torch.empty(2, 500, dtype=torch.bfloat16)
+    stored.store(want, values, 3, 5, 6)
+    monkeypatch.setattr(noise, "_backends", {"cpu": backend})
+    stored.store(got, values, 3, 5, 6)
+    assert calls == [(3, noise.ROUNDING, 5, None)]
+    assert torch.equal(got, want)
 
 
 # --- processes

@@ -23,6 +23,7 @@ import triton.language as tl
 
 from zobench.core.noise import interface as noise
 from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES
+from zobench.core.noise.stored import store
 from zobench.errors import BadInput
 
 cuda = pytest.importorskip("zobench.core.noise.cuda")
@@ -229,6 +230,26 @@ def test_stochastic_rounding_follows_the_rule_everywhere(dtype):
     assert got[2].isnan()
 
 
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("size", [0, 1, 1024, 3000])
+def test_values_made_elsewhere_get_the_cpus_bits(dtype, size):
+    """At all exponents; whatever lies beside them is left alone."""
+    exponents = torch.arange(size) % 50 - 32.0
+    values = torch.linspace(-2, 2, size) * 2**exponents
+    if size > 4:
+        values[:4] = torch.tensor([torch.inf, -torch.inf, -0.0, 3e38])
+    uniforms = torch.zeros(size)
+    noise.accumulate(uniforms, [(1.0, 11)], "uniform", 3, noise.ROUNDING, 5)
+    want = torch.zeros(size, dtype=dtype)
+    store(want, values, 3, 5, 11)
+    whole = torch.full((size + 2 * GUARD,), 7, dtype=dtype, device=DEVICE)
+    cuda.store(whole[GUARD : GUARD + size], values.to(DEVICE), uniforms.to(DEVICE))
+    got = whole.cpu()
+    assert torch.equal(got[GUARD : GUARD + size].view(torch.int16), want.view(torch.int16))
+    assert (got[:GUARD] == 7).all()
+    assert (got[GUARD + size :] == 7).all()
+
+
 def test_words_of_zero_radius_and_largest_radius(gaussian_error):
     """Extremes of Box-Muller, one element in 2^24 each, made by hand."""
     ends = torch.tensor([0, 1, 2**23, 2**24 - 2, 2**24 - 1], dtype=torch.int64)
@@ -307,13 +328,18 @@ def test_the_kernel_compiles_for_an_h200_with_wide_loads(tmp_path):
 
         driver.set_active(Device())
         from zobench.core.noise import cuda, cuda_kernels
-        kernel, made = cuda_kernels.accumulate, []
+        made = []
 
         class Compile:
+            def __init__(self, kernel): self.kernel = kernel
             def __getitem__(self, grid):
-                return lambda *a, **k: made.append(kernel.warmup(*a, grid=grid, **k))
+                return lambda *a, **k: made.append(self.kernel.warmup(*a, grid=grid, **k))
 
-        cuda_kernels.accumulate = Compile()
+        cuda_kernels.accumulate = Compile(cuda_kernels.accumulate)
+        cuda_kernels.store = Compile(cuda_kernels.store)
+        for dtype in (torch.float16, torch.bfloat16):
+            cuda.store(torch.zeros(9000, dtype=dtype), torch.zeros(9000), torch.zeros(9000))
+            assert "convert_layout" not in made.pop().asm["ttgir"]
         for dtype, law in ((torch.float32, "gaussian"), (torch.float64, "rademacher")):
             out = torch.zeros(9000, dtype=dtype)
             for start, terms in ((0, [(0.5, 1)]), (64, [(1.0, 2**62)]), (0, [(0.0, 0)])):

@@ -33,18 +33,18 @@ def add(
 ) -> None:
     """out += scale * sum of low-rank terms, for rows of the block from `row` on; shape (rows, n).
 
-    The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded
-    once, stochastically where a seed is given. A weight or a scale that lies on the device is not
-    waited for.
+    The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded to
+    nearest after each term, or given a seed once, stochastically. A weight or a scale that lies on
+    the device is not waited for.
     """
     if out.dtype in WHOLE:
         for u, v in _factors(out, terms, scale, block):
             _add(out, u[row : row + len(out)], v)
         return
-    u, v = _joined(out, terms, scale, block)
-    for a, piece, values in _sums(out, u[row : row + len(out)], v):
-        start = (row + a) * out.shape[1]
-        store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
+    for u, v in _rounded(out, terms, scale, block, stochastic_seed):
+        for a, piece, values in _sums(out, u[row : row + len(out)], v):
+            start = (row + a) * out.shape[1]
+            store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
 
 
 def add_rows(
@@ -60,17 +60,23 @@ def add_rows(
         for u, v in _factors(out, terms, scale, block):
             _add(out, u.index_select(0, places), v)
         return
-    u, v = _joined(out, terms, scale, block)
-    for a, piece, values in _sums(out, u.index_select(0, places), v):
-        store_rows(piece, values, places[a : a + len(piece)], block.index, stochastic_seed)
+    for u, v in _rounded(out, terms, scale, block, stochastic_seed):
+        for a, piece, values in _sums(out, u.index_select(0, places), v):
+            store_rows(piece, values, places[a : a + len(piece)], block.index, stochastic_seed)
 
 
-def _joined(
-    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """U and V of which the product is the sum of all terms: so that it is rounded once."""
-    us, vs = zip(*_factors(out, terms, scale, block))
-    return (us[0], vs[0]) if len(us) == 1 else (torch.cat(us, 1), torch.cat(vs, 1))
+def _rounded(
+    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock, seed: int | None
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """U and V for each rounding: given a seed, of all terms side by side.
+
+    Two stochastic roundings by the same uniforms would not be independent.
+    """
+    factors = list(_factors(out, terms, scale, block))
+    if seed is None or len(factors) == 1:
+        return factors
+    us, vs = zip(*factors)
+    return [(torch.cat(us, 1), torch.cat(vs, 1))]
 
 
 def _factors(

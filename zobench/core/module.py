@@ -28,7 +28,6 @@ from zobench.core.seeds import fold
 from zobench.core.tensor_block import TensorBlock, flattened
 from zobench.errors import BadInput
 
-
 STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
 
 

@@ -81,9 +81,9 @@ def show_numerics(
         typer.echo(text.table(head, [widest, cells(row)], left=3)[2])
         if done < total:
             progress(f"{done + 1} of {total} cases")
-    typer.echo("\ndrift: distance after the last 10 probe pairs and no move, in lengths of a probe.")
-    typer.echo("changed: coordinates that the last move changes, of those that it is meant to change.")
-    typer.echo("effective: the part of the move that is made.")
+    typer.echo("\ndrift: distance after the last 10 probe pairs without a move, in probe lengths.")
+    typer.echo("changed: coordinates that the last move changes, of those that it should change.")
+    typer.echo("effective: the part of the last move that is made.")
     typer.echo("slope: median |c|; then the step between two slopes that a loss can tell apart,")
     typer.echo("over the slope: with the loss in fp32, as here, and in the weights' own type.")
 

@@ -100,9 +100,7 @@ def accumulate_rows(
             continue
         uniforms = np.zeros(piece.shape, np.float32)
         arrays.accumulate_rows(uniforms, at, [(1.0, rounding[0])], UNIFORM, block, rounding[1])
-        round_stochastic(
-            _bits(piece.view(-1)), staged.view(-1).numpy(), uniforms.reshape(-1), half
-        )
+        round_stochastic(_bits(piece.view(-1)), staged.view(-1).numpy(), uniforms.reshape(-1), half)
 
 
 def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:

@@ -142,8 +142,7 @@ class FineTuning(InPlaceProblem):
         loss.backward()
         self.forwards += 3  # a backward pass costs about two forwards
         trained = [p for p in self.net.parameters() if p.requires_grad]
-        gradients = [p.grad.reshape(-1) if p.grad is not None else 0 * p.reshape(-1) for p in trained]
-        return loss.item(), gradients
+        return loss.item(), [(0 * p if p.grad is None else p.grad).reshape(-1) for p in trained]
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {
@@ -159,6 +158,7 @@ class FineTuning(InPlaceProblem):
 
 @objectives.register(
     "llm",
+    version="2",
     in_worker=(
         "torch",
         "transformers.models.auto.modeling_auto",
