@@ -33,18 +33,18 @@ def add(
 ) -> None:
     """out += scale * sum of low-rank terms, for rows of the block from `row` on; shape (rows, n).
 
-    The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded to
-    nearest after each term, or given a seed once, stochastically. A weight or a scale that lies on
-    the device is not waited for.
+    The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded
+    once for all terms, stochastically where a seed is given. A weight or a scale that lies on the
+    device is not waited for.
     """
     if out.dtype in WHOLE:
         for u, v in _factors(out, terms, scale, block):
-            _add(out, u[row : row + len(out)], v)
+            out.addmm_(u[row : row + len(out)].to(out.dtype), v.to(out.dtype).T)
         return
-    for u, v in _rounded(out, terms, scale, block, stochastic_seed):
-        for a, piece, values in _sums(out, u[row : row + len(out)], v):
-            start = (row + a) * out.shape[1]
-            store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
+    u, v = _joined(out, terms, scale, block)
+    for a, piece, values in _sums(out, u[row : row + len(out)], v):
+        start = (row + a) * out.shape[1]
+        store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
 
 
 def add_rows(
@@ -58,25 +58,19 @@ def add_rows(
     """`add` for the rows `places` (int64, shape (rows,), on the device) of the block."""
     if out.dtype in WHOLE:
         for u, v in _factors(out, terms, scale, block):
-            _add(out, u.index_select(0, places), v)
+            out.addmm_(u.index_select(0, places).to(out.dtype), v.to(out.dtype).T)
         return
-    for u, v in _rounded(out, terms, scale, block, stochastic_seed):
-        for a, piece, values in _sums(out, u.index_select(0, places), v):
-            store_rows(piece, values, places[a : a + len(piece)], block.index, stochastic_seed)
+    u, v = _joined(out, terms, scale, block)
+    for a, piece, values in _sums(out, u.index_select(0, places), v):
+        store_rows(piece, values, places[a : a + len(piece)], block.index, stochastic_seed)
 
 
-def _rounded(
-    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock, seed: int | None
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """U and V for each rounding: given a seed, of all terms side by side.
-
-    Two stochastic roundings by the same uniforms would not be independent.
-    """
-    factors = list(_factors(out, terms, scale, block))
-    if seed is None or len(factors) == 1:
-        return factors
-    us, vs = zip(*factors)
-    return [(torch.cat(us, 1), torch.cat(vs, 1))]
+def _joined(
+    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """U and V of which the product is the sum of all terms."""
+    us, vs = zip(*_factors(out, terms, scale, block))
+    return (us[0], vs[0]) if len(us) == 1 else (torch.cat(us, 1), torch.cat(vs, 1))
 
 
 def _factors(
@@ -89,10 +83,6 @@ def _factors(
         noise.accumulate(u, ((1.0, p.seed),), "gaussian", block.index, noise.FACTOR_U)
         noise.accumulate(v, ((1.0, p.basis_seed),), "gaussian", block.index, noise.FACTOR_V)
         yield (u.view(-1, p.rank) * (scale * weight * p.rank**-0.5), v.view(-1, p.rank))
-
-
-def _add(out: torch.Tensor, u: torch.Tensor, v: torch.Tensor) -> None:
-    out.addmm_(u.to(out.dtype), v.to(out.dtype).T)
 
 
 def _sums(

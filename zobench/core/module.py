@@ -163,16 +163,17 @@ class TensorParams(Params):
         """
         law = one_law(terms)
         plain = law is not None and all(noise.serves(out.device.type) for out in outs)
-        together = [plain and out.dim() == 1 for out in outs]
-        for out, block, later in zip(outs, blocks, together):
-            if not later:
-                with flattened(out) as flat:
-                    self.write(flat, terms, 1.0, block, 0)
-        if law is None or not any(together):
+        together = []
+        for out, block in zip(outs, blocks):
+            if plain and out.dim() == 1:
+                together.append((out, block.index))
+                continue
+            with flattened(out) as flat:
+                self.write(flat, terms, 1.0, block, 0)
+        if law is None or not together:
             return
         noise.accumulate_blocks(
-            [out for out, now in zip(outs, together) if now],
-            [block.index for block, now in zip(blocks, together) if now],
+            *zip(*together),
             [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
             law,
             threads=_threads(),

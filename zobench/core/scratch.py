@@ -130,7 +130,10 @@ class ScratchParams(TensorParams):
         data = [m.block.out for m in moved]
         with self._room.taken(data) as taken:
             # Copies lie in memory as their weights do.
-            views = [v.as_strided(d.shape, d.stride()) for v, d in zip(taken, data)]
+            views = [
+                view if d.dim() == 1 else view.as_strided(d.shape, d.stride())
+                for view, d in zip(taken, data)
+            ]
             with self.making():
                 self._fill(views, data, scale, moved)
             yield [view.view(m.parameter.shape) for view, m in zip(views, moved)]
