@@ -185,8 +185,8 @@ class ScratchParams(TensorParams):
         if low_rank.only(terms) and noise.serves(out.device.type):
             low_rank.add_rows(out, index, terms, scale, block)
             return out
-        for row, place in zip(out, index.tolist() if places is None else places):
-            self.write(row, terms, scale, block, place * parameter.shape[1])
+        for row, number in zip(out, index.tolist() if places is None else places):
+            self.write(row, terms, scale, block, number * parameter.shape[1])
         return out
 
 

@@ -42,7 +42,7 @@ def name_of(kind: type, classes: Mapping[str, type]) -> str | None:
 
 
 def fields(kind: type) -> tuple[str, ...] | None:
-    """What an object of the class is made of, if it is a value: a frozen dataclass, a named tuple."""
+    """What makes an object of the class, if it is a value (a frozen dataclass, a named tuple)."""
     if is_frozen(kind):
         return tuple(f.name for f in dataclasses.fields(kind) if f.init)
     return getattr(kind, "_fields", None) if issubclass(kind, tuple) else None

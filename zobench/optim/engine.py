@@ -186,7 +186,7 @@ class Engine:
             rounding=self.walk.rounding,
             start=trajectory.digest(self.walk),
             blocks=trajectory.blocks(self.walk),
-            ties=trajectory.ties(model, self.walk),
+            ties=trajectory.ties(model, [block.tensor for block in self.walk.blocks]),
         )
         self.journal = journal.Journal(path, header, self.module)
         self.journal.rates(self.params.rates)

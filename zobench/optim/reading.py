@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from zobench.core.directions import Direction, Probe, Recipe, Restricted, add_terms
-from zobench.core.fixed import fixed
 from zobench.core.module import TensorBlock
 from zobench.errors import BadInput
+from zobench.optim.events import WHOLE, Decoder, parsed
 from zobench.optim.journal import CHECK, FORMAT
-from zobench.optim.restore import decode
 
-_WHOLE = range(1 << 63)
 _FIELDS: dict[str, tuple[type, ...]] = {
     "estimator": (str,),
     "version": (str,),
@@ -59,10 +52,10 @@ class Record:
 
         `module`: where the estimator is defined.
         """
-        decoder = _Decoder(blocks, module, has_rule, len(self.head["members"]))
+        decoder = Decoder(blocks, module, has_rule, len(self.head["members"]))
         for number, line in enumerate(self._lines):
             try:
-                yield decoder.event(_parsed(line))
+                yield decoder.event(parsed(line))
             except Exception as error:  # whatever a direction of other numbers raises
                 why = " ".join(str(error).split()) or type(error).__name__
                 raise self.damaged(f"event {number + 1}: {why}") from error
@@ -86,7 +79,7 @@ class Record:
 
     def _header(self, line: bytes) -> dict[str, Any]:
         try:
-            head = _parsed(line)
+            head = parsed(line)
             version = head["zobench trajectory"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._no_record() from error
@@ -98,14 +91,12 @@ class Record:
         for name, kinds in _FIELDS.items():
             if type(head.get(name, ...)) not in kinds:
                 raise self.damaged(f"its header has no proper {name!r}")
-        count = len(head["blocks"])
-        members = head["members"]
         proper = {
-            "t": head["t"] in _WHOLE,
-            "writes": head["writes"] in _WHOLE,
+            "t": head["t"] in WHOLE,
+            "writes": head["writes"] in WHOLE,
             "blocks": all(map(_is_block, head["blocks"])),
-            "members": all(type(inside) is list for inside in members)
-            and sorted(sum(members, []), key=str) == sorted(range(count), key=str),
+            "members": _is_partition(head["members"], len(head["blocks"])),
+            "ties": all(map(_is_names, head["ties"] or ())),
         }
         for name, right in proper.items():
             if not right:
@@ -125,97 +116,27 @@ class Record:
                 raise self.damaged("a sum over its lines does not agree")
             known += since
             since = []
+        try:
+            for line in since:
+                parsed(line)
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(f"a line is none of a record: {error}") from error
         if not known:
             raise self.damaged("it is cut off in its header")
         return known[1:], bool(since or rest)
 
 
-class _Decoder:
-    def __init__(
-        self, blocks: Sequence[TensorBlock], module: str, has_rule: bool, groups: int
-    ) -> None:
-        self.blocks, self.module = blocks, module
-        self.has_rule, self.groups = has_rule, groups
-        self._last: tuple[Any, Direction | None] = None, None
-
-    def event(self, told: Any) -> tuple[str, Any]:
-        kind, *facts = told
-        if kind == "p":
-            return kind, self._pairs(facts)
-        if kind == "r" and self.has_rule:
-            return kind, Recipe(tuple(self._pairs(facts)))
-        if kind == "a":
-            return kind, self._pairs([facts])[0]
-        if kind == "l" and len(facts) == self.groups:
-            return kind, [(_not_negative(ratio), _not_negative(part)) for ratio, part in facts]
-        if kind == "t" and len(facts) == 1 and type(facts[0]) is int and facts[0] in _WHOLE:
-            return kind, facts[0]
-        if kind == "w" and not facts:
-            return kind, None
-        raise ValueError(f"no event is {json.dumps(told)[:60]}")
-
-    def _pairs(self, facts: list[Any]) -> list[Probe]:
-        return [(_number(scale), self._direction(told)) for scale, told in facts]
-
-    def _direction(self, told: Any) -> Direction:
-        """A direction that has been tried on the blocks it touches."""
-        known, made = self._last  # a probe is followed by others along it, and by the move
-        if made is not None and told == known:
-            return made
-        try:
-            made = decode(told, self.module)
-        except KeyError as error:
-            raise ValueError(f"no direction is known as {error}") from None
-        if not isinstance(made, Direction) or not fixed(made):
-            raise ValueError(f"a {type(made).__name__} is no direction that can be recorded")
-        for leaf in self._leaves(made):
-            self._try(leaf)
-        self._last = told, made
-        return made
-
-    def _leaves(self, direction: Direction) -> Iterator[Direction]:
-        """The directions of which it is made."""
-        if not isinstance(direction, Direction):
-            raise ValueError(f"a {type(direction).__name__} is no direction")
-        if type(direction) is Recipe:
-            for weight, inner in direction.terms:
-                _number(weight)
-                yield from self._leaves(inner)
-        elif type(direction) is Restricted:
-            if not {type(index) for index in direction.active} <= {int}:
-                raise ValueError("blocks are numbers")
-            yield from self._leaves(direction.inner)
-        else:
-            yield direction
-
-    def _try(self, direction: Direction) -> None:
-        """Raises what a direction raises that cannot be."""
-        for block in self.blocks:
-            terms = tuple(direction.expand(block)) if block.size else ()
-            if terms:
-                add_terms(np.zeros(1, np.float32), terms, block, 0)
-                return
-
-
-def _parsed(line: bytes) -> Any:
-    def refused(word: str) -> Any:
-        raise ValueError(f"{word} is no number")
-
-    return json.loads(line.decode("utf-8"), parse_constant=refused)
-
-
-def _number(value: Any) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise ValueError(f"{json.dumps(value)[:40]} is no finite number")
-    return value
-
-
-def _not_negative(value: Any) -> float:
-    if _number(value) < 0:
-        raise ValueError(f"{value} is below 0")
-    return value
-
-
 def _is_block(told: Any) -> bool:
     kinds = [type(part) for part in told] if type(told) is list else []
     return kinds == [str, list, str] and all(type(n) is int for n in told[1])
+
+
+def _is_names(told: Any) -> bool:
+    return type(told) is list and all(type(name) is str for name in told)
+
+
+def _is_partition(told: list[Any], count: int) -> bool:
+    """Lists of the numbers below `count`, each once."""
+    inside = [number for part in told if type(part) is list for number in part]
+    whole = all(type(part) is list for part in told) and all(type(n) is int for n in inside)
+    return whole and sorted(inside) == list(range(count))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,14 @@ def digest(walk: Walk) -> str:
     return found.hexdigest()
 
 
-def ties(model: nn.Module | None, walk: Walk) -> list[list[str]] | None:
-    """For each block all names of the model under which it is found; None without a model."""
+def ties(model: nn.Module | None, tensors: Iterable[torch.Tensor]) -> list[list[str]] | None:
+    """For each tensor all names of the model under which it is found; None without a model."""
     if model is None:
         return None
     names: dict[Any, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         names.setdefault(place(parameter), []).append(name)
-    return [names.get(place(block.tensor), []) for block in walk.blocks]
+    return [names.get(place(tensor), []) for tensor in tensors]
 
 
 def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | None = None) -> int:
@@ -68,9 +68,11 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
     """
     record = Record(path)
     head = record.head
-    walk = Walk(_named(model, head["blocks"], path), rounding=head["rounding"])
+    named = _named(model, head["blocks"])
+    _check_ties(path, head["ties"], model, [tensor for _, tensor in named])
+    walk = Walk(named, rounding=head["rounding"])
     walk.writes = head["writes"]
-    _check_weights(path, head, model, walk)
+    _check_weights(path, head, walk)
     entry = _entry(head, path, estimator)
     module = entry.make.__module__ if entry else ""
     params = Scaled(walk, [frozenset(inside) for inside in head["members"]])
@@ -157,7 +159,18 @@ def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entr
     return entry
 
 
-def _check_weights(path: str | Path, head: Mapping[str, Any], model: Any, walk: Walk) -> None:
+def _check_ties(path: str | Path, told: Any, model: Any, tensors: Sequence[torch.Tensor]) -> None:
+    """Raises BadInput where weights are tied otherwise than those of the record were."""
+    here = ties(model if isinstance(model, nn.Module) else None, tensors)
+    for names, found in zip(told or (), here or ()):
+        if names != found:
+            raise BadInput(
+                f"{path} began with weights tied otherwise: one tensor was {_joined(names)}, and "
+                f"here it is {_joined(found)}"
+            )
+
+
+def _check_weights(path: str | Path, head: Mapping[str, Any], walk: Walk) -> None:
     """Raises BadInput unless the weights are those that the record began with."""
     here = blocks(walk)
     for told, found in zip(head["blocks"], here):
@@ -166,18 +179,11 @@ def _check_weights(path: str | Path, head: Mapping[str, Any], model: Any, walk: 
     if len(head["blocks"]) != len(here):
         count = len(head["blocks"])
         raise BadInput(f"{path} moves {count} tensors, but {len(here)} were given")
-    tied = ties(model if isinstance(model, nn.Module) else None, walk)
-    for told, found in zip(head["ties"] or (), tied or ()):
-        if told != found:
-            raise BadInput(
-                f"{path} began with weights tied otherwise: one tensor was {_joined(told)}, and "
-                f"here it is {_joined(found)}"
-            )
     if digest(walk) != head["start"]:
         raise BadInput(f"the model's weights are not those that {path} began with")
 
 
-def _named(model: Any, wanted: list[list[Any]], path: str | Path) -> list[tuple[str, Any]]:
+def _named(model: Any, wanted: list[list[Any]]) -> list[tuple[str, Any]]:
     if not isinstance(model, nn.Module):
         return subject(model).named
     held = dict(model.named_parameters(remove_duplicate=False))
@@ -190,7 +196,7 @@ def _named(model: Any, wanted: list[list[Any]], path: str | Path) -> list[tuple[
 
 
 def _joined(names: Sequence[str]) -> str:
-    return " and ".join(names) or "in no module"
+    return " and ".join(map(str, names)) or "of no name"
 
 
 def _shown(block: list[Any]) -> str:
