@@ -15,7 +15,7 @@ from zobench.core.ask_tell import Adapted
 from zobench.core.estimator import ZerothOrder as Composed
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder, replay, restore, state
-from zobench.registry import estimators
+from zobench.registry import Entry, estimators
 
 
 @pytest.fixture(params=[name for name, e in estimators.load().items() if not e.first_order])
@@ -194,10 +194,10 @@ def test_values_come_back_and_what_cannot_be_saved_says_so():
     values = [None, True, -3, math.inf, "word", (1, [2.5]), deque([direction]), {4: {5}}]
     assert restore.decode(through_a_file(state.encode(values, "x"))) == values
     with pytest.raises(BadInput, match="mine: part is a Event, which cannot be saved"):
-        state.Writer("mine").whole(SimpleNamespace(part=threading.Event()))
+        state.Writer(Entry("mine", SimpleNamespace)).whole(SimpleNamespace(part=threading.Event()))
     remembered: list[int] = []
     with pytest.raises(BadInput, match="holds a list"):
-        state.Writer("mine").whole(SimpleNamespace(draw=lambda: remembered))
+        state.Writer(Entry("mine", SimpleNamespace)).whole(SimpleNamespace(draw=lambda: remembered))
 
 
 OWN = """

@@ -18,9 +18,8 @@ from zobench.core.estimator import Finished
 from zobench.core.estimator import ZerothOrder as Composed
 from zobench.core.params import Params
 from zobench.errors import BadInput
-from zobench.optim import journal, state, trajectory
+from zobench.optim import journal, recordable, state, trajectory
 from zobench.optim.closure import Evaluate
-from zobench.optim.rehearsal import rehearsed
 from zobench.optim.restore import Reader, decode
 from zobench.optim.walk import Scaled, Walk
 from zobench.registry import estimators
@@ -50,14 +49,9 @@ class Engine:
             self._attend(estimator.rule)
         estimator.start(self.params, seed)
         if held is not None:
-            Reader(self.module, self.walk.blocks).whole(estimator, held)
+            Reader(self.entry, self.walk.blocks).whole(estimator, held)
         self.settings, self.seed, self._failed = settings, seed, False
         self.estimator = estimator
-
-    @property
-    def module(self) -> str:
-        """Where the estimator is defined."""
-        return self.entry.make.__module__
 
     @property
     def has_rule(self) -> bool:
@@ -141,7 +135,7 @@ class Engine:
             "blocks": self.fingerprint(),
             "writes": self.walk.writes,
             "rounding": self.walk.rounding,
-            "held": self._writer().whole(self.estimator, self.walk.blocks),
+            "held": state.Writer(self.entry).whole(self.estimator, self.walk.blocks),
         }
 
     def check(self, saved: dict[str, Any]) -> None:
@@ -169,12 +163,10 @@ class Engine:
         self.walk.flush()
         if self.asks_and_tells:
             raise BadInput(f"{self.entry.name} names its points outright: they cannot be recorded")
-        rule = self._writer().whole(self.estimator.rule) if self.has_rule else None
-        if state.has_arrays(rule):
-            raise BadInput(f"record {self.entry.name} from its first step: it stored arrays since")
-        if rule is not None:
-            trajectory.remade(self.entry, self.settings, rule)
-        self._rehearse()
+        rule = None
+        if self.has_rule:
+            rule = recordable.rule(self.entry, self.settings, self.estimator)
+        recordable.check_step(self.entry, self.settings, self.seed, self.params)
         header = journal.header(
             estimator=self.name,
             version=self.entry.version,
@@ -188,22 +180,11 @@ class Engine:
             blocks=trajectory.blocks(self.walk),
             ties=trajectory.ties(model, [block.tensor for block in self.walk.blocks]),
         )
-        self.journal = journal.Journal(path, header, self.module)
+        self.journal = journal.Journal(path, header, self.entry)
         self.journal.rates(self.params.rates)
         self.walk.written = self.journal.written
         if not self.has_rule:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
-
-    def _rehearse(self) -> None:
-        """Raises BadInput if a step would move along what cannot be recorded."""
-        still = rehearsed(self.entry, self.settings, self.seed, self.params)
-        for direction in still.seen:
-            journal.told(direction, self.module)
-        if still.by_arrays and not self.has_rule:
-            raise BadInput(journal.BY_ARRAYS)
-
-    def _writer(self) -> state.Writer:
-        return state.Writer(self.entry.name, self.module)
 
     def close(self) -> None:
         """End the record."""

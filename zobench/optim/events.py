@@ -13,6 +13,7 @@ from zobench.core.directions import Direction, Probe, Recipe, Restricted, add_te
 from zobench.core.fixed import fixed
 from zobench.core.module import TensorBlock
 from zobench.optim.restore import decode
+from zobench.registry import Entry
 
 WHOLE = range(1 << 63)
 
@@ -21,9 +22,9 @@ class Decoder:
     """Turns told events into what happened. Raises what it likes for what no writer wrote."""
 
     def __init__(
-        self, blocks: Sequence[TensorBlock], module: str, has_rule: bool, groups: int
+        self, blocks: Sequence[TensorBlock], entry: Entry | None, has_rule: bool, groups: int
     ) -> None:
-        self.blocks, self.module = blocks, module
+        self.blocks, self.entry = blocks, entry
         self.has_rule, self.groups = has_rule, groups
         self._last: tuple[Any, Direction | None] = None, None
 
@@ -52,7 +53,7 @@ class Decoder:
         if made is not None and told == known:
             return made
         try:
-            made = decode(told, self.module)
+            made = decode(told, self.entry)
         except KeyError as error:
             raise ValueError(f"no direction is known as {error}") from None
         if not isinstance(made, Direction) or not fixed(made):

@@ -17,6 +17,7 @@ from zobench.core.directions import Direction, Probe, Recipe
 from zobench.core.fixed import fixed
 from zobench.errors import BadInput
 from zobench.optim import state
+from zobench.registry import Entry
 
 FORMAT = 2
 CHECK = b'["c",'  # how a line begins that has the CRC-32 of all lines before but those like it
@@ -62,9 +63,9 @@ class _File:
 class Journal:
     """Writes the events of a run. While `quiet`, what happens is part of an event to come."""
 
-    def __init__(self, path: str | Path, header: dict[str, Any], module: str) -> None:
-        """`module`: where the estimator is defined. Raises BadInput if there is such a file."""
-        self.path, self.module = Path(path), module
+    def __init__(self, path: str | Path, header: dict[str, Any], entry: Entry) -> None:
+        """`entry`: of the estimator. Raises BadInput if there is such a file."""
+        self.path, self.entry = Path(path), entry
         self._file = _File(self.path)
         self.close = weakref.finalize(self, self._file.close)  # also when the program ends
         self._quiet = self._since = 0
@@ -123,10 +124,10 @@ class Journal:
             self.sync()
 
     def _told(self, direction: Direction) -> Any:
-        return told(direction, self.module)
+        return told(direction, self.entry)
 
 
-def told(direction: Direction, module: str) -> Any:
+def told(direction: Direction, entry: Entry) -> Any:
     """A direction as an event has it. Raises BadInput for one that no seed replays."""
     name = type(direction).__name__
     if not fixed(direction):
@@ -135,7 +136,7 @@ def told(direction: Direction, module: str) -> Any:
             "which derive from zobench.core.directions.Direction, are frozen dataclasses, and hold "
             "no array"
         )
-    held = state.encode(direction, f"a {name} direction", module)
+    held = state.encode(direction, f"a {name} direction", entry)
     if state.has_arrays(held):
         raise BadInput(
             f"a {name} direction holds an array: only directions that replay from a seed can be "

@@ -11,6 +11,7 @@ from zobench.core.module import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim.events import WHOLE, Decoder, parsed
 from zobench.optim.journal import CHECK, FORMAT
+from zobench.registry import Entry
 
 _FIELDS: dict[str, tuple[type, ...]] = {
     "estimator": (str,),
@@ -46,13 +47,13 @@ class Record:
         return BadInput(f"{self.path} is damaged, and no weight was moved: {why}")
 
     def events(
-        self, blocks: Sequence[TensorBlock], module: str, has_rule: bool
+        self, blocks: Sequence[TensorBlock], entry: Entry | None, has_rule: bool
     ) -> Iterator[tuple[str, Any]]:
         """(kind, what happened), decoded. Raises BadInput for what no writer wrote.
 
-        `module`: where the estimator is defined.
+        `entry`: of the estimator, where it is known.
         """
-        decoder = Decoder(blocks, module, has_rule, len(self.head["members"]))
+        decoder = Decoder(blocks, entry, has_rule, len(self.head["members"]))
         for number, line in enumerate(self._lines):
             try:
                 yield decoder.event(parsed(line))

@@ -16,14 +16,16 @@ import torch
 from zobench.core.module import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim import classes, generators
+from zobench.registry import Entry
 
 
 class Reader:
     """Decodes the values of one state."""
 
-    def __init__(self, module: str = "", blocks: Sequence[TensorBlock] = ()) -> None:
-        """`module`: of the estimator's own file. `blocks`: those of the params."""
-        self.blocks, self.classes = blocks, classes.known(module)
+    def __init__(self, entry: Entry | None = None, blocks: Sequence[TensorBlock] = ()) -> None:
+        """`entry`: of the estimator whose values they are. `blocks`: those of the params."""
+        self.blocks = blocks
+        self.classes = classes.known(entry.make.__module__ if entry else "")
         self._made: list[Any] = []  # in the order in which the writer met them
         self._placed: set[int] = set()
 
@@ -56,7 +58,7 @@ class Reader:
             return found
         if not isinstance(told, dict):
             return told
-        kind, inside = told["#"], told.get("of")
+        kind, inside = told["#"], told.get("of", ())
         if kind == "made":
             if here is None:
                 raise ValueError("it holds a function where a new one has none")
@@ -122,14 +124,14 @@ class Reader:
             name = classes.name_of(type(here), self.classes) or type(here).__qualname__
             if kind is None or kind == name:
                 return here
-        if kind not in self.classes:
+        if kind is None or kind not in self.classes:
             raise ValueError(f"it holds a {kind} where a new one has none")
         return object.__new__(self.classes[kind])
 
 
-def decode(told: Any, module: str = "") -> Any:
-    """What `encode` was given. `module`: that of the estimator's own file."""
-    return Reader(module).value(told)
+def decode(told: Any, entry: Entry | None = None) -> Any:
+    """What `state.encode` was given."""
+    return Reader(entry).value(told)
 
 
 def _placed(tensor: torch.Tensor, device: str) -> torch.Tensor:

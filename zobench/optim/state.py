@@ -20,12 +20,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from zobench.core.fixed import fixed
 from zobench.core.module import TensorBlock
-from zobench.core.params import Params
+from zobench.core.params import Group, Params
 from zobench.core.ties import overlapping
 from zobench.errors import BadInput
 from zobench.optim import classes, generators
 from zobench.optim.functions import is_function, remembered
+from zobench.registry import Entry
 
 _PLAIN = (bool, int, float, str, type(None))
 _SEQUENCES: dict[str, type] = {
@@ -38,9 +40,11 @@ _BYTES = 8  # of an entry of an array, at most
 class Writer:
     """Encodes the values of one state."""
 
-    def __init__(self, owner: str = "", module: str = "") -> None:
-        """`owner`: whose values they are, for errors. `module`: of the estimator's own file."""
-        self.owner, self.module, self.classes = owner, module, classes.known(module)
+    def __init__(self, entry: Entry | None = None) -> None:
+        """`entry`: of the estimator whose values they are."""
+        self.owner = f"{entry.name}: " if entry else ""
+        self.module = entry.make.__module__ if entry else ""
+        self.classes = classes.known(self.module)
         self._seen: dict[int, tuple[int, Any]] = {}  # by id: number, and the object, kept alive
         self._parts: set[int] = set()  # ids of the objects that are put back in place
         self._functions: list[tuple[Any, str]] = []
@@ -64,6 +68,12 @@ class Writer:
                 "they cannot be saved; keep one of them, or copies"
             )
         return found
+
+    def changing(self) -> dict[int, Any]:
+        """The objects met so far that may change, by their ids."""
+        stays = (TensorBlock, Group, Enum)
+        found = {key: thing for key, (_, thing) in self._seen.items()}
+        return {k: v for k, v in found.items() if not (isinstance(v, stays) or fixed(v))}
 
     def _attributes(self, thing: Any, path: str) -> dict[str, Any]:
         self._parts.add(id(thing))
@@ -112,7 +122,7 @@ class Writer:
             if kind is made:
                 ordered = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value
                 told = {"#": name, "of": [self.value(v, where) for v in ordered]}
-                return told | {"longest": value.maxlen} if kind is deque else told
+                return told | {"longest": value.maxlen} if isinstance(value, deque) else told
         if kind is dict:
             pairs = [[self.value(k, where), self.value(v, where)] for k, v in value.items()]
             return {"#": "dict", "of": pairs}
@@ -133,12 +143,12 @@ class Writer:
         raise self._refusal(f"{where} is a {kind.__name__}, which cannot be saved")
 
     def _refusal(self, why: str) -> BadInput:
-        return BadInput(f"{self.owner}: {why}" if self.owner else why)
+        return BadInput(self.owner + why)
 
 
-def encode(value: Any, where: str, module: str = "") -> Any:
-    """A value that `decode` turns back. Raises BadInput, which names `where`."""
-    return Writer(module=module).value(value, where)
+def encode(value: Any, where: str, entry: Entry | None = None) -> Any:
+    """A value that `restore.decode` turns back. Raises BadInput, which names `where`."""
+    return Writer(entry).value(value, where)
 
 
 def has_arrays(held: Any) -> bool:

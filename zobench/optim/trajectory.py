@@ -74,17 +74,16 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
     walk.writes = head["writes"]
     _check_weights(path, head, walk)
     entry = _entry(head, path, estimator)
-    module = entry.make.__module__ if entry else ""
     params = Scaled(walk, [frozenset(inside) for inside in head["members"]])
     rule = None
     if head["rule"] is not None:
         assert entry is not None  # or it would have raised
         rule = remade(entry, head["settings"], head["rule"])
-    for _ in record.events(walk.blocks, module, rule is not None):
+    for _ in record.events(walk.blocks, entry, rule is not None):
         pass  # all are right, or this has raised
     t, steps = head["t"] - 1, 0
     with torch.no_grad():
-        for kind, facts in record.events(walk.blocks, module, rule is not None):
+        for kind, facts in record.events(walk.blocks, entry, rule is not None):
             if kind == "p":
                 walk.seal()
                 for scale, direction in facts:
@@ -122,7 +121,7 @@ def remade(entry: Entry, settings: Mapping[str, Any], told: Mapping[str, Any]) -
     if rule is None:
         raise BadInput(f"{entry.name} has no rule, and the record has one")
     before = classes.attributes(rule)
-    Reader(entry.make.__module__).whole(rule, told)
+    Reader(entry).whole(rule, told)
     for name, value in classes.attributes(rule).items():
         was = before.get(name)
         numbers = isinstance(was, (int, float)) and isinstance(value, (int, float))
