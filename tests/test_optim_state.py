@@ -11,8 +11,12 @@ import torch
 from conftest import require
 from optim_tools import loss_of, net
 
+from zobench.core import samplers
 from zobench.core.ask_tell import Adapted
+from zobench.core.directions import Noise
 from zobench.core.estimator import ZerothOrder as Composed
+from zobench.core.rules import SGD
+from zobench.core.schemes import Central
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder, replay, restore, state
 from zobench.registry import Entry, estimators
@@ -67,6 +71,56 @@ def test_a_resumed_run_goes_on_bit_for_bit(entry):
     steps(resumed, twin, 9)
     assert equal(model, twin)
     assert opt.queries == resumed.queries
+
+
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_saving_changes_no_bit_of_the_run(entry, dtype, width):
+    """Moves that are delayed over it are rounded as if they had been written there."""
+    if asks_and_tells(entry):
+        pytest.skip("it cannot be saved")
+    ends = []
+    for saves in (False, True):
+        model = net(dtype, width)
+        opt = ZerothOrder(model, entry.name, seed=4, **entry.sanity)
+        for t in range(9):
+            opt.step(loss_of(model))
+            if saves and t % 3 == 2:
+                opt.state_dict()
+        opt.flush()
+        ends.append(model)
+    assert equal(*ends)
+
+
+SAMPLERS = {
+    "sparse": lambda: samplers.Sparse(0.5, 2),
+    "low-rank": lambda: samplers.LowRankSampler(2, 3),
+    "small-weights": lambda: samplers.SmallWeights(0.5, 2),
+    "again": lambda: lambda params, t, seed, base: Noise(7),  # the same in all steps
+    "laws": lambda: lambda params, t, seed, base: Noise(seed, ("gaussian", "rademacher")[t % 2]),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_saving_changes_no_bit_with_any_sampler(name, monkeypatch):
+    def mine(lr: float = 1e-2) -> Composed:
+        return Composed(SAMPLERS[name](), Central(1e-2), SGD(lr))
+
+    monkeypatch.setitem(estimators._entries, "mine", Entry("mine", mine))
+    ends = []
+    for saves in (False, True):
+        model = net()
+        opt = ZerothOrder(model, "mine", seed=4)
+        for t in range(7):
+            opt.step(loss_of(model))
+            if saves and t == 2:
+                saved = through_a_file(opt.state_dict())
+            if saves and t == 4:  # and back
+                opt.flush()
+        opt.flush()
+        ends.append(model)
+    assert equal(*ends)
+    ZerothOrder(net(), "mine").load_state_dict(saved)
 
 
 def test_a_record_replays_bit_for_bit(entry, tmp_path):

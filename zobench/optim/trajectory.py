@@ -123,7 +123,7 @@ def remade(entry: Entry, settings: Mapping[str, Any], told: Mapping[str, Any]) -
     before = classes.attributes(rule)
     Reader(entry).whole(rule, told)
     for name, value in classes.attributes(rule).items():
-        was = before.get(name)
+        was = before.get(name, getattr(type(rule), name, None))
         numbers = isinstance(was, (int, float)) and isinstance(value, (int, float))
         kept = value is was if is_function(was) else type(value) is type(was)
         if was is not None and not numbers and not kept:
