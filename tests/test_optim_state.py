@@ -83,8 +83,9 @@ def test_saving_changes_no_bit_of_the_run(entry, dtype, width):
     for saves in (False, True):
         model = net(dtype, width)
         opt = ZerothOrder(model, entry.name, seed=4, **entry.sanity)
+        closure = loss_of(model)  # made once: it lists parameters, which flushes
         for t in range(9):
-            opt.step(loss_of(model))
+            opt.step(closure)
             if saves and t % 3 == 2:
                 opt.state_dict()
         opt.flush()
@@ -110,9 +111,9 @@ def test_saving_changes_no_bit_with_any_sampler(name, monkeypatch):
     ends = []
     for saves in (False, True):
         model = net()
-        opt = ZerothOrder(model, "mine", seed=4)
+        opt, closure = ZerothOrder(model, "mine", seed=4), loss_of(model)
         for t in range(7):
-            opt.step(loss_of(model))
+            opt.step(closure)
             if saves and t == 2:
                 saved = through_a_file(opt.state_dict())
             if saves and t == 4:  # and back

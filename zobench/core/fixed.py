@@ -12,7 +12,7 @@ import numpy as np
 from zobench.core.directions import Coordinate, Direction, LowRank, Noise
 
 _VALUES = frozenset((int, float, bool, complex, str, bytes, type(None), frozenset))
-_SEEDED = frozenset((Noise, LowRank, Coordinate))  # made of numbers alone
+SEEDED = frozenset((Noise, LowRank, Coordinate))  # made of numbers alone
 
 
 def fixed(value: Any) -> bool:
@@ -35,7 +35,7 @@ def fixed(value: Any) -> bool:
 def key(value: Any) -> Hashable:
     """What stands for a direction or a primitive in a dict: itself where equal ones are one, else
     its identity."""
-    return value if type(value) in _SEEDED or fixed(value) else id(value)
+    return value if type(value) in SEEDED or fixed(value) else id(value)
 
 
 def locked(array: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import torch
 
 from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Primitive, Term, add_terms
-from zobench.core.fixed import fixed, key
+from zobench.core.fixed import SEEDED, fixed, key
 from zobench.core.noise import interface as noise
 from zobench.core.params import CHUNK, Group, Params
 from zobench.core.seeds import fold
@@ -108,18 +108,19 @@ class TensorParams(Params):
             for scale, direction in held.values()
             if type(scale) is not float or scale != 0.0
         ]
-        named: dict[Hashable, Primitive] = {}
+        unnamed: dict[Hashable, Primitive] = {}  # those that do not stand for themselves
 
         def name(primitive: Primitive) -> Hashable:
             found = key(primitive)
-            named[found] = primitive
+            if found is not primitive:
+                unnamed[found] = primitive
             return found
 
         # All terms before the first write: a direction that raises leaves the point whole.
         alike: dict[tuple[tuple[int, float, Hashable], ...], list[TensorBlock]] = {}
         for block in self.blocks if moves else ():
             terms = tuple(
-                (k, weight, name(primitive))
+                (k, weight, primitive if type(primitive) in SEEDED else name(primitive))
                 for k, (_, _, direction) in enumerate(moves)
                 for weight, primitive in direction.expand(block)
             )
@@ -134,7 +135,7 @@ class TensorParams(Params):
                 layer, scale, _ = moves[k]
                 sums = merged.setdefault(layer, {})
                 sums[found] = sums.get(found, 0.0) + scale * weight
-            layers = [[(w, named[n]) for n, w in sums.items()] for sums in merged.values()]
+            layers = [[(w, unnamed.get(n, n)) for n, w in sums.items()] for sums in merged.values()]
             whole = [term for layer in layers for term in layer]
             # Noise of one law is rounded term by term, also in one pass.
             for total in [whole] if one_law(whole) else layers:

@@ -26,12 +26,13 @@ Named = Iterable[tuple[str, torch.Tensor | np.ndarray]]
 
 def overlapping(moving: Named, still: Named = ()) -> tuple[str, str] | None:
     """The names of two arrays that share memory, of which one at least is moving; else None."""
-    spans = sorted(
+    spans = [
         (*span, name, moves)
         for named, moves in ((moving, True), (still, False))
         for name, array in named
         if (span := _span(array)) is not None
-    )
+    ]
+    spans.sort(key=lambda span: (span[0], span[1], -span[2]))
     furthest: dict[tuple[str, bool], tuple[int, str]] = {}  # which of each kind ends last
     for device, start, end, name, moves in spans:
         for kind in (True, False) if moves else (True,):

@@ -182,8 +182,8 @@ class ZerothOrder(torch.optim.Optimizer):
     def record(self, path: str | Path) -> None:
         """Write what each step does into a new file, from which `replay` makes the weights again.
 
-        Some 30 bytes a MeZO step. Readable after each `flush()`, complete after `close()`. Raises
-        BadInput for estimators whose directions are stored arrays.
+        Some 30 bytes per MeZO step. Readable after each `flush()`, complete after `close()`. Raises
+        BadInput for what does not replay: a step is rehearsed on made-up losses, moving nothing.
         """
         self._engine.record(path, self._found.model)
 
