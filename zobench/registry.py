@@ -66,6 +66,7 @@ class Registry:
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] = {}
         self._files: dict[str, dict[str, Entry]] = {}
+        self._used: dict[tuple[str, str, str], Entry] = {}  # of files: stem, name, version
         self._loaded = False
 
     def register(self, name: str, **facts: Any) -> Callable[[Made], Made]:
@@ -105,13 +106,29 @@ class Registry:
         """The entry of a registered name, or of `path/to/file.py:name`."""
         if not isinstance(name, str):
             raise BadInput(f"the name of an {self.kind} is a word, not {name!r}")
-        path, colon, inner = name.rpartition(":")
-        if colon and path.endswith(".py"):
-            return self._from_file(Path(path), inner)
+        if self.is_file(name):
+            path, _, inner = name.rpartition(":")
+            entry = self._from_file(Path(path), inner)
+            self._used[Path(path).stem, inner, entry.version] = entry
+            return entry
         entries = self._entries if name in self._entries else self.load()
         if name not in entries:
             raise unknown(self.kind, name, entries)
         return entries[name]
+
+    @staticmethod
+    def is_file(name: str) -> bool:
+        """Does the name stand for an entry of a user's own file, `path/to/file.py:name`?"""
+        path, colon, _ = name.rpartition(":")
+        return bool(colon) and path.endswith(".py")
+
+    def used(self, name: str, version: str) -> Entry | None:
+        """An entry of a user's own file that was asked for before, wherever the file lies now.
+
+        So that a name which is read from somewhere runs nothing.
+        """
+        path, _, inner = name.rpartition(":")
+        return self._used.get((Path(path).stem, inner, version))
 
     def _from_file(self, path: Path, name: str) -> Entry:
         """The factory `name` of a user's own file; its version is the hash of the file."""

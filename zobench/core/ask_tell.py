@@ -12,6 +12,7 @@ import numpy as np
 
 from zobench.core.directions import Dense
 from zobench.core.estimator import Finished
+from zobench.core.fixed import locked
 from zobench.core.params import Params
 from zobench.core.schemes import Evaluate
 from zobench.errors import Unsuitable
@@ -53,7 +54,7 @@ class Adapted:
 
     def step(self, evaluate: Evaluate) -> None:
         candidates = self.inner.ask()
-        losses = evaluate([(1.0, Dense(c - self.x)) for c in candidates])
+        losses = evaluate([(1.0, Dense(locked(c - self.x))) for c in candidates])
         self.inner.tell(candidates, losses)
         self.params.add(1.0, Dense(self.inner.best() - self.x))
         self.x = self.params.flat()  # what the point became in its own precision

@@ -48,19 +48,38 @@ class Primitive(Protocol):
 Term = tuple[float, Primitive]
 
 
-class Direction(Protocol):
-    """A pure function of the block's index and shape, never of the point's values."""
+class Direction:
+    """A pure function of the block's index and shape, never of the point's values.
+
+    Directions are frozen values: what was probed is taken back later, and must be what it was then.
+    A class of one's own derives from this one, and is a frozen dataclass:
+
+        @dataclass(frozen=True)
+        class Half(Direction):
+            seed: int
+
+            def expand(self, block):
+                return ((0.5, Noise(self.seed)),)
+
+    Its fields are numbers, words, tuples and directions; then it is saved, recorded and replayed by
+    them, moves along it may wait, and equal ones merge. One that holds arrays is declared with
+    @dataclass(frozen=True, eq=False); it is saved but not recorded, and moves along it are written
+    at once unless its arrays are read-only (see `fixed.locked`). Any other object with `expand`
+    works too; it is neither saved nor recorded, and moves along it are written at once.
+    """
+
+    __slots__ = ()
 
     def expand(self, block: Block) -> Iterable[Term]:
         """Weighted primitives whose sum is the direction on `block`; none where it is zero."""
-        ...
+        raise NotImplementedError(f"a {type(self).__name__} is a direction without expand(block)")
 
 
 Probe = tuple[float, Direction]  # (scale, d) stands for the point x + scale * d
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class Noise(Direction):
     """Independent entries of a law with mean 0 and variance 1: "gaussian" or "rademacher"."""
 
     seed: int
@@ -74,7 +93,7 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
-class Restricted:
+class Restricted(Direction):
     """`inner` on the active blocks, zero elsewhere: an inactive block costs nothing."""
 
     inner: Direction
@@ -85,7 +104,7 @@ class Restricted:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Direction):
     """sum_i w_i d_i: a gradient estimate that is never stored, only replayed. A direction too."""
 
     terms: tuple[tuple[float, Direction], ...]  # (w_i, d_i)
@@ -97,7 +116,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class LowRank:
+class LowRank(Direction):
     """U Vᵀ / sqrt(rank) on matrices, `law` elsewhere. V has its own seed, so it can outlive U.
 
     Entries have unit variance whatever the rank, so a scale means what it means for Noise.
@@ -127,7 +146,7 @@ def _factor_v(seed: int, block: int, cols: int, rank: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class RandomMask:
+class RandomMask(Direction):
     """`inner` on a random fraction `keep` of the coordinates: equal seed, equal mask."""
 
     inner: Noise
@@ -146,7 +165,7 @@ class RandomMask:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FixedMask:
+class FixedMask(Direction):
     """`inner` on stored coordinates: `bits[block index]` holds one bit a coordinate, packed."""
 
     inner: Noise
@@ -165,7 +184,7 @@ class FixedMask:
 
 
 @dataclass(frozen=True, slots=True)
-class Coordinate:
+class Coordinate(Direction):
     """The unit vector of flat coordinate `index`."""
 
     index: int
@@ -180,7 +199,7 @@ class Coordinate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dense:
+class Dense(Direction):
     """A stored vector, for methods that name their points outright (CMA-ES, nevergrad)."""
 
     vector: np.ndarray  # shape (d,)

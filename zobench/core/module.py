@@ -3,7 +3,7 @@
 Moves along equal directions merge until somebody must see the point. So MeZO's walk
 x + eps z, x - eps z, x, x - lr c z costs three draws of noise and two passes over the weights a
 step (the restore and the update ride on the next step's first probe), with no code for it in any
-estimator.
+estimator. Only directions that cannot change can wait; moves along others are written at once.
 
 Every write tells autograd (`Tensor._version` goes up), and every write to 16 bits is rounded once,
 to nearest or, on demand, stochastically.
@@ -11,7 +11,7 @@ to nearest or, on demand, stochastically.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -21,14 +21,17 @@ from torch.autograd.graph import increment_version
 
 from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Primitive, Term, add_terms
+from zobench.core.fixed import SEEDED, fixed, key
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
 from zobench.core.seeds import fold
 from zobench.core.tensor_block import TensorBlock, flattened
+from zobench.core.ties import check_apart
 from zobench.errors import BadInput
 
 STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
+_Moves = dict[Hashable, tuple[float, Direction]]  # scale and direction, by `fixed.key`
 
 
 class Observer(Protocol):
@@ -59,52 +62,87 @@ class TensorParams(Params):
             raise BadInput(
                 "no tensor to move: the module has no parameter that requires a gradient"
             )
+        check_apart([(block.name, block.tensor) for block in blocks])
         self.blocks: Sequence[TensorBlock] = tuple(blocks)
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self.rounding, self.writes = rounding, 0
         self.observer: Observer | None = None
-        self._pending: dict[Direction, float] = {}
+        self._pending: _Moves = {}
+        self._sealed: list[_Moves] = []  # earlier ones, which later moves do not merge with
 
     def add(self, scale: float, direction: Direction) -> None:
         """x <- x + scale * direction, written at the next flush."""
         if self.observer:
             self.observer.added(scale, direction)
-        self._delay(scale, direction)
+        if not self._delay(scale, direction):
+            self.flush()
 
     @contextmanager
     def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        self._delay(scale, direction)
-        self.flush()
         try:
+            self._delay(scale, direction)
+            self.flush()
             yield
         finally:
-            self._delay(-scale, direction)
+            if not self._delay(-scale, direction):
+                self.flush()
 
-    def _delay(self, scale: float, direction: Direction) -> None:
-        self._pending[direction] = self._pending.get(direction, 0.0) + scale
+    def _delay(self, scale: float, direction: Direction) -> bool:
+        """Keep a move for the next flush. May it wait for long? Not where the direction may change
+        before."""
+        lasts = fixed(direction)
+        name = direction if lasts else id(direction)
+        before = self._pending[name][0] if name in self._pending else 0.0
+        self._pending[name] = before + scale, direction
+        return lasts
+
+    def seal(self) -> None:
+        """Moves to come merge with none before: the point is rounded as if it were written now."""
+        if self._pending:
+            self._sealed.append(self._pending)
+            self._pending = {}
 
     def flush(self) -> None:
         # A scale on a device is not looked at: that would be to wait for the device.
-        moves = [(s, d) for d, s in self._pending.items() if type(s) is not float or s != 0.0]
+        moves = [
+            (layer, scale, direction)
+            for layer, held in enumerate((*self._sealed, self._pending))
+            for scale, direction in held.values()
+            if type(scale) is not float or scale != 0.0
+        ]
+        unnamed: dict[Hashable, Primitive] = {}  # those that do not stand for themselves
+
+        def name(primitive: Primitive) -> Hashable:
+            found = key(primitive)
+            if found is not primitive:
+                unnamed[found] = primitive
+            return found
+
         # All terms before the first write: a direction that raises leaves the point whole.
-        alike: dict[tuple[tuple[int, float, Primitive], ...], list[TensorBlock]] = {}
+        alike: dict[tuple[tuple[int, float, Hashable], ...], list[TensorBlock]] = {}
         for block in self.blocks if moves else ():
             terms = tuple(
-                (k, weight, primitive)
-                for k, (_, direction) in enumerate(moves)
+                (k, weight, primitive if type(primitive) in SEEDED else name(primitive))
+                for k, (_, _, direction) in enumerate(moves)
                 for weight, primitive in direction.expand(block)
             )
             if terms and block.size:
                 alike.setdefault(terms, []).append(block)
         self._pending.clear()
+        self._sealed.clear()
         self.writes += 1
         increment_version([block.tensor for blocks in alike.values() for block in blocks])
         for terms, blocks in alike.items():
-            merged: dict[Primitive, float] = {}
-            for k, weight, primitive in terms:
-                merged[primitive] = merged.get(primitive, 0.0) + moves[k][0] * weight
-            total = [(weight, primitive) for primitive, weight in merged.items()]
-            self.write_all([block.out for block in blocks], blocks, total)
+            merged: dict[int, dict[Hashable, float]] = {}
+            for k, weight, found in terms:
+                layer, scale, _ = moves[k]
+                sums = merged.setdefault(layer, {})
+                sums[found] = sums.get(found, 0.0) + scale * weight
+            layers = [[(w, unnamed.get(n, n)) for n, w in sums.items()] for sums in merged.values()]
+            whole = [term for layer in layers for term in layer]
+            # Noise of one law is rounded term by term, also in one pass.
+            for total in [whole] if one_law(whole) else layers:
+                self.write_all([block.out for block in blocks], blocks, total)
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
         if self.observer:

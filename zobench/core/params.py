@@ -40,7 +40,8 @@ class Params(ABC):
 
     @abstractmethod
     def add(self, scale: float, direction: Direction) -> None:
-        """x <- x + scale * direction. A module may delay the write until it must be seen."""
+        """x <- x + scale * direction. A module may delay the write until it must be seen, but only
+        along a direction that cannot change."""
 
     @abstractmethod
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from zobench.core.directions import Direction, Noise, Restricted
+from zobench.core.fixed import key
 from zobench.core.params import Params
 from zobench.core.wrapping import Forward, wrapped
 
@@ -33,7 +34,7 @@ class Prefix:
 
     def first_moved(self, params: Params, directions: Sequence[Direction]) -> int:
         """How many layers run before the first block that one of the directions touches."""
-        distinct = list(dict.fromkeys(directions))
+        distinct = {key(direction): direction for direction in directions}.values()
         for index in self._order:
             block = params.blocks[index]
             if any(True for d in distinct for _ in d.expand(block)):

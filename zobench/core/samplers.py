@@ -25,6 +25,7 @@ from zobench.core.directions import (
     Recipe,
     Restricted,
 )
+from zobench.core.fixed import locked
 from zobench.core.params import Group, Params
 from zobench.core.seeds import fold
 from zobench.errors import BadInput, Unsuitable
@@ -122,7 +123,7 @@ class SmallWeights:
 
     keep: float
     refresh: int = 0
-    bits: list[np.ndarray] = field(default_factory=list, repr=False)
+    bits: tuple[np.ndarray, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         _share(self.keep)
@@ -131,7 +132,7 @@ class SmallWeights:
         if not self.bits or (self.refresh and t % self.refresh == 0 and t != self._drawn):
             flat, self._drawn = np.abs(params.flat()), t
             parts = [flat[b.start : b.start + b.size] for b in params.blocks]
-            self.bits = [np.packbits(_smallest(part, self.keep)) for part in parts]
+            self.bits = tuple(locked(np.packbits(_smallest(p, self.keep))) for p in parts)
         return FixedMask(Noise(seed), self.bits)
 
 

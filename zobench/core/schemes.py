@@ -16,7 +16,9 @@ from zobench.core.params import Params
 from zobench.core.schedules import Value, above_zero, at, not_negative
 from zobench.errors import BadInput
 
-Evaluate = Callable[[Sequence[Probe]], Sequence[float]]  # one call is one draw of the noise
+# evaluate(probes) -> losses: one call is one draw of the noise. It leaves the point where it was;
+# directions are frozen values, so that what it takes back is what it probed.
+Evaluate = Callable[[Sequence[Probe]], Sequence[float]]
 Draw = Callable[[], Direction]
 
 COMBINERS = ("mean", "align")

@@ -8,7 +8,7 @@ Only updates write to the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from torch import nn
 
 from zobench.core import low_rank
 from zobench.core.directions import Direction, Noise, Term
+from zobench.core.fixed import key
 from zobench.core.hidden import as_written, check, nowhere
 from zobench.core.module import TensorBlock, TensorParams, one_law
 from zobench.core.noise import interface as noise
@@ -25,6 +26,7 @@ from zobench.core.noise import tables
 from zobench.core.params import Group
 from zobench.core.perturbed import LookedUp, Perturbed
 from zobench.core.room import Room
+from zobench.core.ties import overlapping, place
 from zobench.core.wrapping import Forward, wrapped
 from zobench.errors import Unsuitable
 
@@ -54,21 +56,23 @@ class ScratchParams(TensorParams):
         rounding: int | None = None,
         named: Iterable[tuple[str, torch.Tensor]] = (),
     ) -> None:
-        """`named`: the parameters that move. Raises Unsuitable for one that is not the module's."""
+        """`named`: the parameters that move. Raises Unsuitable for one that is not the module's,
+        or that shares memory with another tensor of the module, but for one tied to it."""
         chosen = list(named) or [(n, p) for n, p in module.named_parameters() if p.requires_grad]
         super().__init__(chosen, groups, rounding)
-        owned = {id(p): block for (_, p), block in zip(chosen, self.blocks)}
+        owned = {place(p): block for (_, p), block in zip(chosen, self.blocks)}
+        _check_unmoved(module, owned)
         inside = {id(part) for layer in layers for part in layer.modules()}
         self._units: dict[nn.Module, list[tuple[nn.Parameter, TensorBlock]]] = {}
         for part in module.modules():
             whole = any(part is layer for layer in layers)
             if whole or id(part) not in inside:
-                own = [p for p in part.parameters(recurse=whole) if id(p) in owned]
+                own = [p for p in part.parameters(recurse=whole) if place(p) in owned]
                 if own:
-                    self._units[part] = [(p, owned[id(p)]) for p in own]
-        found = {id(p) for members in self._units.values() for p, _ in members}
+                    self._units[part] = [(p, owned[place(p)]) for p in own]
+        found = {place(p) for members in self._units.values() for p, _ in members}
         for name, tensor in chosen:
-            if id(tensor) not in found:
+            if place(tensor) not in found:
                 raise Unsuitable(
                     f"scratch: {name} is no parameter of {type(module).__name__}, whose forward "
                     "could read a perturbed copy of it; use realisation = walk"
@@ -150,12 +154,13 @@ class ScratchParams(TensorParams):
         for k, m in enumerate(moved):
             # On a GPU one launch for all; on a CPU copies get their noise while in the cache.
             piece = -1 if data[k].is_cuda else at // CACHED
-            alike.setdefault((m.terms, piece), []).append(k)
+            terms = tuple((weight, key(primitive)) for weight, primitive in m.terms)
+            alike.setdefault((terms, piece), []).append(k)
             at += data[k].numel()
-        for (terms, _), together in alike.items():
+        for together in alike.values():
             outs = [views[k] for k in together]
             torch._foreach_copy_(outs, [data[k] for k in together])  # pyright: ignore
-            scaled = [(scale * weight, primitive) for weight, primitive in terms]
+            scaled = [(scale * weight, p) for weight, p in moved[together[0]].terms]
             self.write_all(outs, [moved[k].block for k in together], scaled)
 
     def _rows(
@@ -185,9 +190,22 @@ class ScratchParams(TensorParams):
         if low_rank.only(terms) and noise.serves(out.device.type):
             low_rank.add_rows(out, index, terms, scale, block, self.rounding_seed())
             return out
-        for row, place in zip(out, index.tolist() if places is None else places):
-            self.write(row, terms, scale, block, place * parameter.shape[1])
+        for row, number in zip(out, index.tolist() if places is None else places):
+            self.write(row, terms, scale, block, number * parameter.shape[1])
         return out
+
+
+def _check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock]) -> None:
+    """Raises Unsuitable where a tensor that is not perturbed shares memory with one that moves."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    still = [(name, p) for name, p in parameters if place(p) not in owned]
+    moving = [(block.name, block.tensor) for block in owned.values()]
+    found = overlapping(moving, [*still, *module.named_buffers()])
+    if found:
+        raise Unsuitable(
+            f"scratch: {found[0]} and {found[1]} share memory, and not both would be perturbed; "
+            "use realisation = walk"
+        )
 
 
 def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:

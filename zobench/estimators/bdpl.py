@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zobench.core.directions import Dense, Restricted
+from zobench.core.fixed import locked
 from zobench.core.params import Params
 from zobench.core.schemes import Evaluate
 from zobench.core.seeds import fold
@@ -48,7 +49,7 @@ class BDPL:
     def step(self, evaluate: Evaluate) -> None:
         rng = np.random.default_rng(fold(self.seed, self.t))
         x = self.params.flat()
-        asked = np.stack([self._sample(x, rng) for _ in range(self.n)])
+        asked = locked(np.stack([self._sample(x, rng) for _ in range(self.n)]))
         losses = np.asarray(evaluate([(1.0, Dense(away)) for away in asked]), float)
         weights = (losses - losses.mean()) / (self.n - 1)
         self.params.add(1.0, Dense(self._move(x, asked, weights)))

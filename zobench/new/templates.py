@@ -25,11 +25,13 @@ class $title:
     def step(self, evaluate: Evaluate) -> None:
         """Ask for losses, as often as it takes, then move the point."""
         self.t += 1
-        # A direction is a value: it replays from its seed, so it is never stored. The same line
-        # works for a vector of ten numbers and for a language model.
+        # A direction is a frozen value: it replays from its seed, so it is never stored, and it
+        # never changes. The same line works for a vector of ten numbers and for a language model.
+        # A direction of your own derives from zobench.core.directions.Direction, which says how.
         z = Noise(fold(self.seed, self.t))  # z ~ N(0, I); Noise(seed, "rademacher") gives signs
         # A probe (scale, z) asks for the loss at x + scale * z. One call of `evaluate` uses one
-        # minibatch (or one draw of the noise) for all its probes; each probe is one query.
+        # minibatch (or one draw of the noise) for all its probes; each probe is one query, and x
+        # is afterwards where it was.
         plus, minus = evaluate([(self.eps, z), (-self.eps, z)])
         slope = (plus - minus) / (2 * self.eps)
         # Move x by a recipe: a weighted sum of directions.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe, Recipe
@@ -16,11 +18,15 @@ from zobench.core.estimator import Finished
 from zobench.core.estimator import ZerothOrder as Composed
 from zobench.core.params import Params
 from zobench.errors import BadInput
-from zobench.optim import state, trajectory
+from zobench.optim import journal, recordable, state, trajectory
 from zobench.optim.closure import Evaluate
-from zobench.optim.journal import Journal
+from zobench.optim.restore import Reader, decode
 from zobench.optim.walk import Scaled, Walk
 from zobench.registry import estimators
+
+_STATE = frozenset(
+    ("estimator", "version", "settings", "seed", "blocks", "writes", "rounding", "held")
+)
 
 
 class Engine:
@@ -32,15 +38,20 @@ class Engine:
         """`name`: as the registry takes it."""
         self.name, self.entry = name, estimators[name]
         self.walk, self.params = walk, params
-        self.journal: Journal | None = None
+        self.journal: journal.Journal | None = None
         self._begin(settings, seed)
 
-    def _begin(self, settings: dict[str, Any], seed: int) -> None:
+    def _begin(
+        self, settings: dict[str, Any], seed: int, held: Mapping[str, Any] | None = None
+    ) -> None:
+        estimator = self.entry.build(settings)
+        if isinstance(estimator, Composed):
+            self._attend(estimator.rule)
+        estimator.start(self.params, seed)
+        if held is not None:
+            Reader(self.entry, self.walk.blocks).whole(estimator, held)
         self.settings, self.seed, self._failed = settings, seed, False
-        self.estimator = self.entry.build(settings)
-        if isinstance(self.estimator, Composed):
-            self._attend(self.estimator.rule)
-        self.estimator.start(self.params, seed)
+        self.estimator = estimator
 
     @property
     def has_rule(self) -> bool:
@@ -65,12 +76,12 @@ class Engine:
             engine, rule = mine(), its()
             assert engine is not None
             assert rule is not None
-            journal = engine.journal
-            with journal.quiet() if journal else nullcontext():
+            events = engine.journal
+            with events.quiet() if events else nullcontext():
                 engine.params.decay(gradient)
                 type(rule).apply(rule, params, gradient, t)
-            if journal:
-                journal.rule(gradient, t)
+            if events:
+                events.rule(gradient, t)
 
         rule.apply = apply
 
@@ -83,6 +94,7 @@ class Engine:
             )
 
         def recorded(probes: Sequence[Probe]) -> list[float]:
+            self.walk.seal()  # so that a flush between two steps changes no bit
             with self.journal.quiet() if self.journal else nullcontext():
                 return evaluate(probes)
 
@@ -123,11 +135,14 @@ class Engine:
             "blocks": self.fingerprint(),
             "writes": self.walk.writes,
             "rounding": self.walk.rounding,
-            "held": state.state(self.estimator, self.entry.name),
+            "held": state.Writer(self.entry).whole(self.estimator, self.walk.blocks),
         }
 
     def check(self, saved: dict[str, Any]) -> None:
         """Raises BadInput for a state of another estimator or model, and while recording."""
+        lacking = _STATE - set(saved) if isinstance(saved, dict) else _STATE
+        if lacking:
+            raise BadInput(f"the state is damaged: it lacks {', '.join(sorted(lacking))}")
         for key, here in (("estimator", self.entry.name), ("version", self.entry.version)):
             if saved[key] != here:
                 raise BadInput(f"the state is of {key} {saved[key]}, not of {here}")
@@ -138,35 +153,34 @@ class Engine:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Go on from a checked `state`."""
-        self._begin(state.decode(saved["settings"]), saved["seed"])
-        state.restore(self.estimator, saved["held"])
+        self._begin(decode(saved["settings"]), saved["seed"], saved["held"])
         self.walk.writes, self.walk.rounding = saved["writes"], saved["rounding"]
 
-    def record(self, path: str | Path) -> None:
+    def record(self, path: str | Path, model: nn.Module | None) -> None:
         """Write all events from here on down. Raises BadInput where they could not be replayed."""
         if self.journal:
             raise BadInput(f"this run is recorded already, in {self.journal.path}")
         self.walk.flush()
-        rule = state.state(self.estimator.rule, self.entry.name) if self.has_rule else None
-        if state.has_arrays(rule):
-            raise BadInput(f"record {self.entry.name} from its first step: it stored arrays since")
         if self.asks_and_tells:
             raise BadInput(f"{self.entry.name} names its points outright: they cannot be recorded")
-        self.journal = Journal(
-            path,
-            trajectory.header(
-                estimator=self.name,
-                version=self.entry.version,
-                settings=self.settings,
-                rule=rule,
-                t=self.estimator.t if self.has_rule else 0,
-                members=[sorted(inside) for inside in self.params.members],
-                writes=self.walk.writes,
-                rounding=self.walk.rounding,
-                start=trajectory.digest(self.walk),
-                blocks=trajectory.blocks(self.walk),
-            ),
+        rule = None
+        if self.has_rule:
+            rule = recordable.rule(self.entry, self.settings, self.estimator)
+        recordable.check_step(self.entry, self.settings, self.seed, self.params)
+        header = journal.header(
+            estimator=self.name,
+            version=self.entry.version,
+            settings=self.settings,
+            rule=rule,
+            t=self.estimator.t if self.has_rule else 0,
+            members=[sorted(inside) for inside in self.params.members],
+            writes=self.walk.writes,
+            rounding=self.walk.rounding,
+            start=trajectory.digest(self.walk),
+            blocks=trajectory.blocks(self.walk),
+            ties=trajectory.ties(model, [block.tensor for block in self.walk.blocks]),
         )
+        self.journal = journal.Journal(path, header, self.entry)
         self.journal.rates(self.params.rates)
         self.walk.written = self.journal.written
         if not self.has_rule:

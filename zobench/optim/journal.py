@@ -10,11 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
+import zobench
 from zobench.core.directions import Direction, Probe, Recipe
+from zobench.core.fixed import fixed
 from zobench.errors import BadInput
 from zobench.optim import state
+from zobench.registry import Entry
 
+FORMAT = 2
+CHECK = b'["c",'  # how a line begins that has the CRC-32 of all lines before but those like it
+BY_ARRAYS = "only moves along seeded directions can be recorded, not arrays"
 _SYNC = 256  # events between two writes to the disk
+
+
+def header(**facts: Any) -> dict[str, Any]:
+    """The first line of a record."""
+    versions = {"zobench": zobench.__version__, "torch": torch.__version__}
+    return {"zobench trajectory": FORMAT, "versions": versions} | facts
 
 
 class _File:
@@ -28,11 +42,16 @@ class _File:
         self.path = path.absolute()
         self._zip = zlib.compressobj(9, zlib.DEFLATED, 31)
         self._parts: list[bytes] = []
+        self._sum, self._since = 0, False
 
-    def write(self, data: bytes) -> None:
-        self._parts.append(self._zip.compress(data))
+    def write(self, line: bytes) -> None:
+        self._parts.append(self._zip.compress(line))
+        self._sum, self._since = zlib.crc32(line, self._sum), True
 
     def sync(self, how: int = zlib.Z_SYNC_FLUSH) -> None:
+        if self._since:  # what is read later is what was written
+            self._parts.append(self._zip.compress(CHECK + b"%d]\n" % self._sum))
+            self._since = False
         with self.path.open("ab") as file:
             file.write(b"".join(self._parts) + self._zip.flush(how))
         self._parts.clear()
@@ -44,9 +63,9 @@ class _File:
 class Journal:
     """Writes the events of a run. While `quiet`, what happens is part of an event to come."""
 
-    def __init__(self, path: str | Path, header: dict[str, Any]) -> None:
-        """Raises BadInput if there is such a file already."""
-        self.path = Path(path)
+    def __init__(self, path: str | Path, header: dict[str, Any], entry: Entry) -> None:
+        """`entry`: of the estimator. Raises BadInput if there is such a file."""
+        self.path, self.entry = Path(path), entry
         self._file = _File(self.path)
         self.close = weakref.finalize(self, self._file.close)  # also when the program ends
         self._quiet = self._since = 0
@@ -63,19 +82,19 @@ class Journal:
             self._quiet -= 1
 
     def probes(self, probes: Sequence[Probe]) -> None:
-        self._line(["p", *([float(s), _told(d)] for s, d in probes)])
+        self._line(["p", *([float(s), self._told(d)] for s, d in probes)])
 
     def rule(self, gradient: Recipe, t: int) -> None:
         """Step numbers are written where they do not follow each other (a step was skipped)."""
         if t != self._t + 1:
             self._line(["t", t])
         self._t = t
-        self._line(["r", *([float(w), _told(d)] for w, d in gradient.terms)])
+        self._line(["r", *([float(w), self._told(d)] for w, d in gradient.terms)])
 
     def add(self, scale: float, direction: Direction) -> None:
         """A move of an estimator that has no rule."""
         if not self._quiet:
-            self._line(["a", float(scale), _told(direction)])
+            self._line(["a", float(scale), self._told(direction)])
 
     def rates(self, rates: Sequence[tuple[float, float]]) -> None:
         self._line(["l", *rates])
@@ -90,7 +109,7 @@ class Journal:
 
     def refuse(self) -> None:
         """An estimator without a rule moved by an array."""
-        raise BadInput("only moves along seeded directions can be recorded, not arrays")
+        raise BadInput(BY_ARRAYS)
 
     def sync(self) -> None:
         """All events so far are in the file, and can be read."""
@@ -99,17 +118,36 @@ class Journal:
             self._since = 0
 
     def _line(self, event: Any) -> None:
-        self._file.write((json.dumps(event, separators=(",", ":")) + "\n").encode())
+        self._file.write(written(event))
         self._since += 1
         if self._since >= _SYNC:
             self.sync()
 
+    def _told(self, direction: Direction) -> Any:
+        return told(direction, self.entry)
 
-def _told(direction: Direction) -> Any:
-    held = state.encode(direction, "a direction")
+
+def told(direction: Direction, entry: Entry) -> Any:
+    """A direction as an event has it. Raises BadInput for one that no seed replays."""
+    name = type(direction).__name__
+    if not fixed(direction):
+        raise BadInput(
+            f"a {name} direction cannot be recorded: only directions that replay from a seed can, "
+            "which derive from zobench.core.directions.Direction, are frozen dataclasses, and hold "
+            "no array"
+        )
+    held = state.encode(direction, f"a {name} direction", entry)
     if state.has_arrays(held):
         raise BadInput(
-            f"a {type(direction).__name__} direction holds an array: only directions that replay "
-            "from a seed can be recorded"
+            f"a {name} direction holds an array: only directions that replay from a seed can be "
+            "recorded"
         )
     return held
+
+
+def written(event: Any) -> bytes:
+    """A line of a record. Raises BadInput for a number that is not finite."""
+    try:
+        return (json.dumps(event, separators=(",", ":"), allow_nan=False) + "\n").encode()
+    except ValueError:
+        raise BadInput("a move by a number that is not finite cannot be recorded") from None

@@ -182,10 +182,10 @@ class ZerothOrder(torch.optim.Optimizer):
     def record(self, path: str | Path) -> None:
         """Write what each step does into a new file, from which `replay` makes the weights again.
 
-        Some 30 bytes a MeZO step. Readable after each `flush()`, complete after `close()`. Raises
-        BadInput for estimators whose directions are stored arrays.
+        Some 30 bytes per MeZO step. Readable after each `flush()`, complete after `close()`. Raises
+        BadInput for what does not replay: a step is rehearsed on made-up losses, moving nothing.
         """
-        self._engine.record(path)
+        self._engine.record(path, self._found.model)
 
     def state_dict(self) -> dict[str, Any]:
         """For torch.save. Flushes. Raises BadInput where a library's object cannot be saved."""
@@ -200,8 +200,8 @@ class ZerothOrder(torch.optim.Optimizer):
         self.flush()
         saved = state_dict[KEY]
         self._engine.check(saved)
+        self._engine.load(saved)  # before torch's part: it raises where it does not fit
         super().load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
-        self._engine.load(saved)
         self._base = self._engine.settings.get("lr", 1.0)
         self.queries, self.skipped = saved["queries"], saved["skipped"]
         self._rates()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from torch import nn
 from zobench.core.groups import ROLES, any_groups, children
 from zobench.core.module import TensorBlock
 from zobench.core.params import Group
+from zobench.core.ties import place
 from zobench.errors import BadInput, unknown
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -56,14 +57,14 @@ class Subject:
 
     def __post_init__(self) -> None:
         """Where the model holds its modules and trained parameters: (dict, key, held, path)."""
-        ours = {id(t) for _, t in self.named}
+        ours = {place(t) for _, t in self.named}
         held = [] if self.model is None else list(self.model.named_modules(remove_duplicate=False))
         self._places: list[tuple[dict[str, Any], str, Any, str]] = [
             (where, key, value, f"{path}.{key}" if path else key)
             for path, module in held
             for where in (module._modules, module._parameters)
             for key, value in where.items()
-            if isinstance(value, nn.Module) or id(value) in ours
+            if isinstance(value, nn.Module) or (value is not None and place(value) in ours)
         ]
 
     def check(self, blocks: Sequence[TensorBlock]) -> None:
@@ -81,13 +82,16 @@ class Subject:
 def subject(params: Any, model: nn.Module | None = None) -> Subject:
     """From a module, tensors, (name, tensor) pairs, or dicts of these with settings of their own.
 
-    Frozen parameters are left out; a tensor that comes twice in a list counts once. Blocks are
-    numbered in the model's order where there is a model, so that parameter groups change no noise.
-    Raises BadInput when nothing is left, or when something is no tensor that can move.
+    Frozen parameters are left out; a tensor that comes twice in a list counts once, and so do tied
+    ones, also those that are tied by their memory (`.data`). Blocks are numbered in the model's
+    order where there is a model, so that parameter groups change no noise. Raises BadInput when
+    nothing is left, or when something is no tensor that can move, or overlaps with another.
     """
     if isinstance(params, nn.Module):
         model, params = params, params.named_parameters()
-    names = {id(p): n for n, p in model.named_parameters()} if model is not None else {}
+    names: dict[Hashable, str] = {}
+    for name, tensor in model.named_parameters() if model is not None else ():
+        names.setdefault(place(tensor), name)
     given: list[Any] = _listed(params)
     by_group = bool(given) and isinstance(given[0], dict)
     dicts: list[dict[str, Any]] = [dict(g) for g in given] if by_group else [{"params": given}]
@@ -95,7 +99,7 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
     for group in dicts:
         if "params" not in group:
             raise BadInput("a parameter group needs the entry 'params'")
-        kept: dict[int, tuple[str, torch.Tensor]] = {}
+        kept: dict[Hashable, tuple[str, torch.Tensor]] = {}
         for item in _listed(group["params"]):
             name, tensor = item if isinstance(item, tuple) else (None, item)
             if not isinstance(tensor, torch.Tensor):
@@ -103,20 +107,20 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
             seen += 1
             if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
                 continue
-            name = name or names.get(id(tensor)) or f"param{count}"
+            name = name or names.get(place(tensor)) or f"param{count}"
             count += 1
-            kept.setdefault(id(tensor), (name, _movable(name, tensor)))
+            kept.setdefault(place(tensor), (name, _movable(name, tensor)))
         group["params"] = list(kept.values())
     flat: list[tuple[str, torch.Tensor]] = [pair for group in dicts for pair in group["params"]]
     if not flat:
         raise _nothing(model, seen)
     if model is not None:
         order = {key: index for index, key in enumerate(names)}
-        flat.sort(key=lambda pair: order.get(id(pair[1]), len(order)))
+        flat.sort(key=lambda pair: order.get(place(pair[1]), len(order)))
     if len({name for name, _ in flat}) < len(flat):
         raise BadInput("two tensors have the same name, or one is in two parameter groups")
-    place = {id(tensor): index for index, (_, tensor) in enumerate(flat)}
-    members = [frozenset(place[id(t)] for _, t in group["params"]) for group in dicts]
+    index = {id(tensor): k for k, (_, tensor) in enumerate(flat)}
+    members = [frozenset(index[id(t)] for _, t in group["params"]) for group in dicts]
     return Subject(model, flat, dicts, members)
 
 

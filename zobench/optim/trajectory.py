@@ -1,35 +1,33 @@
 """The record of a run: seeds and scalars, from which the same weights are made again.
 
 A record is gzipped lines of JSON. The first describes estimator and weights; each other is an
-event: probes were made, a rule was applied to a recipe, delayed moves were written. Replaying makes
-the same additions in the same order and rounding, so the weights are equal to the last bit on the
-same kind of device, for any rule (Adam keeps its moments while it replays).
+event (probes were made, a rule was applied to a recipe, delayed moves were written), or a sum over
+the lines before it. Replaying makes the same additions in the same order and rounding, so the
+weights are equal to the last bit on the same kind of device, for any rule (Adam keeps its moments
+while it replays). Nothing that a record names is imported or run.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-import zobench
-from zobench.core.directions import Recipe
 from zobench.core.rules import Rule
+from zobench.core.ties import place
 from zobench.errors import BadInput
-from zobench.optim import state
+from zobench.optim import classes
+from zobench.optim.functions import is_function
+from zobench.optim.reading import Record
+from zobench.optim.restore import Reader
 from zobench.optim.subject import subject
 from zobench.optim.walk import Scaled, Walk
-from zobench.registry import estimators
-
-FORMAT = 1
-SYNCED = b"\0\0\xff\xff"  # how zlib ends what is synced
+from zobench.registry import Entry, estimators
 
 
 def blocks(walk: Walk) -> list[list[Any]]:
@@ -46,79 +44,67 @@ def digest(walk: Walk) -> str:
     return found.hexdigest()
 
 
-def header(**facts: Any) -> dict[str, Any]:
-    """The first line of a record."""
-    versions = {"zobench": zobench.__version__, "torch": torch.__version__}
-    return {"zobench trajectory": FORMAT, "versions": versions} | facts
+def ties(model: nn.Module | None, tensors: Iterable[torch.Tensor]) -> list[list[str]] | None:
+    """For each tensor all names of the model under which it is found; None without a model."""
+    if model is None:
+        return None
+    names: dict[Any, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(place(parameter), []).append(name)
+    return [names.get(place(tensor), []) for tensor in tensors]
 
 
-def read(path: str | Path) -> tuple[dict[str, Any], Iterator[list[Any]], bool]:
-    """(header, events, does it end where it was written to?); of one cut short, what it has.
-
-    Raises BadInput for a file that is no record, or of another format.
-    """
-    data = Path(path).read_bytes()
-    try:
-        unpacked = zlib.decompressobj(31)
-        text = unpacked.decompress(data)
-        first, _, rest = text.partition(b"\n")
-        head = json.loads(first)
-        version = head["zobench trajectory"]
-    except (zlib.error, ValueError, KeyError, TypeError):
-        raise BadInput(
-            f"{path} is no record of a run, or a damaged one: ZerothOrder.record writes them"
-        ) from None
-    if version != FORMAT:
-        raise BadInput(f"{path} has format {version}; this version reads format {FORMAT}")
-    whole = rest[: rest.rfind(b"\n") + 1]
-    ends = unpacked.eof or data.endswith(SYNCED)
-    return head, (json.loads(line) for line in whole.splitlines()), ends
-
-
-def replay(path: str | Path, model: nn.Module | Sequence[Any]) -> int:
+def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | None = None) -> int:
     """Move the weights that a record began with to where it ended; returns the number of steps.
 
     model: as given to ZerothOrder. Of a module, the recorded parameters move by name, frozen or
-    not. Needs no data and no forward pass: three draws of noise and two passes over the weights a
-    MeZO step. Of a record that is cut off, what it has is replayed, with a RuntimeWarning.
-    Raises BadInput when the weights are not those the record began with.
+        not; its weights must be tied as they were.
+    estimator: as given to ZerothOrder, for one of a file of your own that this program has not
+        used yet: a file is never run because a record names it.
+    Needs no data and no forward pass: three draws of noise and two passes over the weights a MeZO
+    step. The whole record is read and checked before a weight moves. Of one that is cut off (its
+    program was killed), what it has up to the last sum is replayed, with a RuntimeWarning.
+    Raises BadInput for a record that is damaged, and for weights that it did not begin with.
     """
-    head, events, whole = read(path)
+    record = Record(path)
+    head = record.head
     named = _named(model, head["blocks"])
+    _check_ties(path, head["ties"], model, [tensor for _, tensor in named])
     walk = Walk(named, rounding=head["rounding"])
     walk.writes = head["writes"]
-    if blocks(walk) != head["blocks"]:
-        pairs = zip(head["blocks"], blocks(walk))
-        wrong = next((a, b) for a, b in pairs if a != b)
-        raise BadInput(f"{path} moves {_shown(wrong[0])}, but the model has {_shown(wrong[1])}")
-    if digest(walk) != head["start"]:
-        raise BadInput(f"the model's weights are not those that {path} began with")
+    _check_weights(path, head, walk)
+    entry = _entry(head, path, estimator)
     params = Scaled(walk, [frozenset(inside) for inside in head["members"]])
-    rule = None if head["rule"] is None else _rule(head, path)
+    rule = None
+    if head["rule"] is not None:
+        assert entry is not None  # or it would have raised
+        rule = remade(entry, head["settings"], head["rule"])
+    for _ in record.events(walk.blocks, entry, rule is not None):
+        pass  # all are right, or this has raised
     t, steps = head["t"] - 1, 0
     with torch.no_grad():
-        for kind, *facts in events:
+        for kind, facts in record.events(walk.blocks, entry, rule is not None):
             if kind == "p":
-                for scale, told in facts:
-                    with walk.probed(scale, state.decode(told)):
+                walk.seal()
+                for scale, direction in facts:
+                    with walk.probed(scale, direction):
                         pass
             elif kind == "r":
                 assert rule is not None
                 t, steps = t + 1, steps + 1
-                gradient = Recipe(tuple((w, state.decode(told)) for w, told in facts))
-                params.decay(gradient)
-                rule.apply(params, gradient, t)
+                params.decay(facts)
+                rule.apply(params, facts, t)
             elif kind == "a":
-                params.add(facts[0], state.decode(facts[1]))
+                params.add(*facts)
                 steps += 1
             elif kind == "l":
-                params.set([(ratio, fraction) for ratio, fraction in facts])
+                params.set(facts)
             elif kind == "t":
-                t = facts[0] - 1
-            else:
+                t = facts - 1
+            elif kind == "w":
                 walk.flush()
         walk.flush()
-    if not whole:
+    if record.cut:
         warnings.warn(
             f"{path} is cut off: the {steps} steps that it has were replayed",
             RuntimeWarning, stacklevel=2,
@@ -126,29 +112,90 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any]) -> int:
     return steps
 
 
-def _rule(head: dict[str, Any], path: str | Path) -> Rule:
-    """The rule of a record, with what it remembered at the start."""
-    entry = estimators[head["estimator"]]
-    if entry.version != head["version"]:
-        raise BadInput(
-            f"{path} was made by version {head['version']} of {entry.name}; this is "
-            f"{entry.version}, which may move otherwise"
-        )
-    rule = entry.build(head["settings"]).rule
-    state.restore(rule, head["rule"])
+def remade(entry: Entry, settings: Mapping[str, Any], told: Mapping[str, Any]) -> Rule:
+    """The rule of an estimator, with what it remembered at the start of a record.
+
+    Raises BadInput for what does not fit the rule.
+    """
+    rule = getattr(entry.build(settings), "rule", None)
+    if rule is None:
+        raise BadInput(f"{entry.name} has no rule, and the record has one")
+    before = classes.attributes(rule)
+    Reader(entry).whole(rule, told)
+    for name, value in classes.attributes(rule).items():
+        was = before.get(name, getattr(type(rule), name, None))
+        numbers = isinstance(was, (int, float)) and isinstance(value, (int, float))
+        kept = value is was if is_function(was) else type(value) is type(was)
+        if was is not None and not numbers and not kept:
+            raise BadInput(
+                f"{entry.name}: rule.{name} was a {type(was).__name__} and is a "
+                f"{type(value).__name__}: that cannot be recorded"
+            )
     return rule
+
+
+def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entry | None:
+    """The estimator of a record; None where none is needed, and it is not at hand."""
+    name, version = head["estimator"], head["version"]
+    if given is not None:
+        entry = estimators[given]
+    elif estimators.is_file(name):
+        entry = estimators.used(name, version)
+    else:
+        entry = estimators[name]
+    if entry is None and head["rule"] is None:
+        return None  # its moves are along directions of ours, or the reading says which lacks
+    if entry is None:
+        raise BadInput(
+            f"{path} was made by {name}, a file of one's own: give it, replay(..., estimator="
+            f"{name!r}), as no file is run because a record names it"
+        )
+    if entry.version != version:
+        raise BadInput(
+            f"{path} was made by version {version} of {entry.name}; this is {entry.version}, "
+            "which may move otherwise"
+        )
+    return entry
+
+
+def _check_ties(path: str | Path, told: Any, model: Any, tensors: Sequence[torch.Tensor]) -> None:
+    """Raises BadInput where weights are tied otherwise than those of the record were."""
+    here = ties(model if isinstance(model, nn.Module) else None, tensors)
+    for names, found in zip(told or (), here or ()):
+        if names != found:
+            raise BadInput(
+                f"{path} began with weights tied otherwise: one tensor was {_joined(names)}, and "
+                f"here it is {_joined(found)}"
+            )
+
+
+def _check_weights(path: str | Path, head: Mapping[str, Any], walk: Walk) -> None:
+    """Raises BadInput unless the weights are those that the record began with."""
+    here = blocks(walk)
+    for told, found in zip(head["blocks"], here):
+        if told != found:
+            raise BadInput(f"{path} moves {_shown(told)}, but the model has {_shown(found)}")
+    if len(head["blocks"]) != len(here):
+        count = len(head["blocks"])
+        raise BadInput(f"{path} moves {count} tensors, but {len(here)} were given")
+    if digest(walk) != head["start"]:
+        raise BadInput(f"the model's weights are not those that {path} began with")
 
 
 def _named(model: Any, wanted: list[list[Any]]) -> list[tuple[str, Any]]:
     if not isinstance(model, nn.Module):
         return subject(model).named
-    held = dict(model.named_parameters())
+    held = dict(model.named_parameters(remove_duplicate=False))
     lacking = [name for name, *_ in wanted if name not in held]
     if lacking:
         raise BadInput(
             f"{type(model).__name__} has no parameter {lacking[0]!r}, which was recorded"
         )
     return [(name, held[name]) for name, *_ in wanted]
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join(map(str, names)) or "of no name"
 
 
 def _shown(block: list[Any]) -> str:

@@ -31,18 +31,9 @@ class Walk(TensorParams):
         self.waiting = False
         self.written: Callable[[], None] = _nothing
 
-    def add(self, scale: float, direction: Direction) -> None:
+    def _delay(self, scale: float, direction: Direction) -> bool:
         self.waiting = True
-        super().add(scale, direction)
-
-    @contextmanager
-    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        self.waiting = True
-        try:
-            with super().probed(scale, direction):
-                yield
-        finally:
-            self.waiting = True
+        return super()._delay(scale, direction)
 
     def check(self, loss: Callable[[], Any]) -> None:
         """Raises Unsuitable for a loss that would not see the probes."""
@@ -76,16 +67,9 @@ class Apart(Walk, ScratchParams):
 
     @contextmanager
     def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        if self.stays:
-            with ScratchParams.probed(self, scale, direction):
-                yield
-            return
-        self.waiting = True
-        try:
-            with TensorParams.probed(self, scale, direction):
-                yield
-        finally:
-            self.waiting = True
+        kind = ScratchParams if self.stays else TensorParams
+        with kind.probed(self, scale, direction):
+            yield
 
 
 class Scaled(Params):

@@ -1,0 +1,259 @@
+"""Directions are values: what happens to one after its probe never changes what is taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from zobench.core.directions import (
+    Dense,
+    Direction,
+    FixedMask,
+    LowRank,
+    Noise,
+    RandomMask,
+    Recipe,
+    Restricted,
+    add_terms,
+)
+from zobench.core.module import TensorParams
+from zobench.core.prefix import Prefix
+from zobench.core.scratch import ScratchParams
+from zobench.core.vector import VectorParams
+
+D = 40
+
+
+def locked(array):
+    array.flags.writeable = False
+    return array
+
+
+class Changing:
+    """A direction of arrays that change, or that reads a counter; of any class."""
+
+    def expand(self, block):
+        return ((1.0, self),)
+
+    def add(self, out, scale, block, start):
+        out += scale * self.scales[block.start + start :][: len(out)]
+
+
+class Plain(Changing):
+    def __init__(self, scales):
+        self.scales = scales
+
+
+@dataclass
+class Unhashable(Changing):
+    scales: Any
+
+
+@dataclass(frozen=True)
+class FrozenWithArray(Changing):
+    scales: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Derived(Changing, Direction):
+    scales: Any
+
+
+class NotFrozen(Changing, Direction):
+    def __init__(self, scales):
+        self.scales = scales
+
+
+@dataclass(frozen=True, eq=False)
+class Inherits(Noise):
+    """Of a frozen class, but with attributes of its own."""
+
+    seed: int = 0
+    scales: Any = None
+    expand, add = Changing.expand, Changing.add
+
+
+@dataclass
+class Helper:
+    scales: Any
+    add = Changing.add
+
+
+@dataclass(frozen=True, eq=False)
+class Expands(Direction):
+    """Its primitives are made anew, and cannot be hashed."""
+
+    scales: Any
+
+    def expand(self, block):
+        return ((1.0, Helper(self.scales)),)
+
+
+KINDS = {
+    "plain": lambda h: Plain(h),
+    "unhashable": lambda h: Unhashable(h),
+    "frozen-with-array": lambda h: FrozenWithArray(h),
+    "derived": lambda h: Derived(h),
+    "not-frozen": lambda h: NotFrozen(h),
+    "inherits": lambda h: Inherits(scales=h),
+    "expands": lambda h: Expands(h),
+    "dense": lambda h: Dense(h),
+    "dense-of-a-locked-view": lambda h: Dense(locked(h[:])),
+    "masked": lambda h: FixedMask(Noise(1), [h.view(np.uint8)] * 2),
+    "random-mask": lambda h: RandomMask(Plain(h), 3, 0.5),  # pyright: ignore
+    "restricted": lambda h: Restricted(Unhashable(h), frozenset([0])),
+    "restricted-by-a-set": lambda h: Restricted(Plain(h), {0}),  # pyright: ignore
+    "recipe": lambda h: Recipe(((0.5, Noise(3)), (2.0, Unhashable(h)))),
+    "recipe-of-a-list": lambda h: Recipe([(1.0, Dense(h))]),  # pyright: ignore
+    "nested": lambda h: Restricted(Recipe(((2.0, Restricted(Dense(h), frozenset([0, 1]))),)),
+                                   frozenset([0])),
+}  # fmt: skip
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return KINDS[request.param]
+
+
+def walk(layout):
+    tensors = [torch.arange(float(n), dtype=torch.float64) for n in layout]
+    return TensorParams((f"x{i}", t) for i, t in enumerate(tensors))
+
+
+@pytest.mark.parametrize("layout", [(D,), (D // 2, D // 2), (D, 0)])
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_change_after_the_probe_does_not_move_the_point(kind, layout, merged):
+    params, h = walk(layout), np.linspace(1, 2, D)
+    before, direction = params.flat(), kind(h)
+    if merged:  # with moves that wait
+        params.add(0.5, Noise(9))
+        params.add(-0.5, Noise(9))
+    for scale in (0.1, -0.1):
+        with params.probed(scale, direction):
+            pass
+    h *= -3.0
+    np.testing.assert_allclose(params.flat(), before, rtol=0, atol=1e-13)
+    with params.probed(0.1, direction), params.probed(0.2, direction):
+        pass
+    h *= -3.0
+    np.testing.assert_allclose(params.flat(), before, rtol=0, atol=1e-13)
+
+
+def test_a_move_is_made_along_what_was_added(kind):
+    moved = []
+    for params in (walk((D,)), VectorParams(np.arange(float(D)))):
+        h = np.linspace(1, 2, D)
+        params.add(0.1, kind(h))
+        h *= -3.0
+        moved.append(params.flat())
+    np.testing.assert_allclose(*moved, rtol=0, atol=1e-5)
+
+
+def test_vectors_and_modules_take_the_same_directions(kind):
+    h = np.linspace(1, 2, D)
+    rows = VectorParams(np.arange(float(D))).rows([(0.1, kind(h)), (-0.1, kind(h))])
+    params = walk((D,))
+    for row, scale in zip(rows, (0.1, -0.1)):
+        with params.probed(scale, kind(h)):
+            np.testing.assert_allclose(params.flat(), row, rtol=0, atol=1e-6)
+
+
+def test_prefix_reuse_takes_any_direction(kind):
+    direction = kind(np.linspace(1, 2, D))
+    params = walk((D // 2, D // 2))
+    found = Prefix([nn.Identity()] * 2, [0, 1]).first_moved(params, [direction, direction])
+    assert found == 0
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.arange(float(D), dtype=torch.float64))
+
+    def forward(self):
+        return self.weight.clone()
+
+
+def test_scratch_takes_any_direction(kind):
+    net, h = Net(), np.linspace(1, 2, D)
+    params = ScratchParams(net)
+    before = params.flat()
+    want = np.zeros(D)
+    add_terms(want, list(kind(h).expand(params.blocks[0])), params.blocks[0], 0)
+    with torch.no_grad(), params.probed(0.1, kind(h)):
+        np.testing.assert_allclose(net().numpy(), before + 0.1 * want, rtol=0, atol=1e-6)
+    direction = kind(h)
+    params.add(0.1, direction)
+    h *= -3.0
+    np.testing.assert_allclose(params.flat(), before + 0.1 * want, rtol=0, atol=1e-6)
+
+
+def test_a_direction_that_raises_leaves_the_point_whole():
+    class Broken:
+        def expand(self, block):
+            if block.index == 1:
+                raise RuntimeError("here")
+            return ((1.0, Noise(0)),)
+
+    params = walk((3, 3))
+    before = params.flat()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="here"), params.probed(0.1, Broken()):
+            pass
+    assert np.array_equal(params.flat(), before)
+
+
+@dataclass(frozen=True)
+class Own(Direction):
+    """What the base class is for: fields that are values."""
+
+    seed: int
+    inner: Direction
+    weights: tuple[float, ...] = field(default=(0.5, 0.5))
+
+    def expand(self, block):
+        return tuple((w, Noise(self.seed + k)) for k, w in enumerate(self.weights))
+
+
+FIXED = [
+    Noise(3),
+    LowRank(1, 2, 3),
+    RandomMask(Noise(1), 2, 0.5),
+    Recipe(((np.float64(0.5), Restricted(Noise(2), frozenset([1]))),)),
+    Own(np.int64(3), Noise(2)),
+    Own(3, Recipe(((1.0, Dense(locked(np.ones(3)))),))),
+]
+
+
+@pytest.mark.parametrize("direction", FIXED, ids=lambda d: type(d).__name__)
+def test_what_cannot_change_waits_and_merges(direction):
+    from zobench.core.fixed import fixed, key
+
+    assert fixed(direction)
+    assert key(direction) is direction
+    params = walk((6,))
+    params.blocks[0].shape = (2, 3)
+    params.add(0.5, direction)
+    writes = params.writes
+    with params.probed(0.1, direction):
+        pass
+    assert params.writes == writes + 1  # nothing was written but the probe
+    assert len(params._pending) == 1
+
+
+def test_equal_directions_of_ones_own_are_one():
+    from zobench.core.fixed import key
+
+    assert key(Own(3, Noise(2))) == key(Own(3, Noise(2)))
+    assert key(Plain(np.ones(2))) != key(Plain(np.ones(2)))
+
+
+def test_a_seed_on_a_device_may_change():
+    from zobench.core.fixed import fixed
+
+    assert not fixed(Noise(torch.tensor(3)))  # pyright: ignore

@@ -1,0 +1,72 @@
+"""What can no longer change. A move along such a direction may wait, and merges with equal ones."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from zobench.core.directions import Coordinate, Direction, LowRank, Noise
+
+_VALUES = frozenset((int, float, bool, complex, str, bytes, type(None), frozenset))
+SEEDED = frozenset((Noise, LowRank, Coordinate))  # made of numbers alone
+
+
+def fixed(value: Any) -> bool:
+    """Can nobody change it? True of frozen directions that hold only numbers, words, tuples,
+    read-only arrays and other such directions; they can be hashed."""
+    kind = type(value)
+    if kind is Noise and type(value.seed) is int:  # by far the most common
+        return True
+    if kind in _VALUES or isinstance(value, np.generic):
+        return True
+    if kind is tuple:
+        return all(map(fixed, value))
+    if isinstance(value, np.ndarray):
+        return _read_only(value)
+    if not isinstance(value, Direction) or not is_frozen(kind):
+        return False
+    return all(fixed(getattr(value, name)) for name in _fields(kind)) and _hashable(value)
+
+
+def key(value: Any) -> Hashable:
+    """What stands for a direction or a primitive in a dict: itself where equal ones are one, else
+    its identity."""
+    return value if type(value) in SEEDED or fixed(value) else id(value)
+
+
+def locked(array: np.ndarray) -> np.ndarray:
+    """The array itself, made read-only: moves along a direction that holds it may wait."""
+    array.flags.writeable = False
+    return array
+
+
+def is_frozen(kind: type) -> bool:
+    """Is the class itself, not only one that it derives from, a frozen dataclass?"""
+    facts = vars(kind).get("__dataclass_params__")
+    return facts is not None and facts.frozen
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
+
+
+def _read_only(array: np.ndarray) -> bool:
+    """Can it be written to neither here nor through an array that it is a view of?"""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable or array.dtype.hasobject:
+            return False
+        array = array.base  # pyright: ignore[reportAssignmentType] - None, or another owner
+    return array is None or isinstance(array, bytes)
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""The events of a record, line by line: decoded, and tried before they are believed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from zobench.core.directions import Direction, Probe, Recipe, Restricted, add_terms
+from zobench.core.fixed import fixed
+from zobench.core.module import TensorBlock
+from zobench.optim.restore import decode
+from zobench.registry import Entry
+
+WHOLE = range(1 << 63)
+
+
+class Decoder:
+    """Turns told events into what happened. Raises what it likes for what no writer wrote."""
+
+    def __init__(
+        self, blocks: Sequence[TensorBlock], entry: Entry | None, has_rule: bool, groups: int
+    ) -> None:
+        self.blocks, self.entry = blocks, entry
+        self.has_rule, self.groups = has_rule, groups
+        self._last: tuple[Any, Direction | None] = None, None
+
+    def event(self, told: Any) -> tuple[str, Any]:
+        kind, *facts = told
+        if kind == "p":
+            return kind, self._pairs(facts)
+        if kind == "r" and self.has_rule:
+            return kind, Recipe(tuple(self._pairs(facts)))
+        if kind == "a":
+            return kind, self._pairs([facts])[0]
+        if kind == "l" and len(facts) == self.groups:
+            return kind, [(_not_negative(ratio), _not_negative(part)) for ratio, part in facts]
+        if kind == "t" and len(facts) == 1 and type(facts[0]) is int and facts[0] in WHOLE:
+            return kind, facts[0]
+        if kind == "w" and not facts:
+            return kind, None
+        raise ValueError(f"no event is {json.dumps(told)[:60]}")
+
+    def _pairs(self, facts: list[Any]) -> list[Probe]:
+        return [(_number(scale), self._direction(told)) for scale, told in facts]
+
+    def _direction(self, told: Any) -> Direction:
+        """A direction that has been tried on the blocks it touches."""
+        known, made = self._last  # a probe is followed by others along it, and by the move
+        if made is not None and told == known:
+            return made
+        try:
+            made = decode(told, self.entry)
+        except KeyError as error:
+            raise ValueError(f"no direction is known as {error}") from None
+        if not isinstance(made, Direction) or not fixed(made):
+            raise ValueError(f"a {type(made).__name__} is no direction that can be recorded")
+        for leaf in self._leaves(made):
+            self._try(leaf)
+        self._last = told, made
+        return made
+
+    def _leaves(self, direction: Direction) -> Iterator[Direction]:
+        """The directions of which it is made."""
+        if not isinstance(direction, Direction):
+            raise ValueError(f"a {type(direction).__name__} is no direction")
+        if type(direction) is Recipe:
+            for weight, inner in direction.terms:
+                _number(weight)
+                yield from self._leaves(inner)
+        elif type(direction) is Restricted:
+            if not {type(index) for index in direction.active} <= {int}:
+                raise ValueError("blocks are numbers")
+            yield from self._leaves(direction.inner)
+        else:
+            yield direction
+
+    def _try(self, direction: Direction) -> None:
+        """Raises what a direction raises that cannot be."""
+        for block in self.blocks:
+            terms = tuple(direction.expand(block)) if block.size else ()
+            if terms:
+                add_terms(np.zeros(1, np.float32), terms, block, 0)
+                return
+
+
+def parsed(line: bytes) -> Any:
+    """A line of JSON. Raises ValueError or RecursionError."""
+
+    def refused(word: str) -> Any:
+        raise ValueError(f"{word} is no number")
+
+    return json.loads(line.decode("utf-8"), parse_constant=refused)
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{json.dumps(value)[:40]} is no finite number")
+    return value
+
+
+def _not_negative(value: Any) -> float:
+    if _number(value) < 0:
+        raise ValueError(f"{value} is below 0")
+    return value

@@ -1,0 +1,143 @@
+"""The reading side of a record: all of it is checked before anybody moves a weight."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from zobench.core.module import TensorBlock
+from zobench.errors import BadInput
+from zobench.optim.events import WHOLE, Decoder, parsed
+from zobench.optim.journal import CHECK, FORMAT
+from zobench.registry import Entry
+
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "estimator": (str,),
+    "version": (str,),
+    "settings": (dict,),
+    "rule": (dict, type(None)),
+    "t": (int,),
+    "members": (list,),
+    "writes": (int,),
+    "rounding": (int, type(None)),
+    "start": (str,),
+    "blocks": (list,),
+    "ties": (list, type(None)),
+}
+
+
+class Record:
+    """A record as read: its header, and its events as far as they are whole.
+
+    `cut`: does it end elsewhere than where it was written to?
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises BadInput for a file that is no record, of another format, or damaged."""
+        self.path = path
+        text = self._text()
+        lines = text.split(b"\n")
+        self.head = self._header(lines[0])
+        self._lines, self.cut = self._checked(lines)
+
+    def damaged(self, why: str) -> BadInput:
+        """The error that says so."""
+        return BadInput(f"{self.path} is damaged, and no weight was moved: {why}")
+
+    def events(
+        self, blocks: Sequence[TensorBlock], entry: Entry | None, has_rule: bool
+    ) -> Iterator[tuple[str, Any]]:
+        """(kind, what happened), decoded. Raises BadInput for what no writer wrote.
+
+        `entry`: of the estimator, where it is known.
+        """
+        decoder = Decoder(blocks, entry, has_rule, len(self.head["members"]))
+        for number, line in enumerate(self._lines):
+            try:
+                yield decoder.event(parsed(line))
+            except Exception as error:  # whatever a direction of other numbers raises
+                why = " ".join(str(error).split()) or type(error).__name__
+                raise self.damaged(f"event {number + 1}: {why}") from error
+
+    def _text(self) -> bytes:
+        unpacked = zlib.decompressobj(31)
+        try:
+            text = unpacked.decompress(Path(self.path).read_bytes())
+        except OSError as error:
+            raise BadInput(f"{self.path} cannot be read: {error.strerror}") from error
+        except zlib.error as error:
+            raise self._no_record() from error
+        if unpacked.unused_data:
+            raise self.damaged("something stands after its end")
+        return text
+
+    def _no_record(self) -> BadInput:
+        return BadInput(
+            f"{self.path} is no record of a run, or a damaged one: ZerothOrder.record writes them"
+        )
+
+    def _header(self, line: bytes) -> dict[str, Any]:
+        try:
+            head = parsed(line)
+            version = head["zobench trajectory"]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._no_record() from error
+        if version != FORMAT:
+            raise BadInput(
+                f"{self.path} has format {version}, and this version reads format {FORMAT}: replay "
+                "it with the version of zobench that wrote it"
+            )
+        for name, kinds in _FIELDS.items():
+            if type(head.get(name, ...)) not in kinds:
+                raise self.damaged(f"its header has no proper {name!r}")
+        proper = {
+            "t": head["t"] in WHOLE,
+            "writes": head["writes"] in WHOLE,
+            "blocks": all(map(_is_block, head["blocks"])),
+            "members": _is_partition(head["members"], len(head["blocks"])),
+            "ties": all(map(_is_names, head["ties"] or ())),
+        }
+        for name, right in proper.items():
+            if not right:
+                raise self.damaged(f"its header has no proper {name!r}")
+        return head
+
+    def _checked(self, lines: list[bytes]) -> tuple[list[bytes], bool]:
+        """The events up to the last sum that agrees, and whether there is more."""
+        *lines, rest = lines
+        known, since, total = [], [], 0
+        for line in lines:
+            if not line.startswith(CHECK):
+                since.append(line)
+                total = zlib.crc32(line + b"\n", total)
+                continue
+            if line != CHECK + b"%d]" % total:
+                raise self.damaged("a sum over its lines does not agree")
+            known += since
+            since = []
+        try:
+            for line in since:
+                parsed(line)
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(f"a line is none of a record: {error}") from error
+        if not known:
+            raise self.damaged("it is cut off in its header")
+        return known[1:], bool(since or rest)
+
+
+def _is_block(told: Any) -> bool:
+    kinds = [type(part) for part in told] if type(told) is list else []
+    return kinds == [str, list, str] and all(type(n) is int for n in told[1])
+
+
+def _is_names(told: Any) -> bool:
+    return type(told) is list and all(type(name) is str for name in told)
+
+
+def _is_partition(told: list[Any], count: int) -> bool:
+    """Lists of the numbers below `count`, each once."""
+    inside = [number for part in told if type(part) is list for number in part]
+    whole = all(type(part) is list for part in told) and all(type(n) is int for n in inside)
+    return whole and sorted(inside) == list(range(count))
