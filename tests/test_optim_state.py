@@ -68,7 +68,8 @@ def test_a_resumed_run_goes_on_bit_for_bit(entry):
     assert opt.queries == resumed.queries
 
 
-def test_a_record_replays_bit_for_bit(entry, tmp_path):
+@pytest.mark.parametrize("delay", [False, True])
+def test_a_record_replays_bit_for_bit(entry, delay, tmp_path):
     path, model = tmp_path / "run.zo", net(torch.bfloat16, width=4)
     start = copy.deepcopy(model)
     settings = dict(entry.sanity)
@@ -76,7 +77,7 @@ def test_a_record_replays_bit_for_bit(entry, tmp_path):
         settings["eps"] = 0.05
     opt = ZerothOrder(
         [{"params": model[0].parameters()}, {"params": model[1:].parameters()}],
-        entry.name, model=model, stochastic_rounding=True, **settings,
+        entry.name, model=model, stochastic_rounding=True, delay=delay, **settings,
     )  # fmt: skip
     if asks_and_tells(entry):
         with pytest.raises(BadInput, match="cannot be recorded"):
@@ -106,7 +107,7 @@ def test_a_record_replays_bit_for_bit(entry, tmp_path):
 def test_moves_that_are_delayed_and_errors_replay_too(tmp_path):
     path, model = tmp_path / "run.zo", net()
     start = copy.deepcopy(model)
-    opt = ZerothOrder(model, lr=1e-3, eps=0.1, on_nonfinite="skip")
+    opt = ZerothOrder(model, lr=1e-3, eps=0.1, on_nonfinite="skip", delay=True)
     opt.record(path)
     for t in range(30):
         opt.step(lambda t=t: math.nan if t % 10 == 4 else loss_of(model)())
