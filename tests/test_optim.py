@@ -6,6 +6,7 @@ import io
 import pickle
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from optim_tools import X, Y, loss_of, net, raw
@@ -282,6 +283,18 @@ def test_what_is_written_after_a_step_stays(write):
         for _ in range(2):
             opt.step(loss_of(one))
     assert torch.allclose(raw(model), raw(plain), atol=1e-5)
+
+
+def test_a_library_gets_the_losses_of_the_points_it_asked_for():
+    """Also where the weights were written in between."""
+    w, seen = torch.zeros(2), []
+    opt = ZerothOrder([w], "cma-es", sigma=0.1)
+    asked, ask = [], opt._engine.estimator.inner.ask
+    opt._engine.estimator.inner.ask = lambda: asked.extend(ask()) or asked[-6:]
+    for _ in range(3):
+        opt.step(lambda: (seen.append(w.clone()), w.square().sum())[1])
+        w.fill_(7.0)
+    assert torch.allclose(torch.stack(seen[1:]), torch.tensor(np.array(asked)).float(), atol=1e-5)
 
 
 # ------------------------------------------------------------------ reading weights with delay

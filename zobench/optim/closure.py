@@ -7,6 +7,7 @@ import numbers
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Evaluate:
             self.parts: list[tuple[float, Callable[[], Any]]] = [(1.0, closure)]
         else:
             shares = _shares(len(micro_batches), weights)
-            calls = [lambda batch=batch: closure(batch) for batch in micro_batches]
+            calls = [partial(closure, batch) for batch in micro_batches]
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
         self.sharing: Sharing = nothing_shared  # around the probes of a call
