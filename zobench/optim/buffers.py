@@ -13,7 +13,7 @@ the step after the first one that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -40,7 +40,6 @@ class Buffers:
         """A step begins."""
         self._begun, self._first = False, None
 
-    @torch.no_grad()
     def rewind(self) -> None:
         """The first call of a step remembers the buffers, later calls put them back."""
         if self._begun:
@@ -50,7 +49,6 @@ class Buffers:
         for part in self._parts:
             part.remember()
 
-    @torch.no_grad()
     def keep(self) -> None:
         """An evaluation is done: the first one's buffers are those of the step."""
         if self._first is not None:
@@ -61,21 +59,26 @@ class Buffers:
                 part.compare()
         self._first = [(p, *p.values()) for p in self._parts if p.written()]
 
-    @torch.no_grad()
     def restore(self) -> None:
         """Put back what was there when the step began, unless it is settled."""
-        for part in self._parts if self._begun else ():
-            if part.written():
-                part.put(part.held, part.copies)
-                part.versions = _versions(part.held)
+        self._put([(p, p.held, p.copies) for p in self._written()])
 
-    @torch.no_grad()
     def settle(self) -> None:
         """The step is done: they are those of its first evaluation."""
-        self.restore()
-        for part, held, copies in self._first or ():
-            part.put(held, copies)
+        first = self._first or []
+        kept = {part for part, _, _ in first}
+        self._put([*first, *((p, p.held, p.copies) for p in self._written() if p not in kept)])
         self.begin()
+
+    def _written(self) -> list[_Part]:
+        return [part for part in self._parts if part.written()] if self._begun else []
+
+    @staticmethod
+    def _put(values: Sequence[tuple[_Part, Values, Values]]) -> None:
+        if values:
+            with torch.no_grad():
+                for part, held, copies in values:
+                    part.put(held, copies)
 
 
 class _Part:
@@ -133,8 +136,10 @@ class _Part:
         for name, tensor in held.items():
             if name not in now or now[name] is not tensor:
                 self.place[name] = tensor
-        for name, copy in copies.items():
-            held[name].copy_(copy)  # pyright: ignore
+        if copies:
+            torch._foreach_copy_([held[name] for name in copies], list(copies.values()))  # pyright: ignore
+        if held is self.held:
+            self.versions = _versions(held)
 
 
 def _versions(values: Values) -> dict[str, int]:
@@ -144,7 +149,7 @@ def _versions(values: Values) -> dict[str, int]:
 def _copied(values: Values, limit: int | None, seen: set[str]) -> Values:
     """Copies of the tensors that may be written, but of large ones only if that was `seen`."""
     return {
-        name: tensor.clone()
+        name: tensor.detach().clone()
         for name, tensor in values.items()
         if tensor is not None
         and _writable(tensor)

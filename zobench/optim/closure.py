@@ -166,7 +166,8 @@ def _checked(loss: Any) -> Any:
             )
         if loss.grad_fn is not None:
             raise BadInput(GRADIENTS)
-        return loss.detach().clone()  # the next call may write into the same memory
+        # A number, or a copy that does not wait for the device: the next call may write into it.
+        return loss.item() if loss.is_cpu else loss.detach().clone()
     if isinstance(loss, numbers.Real) or (isinstance(loss, np.ndarray) and loss.ndim == 0):
         return loss
     if loss is None:
