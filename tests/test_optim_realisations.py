@@ -366,7 +366,7 @@ def test_what_cannot_be_scratch_says_so():
         with torch.enable_grad():
             return ((model(X) - Y) ** 2).mean()
 
-    refused("gradients are computed inside the loss", model, "mezo", with_gradient, **SCRATCH)
+    refused("the closure computes gradients", model, "mezo", with_gradient, **SCRATCH)
 
 
 def test_a_loss_that_is_not_finite_is_not_blamed_on_scratch():

@@ -82,7 +82,7 @@ def test_saving_changes_no_bit_of_the_run(entry, dtype, width):
     ends = []
     for saves in (False, True):
         model = net(dtype, width)
-        opt = ZerothOrder(model, entry.name, seed=4, **entry.sanity)
+        opt = ZerothOrder(model, entry.name, seed=4, delay=True, **entry.sanity)
         closure = loss_of(model)  # made once: it lists parameters, which flushes
         for t in range(9):
             opt.step(closure)
@@ -111,7 +111,7 @@ def test_saving_changes_no_bit_with_any_sampler(name, monkeypatch):
     ends = []
     for saves in (False, True):
         model = net()
-        opt, closure = ZerothOrder(model, "mine", seed=4), loss_of(model)
+        opt, closure = ZerothOrder(model, "mine", seed=4, delay=True), loss_of(model)
         for t in range(7):
             opt.step(closure)
             if saves and t == 2:
@@ -124,7 +124,8 @@ def test_saving_changes_no_bit_with_any_sampler(name, monkeypatch):
     ZerothOrder(net(), "mine").load_state_dict(saved)
 
 
-def test_a_record_replays_bit_for_bit(entry, tmp_path):
+@pytest.mark.parametrize("delay", [False, True])
+def test_a_record_replays_bit_for_bit(entry, delay, tmp_path):
     path, model = tmp_path / "run.zo", net(torch.bfloat16, width=4)
     start = copy.deepcopy(model)
     settings = dict(entry.sanity)
@@ -132,7 +133,7 @@ def test_a_record_replays_bit_for_bit(entry, tmp_path):
         settings["eps"] = 0.05
     opt = ZerothOrder(
         [{"params": model[0].parameters()}, {"params": model[1:].parameters()}],
-        entry.name, model=model, stochastic_rounding=True, **settings,
+        entry.name, model=model, stochastic_rounding=True, delay=delay, **settings,
     )  # fmt: skip
     if asks_and_tells(entry):
         with pytest.raises(BadInput, match="cannot be recorded"):
@@ -163,7 +164,7 @@ def test_a_record_replays_bit_for_bit(entry, tmp_path):
 def test_moves_that_are_delayed_and_errors_replay_too(tmp_path):
     path, model = tmp_path / "run.zo", net()
     start = copy.deepcopy(model)
-    opt = ZerothOrder(model, lr=1e-3, eps=0.1, on_nonfinite="skip")
+    opt = ZerothOrder(model, lr=1e-3, eps=0.1, on_nonfinite="skip", delay=True)
     opt.record(path)
     for t in range(30):
         opt.step(lambda t=t: math.nan if t % 10 == 4 else loss_of(model)())

@@ -66,9 +66,10 @@ def measure(
 
     A sample is two steps; for a method that moves a group at a time it is a step on every group,
     so that its cost is the mean over the groups and not that of a lucky one. (Staying on a group,
-    as it does by default, would save it one weight pass a step.) Such a method is measured twice,
-    also without prefix reuse. `scratch` adds each method in that realisation, `graphs` each one
-    with recorded losses.
+    as it does by default, would save it one weight pass a step.) Such a method is measured also
+    without prefix reuse. "no delay": the weights are back at the point after each step, as
+    ZerothOrder leaves them by default. `scratch` adds each method in that realisation, `graphs`
+    each one with recorded losses.
     Raises BadInput on a model, shape, type or estimator that cannot be.
     """
     if repeats < 1:
@@ -156,6 +157,8 @@ def _methods(
                 methods[f"{name}, graphs"] = _inference(recorded)
         else:
             methods[name] = method = _stepper(name, FixedBatch(model, batch, meter))
+            back = FixedBatch(model, batch, meter)
+            methods[f"{name}, no delay"] = _stepper(name, back, delay=False)
             if method.count > 2:
                 plain = FixedBatch(model, batch, meter, reuse=False)
                 methods[f"{name}, no reuse"] = _stepper(name, plain)
@@ -175,8 +178,11 @@ def _inference(problem: FixedBatch) -> Method:
     return Method(count, 2, count.queries, count.queries, 0.0)
 
 
-def _stepper(name: str, problem: FixedBatch, lr: float = LR) -> Method:
-    """A registered estimator on the model, ready to step, with its own view of the weights."""
+def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True) -> Method:
+    """A registered estimator on the model, ready to step, with its own view of the weights.
+
+    delay: may a step leave the way back from its last probe to the next one?
+    """
     settings: dict[str, Any] = {"lr": lr, "eps": EPS, "dwell": 1, "order": "ascending"}
     known = estimators[name].defaults
     estimator: Estimator = estimators[name].build({k: settings[k] for k in settings if k in known})
@@ -185,12 +191,18 @@ def _stepper(name: str, problem: FixedBatch, lr: float = LR) -> Method:
     estimator.start(params, 0)
     oracle = Oracle(problem, ENOUGH, 0)
     groups = len(params.groups) if "dwell" in known else 1
+
+    def step() -> None:
+        estimator.step(oracle)
+        if not delay:
+            params.flush()
+
     return Method(
-        lambda: estimator.step(oracle),
+        step,
         2 if groups == 1 else groups,
         lambda: oracle.queries,
         lambda: problem.forwards,
-        2.0 / groups,
+        (2.0 if delay else 3.0) / groups,
     )
 
 

@@ -49,15 +49,15 @@ class Adapted:
             raise Unsuitable(
                 f"stores whole points: at most {self.max_dim:,} coordinates, not {params.size:,}"
             )
-        self.params, self.x = params, params.flat()
-        self.inner = self.make(self.x.copy(), seed)
+        self.params = params
+        self.inner = self.make(params.flat(), seed)
 
     def step(self, evaluate: Evaluate) -> None:
+        x = self.params.flat()  # what it became in its own precision, and by others' writes
         candidates = self.inner.ask()
-        losses = evaluate([(1.0, Dense(locked(c - self.x))) for c in candidates])
+        losses = evaluate([(1.0, Dense(locked(c - x))) for c in candidates])
         self.inner.tell(candidates, losses)
-        self.params.add(1.0, Dense(self.inner.best() - self.x))
-        self.x = self.params.flat()  # what the point became in its own precision
+        self.params.add(1.0, Dense(locked(self.inner.best() - x)))
 
 
 Minimise = Callable[[Callable[[np.ndarray], float]], str]  # f -> why it stopped

@@ -110,7 +110,7 @@ class TensorParams(Params):
             for scale, direction in held.values()
             if type(scale) is not float or scale != 0.0
         ]
-        unnamed: dict[Hashable, Primitive] = {}  # those that do not stand for themselves
+        unnamed: dict[Any, Primitive] = {}  # those that do not stand for themselves
 
         def name(primitive: Primitive) -> Hashable:
             found = key(primitive)
@@ -133,7 +133,7 @@ class TensorParams(Params):
         self.writes += 1
         increment_version([block.tensor for blocks in alike.values() for block in blocks])
         for terms, blocks in alike.items():
-            merged: dict[int, dict[Hashable, float]] = {}
+            merged: dict[int, dict[Any, float]] = {}
             for k, weight, found in terms:
                 layer, scale, _ = moves[k]
                 sums = merged.setdefault(layer, {})
@@ -211,7 +211,8 @@ class TensorParams(Params):
         if law is None or not together:
             return
         noise.accumulate_blocks(
-            *zip(*together),
+            [out for out, _ in together],
+            [index for _, index in together],
             [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
             law,
             threads=_threads(),

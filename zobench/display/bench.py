@@ -68,6 +68,9 @@ def show_step(
     typer.echo(f"speed: steps while {first} makes one, median over the rounds. forwards: a step;")
     typer.echo("a method that moves a group at a time computes the layers below it once.")
     typer.echo("mezo-bcd: mean over all groups, embeddings included (one step on each).")
+    typer.echo(
+        "no delay: the weights are back at the point after each step (ZerothOrder's default)."
+    )
     typer.echo("in them: in forward passes; with scratch, less the making of the copies.")
     typer.echo("memory: peak above the model and what the process held. floor: the forwards at")
     typer.echo(f"{reached.flops / 1e12:.3g} TFLOP/s and the least passes over the weights at "

@@ -7,6 +7,7 @@ import numbers
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ import torch
 from zobench.core.directions import Direction, Probe
 from zobench.core.problem import nothing_shared
 from zobench.errors import BadInput
+from zobench.optim.buffers import Buffers
+from zobench.optim.caches import forget
+from zobench.optim.doubts import GRADIENTS, Doubts
+from zobench.optim.draws import SameDraws
 from zobench.optim.walk import Walk
 
 Sharing = Callable[[Sequence[Direction]], AbstractContextManager[Callable[[], float]]]
@@ -33,27 +38,36 @@ class NotFinite(FloatingPointError):  # noqa: N818 - a fact about a loss
 class Evaluate:
     """What an estimator calls in one step: probes to losses. `losses` keeps all of them.
 
-    Each evaluation calls the closure once, or once a micro-batch, and takes the weighted mean.
+    Each evaluation calls the closure once, or once per micro-batch, and takes the weighted mean.
+    All begin with the same random draws and the same buffers.
     """
 
     def __init__(
         self,
         walk: Walk,
-        closure: Callable[..., Any],
+        closure: Callable[..., Any] | None,
         micro_batches: Sequence[Any] | None,
         weights: Sequence[float] | None,
         devices: Sequence[torch.device],
+        buffers: Buffers,
+        doubts: Doubts,
         made: Callable[[Sequence[Probe]], None],
     ) -> None:
         """`made` is told of the probes of each call, also of a call that raised."""
+        if not callable(closure):
+            raise BadInput(
+                "step takes a closure that returns the loss: opt.step(closure); instead of "
+                "transformers.Trainer take zobench.optim.trainer.ZerothOrderTrainer"
+            )
         self.walk, self.made, self.draws = walk, made, SameDraws(devices)
+        self.buffers, self.doubts = buffers, doubts
         if micro_batches is None:
             if weights is not None:
                 raise BadInput("weights are those of micro_batches, and there are none")
             self.parts: list[tuple[float, Callable[[], Any]]] = [(1.0, closure)]
         else:
             shares = _shares(len(micro_batches), weights)
-            calls = [lambda batch=batch: closure(batch) for batch in micro_batches]
+            calls = [partial(closure, batch) for batch in micro_batches]
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
         self.sharing: Sharing = nothing_shared  # around the probes of a call
@@ -61,35 +75,51 @@ class Evaluate:
 
     def rest(self) -> float:
         """The loss at the point itself, which is no query."""
-        return sum(w * float(v) for (w, _), v in zip(self.parts, self._values()))
+        return self._mean(self._values())
 
     def first(self) -> Any:
         """What the closure gives when it is called once."""
-        self.draws.rewind()
+        self._rewind()
         return self.parts[0][1]()
 
-    def _values(self) -> list[Any]:
+    def _rewind(self) -> None:
         self.draws.rewind()
+        self.buffers.rewind()
+        forget()
+
+    def _values(self) -> list[Any]:
+        self._rewind()
         values = []
         for _, call in self.parts:
-            values.append(_checked(call()))
+            with self.doubts.watched():
+                values.append(_checked(call()))
             self.ran(len(values))
+        self.buffers.keep()
         return values
+
+    def _mean(self, values: Sequence[Any]) -> float:
+        return sum(w * float(v) for (w, _), v in zip(self.parts, values))
 
     def __call__(self, probes: Sequence[Probe]) -> list[float]:
         found: list[list[Any]] = []
+        again: list[Any] | None = None
         done = 0
+        sharing = nothing_shared if self.doubts.repeat else self.sharing
         try:
-            with self.sharing([direction for _, direction in probes]) as next_probe:
+            with sharing([direction for _, direction in probes]) as next_probe:
                 for scale, direction in probes:
                     done += 1
                     with self.walk.probed(scale, direction):
                         next_probe()
                         found.append(self._values())
+                        if self.doubts.repeat and again is None:
+                            again = self._values()
         finally:
             self.made(probes[:done])
         # Numbers are asked for at the end: until here, nothing has waited for the device.
-        losses = [sum(w * float(v) for (w, _), v in zip(self.parts, values)) for values in found]
+        losses = [self._mean(values) for values in found]
+        if again is not None:
+            self.doubts.compare(losses[0], self._mean(again))
         self.losses += losses
         for k, loss in enumerate(losses):
             if not math.isfinite(loss):
@@ -101,62 +131,25 @@ class Evaluate:
         return losses
 
 
-class SameDraws:
-    """Torch's generators, of the CPU and of some devices, put back before each evaluation."""
-
-    def __init__(self, devices: Sequence[torch.device]) -> None:
-        self.devices = [d for d in devices if d.type not in ("cpu", "meta")]
-        self._states: list[torch.Tensor] | None = None
-
-    def rewind(self) -> None:
-        """The first call remembers the state, later calls go back to it."""
-        if self._states is None:
-            self._states = self.states()
-        else:
-            self.put(self._states)
-
-    def states(self) -> list[torch.Tensor]:
-        """Of all generators, now."""
-        return [torch.get_rng_state(), *(_module(d)[0]() for d in self.devices)]
-
-    def put(self, states: Sequence[torch.Tensor]) -> None:
-        """Go back to `states`."""
-        torch.set_rng_state(states[0])
-        for device, state in zip(self.devices, states[1:]):
-            _module(device)[1](state)
-
-
-def _module(device: torch.device) -> tuple[Callable[[], torch.Tensor], Callable[..., None]]:
-    """How to read and write the state of a device's generator."""
-    module = torch.get_device_module(device)
-    if device.index is None or device.type == "mps":
-        return module.get_rng_state, module.set_rng_state
-    return (
-        lambda: module.get_rng_state(device),
-        lambda state: module.set_rng_state(state, device),
-    )
-
-
 @contextmanager
 def explained() -> Iterator[None]:
     """No gradients inside; a closure that asks for one is told so in one line, or what to do where
-    memory ends."""
+    memory ends. What is stored inside can be used outside of inference mode."""
     try:
-        with torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad():
             yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise type(error)(f"{str(error).partition('. ')[0]}. {LESS}") from error
     except RuntimeError as error:
         if "does not require grad" not in str(error):
             raise
-        raise BadInput(
-            "the closure calls backward(), but a zeroth-order step needs no gradient and keeps "
-            "none: return the loss without it"
-        ) from error
+        raise BadInput(GRADIENTS) from error
 
 
 def _checked(loss: Any) -> Any:
-    """A loss that float() takes. Raises BadInput."""
+    """A loss that float() takes, as a closure just returned it. Raises BadInput."""
+    if torch.is_grad_enabled():
+        raise BadInput(GRADIENTS)
     if isinstance(loss, torch.Tensor):
         if loss.dim() != 0:
             raise BadInput(
@@ -171,7 +164,10 @@ def _checked(loss: Any) -> Any:
                 "of two probes' losses is lost in its rounding; compute the loss in float32",
                 stacklevel=2,
             )
-        return loss.detach()
+        if loss.grad_fn is not None:
+            raise BadInput(GRADIENTS)
+        # A number, or a copy that does not wait for the device: the next call may write into it.
+        return loss.item() if loss.is_cpu else loss.detach().clone()
     if isinstance(loss, numbers.Real) or (isinstance(loss, np.ndarray) and loss.ndim == 0):
         return loss
     if loss is None:

@@ -19,6 +19,7 @@ from zobench.core.groups import layers
 from zobench.core.params import Group
 from zobench.errors import BadInput, Unsuitable, unknown
 from zobench.optim.closure import Evaluate
+from zobench.optim.refusals import scripted
 from zobench.optim.reuse import Reuse
 from zobench.optim.subject import Subject
 from zobench.optim.walk import Apart, Walk
@@ -42,6 +43,10 @@ def realised(
         return Walk(named, groups, rounding)
     if model is None:
         raise BadInput("scratch needs the module whose forward reads the weights: give model=")
+    if scripted(model) and realisation == "auto":
+        return Walk(named, groups, rounding)
+    if scripted(model):
+        raise BadInput("scratch cannot perturb what torch.jit compiled: use realisation = walk")
     try:
         stack: Sequence[torch.nn.Module] = layers(model)
     except BadInput:  # every module for itself
@@ -77,6 +82,8 @@ class Trial:
             if self.done:
                 warnings.warn(LATE, RuntimeWarning, stacklevel=3)
             return False
+        finally:
+            evaluate.buffers.restore()
         return True
 
     def prepare(self, evaluate: Evaluate) -> None:

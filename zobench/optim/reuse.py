@@ -22,7 +22,8 @@ from zobench.core.problem import whole
 from zobench.core.reads import Reads
 from zobench.core.wrapping import Forward, Wrapper, wrapped
 from zobench.errors import BadInput
-from zobench.optim.closure import Evaluate, SameDraws
+from zobench.optim.closure import Evaluate
+from zobench.optim.draws import SameDraws
 from zobench.optim.engine import Engine
 from zobench.optim.subject import Subject
 
@@ -47,11 +48,15 @@ class Reuse:
                 f"reuse_prefix: {type(model).__name__} has no list of layers (nn.ModuleList) that "
                 "run one after the other"
             ) from None
-        self.tensors, self.params = [tensor for _, tensor in found.named], params
+        if any(isinstance(layer, torch.jit.ScriptModule) for layer in self.layers):
+            raise BadInput("reuse_prefix cannot leave out layers that torch.jit compiled")
+        self.tensors, self.params = found.tensors, params
         self.prefix: Prefix | None = None
 
     def prepare(self, evaluate: Evaluate) -> None:
         """Find out what runs when. Raises BadInput where a loss cannot begin in the middle."""
+        if evaluate.doubts.repeat:
+            evaluate.doubts.compare(evaluate.rest(), evaluate.rest())
         prefix = self.prefix = Prefix(self.layers, self._depths(evaluate.first))
         found = sorted({depth for depth in prefix.depth if depth})
         for depth in {found[k] for k in (0, len(found) // 2, -1)} if found else ():

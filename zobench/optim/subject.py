@@ -15,9 +15,7 @@ from zobench.core.module import TensorBlock
 from zobench.core.params import Group
 from zobench.core.ties import place
 from zobench.errors import BadInput, unknown
-
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-ADAPTERS = "such weights cannot move; add adapters (the package peft, LoRA) and train those"
+from zobench.optim.refusals import ADAPTERS, check_model, kind, movable, moves
 
 
 @dataclass
@@ -29,13 +27,20 @@ class Subject:
     param_groups: list[dict[str, Any]]  # as torch.optim takes them, params as (name, tensor)
     members: list[frozenset[int]]  # the blocks of each parameter group
 
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """Those that move."""
+        return [tensor for _, tensor in self.named]
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """What a loss is computed from: those that move, and all parameters of the model."""
+        return self.tensors + ([] if self.model is None else list(self.model.parameters()))
+
     @cached_property
     def devices(self) -> list[torch.device]:
         """Where the model computes."""
-        tensors = [t for _, t in self.named]
-        if self.model is not None:
-            tensors += self.model.parameters()
-        return sorted({t.device for t in tensors}, key=str)
+        return sorted({t.device for t in self.weights}, key=str)
 
     def groups(self, given: Mapping[str, Sequence[str]] | None) -> list[Group]:
         """The groups of a block-coordinate method. Raises BadInput for `given` that do not fit."""
@@ -62,19 +67,28 @@ class Subject:
         self._places: list[tuple[dict[str, Any], str, Any, str]] = [
             (where, key, value, f"{path}.{key}" if path else key)
             for path, module in held
+            if not isinstance(module, torch.jit.ScriptModule)  # compiled as it is
             for where in (module._modules, module._parameters)
             for key, value in where.items()
             if isinstance(value, nn.Module) or (value is not None and place(value) in ours)
         ]
 
-    def check(self, blocks: Sequence[TensorBlock]) -> None:
-        """Raises BadInput for a tensor that is no longer where its block is, or in the model."""
+    def check(self, blocks: Sequence[TensorBlock], waiting: bool) -> None:
+        """A tensor that was given other `.data` of its kind moves on there, unless a move waits.
+
+        Raises BadInput for one that is no longer in the model, or became something else.
+        """
         for where, key, value, path in self._places:
             if where.get(key) is not value:
                 raise BadInput(f"{path} was replaced: make the optimizer on the model as it is")
         for (name, tensor), block in zip(self.named, blocks):
             if tensor.data_ptr() != block.tensor.data_ptr():
-                raise BadInput(f"{name} was moved or replaced: make the optimizer after model.to()")
+                now, was = ((t.shape, t.dtype, t.device) for t in (tensor, block.tensor))
+                if waiting or now != was:
+                    raise BadInput(
+                        f"{name} was moved or replaced: make the optimizer after model.to()"
+                    )
+                block.__init__(block.index, block.name, movable(name, tensor), block.start)
             if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
                 raise BadInput(f"{name} was frozen since: make a new optimizer")
 
@@ -109,12 +123,15 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
                 continue
             name = name or names.get(place(tensor)) or f"param{count}"
             count += 1
-            kept.setdefault(place(tensor), (name, _movable(name, tensor)))
+            kept.setdefault(place(tensor), (name, movable(name, tensor)))
         group["params"] = list(kept.values())
+        if not kept:
+            group["param_names"] = []  # torch takes names in all groups or in none
     flat: list[tuple[str, torch.Tensor]] = [pair for group in dicts for pair in group["params"]]
     if not flat:
         raise _nothing(model, seen)
     if model is not None:
+        check_model(model, {id(tensor) for _, tensor in flat})
         order = {key: index for index, key in enumerate(names)}
         flat.sort(key=lambda pair: order.get(place(pair[1]), len(order)))
     if len({name for name, _ in flat}) < len(flat):
@@ -133,21 +150,13 @@ def _listed(params: Any) -> list[Any]:
     return [params] if isinstance(params, torch.Tensor) else list(params)
 
 
-def _movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    if tensor.dtype not in DTYPES:
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        raise BadInput(f"{name} is {dtype}, an integer, complex or quantised type: {ADAPTERS}")
-    return tensor
-
-
 def _nothing(model: nn.Module | None, seen: int) -> BadInput:
     what = type(model).__name__ if model is not None else "the list of params"
     if not seen:
         return BadInput(f"{what} has no parameter to train")
-    odd = [p for p in model.parameters() if p.dtype not in DTYPES] if model is not None else []
+    odd = [p for p in model.parameters() if not moves(p)] if model is not None else []
     if odd:
-        dtype = str(odd[0].dtype).removeprefix("torch.")
-        return BadInput(f"{what} is quantised ({dtype}) and frozen: {ADAPTERS}")
+        return BadInput(f"{what} is quantised ({kind(odd[0])}) and frozen: {ADAPTERS}")
     return BadInput(f"all parameters of {what} are frozen: set requires_grad of those to train")
 
 

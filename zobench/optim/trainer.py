@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer
+from transformers import Trainer, get_constant_schedule
 
 from zobench.errors import BadInput
 from zobench.optim.optimizer import ZerothOrder
+from zobench.registry import estimators
 
 
 class ZerothOrderTrainer(Trainer):
     """A Trainer whose update is one zeroth-order step on the batches of an accumulation.
 
+    It trains what Trainer trains: all weights, adapters, prompts, biases alone.
+
         ZerothOrderTrainer(model, args, train_dataset=data, estimator="mezo-bcd",
                            settings={"eps": 1e-3}).train()
 
     From TrainingArguments come `learning_rate` (0 or above; the schedule too), `weight_decay` (of
-    the parameters that Trainer decays) and `seed`. `gradient_accumulation_steps` batches make one
-    step: every probe sees all of them, and its loss is what Trainer would have accumulated.
-    A checkpoint has all that the estimator remembers. One process, no loss scaling (fp16), no
-    gradient clipping: there is no gradient. Needs the package accelerate, as Trainer does.
+    the parameters that Trainer decays) and `seed`. Estimators without a learning rate (cma-es,
+    random-search) ignore the first two. `gradient_accumulation_steps` batches make one step: every
+    probe sees all of them, and its loss is the mean over all their labels, in the step and in the
+    log. (Trainer itself adds up the batches' means where a model takes `num_items_in_batch` and
+    does not use it: 3 batches of loss 0.69 are logged as 2.07, and would make a step 3 times as
+    long.) The weights are the point whenever a callback looks at them.
+    A checkpoint has all that the estimator remembers; where that cannot be saved, checkpoints hold
+    the model only. One process, no loss scaling (fp16), no gradient clipping: there is no gradient.
+    Needs the package accelerate, as Trainer does.
     """
 
     def __init__(
@@ -71,6 +80,8 @@ class ZerothOrderTrainer(Trainer):
             module: Any = self.model if model is None else model
             decayed = set(self.get_decay_parameter_names(module))
             named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+            has_lr = "lr" in estimators[self._estimator].defaults
+            rate = {"lr": self.args.learning_rate} if has_lr else {}
             self.optimizer = TrainerStep(
                 [
                     {"params": [(n, p) for n, p in named if n in decayed]},
@@ -80,12 +91,33 @@ class ZerothOrderTrainer(Trainer):
                 model=module,
                 groups=self._block_groups,
                 seed=self.args.seed,
-                delay=False,  # Trainer looks at parameters at every step, and must not flush each
-                lr=self.args.learning_rate,
                 weight_decay=self.args.weight_decay,
+                **rate,
                 **self._settings,
             )
+            self._check_saving(self.optimizer)
         return self.optimizer
+
+    def _check_saving(self, optimizer: TrainerStep) -> None:
+        """Checkpoints hold no optimizer that cannot be saved: no error at the first one."""
+        try:
+            optimizer.state_dict()
+        except BadInput as error:
+            optimizer.savable = False
+            if self.args.save_strategy != "no" and not self.args.save_only_model:
+                self.args.save_only_model = True
+                warnings.warn(
+                    f"{error}: checkpoints hold the model only, and no run goes on from them",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Trainer's; a constant one for an estimator without a learning rate."""
+        if self.lr_scheduler is None and "lr" not in estimators[self._estimator].defaults:
+            given = self.optimizer if optimizer is None else optimizer
+            self.lr_scheduler = get_constant_schedule(given)
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def training_step(
         self,
@@ -102,25 +134,36 @@ class ZerothOrderTrainer(Trainer):
         if not self.accelerator.sync_gradients:
             return torch.zeros((), device=self.args.device)
         batches, self._held = self._held, []
-
-        def closure() -> Any:
-            return sum(self._share(model, batch, num_items_in_batch) for batch in batches)
-
+        closure = self._objective(model, batches, num_items_in_batch)
         step = getattr(self.optimizer, "optimizer", self.optimizer)  # accelerate wraps it
         if self._record is not None:
             step.record(self._record)
             self._record = None
         return torch.tensor(step.make(closure), device=self.args.device)
 
-    def _share(self, model: nn.Module, batch: Any, items: torch.Tensor | int | None) -> Any:
-        """What a batch adds to the loss of the accumulation."""
-        with self.compute_loss_context_manager():
-            loss: Any = self.compute_loss(model, {**batch}, num_items_in_batch=items)
+    def _objective(
+        self, model: nn.Module, batches: Sequence[Any], items: torch.Tensor | int | None
+    ) -> Callable[[], Any]:
+        """The mean loss over all labels of the batches; over the batches where none are counted.
+
+        Each batch's own mean is asked for, as not all models that take the number of `items` use
+        it. A loss function of the user's own gets it, as Trainer says that it does.
+        """
         scaled = self.loss_is_scaled_for_ga
-        if scaled is None:
-            by_items = self.model_accepts_loss_kwargs and items is not None
-            scaled = by_items or self.compute_loss_func is not None
-        return loss if scaled else loss / self.current_gradient_accumulation_steps
+        if scaled or (scaled is None and self.compute_loss_func is not None):
+            shares = [1.0] * len(batches)
+        else:
+            items = None
+            counts = [self._get_num_items_in_batch([batch], self.args.device) for batch in batches]
+            numbers = [1.0 if scaled is False or n is None else float(n) for n in counts]
+            total = sum(numbers)
+            shares = [n / total for n in numbers] if total else [1 / len(batches)] * len(batches)
+
+        def loss(batch: Any) -> Any:
+            with self.compute_loss_context_manager():
+                return self.compute_loss(model, {**batch}, num_items_in_batch=items)
+
+        return lambda: sum(share * loss(batch) for share, batch in zip(shares, batches) if share)
 
     def _clip_grad_norm(self, model: nn.Module) -> None:
         return None
@@ -131,6 +174,16 @@ class ZerothOrderTrainer(Trainer):
 
 class TrainerStep(ZerothOrder):
     """The optimizer as Trainer calls it: `step()`, after the loss was computed elsewhere."""
+
+    savable = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing where it cannot be saved: accelerate asks for it in any case."""
+        return super().state_dict() if self.savable else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if self.savable:
+            super().load_state_dict(state_dict)
 
     def make(self, closure: Any) -> float:
         """The step."""

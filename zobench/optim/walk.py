@@ -14,6 +14,7 @@ from zobench.core.directions import Array, Direction, Recipe, Restricted
 from zobench.core.module import TensorBlock, TensorParams
 from zobench.core.params import Group, Params
 from zobench.core.scratch import ScratchParams
+from zobench.optim.caches import forget
 
 
 class Walk(TensorParams):
@@ -42,6 +43,7 @@ class Walk(TensorParams):
         if self.waiting:
             self.waiting = False
             super().flush()
+            forget()
             self.written()
 
 

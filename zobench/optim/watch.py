@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from zobench.errors import BadInput
+from zobench.optim.refusals import scripted
 from zobench.optim.walk import Walk
 
 # parameters() asks the first, to() and its kin the second; peft merges by walking the modules
@@ -43,6 +45,9 @@ class Watch:
     """
 
     def __init__(self, module: nn.Module, walk: Walk) -> None:
+        """Raises BadInput for modules of torch.jit, which take no hooks."""
+        if scripted(module):
+            raise BadInput("delay=True needs hooks, which modules of torch.jit do not take")
         self.flush, self.handles, self.modules = Flush(walk), [], []
         for part in module.modules():
             self.handles += [

@@ -1,0 +1,64 @@
+"""What is asked of a closure until it was right once: equal losses at one point, no gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from zobench.errors import BadInput
+
+GRADIENTS = (
+    "the closure computes gradients (backward or torch.enable_grad), which a zeroth-order step "
+    "does not use: return the loss alone, or its detach() where gradients are part of the loss; "
+    "in Lightning set automatic_optimization = False"
+)
+
+
+class Doubts:
+    """Asked at the first step, at the price of one call of the closure."""
+
+    def __init__(
+        self, tensors: Sequence[torch.Tensor], computes: Sequence[torch.Tensor], repeat: bool
+    ) -> None:
+        """`tensors`: those that move. `computes`: all that a loss is computed from.
+
+        repeat: is the closure to be called twice at one point? True until losses were equal.
+        """
+        self.repeat = repeat
+        self._tensors: Sequence[torch.Tensor] = tensors
+        steps = [torch.finfo(t.dtype).eps for t in computes if t.is_floating_point()]
+        devices = {t.device.type for t in computes}
+        # sums of atomic adds on a GPU are in another order each time
+        self._near = max(steps, default=0.0) ** (0.75 if devices <= {"cpu"} else 0.5)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Around a call. Raises BadInput if gradients of the weights were stored inside."""
+        if not self._tensors:
+            yield
+            return
+        before = [_gradient(t) for t in self._tensors]
+        yield
+        if before != [_gradient(t) for t in self._tensors]:
+            raise BadInput(GRADIENTS)
+        self._tensors = ()
+
+    def compare(self, one: float, two: float) -> None:
+        """Losses at one point. Raises BadInput unless they are equal, but for rounding."""
+        if abs(one - two) > self._near * max(abs(one), abs(two)):  # not so where one is NaN
+            raise BadInput(
+                f"the closure gave two losses at one point, {one:.6g} and {two:.6g}: it must use "
+                "the same data whenever a step calls it, and draw random numbers from torch only; "
+                "check=False leaves this test out"
+            )
+        self.repeat = not (math.isfinite(one) and math.isfinite(two))
+
+
+def _gradient(tensor: torch.Tensor) -> tuple[int, Any] | None:
+    """Which gradient a tensor holds, and how often it was written."""
+    gradient = tensor.grad
+    return None if gradient is None else (id(gradient), gradient._version)

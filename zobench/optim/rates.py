@@ -1,0 +1,51 @@
+"""Learning rates and weight decay, as the parameter groups of torch say them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zobench.errors import BadInput
+from zobench.registry import Entry, check_settings
+
+
+class Rates:
+    """What an estimator is built with, and how far its parameter groups differ from that.
+
+    Weight decay is the optimizer's, as it may differ by group; a learning rate of 0 is a ratio.
+    """
+
+    def __init__(self, entry: Entry, settings: Mapping[str, Any]) -> None:
+        """Raises BadInput for settings that the estimator does not have."""
+        given = dict(settings)
+        self.entry, self.has_lr = entry, "lr" in entry.defaults
+        self.decay = float(given.pop("weight_decay", entry.defaults.get("weight_decay", 0.0)))
+        self.settings = check_settings(entry, given)
+        self.lr = float(self.settings.get("lr", entry.defaults.get("lr", 1.0)))
+        if self.has_lr:
+            self.settings["lr"] = self.lr or 1.0
+        if "weight_decay" in entry.defaults:
+            self.settings["weight_decay"] = 0.0
+        self.start(self.settings)
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """The estimator is built with these settings."""
+        self.base = settings.get("lr", 1.0)
+
+    def of(self, groups: Iterable[Mapping[str, Any]], has_rule: bool) -> list[tuple[float, float]]:
+        """(ratio to the estimator's own rate, decayed fraction) for each group.
+
+        Raises BadInput for rates that cannot be.
+        """
+        found = []
+        for group in groups:
+            rate, fraction = float(group["lr"]), float(group["weight_decay"])
+            if not (0 <= rate < math.inf and 0 <= fraction < math.inf):
+                raise BadInput(f"lr and weight_decay are 0 or above, not {rate:g} and {fraction:g}")
+            if not self.has_lr and rate != 1.0:
+                raise BadInput(f"{self.entry.name} has no learning rate: lr stays 1, not {rate:g}")
+            if fraction and not has_rule:
+                raise BadInput(f"{self.entry.name} has no weight decay")
+            found.append((rate / self.base, rate * fraction))
+        return found

@@ -1,0 +1,95 @@
+"""What an optimizer in one process cannot train: tensors, models, groups of processes."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import distributed, nn
+from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
+
+from zobench.errors import BadInput
+
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+ADAPTERS = "such weights cannot move; add adapters (the package peft, LoRA) and train those"
+SPREAD = "DistributedDataParallel", "FullyShardedDataParallel"
+
+
+def movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor. Raises BadInput unless it holds floats in a memory of its own."""
+    if is_lazy(tensor):
+        raise BadInput(f"{name} has no shape yet: run the model on a batch first")
+    if tensor.dtype not in DTYPES:
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        raise BadInput(f"{name} is {dtype}, an integer, complex or quantised type: {ADAPTERS}")
+    if tensor.is_meta:
+        raise BadInput(f"{name} is on the device meta, where there are no values: load the model")
+    if not _in_memory(tensor):
+        raise BadInput(
+            f"{name} holds its values in other tensors ({kind(tensor)}: quantised, sharded over "
+            f"processes, or sparse): {ADAPTERS}"
+        )
+    return tensor
+
+
+def moves(tensor: torch.Tensor) -> bool:
+    """Does it hold floats in a memory of its own?"""
+    return tensor.dtype in DTYPES and _in_memory(tensor)
+
+
+def kind(tensor: torch.Tensor) -> str:
+    """What is unusual about a tensor, in a word."""
+    if tensor.layout is not torch.strided:
+        return str(tensor.layout).removeprefix("torch.")
+    plain = type(tensor) in (torch.Tensor, nn.Parameter)
+    return str(tensor.dtype).removeprefix("torch.") if plain else type(tensor).__name__
+
+
+def check_model(model: nn.Module, moving: set[int]) -> None:
+    """Raises BadInput for a model spread over processes. Warns where `moving`, the ids of the
+    tensors that are trained, are no more than what a quantisation left."""
+    for part in model.modules():
+        if type(part).__name__ in SPREAD and type(part).__module__.startswith("torch."):
+            raise BadInput(
+                f"the model is a {type(part).__name__}: zobench trains in one process; give the "
+                "module inside, on the data of one process"
+            )
+    held = list(model.parameters())
+    fixed = [p for p in held if id(p) not in moving]
+    stuck = [p for p in fixed if not moves(p)]
+    if stuck and len(stuck) == len(fixed):  # nobody chose what is trained
+        count = sum(p.numel() for p in held if id(p) in moving)
+        warnings.warn(
+            f"only {count:,} numbers of {type(model).__name__} are trained, those that are not "
+            f"quantised: {len(stuck)} tensors stay as they are; {ADAPTERS}",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_processes() -> None:
+    """Raises BadInput in a group of several processes."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return
+    count = distributed.get_world_size()
+    if count > 1:
+        raise BadInput(
+            f"this is one of {count} processes (torch.distributed), each of which would train its "
+            "own weights: zobench trains in one process, so start one (without torchrun)"
+        )
+
+
+def scripted(model: nn.Module) -> bool:
+    """Is a part of it compiled by torch.jit?"""
+    return any(isinstance(part, torch.jit.ScriptModule) for part in model.modules())
+
+
+def _in_memory(tensor: torch.Tensor) -> bool:
+    """Does it hold its values itself? Quantised, sharded and sparse tensors hold other tensors."""
+    if is_traceable_wrapper_subclass(tensor):
+        return False
+    try:
+        return tensor.numel() == 0 or tensor.data_ptr() != 0
+    except (RuntimeError, ValueError):
+        return False
