@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Dense, Direction, Probe, add_terms
+from zobench.core.fixed import locked
 from zobench.core.module import TensorParams
 from zobench.core.tensor_block import TensorBlock
 
@@ -72,6 +73,7 @@ class _Updated:
         params.update(block, self.delta.to(block.tensor.device))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Seen(Dense):
     """A direction on the sampled coordinates."""
 
@@ -115,7 +117,7 @@ class Trace:
         """
         start = self._copies(rounding).flat()
         walked = self._copies(rounding)
-        lengths, last, seen = [], None, _Seen(start)
+        lengths, last, seen = [], None, _Seen(locked(start))
         for scale, direction in self.probes:
             if direction is not last:
                 last, seen = direction, self.seen(direction)
@@ -152,7 +154,7 @@ class Trace:
                 parts.append(np.zeros(piece.stop - piece.start))
                 if terms:
                     add_terms(parts[-1], terms, block, piece.start)
-        return _Seen(np.concatenate(parts))
+        return _Seen(locked(np.concatenate(parts)))
 
     def _kept(self, direction: Direction) -> Direction:
         """Of a stored vector, no more than is looked at: its memory is the estimator's."""
