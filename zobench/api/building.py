@@ -20,6 +20,7 @@ from zobench.harness.suite import suite_files
 from zobench.harness.suite_file import unbuilt
 
 APART = 15.0  # seconds that building may take in all
+LEAST = 0.05  # seconds that are worth a try
 
 
 def check_problems(suite: str | Path, specs: Sequence[RunSpec]) -> None:
@@ -33,7 +34,7 @@ def check_problems(suite: str | Path, specs: Sequence[RunSpec]) -> None:
     end = monotonic() + APART
     for spec in distinct.values():
         left = end - monotonic()
-        if left <= 0:
+        if left < LEAST:
             return
         problem = spec.problem
         if fault := refused_apart("objective", problem.objective, spec.settings, left):

@@ -133,7 +133,9 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         code = None
     stop()
-    how = "its process closed its files" if code is None else f"its process ended with status {code}"
+    how = (
+        "its process closed its files" if code is None else f"its process ended with status {code}"
+    )
     raise _Silent(how)
 
 

@@ -47,7 +47,7 @@ class Line:
         self._file, self._busy = os.fstat(fd).st_ino, False
 
     def send(self, kind: str, content: str) -> None:
-        """`content` is JSON. Raises OSError where the run has closed the connection, or put another file there."""
+        """Send JSON. Raises OSError where the run has closed the connection, or replaced it."""
         if os.getpid() != self.pid:
             os._exit(0)  # a fork that the run made, and that came back: it is not the run
         if self._busy:

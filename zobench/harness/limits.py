@@ -38,8 +38,8 @@ class Limits:
     """A context for the body of a run, in the main thread of its process.
 
     `phase(seconds, building)` begins a part that may last so long (None: for ever): OutOfTime is
-    raised in it. Allocations beyond `mib` MiB over the present raise MemoryError (Linux). `beat` is called
-    about every BEAT seconds, between two bytecodes of whatever runs.
+    raised in it. Allocations beyond `mib` MiB over the present raise MemoryError (Linux). `beat` is
+    called about every BEAT seconds, between two bytecodes of whatever runs.
     """
 
     def __init__(self, mib: float | None, beat: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
-from zobench.harness.elements import entries, load_packages, warm_noise
+from zobench.harness.elements import entries, load_packages, seed_generators, warm_noise
 from zobench.harness.failures import LastTarget, missing_package, outcome
 from zobench.harness.hits import Hits
 from zobench.harness.limits import build_limit
@@ -90,6 +90,7 @@ class Run:
         load_packages(estimator)
         warm_noise()
         seed = self.spec.problem_seed
+        seed_generators(seed)
         self.memory = Memory(self.isolated)
         self.problem = objective.build(self.spec.settings)
         self.params = self.problem.start(fold(seed, START))
@@ -111,6 +112,7 @@ class Run:
         """Step until an exception says how it ended."""
         oracle, step = self.oracle, self.estimator.step
         assert oracle is not None
+        seed_generators(self.spec.estimator_seed)
         self.zero = perf_counter()
         try:
             self.estimator.start(self.params, self.spec.estimator_seed)

@@ -1,4 +1,4 @@
-"""A signal to stop as a question that a loop asks between its steps, so that it lands inside none."""
+"""Signals to stop, as a question that a loop asks between its steps: they land inside none."""
 
 from __future__ import annotations
 

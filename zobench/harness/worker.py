@@ -46,7 +46,7 @@ def serve(fd: int) -> None:
     estimators.load()
     gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
     homes: dict[str, Home] = {}  # the last one used at the end
-    for line in open(fd, "rb", closefd=False):
+    for line in os.fdopen(fd, "rb", closefd=False):
         request = json.loads(line)
         key = json.dumps(request["needs"])
         home = homes.pop(key, None)
