@@ -24,6 +24,13 @@ class Garbled(Exception):  # noqa: N818 - a fact about what was received
     """What a process has sent is no message of its run; the text says what is wrong."""
 
 
+def how_ended(code: int) -> str:
+    """In words, for an exit status as `subprocess` gives it."""
+    if code < 0:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    return f"its process ended with status {code}"
+
+
 class Child:
     """A process that runs `zobench.harness.worker`. Nothing that it sends is trusted."""
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from zobench import registry, user_file
 from zobench.errors import BadInput
-from zobench.harness.child import IN_WORKER, Child, Garbled
+from zobench.harness.child import GRACE, IN_WORKER, Child, Garbled, how_ended
 from zobench.harness.look import Elsewhere, coded, entry_of
 from zobench.registry import Entry, Registry
 
@@ -129,13 +129,10 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
         stop()
         raise
     try:
-        code = child.process.wait(1.0)
+        how = how_ended(child.process.wait(GRACE))
     except subprocess.TimeoutExpired:
-        code = None
+        how = "its process closed files that are not its own"
     stop()
-    how = (
-        "its process closed its files" if code is None else f"its process ended with status {code}"
-    )
     raise _Silent(how)
 
 

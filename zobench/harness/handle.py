@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from zobench import user_file
 from zobench.harness import proc
-from zobench.harness.child import GRACE, IN_WORKER, Child, Garbled
+from zobench.harness.child import GRACE, IN_WORKER, Child, Garbled, how_ended
 from zobench.harness.home import CUT_OFF
 from zobench.harness.limits import build_limit
 from zobench.harness.needs import Needs, needs_of
@@ -146,11 +146,9 @@ class Worker(Child):
             return self.verdict
         if code == -signal.SIGKILL and proc.kernel_kills() > self._kills:
             return "oom", "killed by the system for lack of memory"
-        if code < 0:
-            return "failed", f"killed by signal {-code} ({signal.Signals(-code).name})"
         if code == CUT_OFF:
             return "failed", "it closed files that are not its own, so its result could not be sent"
-        return "failed", f"its process ended with status {code}"
+        return "failed", how_ended(code)
 
 
 def _texts(spec: RunSpec) -> dict[str, str]:
