@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import zobench
 from zobench.cli import status_of
 from zobench.harness.store import Store
 
+ROOT = str(Path(zobench.__file__).parents[1])
 SUITE = """\
 name = "t"
 version = "1"
@@ -124,11 +126,10 @@ def test_a_users_file_changes_nothing_in_the_commands_process(here, capsys):
 
 
 def process(folder, *words, **streams):
-    root = str(Path(__file__).parents[1])
     return subprocess.Popen(
         [sys.executable, "-m", "zobench", *words],
         cwd=folder,
-        env=dict(os.environ) | {"PYTHONPATH": root},
+        env=dict(os.environ) | {"PYTHONPATH": ROOT},
         **streams,
     )
 
@@ -136,7 +137,7 @@ def process(folder, *words, **streams):
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&1 | true"])
 def test_a_command_without_its_streams_works_and_stores(here, closed):
     words = f"{sys.executable} -m zobench run random-search -s t.toml -o o"
-    environment = dict(os.environ) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = dict(os.environ) | {"PYTHONPATH": ROOT}
     done = subprocess.run(
         f"{words} {closed}", shell=True, cwd=here, env=environment, capture_output=True, timeout=60
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,24 @@ def test_kill_at_a_random_moment(tmp_path, seed):
     rng = random.Random(seed)
     whole = undisturbed(tmp_path)
     kill_at(tmp_path, tmp_path / "r", rng.randrange(RUNS), rng.random() * 0.1)
+    check(tmp_path, tmp_path / "r", whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_kill_a_worker_at_a_random_moment(tmp_path, seed):
+    """A worker, a home or the fork that makes a run: the command goes on, and resuming mends it."""
+    rng = random.Random(seed)
+    whole = undisturbed(tmp_path)
+    process = start(tmp_path, tmp_path / "r")
+    assert process.stdout is not None
+    for _ in range(rng.randrange(RUNS)):
+        process.stdout.readline()
+    time.sleep(rng.random() * 0.1)
+    with suppress(IndexError, ProcessLookupError):  # none is left
+        os.kill(rng.choice(workers_of(process.pid)), signal.SIGKILL)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
     check(tmp_path, tmp_path / "r", whole)
 
 

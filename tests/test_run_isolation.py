@@ -11,12 +11,13 @@ from pathlib import Path
 
 from harness_tools import comparable
 
+import zobench
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
 from zobench.harness.store import Store
 from zobench.harness.suite import load
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(zobench.__file__).parents[1]
 
 SPOILER = """\
 import decimal, gc, locale, os, random, resource, signal, socket, sys, time, warnings

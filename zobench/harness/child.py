@@ -43,6 +43,7 @@ class Child:
             "PYTHONPATH": os.pathsep.join(paths),  # a user's packages are found as here
             "PYTHONHASHSEED": "0",  # an estimator that walks a set repeats itself
             "TOKENIZERS_PARALLELISM": "false",
+            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a GPU must not spoil later forks
             **dict.fromkeys(_THREADS, str(threads)),
         }
         module = ["-P", "-m", "zobench.harness.worker", str(theirs.fileno()), str(os.getpid())]

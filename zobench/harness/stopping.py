@@ -30,7 +30,7 @@ def stoppable() -> Iterator[Callable[[], int]]:
         yield stopped  # signals go to the main thread, which is not ours
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    caught = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
+    caught = [n for n in SIGNALS if n != signal.SIGHUP or before[n] is not signal.SIG_IGN]  # nohup
 
     def press(signum: int, frame: object) -> None:
         came.append(signum)
