@@ -153,7 +153,7 @@ def test_a_command_without_its_streams_works_and_stores(here, closed):
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_told_to_end_says_what_it_keeps(here, signum):
     (here / "t.toml").write_text(SUITE.replace("budget = 20", "budget = 40_000_000"))
-    with process(here, "run", "spsa", "-s", "t.toml", stderr=subprocess.PIPE) as child:
+    with process(here, "run", "spsa", "-s", "t.toml", stderr=subprocess.PIPE, text=True) as child:
         limit = time.monotonic() + 30
         while not (here / "results" / "t" / "workers.log").exists():
             assert time.monotonic() < limit
@@ -161,4 +161,4 @@ def test_a_command_that_is_told_to_end_says_what_it_keeps(here, signum):
         child.send_signal(signum)
         _, err = child.communicate(timeout=20)
     assert child.returncode == 128 + signum
-    assert err.decode().startswith("zobench: stopped: 0 of 1 runs are finished and kept; ")
+    assert str(err).startswith("zobench: stopped: 0 of 1 runs are finished and kept; ")

@@ -60,10 +60,6 @@ class Child:
         self.threads, self.socket = threads, ours
         self._received = bytearray()
 
-    def fileno(self) -> int:
-        """For `multiprocessing.connection.wait`."""
-        return self.socket.fileno()
-
     def send(self, request: dict[str, Any]) -> bool:
         """Send a request; False when the process has died."""
         try:

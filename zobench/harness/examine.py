@@ -114,7 +114,10 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
         while alive:
             if monotonic() > end:
                 raise _Silent(f"it takes more than {seconds:g} s")
-            if wait([child], min(1.0, max(0.0, end - monotonic()))) or child.ended() is not None:
+            if (
+                wait([child.socket], min(1.0, max(0.0, end - monotonic())))
+                or child.ended() is not None
+            ):
                 lines = child.lines()
                 if lines is None:
                     break

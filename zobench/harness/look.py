@@ -22,8 +22,10 @@ class Elsewhere:
         self.registry, self.path, self.name = registry, path, name
         self.__doc__ = facts["doc"]
         self.__signature__ = inspect.Signature(
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value)
-            for key, value in facts["defaults"].items()
+            [
+                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value)
+                for key, value in facts["defaults"].items()
+            ]
         )
 
     def __call__(self, **settings: Any) -> Any:

@@ -149,9 +149,9 @@ class _Pool:
         now = monotonic()
         nearest = min(worker.deadline for worker in self.workers)
         pause = min(COMMIT if self.unsaved else GLANCE, max(0.0, nearest - now) + 0.01)
-        ready = set(wait(self.workers, pause))
+        ready = set(wait([worker.socket for worker in self.workers], pause))
         for worker in list(self.workers):
-            if worker in ready or worker.ended() is not None:
+            if worker.socket in ready or worker.ended() is not None:
                 self._hear(worker)
             elif worker.most < float("inf") or worker.deadline < monotonic():
                 worker.enforce()

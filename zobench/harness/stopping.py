@@ -29,7 +29,7 @@ def stoppable() -> Iterator[Callable[[], int]]:
     if threading.current_thread() is not threading.main_thread():
         yield stopped  # signals go to the main thread, which is not ours
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {int(number): signal.getsignal(number) for number in SIGNALS}
     caught = [n for n in SIGNALS if n != signal.SIGHUP or before[n] is not signal.SIG_IGN]  # nohup
 
     def press(signum: int, frame: object) -> None:
