@@ -125,6 +125,13 @@ def test_a_users_file_changes_nothing_in_the_commands_process(here, capsys):
     assert not any(name.startswith("zobench_user_mine") for name in sys.modules)
 
 
+def test_a_file_that_was_edited_is_read_anew_by_the_next_command(here, capsys):
+    for word in ("one", "two"):
+        (here / "mine.py").write_text(f'def x(a: float = 0.5):\n    """{word}"""\n')
+        assert status_of(["list", "estimators", "./mine.py:x"]) == 0
+        assert f"  {word}\n" in capsys.readouterr().out
+
+
 def process(folder, *words, **streams):
     return subprocess.Popen(
         [sys.executable, "-m", "zobench", *words],

@@ -48,7 +48,7 @@ def serve(fd: int) -> None:
     homes: dict[str, Home] = {}  # the last one used at the end
     for line in os.fdopen(fd, "rb", closefd=False):
         request = json.loads(line)
-        key = json.dumps(request["needs"])
+        key = json.dumps([request["needs"], request["texts"]])
         home = homes.pop(key, None)
         if home is None:
             if len(homes) >= MOST:
