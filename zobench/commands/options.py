@@ -54,7 +54,8 @@ TimeLimit = Annotated[
     typer.Option(
         "--time-limit",
         metavar="S",
-        help="Seconds a run may take, after 120 (or S, if more) to make its problem.",
+        help="Seconds a run may take. Building it may take as many before; what is registered, 120 "
+        "if that is more.",
     ),
 ]
 MemoryLimit = Annotated[
