@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,8 +65,14 @@ def kill_at(folder, results, finished, pause):
     return seen
 
 
-def undisturbed(folder):
-    suite_of(folder, settings="pause = 1e-5, noisy = true", repetitions=RUNS // 2)
+SETTINGS = "pause = 1e-5, noisy = true"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The tables of an execution that was not disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    suite_of(folder, settings=SETTINGS, repetitions=RUNS // 2)
     process = start(folder, folder / "whole")
     out, _ = process.communicate(timeout=120)
     assert out.splitlines()[-1].startswith("counts {'resumed': 0, ")
@@ -85,8 +93,8 @@ def check(folder, results, whole):
     return out
 
 
-def test_runs_killed_twice_and_resumed_equal_undisturbed_ones(tmp_path):
-    whole = undisturbed(tmp_path)
+def test_runs_killed_twice_and_resumed_equal_undisturbed_ones(tmp_path, whole):
+    suite_of(tmp_path, settings=SETTINGS, repetitions=RUNS // 2)
     results = tmp_path / "r"
     first = kill_at(tmp_path, results, finished=7, pause=0.03)
     second = kill_at(tmp_path, results, finished=9, pause=0.0)
@@ -99,10 +107,28 @@ def test_runs_killed_twice_and_resumed_equal_undisturbed_ones(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
-def test_kill_at_a_random_moment(tmp_path, seed):
+def test_kill_at_a_random_moment(tmp_path, whole, seed):
     rng = random.Random(seed)
-    whole = undisturbed(tmp_path)
+    suite_of(tmp_path, settings=SETTINGS, repetitions=RUNS // 2)
     kill_at(tmp_path, tmp_path / "r", rng.randrange(RUNS), rng.random() * 0.1)
+    check(tmp_path, tmp_path / "r", whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_kill_a_worker_at_a_random_moment(tmp_path, whole, seed):
+    """A worker, a home or the fork that makes a run: the command goes on, and resuming mends it."""
+    rng = random.Random(seed)
+    suite_of(tmp_path, settings=SETTINGS, repetitions=RUNS // 2)
+    process = start(tmp_path, tmp_path / "r")
+    assert process.stdout is not None
+    for _ in range(rng.randrange(RUNS)):
+        process.stdout.readline()
+    time.sleep(rng.random() * 0.1)
+    with suppress(IndexError, ProcessLookupError):  # none is left
+        os.kill(rng.choice(workers_of(process.pid)), signal.SIGKILL)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
     check(tmp_path, tmp_path / "r", whole)
 
 

@@ -17,7 +17,7 @@ ALLOWED = {
     "core": {"core", "errors"},
     "estimators": {"estimators", "core", "registry", "errors"},
     "objectives": {"objectives", "core", "registry", "user_file", "errors"},
-    "harness": {"harness", "core", "registry", "spreadsheet", "errors"},
+    "harness": {"harness", "core", "registry", "user_file", "spreadsheet", "errors"},
     "analysis": {"analysis", "errors"},
     "optim": {"optim", "core", "registry", "errors"},
     "report": {"report", "analysis", "spreadsheet", "errors"},

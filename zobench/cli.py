@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +23,8 @@ from zobench.commands import (
     verify,
     watch,
 )
-from zobench.errors import BadInput, not_installed
+from zobench.errors import BadInput, Missing, not_installed
+from zobench.harness.examine import apart
 
 ABOUT = """\b
 Zeroth-order optimization, benchmarked in queries, seconds and memory.
@@ -45,7 +48,7 @@ class Commands(TyperGroup):
             sys.stdout.flush()
             return status
         except KeyboardInterrupt as stopped:
-            return _say(str(stopped) or "interrupted", 130)
+            return _say(str(stopped) or "interrupted", 128 + getattr(stopped, "by", SIGINT))
         except BrokenPipeError:  # `zobench list | head`: nobody reads on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
@@ -106,32 +109,44 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; exit with 0, 1 (a run failed), 2 (bad input) or 130 (interrupted)."""
+    """Run a command; exit with 0, 1 (a run failed), 2 (bad input) or 128 + the signal that came."""
     sys.exit(status_of(arguments))
 
 
 def status_of(arguments: list[str] | None = None) -> int:
     """Run a command; its exit status. Every error is one line on stderr."""
-    if os.environ.get("ZOBENCH_TRACEBACK"):
-        return app(args=arguments, prog_name="zobench", standalone_mode=False) or 0
-    try:
-        return app(args=arguments, prog_name="zobench", standalone_mode=False) or 0
-    except BadInput as error:
+    with apart():
+        if os.environ.get("ZOBENCH_TRACEBACK"):
+            return _invoke(arguments)
+        try:
+            return _invoke(arguments)
+        except Exception as error:
+            return _explained(error)
+
+
+def _invoke(arguments: list[str] | None) -> int:
+    return app(args=arguments, prog_name="zobench", standalone_mode=False) or 0
+
+
+def _explained(error: Exception) -> int:
+    """Say what went wrong; the exit status."""
+    if isinstance(error, BadInput):
         return _say(str(error), 2)
-    except OSError as error:
+    if isinstance(error, Missing):
+        return _say(str(error), 1)
+    if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return _say(f"{place}{error.strerror or error}", 2)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # the parser's own errors, whatever their module
-            return _usage(error)
-        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("zobench"):
-            return _say(not_installed(error), 2)
-        from zobench.harness.database import damaged
+    if hasattr(error, "format_message"):  # the parser's own errors, whatever their module
+        return _usage(error)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("zobench"):
+        return _say(not_installed(error), 2)
+    from zobench.harness.database import damaged
 
-        if said := damaged(error):
-            return _say(said, 2)
-        return _say(f"this is a fault of zobench: {type(error).__name__}: {error} "
-                    "(ZOBENCH_TRACEBACK=1 shows where)", 1)  # fmt: skip
+    if said := damaged(error):
+        return _say(said, 2)
+    return _say(f"this is a fault of zobench: {type(error).__name__}: {error} "
+                "(ZOBENCH_TRACEBACK=1 shows where)", 1)  # fmt: skip
 
 
 def _usage(error: Exception) -> int:
@@ -146,7 +161,8 @@ def _usage(error: Exception) -> int:
 
 
 def _say(text: str, status: int) -> int:
-    print("zobench: " + " ".join(text.split()), file=sys.stderr)
+    with suppress(OSError):  # nobody reads it
+        print("zobench: " + " ".join(text.split()), file=sys.stderr, flush=True)
     return status
 
 

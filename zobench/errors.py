@@ -20,10 +20,22 @@ class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a
     """A package that an element needs is not installed; args: the package, what to install."""
 
 
+class Missing(Exception):  # noqa: N818 - it names what is missing, not the code
+    """Runs that were asked for are not stored; the command line prints it and exits with 1."""
+
+
 def not_installed(error: ModuleNotFoundError) -> str:
     """The line for a module that some code imports and that is not there."""
     package = (error.name or "").partition(".")[0]
     return f"needs the package {package!r}: pip install {package}" if package else str(error)
+
+
+def said_by(error: BaseException) -> str:
+    """The text of an exception, also of one that cannot say it."""
+    try:
+        return str(error)
+    except BaseException as second:
+        return f"its text cannot be had: {type(second).__name__}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:

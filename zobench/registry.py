@@ -19,6 +19,11 @@ from zobench.errors import BadInput, unknown
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
 _ANY = (-math.inf, math.inf, "linear")
 
+# Looks into a user's file in another process, for a command that must outlive what the file does:
+# (registry, path, name) -> entry. None: files are loaded here.
+Look = Callable[["Registry", Path, str], "Entry"]
+look_apart: Look | None = None
+
 Made = TypeVar("Made", bound=Callable[..., Any])  # a function or a class, and the same after
 Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
 
@@ -106,21 +111,15 @@ class Registry:
         """The entry of a registered name, or of `path/to/file.py:name`."""
         if not isinstance(name, str):
             raise BadInput(f"the name of an {self.kind} is a word, not {name!r}")
-        if self.is_file(name):
-            path, _, inner = name.rpartition(":")
-            entry = self._from_file(Path(path), inner)
+        if path := user_file.file_of(name):
+            look, inner = look_apart or Registry.from_file, name.rpartition(":")[2]
+            entry = look(self, Path(path), inner)
             self._used[Path(path).stem, inner, entry.version] = entry
             return entry
         entries = self._entries if name in self._entries else self.load()
         if name not in entries:
             raise unknown(self.kind, name, entries)
         return entries[name]
-
-    @staticmethod
-    def is_file(name: str) -> bool:
-        """Does the name stand for an entry of a user's own file, `path/to/file.py:name`?"""
-        path, colon, _ = name.rpartition(":")
-        return bool(colon) and path.endswith(".py")
 
     def used(self, name: str, version: str) -> Entry | None:
         """An entry of a user's own file that was asked for before, wherever the file lies now.
@@ -130,8 +129,8 @@ class Registry:
         path, _, inner = name.rpartition(":")
         return self._used.get((Path(path).stem, inner, version))
 
-    def _from_file(self, path: Path, name: str) -> Entry:
-        """The factory `name` of a user's own file; its version is the hash of the file."""
+    def from_file(self, path: Path, name: str) -> Entry:
+        """The factory `name` of a user's own file, loaded here; its version is the file's hash."""
         self.load()
         module, content = user_file.load(path, f"{self.kind} {name!r}")
         version = content[:12]

@@ -36,7 +36,14 @@ Repetitions = Annotated[
 ]
 Budget = Annotated[int | None, typer.Option("--budget", "-b", metavar="N", help="Queries a run.")]
 Jobs = Annotated[
-    int, typer.Option("--jobs", "-j", metavar="N", help="Runs at the same time; 0: one a core.")
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        help="Runs at the same time; 0: one per core. Each has one thread, or as many as its suite "
+        "says (threads = N), so N changes no result.",
+    ),
 ]
 Folder = Annotated[
     Path | None,
@@ -47,7 +54,8 @@ TimeLimit = Annotated[
     typer.Option(
         "--time-limit",
         metavar="S",
-        help="Seconds a run may take, after 120 (or S, if more) to make its problem.",
+        help="Seconds a run may take. Building it may take as many before; what is registered, 120 "
+        "if that is more.",
     ),
 ]
 MemoryLimit = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from zobench.display import text
@@ -130,7 +130,8 @@ class Lines:
         last = event.made == event.total
         when = f"took {clock(self.eta.elapsed)}" if last else left(self.eta)
         line = f"[{self.title}{event.made}/{event.total}]{where} {', '.join(words)} ({when})"
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody reads it: the runs go on
+            print(line, file=sys.stderr, flush=True)
 
 
 def _cell(spec: RunSpec) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from zobench.errors import BadInput, check_printable
 from zobench.harness.data import data_folder
+from zobench.harness.examine import refused
 from zobench.harness.toml_file import TomlFile
 from zobench.registry import check_settings, estimators
 
@@ -107,10 +108,6 @@ def settled(
     tuned = baseline_settings(suite, spec.name, group, folder) if baselines else {}
     origin = dict.fromkeys(defaults, "default") | dict.fromkeys(tuned, "baseline")
     settings = defaults | tuned | spec.settings
-    try:
-        entry.build(settings)
-    except BadInput:
-        raise
-    except Exception:
-        pass
+    if fault := refused(entry, settings):
+        raise BadInput(fault)
     return replace(spec, settings=settings, settings_from=origin | spec.settings_from)

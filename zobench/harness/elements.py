@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from functools import cache
 from importlib import import_module
@@ -36,6 +37,15 @@ def load_packages(entry: Entry) -> None:
             raise MissingPackage(wanted, entry.install or wanted) from error
     for module in entry.in_worker:
         import_module(module)
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the generators that a whole process shares: what draws from them repeats itself."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed % 2**63)
 
 
 def warm_noise() -> None:

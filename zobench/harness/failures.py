@@ -11,7 +11,7 @@ from pathlib import Path
 import zobench
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged
-from zobench.errors import BadInput, MissingPackage, Unsuitable, not_installed
+from zobench.errors import BadInput, MissingPackage, Unsuitable, not_installed, said_by
 
 LONGEST = 300  # characters of a reason
 _PACKAGE = str(Path(zobench.__file__).parent) + os.sep
@@ -29,44 +29,53 @@ class OutOfTime(BaseException):
 
 def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
     """(status, reason) for what ended a run after `queries` queries."""
+    said = said_by(error)
     if isinstance(error, LastTarget):
         return "target", ""
     if isinstance(error, BudgetExhausted):
-        return ("budget", "") if queries else ("skipped", f"{error}, the budget is {budget}")
+        return ("budget", "") if queries else ("skipped", f"{said}, the budget is {budget}")
     if isinstance(error, Finished):
-        return "ok", one_line(str(error))
+        return "ok", one_line(said)
     if isinstance(error, Diverged):
-        return "diverged", one_line(str(error))
+        return "diverged", one_line(said)
     if isinstance(error, Unsuitable):
-        return "skipped", one_line(str(error))
-    if isinstance(error, MissingPackage):
-        package, install = error.args
+        return "skipped", one_line(said)
+    if package := missing_package(error):
+        install = one_line(str(error.args[-1]))
         return "skipped", f"needs the package {package!r}: pip install {install}"
     if isinstance(error, OutOfTime):
-        return "timeout", str(error)
+        return "timeout", said
     if is_memory(error):
-        return "oom", one_line(str(error)) or "out of memory"
+        return "oom", one_line(said) or "out of memory"
     if isinstance(error, BadInput):
-        return "failed", one_line(str(error))
+        return "failed", one_line(said)
     if isinstance(error, ModuleNotFoundError):
         return "failed", one_line(not_installed(error), _where(error))
-    return "failed", one_line(f"{type(error).__name__}: {error}", _where(error))
+    name = type(error).__name__
+    return "failed", one_line(f"{name}: {said}" if said else name, _where(error))
+
+
+def missing_package(error: BaseException) -> str:
+    """The package that an element needs and that is not installed; "" of any other error."""
+    if not isinstance(error, MissingPackage) or not error.args:
+        return ""
+    return one_line(str(error.args[0]))
 
 
 def is_memory(error: BaseException) -> bool:
     """Did an allocation fail? PyTorch reports that as a RuntimeError, told by its text."""
-    text = str(error)
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
         and any(
-            s in text
+            s in said_by(error)
             for s in ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu")
         )
     )
 
 
 def one_line(text: str, end: str = "") -> str:
-    """The text on one line of bounded length, and then `end`."""
+    """The text on one line of bounded length, and then `end`; without what no file takes."""
+    text, end = (t.encode("utf-8", "backslashreplace").decode() for t in (text, end))
     text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
     return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
 
@@ -83,5 +92,8 @@ def _where(error: BaseException) -> str:
 
 def _short(path: str) -> str:
     """The path from the working folder where it lies below it, else the file's name."""
-    here = os.getcwd() + os.sep
+    try:
+        here = os.getcwd() + os.sep
+    except OSError:  # the run has removed it
+        here = os.sep * 2
     return path[len(here) :] if path.startswith(here) else Path(path).name

@@ -1,149 +1,166 @@
-"""The parent's side of one worker: its process, what it was given, and how it ended."""
+"""The parent's side of one worker: what it was given, its limits, and how it ended."""
 
 from __future__ import annotations
 
+import base64
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 from collections import deque
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
+from dataclasses import asdict
 from time import monotonic
-from typing import IO
+from typing import IO, Any
 
+from zobench import user_file
 from zobench.harness import proc
-from zobench.harness.limits import BUILD
+from zobench.harness.child import GRACE, IN_WORKER, Child, Garbled, how_ended
+from zobench.harness.home import CUT_OFF
+from zobench.harness.limits import build_limit
+from zobench.harness.needs import Needs, needs_of
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult
 
-IN_WORKER = "ZOBENCH_WORKER"  # set in a worker's environment
-GRACE = 1.0  # seconds after its limit that a run may take to stop by itself
+__all__ = ["IN_WORKER", "Message", "Worker"]
+
+LOADING = 600.0  # seconds that files and packages may take to load, before a run begins
 QUICK = 0.05  # seconds: a worker whose runs are shorter is given the next one in advance
 _MIB = 1 << 20
-_THREADS = [
-    f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "RAYON")
-] + ["VECLIB_MAXIMUM_THREADS"]
+
+Message = tuple[RunSpec, str, RunResult | None]  # the run, the kind, the result with P and F
 
 
-class Worker:
-    """A child process. `given` are its runs, the first of them in progress once `building`."""
+class Worker(Child):
+    """A child process that makes runs: `given`, the first of them in progress once `building`."""
 
     def __init__(self, threads: int, log: IO[bytes]) -> None:
-        """`threads` for each library that computes; `log` takes what the runs print."""
-        ours, theirs = socket.socketpair()
-        paths = [path or os.getcwd() for path in sys.path]
-        environment = dict(os.environ) | {
-            IN_WORKER: "1",
-            "PYTHONPATH": os.pathsep.join(paths),  # a user's packages are found as here
-            "PYTHONHASHSEED": "0",  # an estimator that walks a set repeats itself
-            "TOKENIZERS_PARALLELISM": "false",
-            **dict.fromkeys(_THREADS, str(threads)),
-        }
-        module = ["-P", "-m", "zobench.harness.worker", str(theirs.fileno()), str(os.getpid())]
-        self.process = subprocess.Popen(
-            [sys.executable, *module],
-            pass_fds=[theirs.fileno()],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for the parent; a kill takes its children too
-        )
-        theirs.close()
-        self.connection = Connection(ours.detach())
+        super().__init__(threads, log)
         self.given: deque[RunSpec] = deque()
-        self.quick = False  # was its last run?
         self.verdict: tuple[str, str] | None = None  # why the parent killed it
+        self._quick = False  # was its last run?
+        self._needs: Needs | None = None  # of the run that was given last
         self._kills = proc.kernel_kills()
         self._rest()
 
     def _rest(self) -> None:
+        """Nothing runs; what was given is awaited."""
         self.building = False  # has the first of `given` begun?
         self.partial: RunResult | None = None
-        self.deadline = float("inf")
+        self.limit: float | None = LOADING
+        self.deadline = monotonic() + LOADING if self.given else float("inf")
         self.most = float("inf")  # bytes
         self.pid = self.process.pid
 
+    def takes(self, spec: RunSpec) -> bool:
+        """Is it free for this run, or about to be?"""
+        if not self.given:
+            return True
+        return self._quick and len(self.given) == 1 and needs_of(spec) == self._needs
+
     def give(self, spec: RunSpec) -> bool:
         """Send a run; False when the worker has died."""
-        try:
-            self.connection.send_bytes(json.dumps(spec.to_dict()).encode())
-        except OSError:
+        self._needs = needs = needs_of(spec)
+        request = {"do": "run", "spec": spec.to_dict(), "needs": asdict(needs)}
+        if not self.send(request | {"texts": _texts(spec)}):
             return False
         self.given.append(spec)
+        if len(self.given) == 1:
+            self._rest()
         return True
 
-    def take(self) -> tuple[str, RunResult | None] | None:
-        """The next message: its letter, and the result with P and F. None when it has died."""
+    def take(self) -> Iterator[Message]:
+        """The messages that have come. Raises EOFError when it has died, and Garbled."""
+        lines = self.lines()
+        if lines is None:
+            raise EOFError
+        for line in lines:
+            yield self._message(line)
+
+    def _message(self, line: bytes) -> Message:
         try:
-            message = self.connection.recv_bytes().decode()
-        except (EOFError, OSError):
-            return None
-        kind, text = message[0], message[1:]
-        if kind in "BS":
-            self._advance(kind, *json.loads(text))
-            return kind, None
-        result = RunResult.from_json(text)
-        self.partial = result
+            kind, pid, key, content = json.loads(line)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise Garbled("it sent what is no message of a run") from error
+        if not self.given or key != self.given[0].key or pid.__class__ is not int:
+            raise Garbled("it sent a message of another run")
+        spec = self.given[0]
+        if kind == "B" and not self.building:
+            self.building, self.pid, self.since = True, pid, monotonic()
+            memory = spec.problem.memory_limit
+            self.most = content + 1.5 * memory * _MIB if memory else float("inf")
+            self._limit(build_limit(spec))
+            return spec, kind, None
+        if not self.building or pid != self.pid or kind not in ("S", "P", "F"):
+            raise Garbled("it sent a message out of turn")
+        if kind == "S":
+            self._limit(spec.problem.time_limit)
+            return spec, kind, None
+        result = self._result(spec, content)
         if kind == "F":
             self.given.popleft()
-            self.quick = monotonic() - self.since < QUICK
+            self._quick = monotonic() - self.since < QUICK and not self._needs_files()
             self._rest()
-        return kind, result
+        else:
+            self.partial = result
+        return spec, kind, result
 
-    def _advance(self, kind: str, pid: int, resident: int) -> None:
-        problem, now = self.given[0].problem, monotonic()
-        limit, memory = problem.time_limit, problem.memory_limit
-        if kind == "B":
-            self.building, self.pid, self.since = True, pid, now
-            self.most = resident + 1.5 * memory * _MIB if memory else float("inf")
-            limit = limit and max(BUILD, limit)
-        self.limit = limit
-        self.deadline = now + limit + GRACE if limit else float("inf")
+    def _result(self, spec: RunSpec, content: Any) -> RunResult:
+        """What it sent, or a failed run that says why that cannot be stored."""
+        try:
+            return RunResult.from_plain(content)
+        except (ValueError, TypeError) as error:
+            return RunResult(spec.key, "failed", f"its result cannot be stored: {error}")
+
+    def _needs_files(self) -> bool:
+        """Texts of files are sent to an idle process only, which reads them at once."""
+        return self._needs is not None and bool(self._needs.files)
+
+    def _limit(self, seconds: float | None) -> None:
+        self.limit = seconds
+        self.deadline = monotonic() + seconds + GRACE if seconds else float("inf")
 
     def enforce(self) -> None:
         """Kill it if its run does not keep its limits."""
-        if self.building and self.verdict is None:
-            problem = self.given[0].problem
-            if monotonic() > self.deadline:
-                self.verdict = "timeout", f"killed: it did not stop after {self.limit:g} s"
-                self.kill()
-            elif self.most < (proc.memory_of("VmRSS", self.pid) or 0):
-                self.verdict = "oom", f"killed: it used more than {problem.memory_limit:g} MiB"
-                self.kill()
+        if not self.given or self.verdict is not None:
+            return
+        if monotonic() > self.deadline:
+            what = "did not stop" if self.building else "did not load its files and packages"
+            self.condemn("timeout", f"killed: it {what} after {self.limit:g} s")
+        elif self.most < (proc.memory_of("VmRSS", self.pid) or 0):
+            most = self.given[0].problem.memory_limit
+            self.condemn("oom", f"killed: it used more than {most:g} MiB")
 
-    def ended(self) -> tuple[str, str]:
-        """(status, reason) of the run that was in progress when the worker died."""
+    def condemn(self, status: str, reason: str) -> None:
+        """Kill it, for this reason."""
+        self.verdict = status, reason
+        self.kill()
+
+    def end(self) -> tuple[str, str]:
+        """(status, reason) of the run that was in progress when the worker ended."""
         try:
-            code = self.process.wait(1.0)
-        except subprocess.TimeoutExpired:  # it only closed the connection
-            self.kill()
-            code = self.process.wait()
+            code = self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.condemn("failed", "killed: it closed its connection to zobench and went on")
+            code = 0
         if self.verdict is not None:
             return self.verdict
         if code == -signal.SIGKILL and proc.kernel_kills() > self._kills:
             return "oom", "killed by the system for lack of memory"
-        if code < 0:
-            return "failed", f"killed by signal {-code} ({signal.Signals(-code).name})"
-        return "failed", f"its process ended with status {code}"
+        if code == CUT_OFF:
+            return "failed", "it closed files that are not its own, so its result could not be sent"
+        return "failed", how_ended(code)
 
-    def kill(self) -> None:
-        """End it and whatever it started, at once."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            self.process.kill()
 
-    def close(self, at_once: bool) -> None:
-        """Let it end by itself, or, `at_once` or when it does not, kill it. Reaps it."""
-        self.connection.close()
-        if not at_once:
-            try:
-                self.process.wait(1.0)
-            except subprocess.TimeoutExpired:
-                at_once = True
-        if at_once:
-            self.kill()
-        self.process.wait()
+def _texts(spec: RunSpec) -> dict[str, str]:
+    """The texts of the users' files that the run was planned with, for JSON."""
+    pairs = (
+        (spec.problem.objective, spec.problem.version),
+        (spec.estimator.name, spec.estimator.version),
+    )
+    texts = {}
+    for name, version in pairs:
+        path = user_file.file_of(name)
+        text = user_file.text_read(path, version) if path else None
+        if text is not None:
+            texts[path] = base64.b64encode(text).decode()
+    return texts

@@ -14,24 +14,38 @@ from types import FrameType
 
 from zobench.harness import proc
 from zobench.harness.failures import OutOfTime
+from zobench.harness.plan import RunSpec
+from zobench.user_file import file_of
 
 BEAT = 2.0  # seconds between two reports of a long run
-BUILD = 120.0  # seconds that building a problem may take at least: weights load, caches fill
+BUILD = 120.0  # seconds to build what is registered, at least: weights load, caches fill
 _MIB = 1 << 20
 _FAR = 1e9
+
+
+def build_limit(spec: RunSpec) -> float | None:
+    """Seconds that building the objective and the estimator may take; None: for ever.
+
+    Those of a user's file have the run's time limit, or BUILD where there is none.
+    """
+    limit = spec.problem.time_limit
+    if file_of(spec.problem.objective) or file_of(spec.estimator.name):
+        return limit or BUILD
+    return limit and max(BUILD, limit)
 
 
 class Limits:
     """A context for the body of a run, in the main thread of its process.
 
-    `phase(seconds)` begins a part that may last so long (None: for ever): OutOfTime is raised in
-    it. Allocations beyond `mib` MiB over the present raise MemoryError (Linux). `beat` is called
-    about every BEAT seconds, between two bytecodes of whatever runs.
+    `phase(seconds, building)` begins a part that may last so long (None: for ever): OutOfTime is
+    raised in it. Allocations beyond `mib` MiB over the present raise MemoryError (Linux). `beat` is
+    called about every BEAT seconds, between two bytecodes of whatever runs.
     """
 
     def __init__(self, mib: float | None, beat: Callable[[], None]) -> None:
         self.mib, self.beat = mib, beat
         self.seconds: float | None = None
+        self.building = False
         self.deadline = _FAR
 
     def __enter__(self) -> Limits:
@@ -46,13 +60,17 @@ class Limits:
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        self.pause()
         signal.signal(signal.SIGALRM, self._handler)
         resource.setrlimit(resource.RLIMIT_DATA, self._data)
 
-    def phase(self, seconds: float | None) -> None:
+    def pause(self) -> None:
+        """No signal comes until the next phase."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def phase(self, seconds: float | None, building: bool) -> None:
         """Begin a part of the run that may last `seconds`."""
-        self.seconds = seconds
+        self.seconds, self.building = seconds, building
         self.deadline = monotonic() + (_FAR if seconds is None else seconds)
         self._arm()
 
@@ -62,6 +80,7 @@ class Limits:
 
     def _tick(self, signum: int, frame: FrameType | None) -> None:
         if monotonic() >= self.deadline:
-            raise OutOfTime(f"stopped after {self.seconds:g} s")
+            part = " of building; a longer time limit allows more" if self.building else ""
+            raise OutOfTime(f"stopped after {self.seconds:g} s{part}")
         self.beat()
         self._arm()

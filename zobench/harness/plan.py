@@ -46,6 +46,7 @@ class RunSpec:
             *(self.settings, p.budget, p.targets, p.scored),
             *(identity(e.name), e.version, e.settings, self.repetition),
         ]
+        parts += [p.threads] if p.threads != 1 else []  # sums of several threads round otherwise
         text = json.dumps(parts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

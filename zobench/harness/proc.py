@@ -1,13 +1,21 @@
-"""Facts that Linux tells of a process: memory, its peak, kills. Elsewhere they are missing."""
+"""What Linux tells of a process, and does for it: memory, kills, children. Elsewhere it is missing.
+
+A child that is forked and never waited for belongs to init when its parent dies; `adopt_orphans`
+makes it ours instead, so that nothing a run has started outlives the run.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
+from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_ROUNDS = 100  # of killing what still forks
 _KIB = 1024
 
 
@@ -54,10 +62,48 @@ def trim_heap() -> None:
         trim(0)
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent dies, even by kill -9 (Linux only)."""
+def die_with_parent(by: int = signal.SIGKILL) -> None:
+    """Have the kernel send this signal when the parent dies, even by kill -9 (Linux only)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent dies, whatever their session (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_children(spared: Container[int] = ()) -> None:
+    """Kill the children of this process but for some, then those they leave behind, and so on."""
+    for _ in range(_ROUNDS):
+        others = [pid for pid in _children() if pid not in spared]
+        if not others:
+            return
+        for pid in others:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in others:
+            with suppress(OSError):
+                os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    """Process ids; those of the main thread, which is the one that forks."""
+    pid = os.getpid()
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def threads() -> int:
+    """Threads of this process, those of libraries included; 1 where unknown."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 1
 
 
 def kernel_kills() -> int:

@@ -6,10 +6,15 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from zobench.errors import BadInput
+
 NAN = float("nan")
 
 # A run with one of these is not run again on resume; failed, timeout and oom are.
 SETTLED = frozenset(["ok", "target", "budget", "diverged", "skipped"])
+FAILED = ("failed", "timeout", "oom")
+RUNNING = "running"  # of a report of a run in progress
+LARGEST = 1 << 63  # of a whole number in the results file
 
 Hit = tuple[str, int, float, int, float]  # kind, index of the target, target, queries, seconds
 Row = tuple[int, float, float, float]  # queries, seconds, score of the point, best evaluated score
@@ -52,14 +57,69 @@ class RunResult:
         return json.dumps(vars(self), default=plain)
 
     @classmethod
+    def from_plain(cls, data: Any) -> RunResult:
+        """The result of what JSON gave. Raises ValueError or TypeError where it is none."""
+        result = cls(**data)
+        for kind, names in KINDS.items():
+            for name in names:
+                _check(name, getattr(result, name), kind)
+        if result.status not in (*SETTLED, *FAILED, RUNNING):
+            raise ValueError(f"there is no status {result.status!r}")
+        if result.dimension is not None:
+            _check("dimension", result.dimension, int)
+        result.hits = [_row("hits", hit, (str, int, float, int, float)) for hit in result.hits]
+        result.trace = [_row("trace", row, (int, float, float, float)) for row in result.trace]
+        return result
+
+    @classmethod
     def from_json(cls, text: str | bytes) -> RunResult:
         """The inverse of `to_json`."""
-        data = json.loads(text)
-        data["hits"] = [tuple(hit) for hit in data["hits"]]
-        data["trace"] = [tuple(row) for row in data["trace"]]
-        return cls(**data)
+        return cls.from_plain(json.loads(text))
+
+
+KINDS: dict[type, tuple[str, ...]] = {
+    str: ("key", "status", "reason", "missing", "scored", "started"),
+    int: ("queries", "calls", "samples"),
+    float: (
+        *("forward_equivalents", "estimator_seconds", "objective_seconds"),
+        *("peak_memory", "memory_ratio", "final_score", "best_score"),
+    ),
+    bool: ("first_order",),
+    dict: ("describe", "scores"),
+    list: ("hits", "trace"),
+}
+
+
+def _check(name: str, value: Any, kind: type) -> None:
+    """Raises ValueError unless the store can take the value, and give it back."""
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name} is a {type(value).__name__}, not a {kind.__name__}")
+    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        raise ValueError(f"{name} is a whole number of more than 64 bits")
+    if isinstance(value, str):
+        value.encode()  # UnicodeEncodeError is a ValueError
+        if "\0" in value:
+            raise ValueError(f"{name} holds the character 0")
+
+
+def _row(name: str, row: Any, kinds: tuple[type, ...]) -> Any:
+    if len(row) != len(kinds):
+        raise ValueError(f"a row of {name} has {len(row)} values, not {len(kinds)}")
+    for value, kind in zip(row, kinds):
+        _check(f"a value of {name}", value, kind)
+    return tuple(row)
 
 
 def plain(value: Any) -> Any:
-    """What JSON lacks: NumPy's scalars as numbers, anything else as text."""
-    return value.item() if hasattr(value, "item") else str(value)
+    """What JSON lacks: NumPy's numbers and arrays as Python's, anything else as text.
+
+    Raises BadInput for numbers that Python does not have.
+    """
+    if not hasattr(value, "tolist"):
+        return str(value)
+    number = value.tolist()
+    if type(number) is type(value):
+        kind = f"{type(value).__module__}.{type(value).__name__}"
+        raise BadInput(f"a {kind} cannot be stored: losses and scores must be float64")
+    return number

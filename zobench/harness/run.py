@@ -15,11 +15,11 @@ from typing import Any
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
 from zobench.core.seeds import fold
-from zobench.errors import BadInput, MissingPackage
-from zobench.harness.elements import entries, load_packages, warm_noise
-from zobench.harness.failures import LastTarget, outcome
+from zobench.errors import BadInput
+from zobench.harness.elements import entries, load_packages, seed_generators, warm_noise
+from zobench.harness.failures import LastTarget, missing_package, outcome
 from zobench.harness.hits import Hits
-from zobench.harness.limits import BUILD
+from zobench.harness.limits import build_limit
 from zobench.harness.meters import Memory
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, Row, RunResult
@@ -27,7 +27,7 @@ from zobench.harness.result import NAN, Row, RunResult
 START, NOISE = 0, 1  # what is folded into the problem's seed
 
 Progress = Callable[[int, float], None]  # (queries, best score so far)
-Phase = Callable[[float | None], None]  # the next part of the run may last so many seconds
+Phase = Callable[[float | None, bool], None]  # the next part: seconds at most, is it the building
 
 
 def execute(spec: RunSpec, progress: Progress | None = None) -> RunResult:
@@ -57,20 +57,26 @@ class Run:
         self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def execute(
-        self, limits: AbstractContextManager | None = None, phase: Phase = lambda seconds: None
+        self,
+        limits: AbstractContextManager | None = None,
+        phase: Phase = lambda seconds, building: None,
     ) -> RunResult:
-        """Build, step until something ends it, score the end. Only KeyboardInterrupt gets out."""
-        missing, limit = "", self.spec.problem.time_limit
+        """Build, step until something ends it, score the end.
+
+        Only KeyboardInterrupt gets out, and that only of a run without `limits`: where there are
+        some, the run has a process of its own, and Ctrl-C does not reach it.
+        """
+        missing = ""
         try:
             with limits or nullcontext():
-                phase(limit and max(BUILD, limit))
+                phase(build_limit(self.spec), True)
                 self._build()
-                phase(limit)
+                phase(self.spec.problem.time_limit, False)
                 self._work()
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
-            missing = error.args[0] if isinstance(error, MissingPackage) else ""
+            if limits is None and isinstance(error, KeyboardInterrupt):
+                raise
+            missing = missing_package(error)
             queries = self.oracle.queries if self.oracle else 0
             status, reason = outcome(error, queries, self.spec.problem.budget)
         result = self.result(status, reason)
@@ -84,6 +90,7 @@ class Run:
         load_packages(estimator)
         warm_noise()
         seed = self.spec.problem_seed
+        seed_generators(seed)
         self.memory = Memory(self.isolated)
         self.problem = objective.build(self.spec.settings)
         self.params = self.problem.start(fold(seed, START))
@@ -105,6 +112,7 @@ class Run:
         """Step until an exception says how it ended."""
         oracle, step = self.oracle, self.estimator.step
         assert oracle is not None
+        seed_generators(self.spec.estimator_seed)
         self.zero = perf_counter()
         try:
             self.estimator.start(self.params, self.spec.estimator_seed)

@@ -1,4 +1,4 @@
-"""Ctrl-C as a question that a loop asks between its steps, so that it never lands inside one."""
+"""Signals to stop, as a question that a loop asks between its steps: they land inside none."""
 
 from __future__ import annotations
 
@@ -7,26 +7,39 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a terminal that closes
+
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C: what was finished is kept. The message is one line."""
+    """Such a signal: what was finished is kept. The message is one line."""
+
+    def __init__(self, message: str, by: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.by = by
 
 
 @contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Gives `stopped()`: was Ctrl-C pressed? A second press acts at once, as usual."""
-    pressed = threading.Event()
+def stoppable() -> Iterator[Callable[[], int]]:
+    """Gives `stopped()`: the signal that came, or 0. A second one acts at once, as usual."""
+    came: list[int] = []
+
+    def stopped() -> int:
+        return came[0] if came else 0
+
     if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set  # signals go to the main thread, which is not ours
+        yield stopped  # signals go to the main thread, which is not ours
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {int(number): signal.getsignal(number) for number in SIGNALS}
+    caught = [n for n in SIGNALS if n != signal.SIGHUP or before[n] is not signal.SIG_IGN]  # nohup
 
     def press(signum: int, frame: object) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
+        came.append(signum)
+        signal.signal(signum, before[signum])
 
-    signal.signal(signal.SIGINT, press)
+    for number in caught:
+        signal.signal(number, press)
     try:
-        yield pressed.is_set
+        yield stopped
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number in caught:
+            signal.signal(number, before[number])

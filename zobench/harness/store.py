@@ -28,7 +28,7 @@ RUN = (
     + ")"
 )
 PLAN = f"INSERT INTO plans VALUES (NULL{', ?' * 11})"
-_UNDEFINING = ("repetitions", "time_limit", "memory_limit")  # of a problem: kept with the plan
+_UNDEFINING = ("repetitions", "time_limit", "memory_limit", "threads")  # kept with the plan
 
 
 class Store:
@@ -87,6 +87,11 @@ class Store:
         with self._reading():
             last = dict(self.db.execute("SELECT run_key, settled FROM runs ORDER BY id"))
         return {key for key in keys if last.get(key)}
+
+    def made(self) -> set[str]:
+        """The keys of all runs that are stored, however they ended."""
+        with self._reading():
+            return {key for (key,) in self.db.execute("SELECT DISTINCT run_key FROM runs")}
 
     def runs(self) -> pd.DataFrame:
         """One row a run: see `tables.runs`."""

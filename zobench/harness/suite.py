@@ -28,6 +28,7 @@ class ProblemSpec:
     time_limit: float | None = None  # seconds of wall clock for the steps of a run
     memory_limit: float | None = None  # MiB above what the process had before the run
     how: str = ""  # how the targets were chosen
+    threads: int = 1  # of each library that computes, per run; small operations gain from no more
 
     def __post_init__(self) -> None:
         # as JSON keeps them, so that a stored problem equals that of its suite

@@ -18,6 +18,7 @@ SHARED = {  # keys that the top level may set for every problem -> kind
     "repetitions": "whole number",
     "time_limit": "number",
     "memory_limit": "number",
+    "threads": "whole number",
     "scored": "text",
     "targets": "targets",
     "instances": "numbers",

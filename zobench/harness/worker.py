@@ -1,8 +1,8 @@
-"""A worker: a process that makes the runs its parent sends, and dies with its parent.
+"""A worker: a process that loads no user's file and makes no run. Its homes do, which it forks.
 
-Cheap runs share the process. A run whose memory is reported gets a fork of it, with the heavy
-packages already loaded: the worker itself computes nothing, so forking is safe. Messages are one
-letter and JSON: B building, S stepping, P progress, F finished.
+The parent sends requests, one line of JSON each; a worker passes a request on to the home that has
+loaded what it needs, waits until that is done, and ends what was left running. It dies as its home
+died, and when the parent dies.
 """
 
 from __future__ import annotations
@@ -11,133 +11,105 @@ import gc
 import json
 import os
 import resource
+import select
 import signal
+import socket
 import sys
 import traceback
 from contextlib import suppress
-from itertools import chain, repeat
-from multiprocessing.connection import Connection
+from typing import Any
 
 from zobench.harness import proc
-from zobench.harness.elements import entries, load_packages, warm_noise
-from zobench.harness.limits import Limits
-from zobench.harness.pages import file_pages, map_pages
-from zobench.harness.plan import RunSpec
-from zobench.harness.run import Run
+from zobench.harness.home import LEAVING, READY, die_likewise, leave, live
+from zobench.registry import estimators, objectives
 
-DELIVERED = 77  # exit status of a fork that has sent its result
-DAMAGED = ("timeout", "oom")  # after these, the process is replaced
-
-
-class Line:
-    """The way to the parent; a report from a signal handler never breaks into another message."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection, self._busy = connection, False
-
-    def send(self, kind: str, text: str = "") -> None:
-        if not self._busy:
-            self._busy = True
-            self.connection.send_bytes((kind + text).encode())
-            self._busy = False
+MOST = 8  # homes at a time: one with PyTorch holds some 200 MB
 
 
 def main() -> None:
     """Arguments: the file descriptor of the connection, the parent's process id."""
     fd, parent = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(fd, False)
-    proc.die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    proc.die_with_parent(signal.SIGTERM)
+    proc.adopt_orphans()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if os.getppid() == parent:
-        with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent has gone
-            serve(Connection(fd))
+        serve(fd)
+    proc.end_children()
 
 
-def serve(connection: Connection) -> None:
-    """Make runs until the connection ends, or this process is not fit for the next.
-
-    The parent then starts another. A process that has computed may have threads, which a fork
-    would lack: it does not fork.
-    """
-    has_computed = False
-    while True:
-        spec = RunSpec.from_dict(json.loads(connection.recv_bytes()))
-        if _prepare(spec):
-            if has_computed:
-                return
-            _make_in_fork(connection, spec)
-        else:
-            has_computed = True
-            if _make(connection, spec, isolated=False) in DAMAGED:
-                return
-
-
-def _prepare(spec: RunSpec) -> bool:
-    """Load what the run needs, off its clock. Does it need a process of its own?"""
-    try:
-        pair = entries(spec)
-        for entry in pair:
-            load_packages(entry)
-        warm_noise()
-    except (Exception, SystemExit):
-        return False  # the run says what is wrong
-    return any(entry.isolate for entry in pair)
-
-
-def _make(connection: Connection, spec: RunSpec, isolated: bool) -> str:
-    """Make the run within its limits and send what comes of it; its status."""
-    line = Line(connection)
-    run = Run(spec, isolated)
-    kinds = chain("B", repeat("S"))
-
-    def beat() -> None:
-        line.send("P", run.result("running", "").to_json())
-
-    limits = Limits(spec.problem.memory_limit, beat)
-
-    def phase(seconds: float | None) -> None:
-        resident = proc.memory_of("VmRSS") if spec.problem.memory_limit else None
-        line.send(next(kinds), json.dumps([os.getpid(), resident or 0]))
-        limits.phase(seconds)
-
-    result = run.execute(limits, phase)
-    line.send("F", result.to_json())
-    return result.status
-
-
-def _make_in_fork(connection: Connection, spec: RunSpec) -> None:
-    worker = os.getpid()
-    gc.collect()
+def serve(fd: int) -> None:
+    """Have requests done until the connection ends."""
+    objectives.load()
+    estimators.load()
     gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
-    pages = file_pages()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            proc.die_with_parent()
-            if os.getppid() == worker:
-                map_pages(pages)
-                _make(connection, spec, isolated=True)
-                status = DELIVERED
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(status)
-    _, ended = os.waitpid(pid, 0)
-    if os.waitstatus_to_exitcode(ended) != DELIVERED:
-        _die_likewise(os.waitstatus_to_exitcode(ended))
+    homes: dict[str, Home] = {}  # the last one used at the end
+    for line in os.fdopen(fd, "rb", closefd=False):
+        request = json.loads(line)
+        key = json.dumps([request["needs"], request["texts"]])
+        home = homes.pop(key, None)
+        if home is None:
+            if len(homes) >= MOST:
+                homes.pop(next(iter(homes))).close()
+            home = Home(fd, request)
+        stays = home.do(line)
+        proc.end_children(spared={home.pid, *(other.pid for other in homes.values())})
+        if stays:
+            homes[key] = home
 
 
-def _die_likewise(code: int) -> None:
-    """End as the fork did: it may have died inside a message, so nothing can follow it."""
-    if code < 0:
-        with suppress(OSError):
-            signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    os._exit(code)
+class Home:
+    """The worker's side of a home."""
+
+    def __init__(self, fd: int, request: dict[str, Any]) -> None:
+        worker = os.getpid()
+        self.link, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                proc.die_with_parent()
+                if os.getppid() == worker:
+                    self.link.close()
+                    live(theirs, fd, request["needs"], request["texts"])
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                leave(status)
+        theirs.close()
+
+    def do(self, line: bytes) -> bool:
+        """Have a request done. False: it has ended in order; where it died, so does the worker."""
+        with suppress(OSError):  # it has died
+            self.link.sendall(line)
+        ended = 0
+        while not ended and not select.select([self.link], [], [], 1.0)[0]:
+            ended, code = os.waitpid(self.pid, os.WNOHANG)  # a run's own child may hold the link
+        answer = b""
+        if not ended:
+            with suppress(OSError):
+                answer = self.link.recv(1)
+            if answer == READY:
+                return True
+            _, code = os.waitpid(self.pid, 0)
+        self.link.close()
+        if answer != LEAVING:
+            die_likewise(os.waitstatus_to_exitcode(code))
+        return False
+
+    def close(self) -> None:
+        """End it; it is idle."""
+        self.link.close()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def _end(signum: int, frame: object) -> None:
+    die_likewise(-signum)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entr
     name, version = head["estimator"], head["version"]
     if given is not None:
         entry = estimators[given]
-    elif estimators.is_file(name):
+    elif user_file.file_of(name):
         entry = estimators.used(name, version)
     else:
         entry = estimators[name]

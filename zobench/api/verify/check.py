@@ -87,7 +87,8 @@ def again(
         except Interrupted as stopped:
             if out:
                 raise
-            raise Interrupted("stopped: nothing is kept; --out FOLDER keeps the runs") from stopped
+            text = "stopped: nothing is kept; --out FOLDER keeps the runs"
+            raise Interrupted(text, stopped.by) from stopped
 
 
 def sample(

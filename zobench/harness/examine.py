@@ -1,0 +1,160 @@
+"""Users' files, looked into from a command that must outlive them and must not be changed by them.
+
+A file may exit, hang or change its process when it is loaded, and so may a factory when it is
+called. So a process of its own does both, and says what it found.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from zobench import registry, user_file
+from zobench.errors import BadInput
+from zobench.harness.child import GRACE, IN_WORKER, Child, Garbled, how_ended
+from zobench.harness.look import Elsewhere, coded, entry_of
+from zobench.registry import Entry, Registry
+
+LOADING = 60.0  # seconds that a file may take to load
+BUILDING = 15.0  # seconds that a factory may take; then it is left to the run
+
+_entries: dict[tuple[str, str, str], Entry] = {}  # kind, path, name
+_hung: set[tuple[str, str]] = set()  # kind, name
+_child: Child | None = None
+_place: object = None  # what the child has inherited
+
+
+class _Silent(Exception):  # noqa: N818
+    """The process gave no answer; the text says what it did instead."""
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Within, users' files are loaded elsewhere, and their text is the one that was read first."""
+    if IN_WORKER in os.environ:  # a file that runs a command when it is loaded
+        yield
+        return
+    before = registry.look_apart
+    registry.look_apart = _look
+    try:
+        yield
+    finally:
+        registry.look_apart = before
+        _entries.clear()
+        _hung.clear()
+        user_file.forget()
+
+
+def refused(entry: Entry, settings: Mapping[str, Any]) -> str:
+    """Why the entry's factory refuses these settings; "" where it does not, or does not say."""
+    make = entry.make
+    if isinstance(make, Elsewhere):
+        name = f"{make.path}:{make.name}"
+        return refused_apart(make.registry.kind, name, settings, BUILDING)
+    try:
+        entry.build(settings)
+    except BadInput as error:
+        return str(error)
+    except (Exception, SystemExit):  # the run's to report: a package that is missing here, say
+        pass
+    return ""
+
+
+def refused_apart(kind: str, name: str, settings: Mapping[str, Any], seconds: float) -> str:
+    """`refused` in another process; "" if that takes longer."""
+    if (kind, name) in _hung:
+        return ""
+    request = {"do": "build", "kind": kind, "name": name, "settings": coded(settings)}
+    try:
+        return _ask(request, user_file.file_of(name), seconds).get("refused", "")
+    except _Silent:
+        _hung.add((kind, name))
+        return ""
+
+
+def _look(registry: Registry, path: Path, name: str) -> Entry:
+    """The entry `name` of a file. Raises BadInput."""
+    registry.load()
+    key = (registry.kind, str(path.resolve()), name)
+    if key not in _entries:
+        user_file.keep(path, user_file.text_of(path, f"{registry.kind} {name!r}"))
+        request = {"do": "describe", "kind": registry.kind, "name": f"{path}:{name}"}
+        try:
+            found = _ask(request, str(path), LOADING)
+        except _Silent as error:
+            raise BadInput(f"{path} cannot be loaded: {error}") from error
+        if "refused" in found:
+            raise BadInput(found["refused"])
+        try:
+            _entries[key] = entry_of(registry, path.resolve(), name, found["facts"])
+        except (TypeError, ValueError, KeyError) as error:
+            raise BadInput(f"{path}: {registry.kind} {name!r}: {error}") from error
+    return _entries[key]
+
+
+def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
+    """The answer of a process that has loaded `file` and no other. Raises _Silent."""
+    child = _running()
+    files = [str(Path(file).resolve())] if file else []
+    text = {name: base64.b64encode(user_file.text_of(Path(name), "it")).decode() for name in files}
+    needs = {"files": files, "packages": [], "alone": True, "isolated": False}
+    end = monotonic() + seconds
+    try:
+        alive = child.send(request | {"needs": needs, "texts": text})
+        while alive:
+            if monotonic() > end:
+                raise _Silent(f"it takes more than {seconds:g} s")
+            if (
+                wait([child.socket], min(1.0, max(0.0, end - monotonic())))
+                or child.ended() is not None
+            ):
+                lines = child.lines()
+                if lines is None:
+                    break
+                for line in lines:
+                    kind, _, _, content = json.loads(line)
+                    if kind == "A" and isinstance(content, dict):
+                        return content
+    except (ValueError, TypeError, RecursionError, Garbled) as error:
+        stop()
+        raise _Silent("it sends what is no answer") from error
+    except BaseException:
+        stop()
+        raise
+    try:
+        how = how_ended(child.process.wait(GRACE))
+    except subprocess.TimeoutExpired:
+        how = "its process closed files that are not its own"
+    stop()
+    raise _Silent(how)
+
+
+def _running() -> Child:
+    """The process, started anew where it would find other things than this one."""
+    global _child, _place
+    place = (os.getpid(), os.getcwd(), tuple(sys.path), dict(os.environ))
+    if _child is None or _child.ended() is not None or place != _place:
+        stop()
+        _child, _place = Child(1, subprocess.DEVNULL), place
+    return _child
+
+
+def stop() -> None:
+    """End the process; the next question starts another."""
+    global _child
+    child, _child = _child, None
+    if child is not None:
+        child.close(at_once=True)
+
+
+atexit.register(stop)

@@ -1,0 +1,177 @@
+"""A home: a process that has loaded what some runs need, and makes them.
+
+Runs of registered elements share it where that is cheaper. Any other run gets a fork of it: the
+home then computes nothing itself. Messages are lines of JSON: kind, process, run, content. Kinds: B
+building, S stepping, P progress, F finished, A an answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from zobench import user_file
+from zobench.errors import BadInput
+from zobench.harness import proc
+from zobench.harness.elements import warm_noise
+from zobench.harness.failures import outcome
+from zobench.harness.limits import Limits
+from zobench.harness.look import answer
+from zobench.harness.needs import Needs
+from zobench.harness.pages import file_pages, map_pages
+from zobench.harness.plan import RunSpec
+from zobench.harness.result import RUNNING, RunResult
+from zobench.harness.run import Run
+
+READY, LEAVING = b"+", b"-"  # after a request: the home takes the next, or ends
+DELIVERED, CUT_OFF = 77, 78  # exit statuses of a run that sent its result, or that could not
+DAMAGED = ("timeout", "oom")  # after these, a process is not fit for another run
+
+
+class Line:
+    """The way to the parent; a report from a signal handler never breaks into another message."""
+
+    def __init__(self, fd: int, key: str) -> None:
+        self.fd, self.key, self.pid = fd, key, os.getpid()
+        self._file, self._busy = os.fstat(fd).st_ino, False
+
+    def send(self, kind: str, content: str) -> None:
+        """Send JSON. Raises OSError where the run has closed the connection, or replaced it."""
+        if os.getpid() != self.pid:
+            os._exit(0)  # a fork that the run made, and that came back: it is not the run
+        if self._busy:
+            return
+        if os.fstat(self.fd).st_ino != self._file:
+            raise OSError("the run has closed a file of zobench's")
+        self._busy = True
+        left = memoryview(f'["{kind}", {self.pid}, "{self.key}", {content}]\n'.encode())
+        while left:
+            left = left[os.write(self.fd, left) :]
+        self._busy = False
+
+
+def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, str]) -> None:
+    """Do what the worker asks until it ends; `texts` are those of the users' files, in base64."""
+    calm = proc.threads()
+    for path, text in texts.items():
+        user_file.keep(Path(path), base64.b64decode(text))
+    needed, loaded = Needs(**needs), False
+    if needed.alone:
+        proc.adopt_orphans()
+    for line in link.makefile("rb"):
+        request = json.loads(line)
+        if request["do"] != "run":
+            Line(fd, "").send("A", json.dumps(answer(request)))
+            link.send(READY)
+            continue
+        spec = RunSpec.from_dict(request["spec"])
+        if not loaded:
+            load(needed)
+            loaded = True
+        if needed.alone and proc.threads() == calm:
+            _make_in_fork(link, fd, spec, needed.isolated)
+        elif make(fd, spec, needed.isolated) in DAMAGED or needed.alone:
+            link.send(LEAVING)  # a fork would lack the threads that loading has started
+            return
+        link.send(READY)
+
+
+def load(needs: Needs) -> None:
+    """Load what runs need, off their clocks. What is wrong with it, the runs say."""
+    for path in needs.files:
+        with suppress(BadInput):
+            user_file.load(Path(path), "it")
+    for module in needs.packages:
+        with suppress(Exception, SystemExit):
+            import_module(module)
+    warm_noise()
+    if needs.alone:
+        gc.collect()
+        gc.freeze()
+
+
+def make(fd: int, spec: RunSpec, isolated: bool) -> str:
+    """Make the run within its limits and send what comes of it; its status."""
+    line = Line(fd, spec.key)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        result = _limited(line, Run(spec, isolated))
+        text = result.to_json()
+    except BaseException as error:  # of the result, which holds what the run put there
+        result = RunResult(spec.key, *outcome(error, 0, spec.problem.budget))
+        text = result.to_json()
+    try:
+        line.send("F", text)
+    except OSError:
+        os._exit(CUT_OFF)
+    return result.status
+
+
+def _limited(line: Line, run: Run) -> RunResult:
+    kinds = chain("B", repeat("S"))
+    memory_limit = run.spec.problem.memory_limit
+
+    def beat() -> None:
+        with suppress(Exception):  # the end of the run says what is wrong
+            line.send("P", run.result(RUNNING, "").to_json())
+
+    limits = Limits(memory_limit, beat)
+
+    def phase(seconds: float | None, building: bool) -> None:
+        limits.pause()
+        line.send(next(kinds), str((memory_limit and proc.memory_of("VmRSS")) or 0))
+        limits.phase(seconds, building)
+
+    return run.execute(limits, phase)
+
+
+def _make_in_fork(link: socket.socket, fd: int, spec: RunSpec, isolated: bool) -> None:
+    home = os.getpid()
+    pages = file_pages() if isolated else []
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            link.close()
+            proc.die_with_parent()
+            if os.getppid() == home:
+                map_pages(pages)
+                make(fd, spec, isolated)
+                status = DELIVERED
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            leave(status)
+    _, ended = os.waitpid(pid, 0)
+    proc.end_children()
+    if os.waitstatus_to_exitcode(ended) != DELIVERED:
+        die_likewise(os.waitstatus_to_exitcode(ended))
+
+
+def leave(status: int) -> None:
+    """End this fork, with what it has printed."""
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def die_likewise(code: int) -> None:
+    """End as a child did, and with all others: it may have died inside a message."""
+    proc.end_children()
+    if code < 0:
+        with suppress(OSError):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)

@@ -1,0 +1,100 @@
+"""What a process that loads users' files says of them: the facts of an entry, what it refuses."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput, said_by
+from zobench.registry import Entry, Registry, estimators, objectives
+
+REGISTRIES: dict[str, Registry] = {r.kind: r for r in (estimators, objectives)}
+_FACTS = [field.name for field in fields(Entry) if field.name != "make"]
+
+
+class Elsewhere:
+    """Stands for a factory that was loaded in another process; a call loads it here."""
+
+    def __init__(self, registry: Registry, path: Path, name: str, facts: dict[str, Any]) -> None:
+        self.registry, self.path, self.name = registry, path, name
+        self.__doc__ = facts["doc"]
+        self.__signature__ = inspect.Signature(
+            [
+                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value)
+                for key, value in facts["defaults"].items()
+            ]
+        )
+
+    def __call__(self, **settings: Any) -> Any:
+        return self.registry.from_file(self.path, self.name).make(**settings)
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """To "describe": the facts of an entry. To "build": nothing. To either: why it is refused."""
+    registry = REGISTRIES[request["kind"]]
+    try:
+        entry = registry[request["name"]]
+        if request["do"] == "describe":
+            return {"facts": _facts(entry)}
+    except BadInput as error:
+        return {"refused": said_by(error)}
+    except BaseException as error:
+        return {"refused": f"{request['name']}: {type(error).__name__}: {said_by(error)}"}
+    try:
+        entry.build(_plain(request["settings"]))
+    except BadInput as error:
+        return {"refused": said_by(error)}
+    except BaseException:  # left to the run
+        pass
+    return {}
+
+
+def entry_of(registry: Registry, path: Path, name: str, facts: dict[str, Any]) -> Entry:
+    """The entry that another process has described."""
+    known = {key: _plain(value) for key, value in facts.items()}
+    make = Elsewhere(registry, path, name, known)
+    return Entry(make=make, **{key: known[key] for key in _FACTS})
+
+
+def coded(value: Any) -> Any:
+    """The value for JSON, with tuples told from lists. Raises BadInput for what JSON lacks."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float):
+        return float(value) if isinstance(value, float) else int(value)
+    if isinstance(value, tuple | list):
+        parts = [coded(part) for part in value]
+        return {"tuple": parts} if isinstance(value, tuple) else parts
+    if isinstance(value, Mapping):
+        return {"table": {str(key): coded(part) for key, part in value.items()}}
+    raise BadInput(f"a {type(value).__name__}")
+
+
+def _plain(value: Any) -> Any:
+    """The inverse of `coded`."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        if "tuple" in value:
+            return tuple(_plain(part) for part in value["tuple"])
+        return {key: _plain(part) for key, part in value["table"].items()}
+    return value
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    defaults = {}
+    for key, value in entry.defaults.items():
+        if value is inspect.Parameter.empty:
+            raise BadInput(f"{entry.name}: setting {key!r} needs a default")
+        try:
+            defaults[key] = coded(value)
+        except BadInput as error:
+            raise BadInput(
+                f"{entry.name}: the default of setting {key!r} is {error}; "
+                "it must be a number, a word, true or false, or a list of these"
+            ) from error
+    facts = {name: coded(getattr(entry, name)) for name in _FACTS}
+    return facts | {"defaults": {"table": defaults}, "doc": inspect.getdoc(entry.make)}
