@@ -135,7 +135,7 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
     out = out or Path("results") / f"import-{folders[0].resolve().name}"
     if (out / FILE).exists():
         raise BadInput(f"{out} holds results already; choose another folder with --out")
-    curves = read_folders(folders)
+    curves, notes = read_folders(folders, suite_name)
     name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")
     try:
         found = to_results(curves, load(name) if name else None, _judged_by)
@@ -158,5 +158,5 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
         len({spec.problem.id for spec in found.specs}),
         len(found.specs),
         bool(name),
-        found.notes,
+        notes + found.notes,
     )

@@ -48,11 +48,14 @@ def are_coco(problems: Iterable[ProblemSpec]) -> bool:
     return _own_numbers(list(problems)) is not None
 
 
-def is_bbob(suite: str, function: int, name: str) -> bool:
-    """Is IOHprofiler data about a BBOB function? ioh names the suite only in its experiments."""
+def may_be_bbob(suite: str, function: int, name: str) -> bool:
+    """May IOHprofiler data be about a BBOB function? Only experiments of ioh say the suite.
+
+    Single problems are of "unknown_suite", those of BBOB and those of SBOX, which have the same
+    names and are other functions.
+    """
     known = OF_IOH[function - 1].lower() if 1 <= function <= len(OF_IOH) else ""
-    named = name.lower() == known  # versions of ioh differ in capitals
-    return suite.lower() == COCO[0] or (suite == "unknown_suite" and named)
+    return suite == "unknown_suite" and name.lower() == known  # versions of ioh differ in capitals
 
 
 def offset(targets: tuple[float, ...]) -> float:
