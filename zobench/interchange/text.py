@@ -14,7 +14,7 @@ DEEPEST = 2**31
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line with its end, which only a cut last line lacks). Raises BadInput."""
+    """(number from 1, line with its end, which only a cut last line lacks). Raises BadInput."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             number = 0
