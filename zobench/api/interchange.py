@@ -12,6 +12,7 @@ from pathlib import Path
 import zobench
 from zobench.api.making import Results
 from zobench.api.stored import stored
+from zobench.api.versions import differing
 from zobench.errors import BadInput, unknown
 from zobench.harness.suite import ProblemSpec, load, suite_files
 from zobench.interchange.curve import Curve
@@ -66,12 +67,13 @@ def _write(format: str, results: Results, out: Path) -> Written:
             "problems": results.problems,
         }  # fmt: skip
         made = (write_csv if format == "csv" else write_parquet)(frames, out)
-        return Written(out, made, len(results.runs), [])
+        return Written(out, made, len(results.runs), differing(results))
     from zobench.interchange.curves import curves_of
     from zobench.interchange.numbering import number
 
     frames = results.runs, results.hits, results.traces, results.problems
     curves, notes = curves_of(results.specs, *frames)
+    notes += differing(results)
     if not curves:
         raise BadInput(f"{results.folder} holds no run that made a query")
     if format == "coco":

@@ -97,6 +97,8 @@ def export(
                 f"  left as they were, as the file holds rows of {', '.join(made.stayed)} already: "
                 f"to write these anew, {again}"
             )
+        for line in made.differing:
+            typer.echo(f"  {line}")
         if made.bare:
             typer.echo(
                 f"  {', '.join(made.bare)}: rows do not refer to the frozen runs yet, which verify "

@@ -99,7 +99,7 @@ def verify(
     for board in checked:
         for line in _form(board):
             typer.echo(line)
-        good = good and not board.refused
+        good = good and board.good
         if form_only or board.frozen:
             continue
         picked, why = checking.sample(board, count, seed, wanted)
@@ -128,9 +128,12 @@ def _form(board: Checked) -> list[str]:
     for found in board.rows:
         lines.append(f"  {_row(found, found.status)}" + (f": {found.said}" if found.said else ""))
     lines += [f"  row {row:<4} refused    {fault}" for row, fault in board.faults]
+    lines += [f"  missing    {said}" for said in board.lacks]
     unchecked = sum(found.status == "unchecked" for found in board.rows)
     fits = board.count - board.refused - unchecked
     lines.append(f"  Form: {fits} fit, {unchecked} unchecked, {board.refused} refused")
+    if not board.count:
+        lines.append("  Refused: a leaderboard has rows")
     if rows := [str(f.row) for f in board.rows if f.cells.get("verified") in ("self", "rerun")]:
         which = f"row{'s' * (len(rows) > 1)} {', '.join(rows)}"
         lines.append(f"  Verified, says {which}: a maintainer says so, never the row's own author")

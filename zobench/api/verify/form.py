@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from zobench.analysis.leaderboard import COLUMNS
+from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.api.frame import Frame
+from zobench.api.unrun import missing
 from zobench.api.verify import expected
 from zobench.api.verify.columns import cell_fault, sum_fault
 from zobench.api.verify.content import baseline_fault, coverage_fault, estimator_fault
@@ -31,13 +33,17 @@ class Seen:
 
 
 def check_head(table: Table) -> None:
-    """Raises BadInput, one line, where a file's columns are not those of a leaderboard."""
+    """Raises BadInput, one line, where the columns are not those of a leaderboard, in order."""
     for name in COLUMNS:
-        if name not in table.columns:
+        if name not in (*table.columns, *LATER):
             raise BadInput(f"{table.file} row 1: the column {name!r} is missing")
     for name in table.columns:
         if name not in COLUMNS:
             raise BadInput(f"{table.file} row 1: {unknown('column', name, COLUMNS)}")
+    order = [name for name in COLUMNS if name in table.columns]
+    for name, there in zip(order, table.columns):
+        if name != there:
+            raise BadInput(f"{table.file} row 1: the column {there!r} where {name!r} belongs")
 
 
 def check_rows(
@@ -60,6 +66,38 @@ def check_rows(
             found.status, found.said = REFUSED, fault
         rows.append(found)
     return rows
+
+
+def lacking(rows: Sequence[Found], given: Suite | None, frozen: Frame | None) -> list[str]:
+    """The rows that a leaderboard has to have and has not, a line a method.
+
+    A method that has a row has one for every group of the suite, in each dimension that the suite
+    says; that of the `frozen` runs has one wherever runs are frozen.
+    """
+    import pandas as pd
+
+    cells = [found.cells for found in rows if found.cells]
+    said = []
+    for name in dict.fromkeys(row["suite"] for row in cells):
+        try:
+            suite = suite_of(name, given)
+        except BadInput:  # told of its rows
+            continue
+        mine = [
+            row for row in cells if (row["suite"], row["suite_version"]) == (name, suite.version)
+        ]
+        methods = dict.fromkeys(row["method"] for row in mine)
+        places: dict[str, list[str]] = missing(pd.DataFrame(mine), methods, suite) if mine else {}
+        said += [f"{method} has no row for {', '.join(where)}" for method, where in places.items()]
+    if frozen is not None:
+        there = {(row["method"], row["dimension"], row["group"]) for row in cells}
+        columns = frozen[["estimator", "dimension", "group"]].drop_duplicates()
+        said += [
+            f"{method} has no row for {group} (d = {size:,}), where its runs are frozen"
+            for method, size, group in columns.itertuples(index=False)
+            if (method, str(size), group) not in there
+        ]
+    return said
 
 
 def suite_of(name: str, given: Suite | None) -> Suite:

@@ -160,6 +160,7 @@ class FineTuning(InPlaceProblem):
         "zobench.core.module",
         "zobench.objectives.llm.loss",
     ),
+    packages=("tokenizers",),
     isolate=True,
     sanity={"model": "tiny"},
 )
