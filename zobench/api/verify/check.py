@@ -53,7 +53,7 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     """
     table = read_table(file)
     if file.stem.endswith(reference.ENDING):
-        faults = reference.check_reference(table, suite)
+        faults = reference.check_reference(table, suite) if table.lines else []
         return Checked(file, True, count=len(table.lines), faults=faults)
     check_head(table)
     beside = reference_file(file)
@@ -61,8 +61,10 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     if beside.is_file():
         baseline, runs = reference.estimator_of(read_table(beside)), reference.frame_of(beside)
     rows = check_rows(table, suite, baseline, runs)
-    lacks = lacking(rows, suite, runs) if rows else []
-    return Checked(file, False, rows, len(rows), lacks=lacks, baseline=runs)
+    checked = Checked(file, False, rows, len(rows), baseline=runs)
+    if not checked.refused:  # else a row may be there, and not be readable as what it is
+        checked.lacks = lacking(rows, runs)
+    return checked
 
 
 def check_tolerance(tolerance: float) -> None:

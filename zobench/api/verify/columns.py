@@ -122,8 +122,6 @@ def _digit(value: float) -> float:
 
 
 def _speedup(row: Row) -> str:
-    if bool(row["baseline"]) != bool(row["baseline_sha256"]):
-        return "column baseline_sha256: a baseline and the hash of its runs, or neither"
     if row["baseline"] and not row["n_speedup"] and number(row, "n_runs"):
         return "column n_speedup: empty, though there is a baseline"
     if not row["baseline"] and row["speedup"]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.api.frame import Frame
-from zobench.api.unrun import missing
 from zobench.api.verify import expected
 from zobench.api.verify.columns import cell_fault, sum_fault
 from zobench.api.verify.content import baseline_fault, coverage_fault, estimator_fault
@@ -68,36 +67,31 @@ def check_rows(
     return rows
 
 
-def lacking(rows: Sequence[Found], given: Suite | None, frozen: Frame | None) -> list[str]:
+def lacking(rows: Sequence[Found], frozen: Frame | None) -> list[str]:
     """The rows that a leaderboard has to have and has not, a line a method.
 
-    A method that has a row has one for every group of the suite, in each dimension that the suite
-    says; that of the `frozen` runs has one wherever runs are frozen.
+    Where one method has a row, on a dimension and group of a suite's version, each has one; and
+    that of the `frozen` runs has one wherever runs are frozen. A group that no method has, and a
+    method that has no row at all, may never have been run.
     """
-    import pandas as pd
-
-    cells = [found.cells for found in rows if found.cells]
-    said = []
-    for name in dict.fromkeys(row["suite"] for row in cells):
-        try:
-            suite = suite_of(name, given)
-        except BadInput:  # told of its rows
-            continue
-        mine = [
-            row for row in cells if (row["suite"], row["suite_version"]) == (name, suite.version)
-        ]
-        methods = dict.fromkeys(row["method"] for row in mine)
-        places: dict[str, list[str]] = missing(pd.DataFrame(mine), methods, suite) if mine else {}
-        said += [f"{method} has no row for {', '.join(where)}" for method, where in places.items()]
+    keys = ("suite", "suite_version", "method", "dimension", "group")
+    there = {tuple(found.cells[key] for key in keys) for found in rows}
+    wanted = {
+        (*suite, method, *place)
+        for suite in {row[:2] for row in there}
+        for method in {row[2] for row in there if row[:2] == suite}
+        for place in {row[3:] for row in there if row[:2] == suite}
+    }
     if frozen is not None:
-        there = {(row["method"], row["dimension"], row["group"]) for row in cells}
-        columns = frozen[["estimator", "dimension", "group"]].drop_duplicates()
-        said += [
-            f"{method} has no row for {group} (d = {size:,}), where its runs are frozen"
-            for method, size, group in columns.itertuples(index=False)
-            if (method, str(size), group) not in there
-        ]
-    return said
+        suites = {(found.suite.name, found.suite.version) for found in rows if found.suite}
+        names = frozen[["estimator", "dimension", "group"]].drop_duplicates().astype(str)
+        wanted |= {
+            (*suite, *name) for suite in suites for name in names.itertuples(index=False, name=None)
+        }
+    missing: dict[str, list[str]] = {}
+    for _, _, method, dimension, group in sorted(wanted - there):
+        missing.setdefault(method, []).append(f"{group or 'no group'} (d = {int(dimension):,})")
+    return [f"{method} has no row for {', '.join(where)}" for method, where in missing.items()]
 
 
 def suite_of(name: str, given: Suite | None) -> Suite:
