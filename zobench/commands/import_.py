@@ -35,7 +35,8 @@ def import_(
     """Make results of published data, so that its algorithms stand in comparisons here.
 
     Reads what COCO's observer (.info, .dat) and IOHprofiler's logger (JSON, .dat) write, at any
-    depth of the folders. Nothing is run and nothing in the files is evaluated: an estimator of the
+    depth of the folders. Runs that did not finish, or whose files disagree, are left out and named.
+    ioh does not say whether a function is BBOB's or SBOX's: --suite bbob does. Nothing is run and nothing in the files is evaluated: an estimator of the
     results is an algorithm's name. Its runs count as if they had been stopped at the suite's budget
     and last target; seconds and memory are not known.
 

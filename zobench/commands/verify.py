@@ -56,7 +56,10 @@ def verify(
 
     First every row is held against the suite, the estimator, its baseline and itself; that makes
     no run and opens no file that a row names. A row is refused with the column and the reason. One
-    of an earlier version, which cannot be held against today's, is named as unchecked.
+    of an earlier version, which cannot be held against today's, is named as unchecked. A row
+    that other methods or the frozen runs have, and a method has not, is named as missing. Only a rerun can tell a changed
+    us_per_query or peak_rss_mb, a speed-up over several problems and its interval, and a score
+    that was changed together with its interval.
 
     Then some rows are run again, all of their runs, in their number of repetitions: as stated with
     --rows, at random with --seed, or the cheapest. A row reproduces exactly where all figures
@@ -67,8 +70,8 @@ def verify(
     own environment runs repeat, and what does not agree differs. Seconds and memory are never
     compared.
 
-    Exit status: 0 if no row is refused and all of the sample reproduce, 1 otherwise, 2 where a
-    file is no leaderboard.
+    Exit status: 0 if there are rows, none is refused or missing, and all of the sample reproduce, 1
+    otherwise, 2 where a file is no leaderboard.
 
     \b
     zobench verify --form-only leaderboards/*.csv

@@ -67,10 +67,11 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
     return Source(name, make, limit, spec.reward_threshold)
 
 
-def modules(env: gymnasium.Env) -> list[str]:
-    """Top-level modules that define an environment: of its classes, and what their files import.
+def described(source: Source, env: gymnasium.Env) -> dict[str, Any]:
+    """Facts of an environment: its name and threshold, and the modules that define it.
 
-    Which simulator an id needs shows only there.
+    Modules by top-level names: those of its classes, and what their files import. Which simulator
+    an id needs shows only there.
     """
     homes = {kind.__module__ for kind in type(env.unwrapped).__mro__}
     named = set(homes)
@@ -80,7 +81,8 @@ def modules(env: gymnasium.Env) -> list[str]:
             named |= {v.__name__ for v in values if isinstance(v, ModuleType)}
             named |= {str(getattr(v, "__module__", "")) for v in values if isinstance(v, type)}
     tops = {name.partition(".")[0] for name in named}
-    return sorted(tops - {"", "zobench", *sys.stdlib_module_names})
+    modules = sorted(tops - {"", "zobench", *sys.stdlib_module_names})
+    return {"environment": source.name, "reward_threshold": source.threshold, "modules": modules}
 
 
 def _quiet(entry_point: str) -> None:
