@@ -56,10 +56,10 @@ def verify(
 
     First every row is held against the suite, the estimator, its baseline and itself; that makes
     no run and opens no file that a row names. A row is refused with the column and the reason. One
-    of an earlier version, which cannot be held against today's, is named as unchecked. A row
-    that other methods or the frozen runs have, and a method has not, is named as missing. Only a rerun can tell a changed
-    us_per_query or peak_rss_mb, a speed-up over several problems and its interval, and a score
-    that was changed together with its interval.
+    of an earlier version, which cannot be held against today's, is named as unchecked. A method
+    without a row where others, or the frozen runs, have one is named as missing. Only a rerun can
+    tell whether us_per_query, peak_rss_mb, a speed-up over several problems or its interval were
+    changed, or a score together with its interval.
 
     Then some rows are run again, all of their runs, in their number of repetitions: as stated with
     --rows, at random with --seed, or the cheapest. A row reproduces exactly where all figures
