@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from zobench.harness.suite import load
 
 SUITE = """\
@@ -30,7 +32,7 @@ def suite_in(folder: Path, text: str = SUITE):
 def coco_folder(folder: Path, runs, algorithm="CMA", function=1, dimension=2, head=None) -> Path:
     """`runs`: (instance, evaluations, [(queries, gap), ...])."""
     folder.mkdir(parents=True, exist_ok=True)
-    listed = ", ".join(f"{i}:{n}|{rows[-1][1]:.1e}" for i, n, rows in runs)
+    listed = ", ".join(f"{i}:{n}|{np.nanmin([g for _, g in rows]):.1e}" for i, n, rows in runs)
     name = f"data/f{function}_DIM{dimension}.dat"
     (folder / "data").mkdir(exist_ok=True)
     (folder / name).write_text(
@@ -50,8 +52,10 @@ def ioh_folder(folder: Path, runs, **changes) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows = "".join("evaluations raw_y\n" + "".join(f"{q} {g}\n" for q, g in r) for _, _, r in runs)
     (folder / "data.dat").write_text(rows)
-    best = {"evals": 1, "y": 0.0, "x": []}
-    listed = [{"instance": i, "evals": n, "best": best} for i, n, _ in runs]
+    listed = [
+        {"instance": i, "evals": n, "best": {"evals": 1, "y": min(g for _, g in rows), "x": []}}
+        for i, n, rows in runs
+    ]
     data = {
         "version": "0.3.22", "suite": "mine", "function_id": 1, "function_name": "MyFun",
         "maximization": False, "algorithm": {"name": "alg", "info": "x"},

@@ -248,6 +248,114 @@ def test_problems_of_other_objectives_are_counted_and_named(tmp_path):
     assert (found.algorithms, found.problems) == (["random-search:sigma=3"], 3)
 
 
+FAMILIES = """\
+name = "families"
+version = "1"
+budget = 50
+repetitions = 2
+targets = [100.0, 1.0]
+scored = "best"
+[[problem]]
+id = "sphere-d{dim}"
+objective = "sphere"
+expand = { dim = [5, 10] }
+[[problem]]
+id = "other-dimension"
+objective = "bbob"
+settings = { function = 8, dim = 7 }
+[[problem]]
+id = "mine-{dim}-f{function}"
+objective = "bbob"
+expand = { dim = [5, 10], function = [8, 1] }
+[[problem]]
+id = "again"
+objective = "bbob"
+settings = { function = 1, dim = 5 }
+targets = [10.0]
+[[problem]]
+id = "noisy"
+objective = "bbob"
+settings = { function = 1, dim = 2, noise = "additive" }
+"""
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory):
+    """A suite of BBOB functions and others: its file is in the folder, its results in res."""
+    folder = tmp_path_factory.mktemp("families")
+    (folder / "f.toml").write_text(FAMILIES)
+    where = ("--suite", str(folder / "f.toml"), "--out", str(folder / "res"), "-j", "1")
+    assert status_of(["run", *NAMES, *where]) == 0
+    export_as("coco", "", folder / "res", folder / "exdata")
+    export_as("ioh", "", folder / "res", folder / "ioh")
+    return folder
+
+
+def test_functions_of_bbob_keep_their_numbers_beside_others(families):
+    numbers = number(load(families / "f.toml").problems)
+    assert {name: (n.suite, n.function) for name, n in numbers.items()} == {
+        "sphere-d5": ("zobench", 201), "sphere-d10": ("zobench", 201),
+        "other-dimension": ("bbob", 8),
+        "mine-5-f8": ("bbob", 8), "mine-10-f8": ("bbob", 8),
+        "mine-5-f1": ("bbob", 1), "mine-10-f1": ("bbob", 1),
+        "again": ("zobench", 202), "noisy": ("zobench", 203),
+    }  # fmt: skip
+    said = json.loads((families / "exdata" / "problems.txt").read_text())["problems"]
+    assert {name: s["function"] for name, s in said.items()} == {
+        name: n.function for name, n in numbers.items()
+    }
+    # what the report of cocopp would stop at lies beside what it shows
+    for home, functions in (("exdata", {1, 8}), ("exdata-others", {8, 201, 202, 203})):
+        infos = (families / home).glob("*/*.info")
+        assert {int(p.stem.partition("_f")[2]) for p in infos} == functions
+    with pytest.raises(BadInput, match="exdata-others exists"):
+        (families / "new").mkdir()
+        (families / "exdata").rename(families / "new" / "exdata")
+        try:
+            export_as("coco", "", families / "res", families / "exdata")
+        finally:
+            (families / "new" / "exdata").rename(families / "exdata")
+
+
+def test_a_suite_of_several_families_comes_back_whole(families, tmp_path):
+    for folders in ([families / "exdata", families / "exdata-others"], [families / "ioh"]):
+        out = tmp_path / folders[0].name
+        found = import_folders(folders, str(families / "f.toml"), out)
+        assert (found.notes, found.runs, found.problems) == ([], 36, 9)
+        tables = [
+            Cases(run_table(results.runs, results.hits, results.problems))
+            for results in (stored(out), stored(families / "res"))
+        ]
+        assert tables[0].keys() == tables[1].keys()
+        for key, runs in tables[1].items():
+            assert np.array_equal(runs.length, tables[0][key].length), key
+
+
+@needs("iohinspector")
+def test_iohinspector_names_the_functions_of_several_families(families):
+    code = (
+        "import sys, json, iohinspector; m = iohinspector.DataManager(); m.add_folder(sys.argv[1]);"
+        "print(json.dumps(m.overview.select('suite', 'function_id', 'function_name').rows()))"
+    )
+    found = json.loads(tool(code, families / "ioh", home=families))
+    assert {tuple(row) for row in found} == {
+        ("families", 201, "sphere-d5"), ("families", 201, "sphere-d10"),
+        ("bbob", 8, "other-dimension"),
+        ("bbob", 8, "mine-5-f8"), ("bbob", 8, "mine-10-f8"),
+        ("bbob", 1, "mine-5-f1"), ("bbob", 1, "mine-10-f1"),
+        ("families", 202, "again"), ("families", 203, "noisy"),
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@needs("cocopp")
+def test_the_report_of_cocopp_shows_the_bbob_functions_of_a_suite(families):
+    folders = sorted(str(p) for p in (families / "exdata").iterdir() if p.is_dir())
+    code = "import sys, cocopp; cocopp.main(['-o', 'ppdata', *sys.argv[1:]])"
+    tool(code, *folders, home=families)
+    assert (families / "ppdata" / "index.html").is_file()
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_trajectory_says_exactly_what_hits_and_traces_do(data):

@@ -25,7 +25,7 @@ RUNS = [(1, 90, [(1, 50.0), (7, 0.5), (90, 0.5)]), (2, 400, [(1, 9.0), (30, 1e-9
 
 def test_coco_data_are_judged_by_the_suite(tmp_path):
     suite = suite_in(tmp_path)
-    found = to_results(read_folders([coco_folder(tmp_path / "a", RUNS)]), suite)
+    found = to_results(read_folders([coco_folder(tmp_path / "a", RUNS)])[0], suite)
     one, two = found.results
     assert [s.estimator.display for s in found.specs] == ["CMA", "CMA"]
     assert [s.problem.instance(s.repetition) for s in found.specs] == [1, 2]
@@ -39,7 +39,7 @@ def test_coco_data_are_judged_by_the_suite(tmp_path):
 
 def test_runs_are_cut_at_the_budget(tmp_path):
     runs = [(1, 900, [(1, 50.0), (299, 2.0), (301, 0.5), (900, 1e-9)])]
-    found = to_results(read_folders([coco_folder(tmp_path / "a", runs)]), suite_in(tmp_path))
+    found = to_results(read_folders([coco_folder(tmp_path / "a", runs)])[0], suite_in(tmp_path))
     (run,) = found.results
     assert (run.status, run.queries, run.best_score) == ("budget", 300, 2.0)
     assert {h[3] for h in run.hits} == {1, 299}
@@ -50,14 +50,14 @@ def test_several_algorithms_instances_and_repeats(tmp_path):
     row = [(1, 1.0), (50, 1.0)]
     coco_folder(tmp_path / "x" / "a", [(1, 50, row), (1, 50, row), (3, 50, row)], "A")
     coco_folder(tmp_path / "x" / "b", [(3, 50, row), (9, 50, row)], "B")
-    found = to_results(read_folders([tmp_path / "x"]), suite_in(tmp_path))
+    found = to_results(read_folders([tmp_path / "x"])[0], suite_in(tmp_path))
     cells = {
         (s.estimator.display, s.repetition, s.problem.instance(s.repetition)) for s in found.specs
     }
     assert cells == {("A", 0, 1), ("A", 1, 1), ("A", 2, 3), ("B", 2, 3), ("B", 3, 9)}
     # two folders of the same algorithm are told apart, the same folder twice is refused
     shutil.copytree(tmp_path / "x" / "b", tmp_path / "again")
-    names = {c.algorithm for c in read_folders([tmp_path / "x" / "b", tmp_path / "again"])}
+    names = {c.algorithm for c in read_folders([tmp_path / "x" / "b", tmp_path / "again"])[0]}
     assert names == {"B", "B (again)"}
     with pytest.raises(BadInput, match="same runs of 'B"):
         read_folders([tmp_path / "again"] * 3)
@@ -65,7 +65,7 @@ def test_several_algorithms_instances_and_repeats(tmp_path):
 
 def test_an_infinite_gap_is_no_gap(tmp_path):
     rows = [(1, math.inf), (5, 2.0), (9, math.nan)]
-    (curve,) = read_folders([coco_folder(tmp_path / "a", [(1, 50, rows)])])
+    ((curve,), _) = read_folders([coco_folder(tmp_path / "a", [(1, 50, rows)])])
     assert (curve.queries.tolist(), curve.gaps.tolist()) == ([1, 5], [math.inf, 2.0])
     import_folders([coco_folder(tmp_path / "b", [(1, 50, [(1, math.inf)])])], "", tmp_path / "out")
     assert stored(tmp_path / "out").runs["best_score"].isna().all()
@@ -83,7 +83,7 @@ def test_old_layouts_backslashes_and_unfinished_runs(tmp_path):
         "\nfuncId = 1, DIM = 2, Precision = 1.000e-08, algId = 'old, one'\n% c\n"
         "data_f1\\b.dat, 1:9|1.0e+00, 2\n"
     )
-    (curve,) = read_folders([folder])
+    ((curve,), _) = read_folders([folder])
     assert (curve.algorithm, curve.suite, curve.length) == ("old, one", "bbob", 9)
     assert curve.gaps.tolist() == [5, 1]
 
@@ -114,7 +114,7 @@ def test_ioh_data_of_bbob_stand_beside_coco_data(tmp_path, changes):
     listed = [{"instance": 1, "evals": 9, "best": {"evals": 9, "y": 1.0, "x": []}}]
     theirs = ioh_folder(tmp_path / "a", runs, scenarios=[scenario | {"runs": listed}], **changes)
     coco = coco_folder(tmp_path / "b", runs)
-    curves = read_folders([theirs, coco])
+    curves, _ = read_folders([theirs, coco], "t")
     assert {(c.suite, c.function, c.name) for c in curves} == {("bbob", 1, "f1")}
     found = to_results(curves, suite_in(tmp_path))
     assert {spec.problem.id for spec in found.specs} == {"f1-d2"}
@@ -124,7 +124,7 @@ def test_ioh_data_of_bbob_stand_beside_coco_data(tmp_path, changes):
 def test_other_functions_of_ioh_are_not_bbobs(tmp_path):
     runs = [(1, 9, [(1, 80.0), (9, 1.0)])]
     folder = ioh_folder(tmp_path / "a", runs, suite="unknown_suite", function_name="OneMax")
-    (curve,) = read_folders([folder])
+    ((curve,), _) = read_folders([folder])
     assert (curve.suite, curve.name) == ("unknown_suite", "OneMax")
 
 
@@ -138,12 +138,12 @@ def test_coco_data_of_other_dimensions_become_a_suite_of_their_own(tmp_path):
 
 def test_data_of_another_suite_do_not_fit(tmp_path):
     suite = suite_in(tmp_path)
-    curves = read_folders([coco_folder(tmp_path / "a", RUNS, function=3)])
+    curves, _ = read_folders([coco_folder(tmp_path / "a", RUNS, function=3)])
     with pytest.raises(BadInput, match="no run fits suite 't': f3 in 2 dimensions"):
         to_results(curves, suite)
     current = suite_in(tmp_path, (tmp_path / "t.toml").read_text().replace('"best"', '"current"'))
     with pytest.raises(BadInput, match="judged by its current point"):
-        to_results(read_folders([coco_folder(tmp_path / "b", RUNS)]), current)
+        to_results(read_folders([coco_folder(tmp_path / "b", RUNS)])[0], current)
 
 
 INFO = "suite = 'bbob', funcId = 1, DIM = 2, algId = 'x'\n% c\n"
@@ -175,10 +175,10 @@ BROKEN = {
     "absolute": ("i.info", INFO + "/etc/hosts.dat, 1:9|1\n", "line 3: there is no data file"),
     "instance": ("i.info", INFO + "d.dat, one:9|1\n", "i.info line 3: an instance is a whole"),
     "first": ("i.info", INFO + "1:9|1, d.dat\n", "i.info line 3: a data file is named first"),
-    "count": (
+    "other file": (
         "i.info",
-        INFO + "d.dat, 1:9|1, 2:9|1, 3:9|1\n",
-        "line 3: 3 runs are listed, but d.d",
+        INFO + "e.dat, 1:9|1\n",
+        "line 3: there is no data file 'e.dat'",
     ),
     "text": ("d.dat", HEAD + "1 0 five\n", "d.dat line 2: the gap to the optimum is a number"),
     "short": ("d.dat", HEAD + "1 0\n", "d.dat line 2: 2 columns, and 3 or more"),
@@ -195,7 +195,7 @@ BROKEN = {
     "spaces": ("i.info", " " * 500_000 + "x\n% c\nd.dat, 1:9|1\n", "line 1: the header lacks"),
     "no equals": ("i.info", "a" * 500_000 + "\n% c\nd.dat, 1:9|1\n", "line 1: the header lacks"),
     "quotes": ("i.info", "a='b," * 99_999 + "\n% c\nd.dat, 1:9|1\n", "line 1: the header lacks"),
-    "binary": ("d.dat", "\x00\x01\x02", "d.dat line 1: 1 columns"),
+    "binary": ("d.dat", "\x00\x01\x02", "d.dat line 1: 0 columns"),
 }
 
 
@@ -204,7 +204,7 @@ def test_broken_coco_data_give_one_line(tmp_path, name):
     file, text, said = BROKEN[name]
     (tmp_path / "d.dat").write_text(HEAD + "1 0 5\n9 0 4\n")
     (tmp_path / "i.info").write_text(INFO + "d.dat, 1:9|4.0\n")
-    assert len(read_folders([tmp_path])) == 1
+    assert len(read_folders([tmp_path])[0]) == 1
     (tmp_path / file).write_text(text)
     with pytest.raises(BadInput) as error:
         read_folders([tmp_path])
@@ -227,7 +227,11 @@ def test_broken_coco_data_give_one_line(tmp_path, name):
         ),
         (
             {"scenarios": [{"dimension": 2, "path": "data.dat", "runs": []}]},
-            "0 runs are listed, but",
+            "no runs: 1 run that IOHprofiler_f1_MyFun.json does not list",
+        ),
+        (
+            {"scenarios": [{"dimension": 2, "path": "data.dat", "runs": [{"instance": 1}]}]},
+            "'evals' is missing",
         ),
         ({"scenarios": [3]}, "'path' is missing"),
         ({"suite": None}, "'suite' is of another type"),
@@ -238,7 +242,7 @@ def test_broken_ioh_data_give_one_line(tmp_path, changes, said):
     with pytest.raises(BadInput) as error:
         read_folders([folder])
     assert said in str(error.value)
-    assert "IOHprofiler_f1_MyFun.json line " in str(error.value)
+    assert "IOHprofiler_f1_MyFun.json " in str(error.value)
 
 
 def test_ioh_files_that_are_none(tmp_path):
@@ -312,7 +316,7 @@ def test_headers(head, found):
 def test_names_are_made_harmless(tmp_path):
     nasty = "a\x1b[31m\u2028<script>alert(1)</script>" + "x" * 200
     folder = ioh_folder(tmp_path / "a", [(1, 9, [(1, 2.0)])], algorithm={"name": nasty, "info": ""})
-    (curve,) = read_folders([folder])
+    ((curve,), _) = read_folders([folder])
     assert curve.algorithm.isprintable()
     assert len(curve.algorithm) == 80
     assert file_name("../../x y:lr=1") == "x_y_lr_1"
@@ -337,7 +341,7 @@ def test_reached_by_brute_force(values, target):
 
 def test_infinite_and_missing_gaps_count_for_nothing(tmp_path):
     runs = [(1, 9, [(1, np.inf), (3, np.nan), (9, 2.0)]), (2, 9, [(5, np.nan), (9, np.inf)])]
-    found = to_results(read_folders([coco_folder(tmp_path / "a", runs)]), suite_in(tmp_path))
+    found = to_results(read_folders([coco_folder(tmp_path / "a", runs)])[0], suite_in(tmp_path))
     assert {h[3] for h in found.results[0].hits} == {9}
     assert found.results[1].hits == []
     assert json.loads(found.results[1].to_json())["queries"] == 9
@@ -355,10 +359,10 @@ def test_a_byte_order_mark_changes_nothing(tmp_path):
         *ioh.glob("*.dat"),
     ]
     assert len(files) == 4
-    plain = read_folders([coco, ioh])
+    plain, _ = read_folders([coco, ioh])
     for file in files:
         file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
-    marked = read_folders([coco, ioh])
+    marked, _ = read_folders([coco, ioh])
     assert {c.suite for c in marked} == {"bbob-largescale", "mine"}
     for one, other in zip(plain, marked, strict=True):
         assert one.suite == other.suite
@@ -383,7 +387,7 @@ objective = "sphere"
 targets = [0.5]
 """
     suite_in(tmp_path, text)
-    runs = [(1, 80, [(1, 3.0)])]
+    runs = [(1, 80, [(1, 3.0), (80, 3.0)])]
     mine, other = (
         ioh_folder(tmp_path / "a", runs),
         ioh_folder(tmp_path / "b", runs, function_name="Other"),

@@ -1,20 +1,27 @@
 """`zobench verify --form-only`: rows against suite, estimator, hashes and themselves."""
 
+import contextlib
 import csv
 import io
+import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from verify_tools import BOARD, MINE, TINY, edit, read, write
 
-from zobench.analysis.leaderboard import targets_hash
+from zobench.analysis.leaderboard import COLUMNS, targets_hash
+from zobench.api.boardfile import read_board
 from zobench.api.stored import stored
+from zobench.api.verify import reference
 from zobench.api.verify.check import check
 from zobench.api.verify.columns import cell_fault
 from zobench.api.verify.expected import problems_by_hash, repetitions
+from zobench.api.verify.form import check_rows, reference_file
 from zobench.api.verify.hashes import data_hash, settings_hash
+from zobench.api.verify.table import Line, Table, read_table
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
@@ -78,7 +85,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"method": "x" * 290 + ".py:Mine"}, "column method: there is no file"),
     ({"version": "99.0.0"}, "column version: '99.0.0', but this is zobench"),
     ({"version": "mine"}, "column version: 'mine', but this is zobench"),
-    ({"git_sha": "abc"}, "column git_sha: commits of 40 hex digits"),
+    ({"git_sha": "abc"}, "column git_sha: a commit of 40 hex digits"),
     ({"first_order": "True"}, "column first_order: False for "),
     ({"first_order": "no"}, "column first_order: one of True, False, not 'no'"),
     ({"track": "best"}, "column track: one of default, tuned, user, not 'best'"),
@@ -129,6 +136,16 @@ WRONG = [  # changed cells, what is said of the row
     ({"seed_root": "tiny/2"}, "column seed_root: tiny/1 by the other columns"),
     ({"date": "2026-02-30"}, "column date: a day such as"),
     ({"date": "2999-01-01"}, "column date: a day such as"),
+    ({"git_sha": ""}, "column git_sha: empty"),
+    ({"cpu": ""}, "column cpu: empty"),
+    ({"os": "AMD EPYC"}, "column os: a system and its release"),
+    ({"python": "2.4.6"}, "column python: a version such as 3.11.7"),
+    ({"numpy": ""}, "column numpy: empty"),
+    ({"packages": ""}, "column packages: empty"),
+    ({"packages": "cma 4.5.0; a"}, "column packages: such as 'gymnasium 1.0.0; mujoco 3.3.7'"),
+    ({"packages": "scipy 1.0; cma 4.5.0"}, "in the order of names"),
+    ({"packages": "cma 4.5.0 | 4.6; scipy 1.0"}, None),
+    ({"us_per_query": ""}, "column us_per_query: empty, though there are runs"),
     ({"verified": "yes"}, "column verified: one of none, self, rerun, not 'yes'"),
     ({"cpu": "=cmd|' /C calc'!A0"}, 'column cpu: "=cmd|\' /C calc\'!A0" is a formula'),
     ({"method": "@SUM(1)"}, "column method: '@SUM(1)' is a formula"),
@@ -136,7 +153,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"os": "\x1b[2J"}, "column os: the character '\\x1b'"),
     ({"cpu": "x" * 5000}, "column cpu: 5,000 characters, of at most 300"),
     ({"cpu": "x" * 3_000_000}, "characters, most of them in cell "),
-    ({"os": "1,2", "cpu": '"'}, None),  # quoted by CSV: nothing wrong
+    ({"cpu": '1,2 "'}, None),  # quoted by CSV: nothing wrong
 ]  # fmt: skip
 
 
@@ -257,7 +274,9 @@ def test_files_that_are_not_there(board, verify):
 
 def test_form_executes_no_submitted_file(board, verify, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
-    edit(board, 3, method="mine.py:Mine")
+    rows = read(board)
+    mine = {"method": "mine.py:Mine"}
+    write(board, [row | (mine if row["method"] == METHODS[1] else {}) for row in rows])
     status, lines, _ = verify()
     assert (status, "fits" in line_of(lines, 3)) == (0, True)
     assert "the file's settings are checked when it is run" in line_of(lines, 3)
@@ -413,6 +432,89 @@ def test_every_column_is_known_to_be_text_or_checked():
     assert cell_fault("speedup", "1e400") != ""
     assert cell_fault("speedup_high", "inf") == ""
     assert cell_fault("git_sha", f"{'a' * 40} | {'b' * 40}+") == ""
+
+
+BOARD_OF_ALL = Path(__file__).parents[1] / "leaderboards" / "quick.csv"
+# What only a rerun of the row can tell: meters, and figures that the frozen runs do not tie down.
+RERUN = {
+    "us_per_query", "peak_rss_mb", "speedup", "speedup_low", "speedup_high",
+    "aocc", "aocc_low", "aocc_high", "log_area", "log_area_low", "log_area_high",
+}  # fmt: skip
+
+
+def fits(cells: dict[str, str]) -> bool:
+    """Is a row of the board of the whole registry accepted, with these cells?"""
+    beside = read_table(reference_file(BOARD_OF_ALL))
+    frozen = reference.frame_of(reference_file(BOARD_OF_ALL))
+    table = Table(BOARD_OF_ALL, tuple(cells), [Line(2, cells)])
+    (found,) = check_rows(table, None, reference.estimator_of(beside), frozen)
+    return found.status != "refused"
+
+
+@pytest.mark.skipif(not BOARD_OF_ALL.is_file(), reason="no leaderboards here")
+@pytest.mark.parametrize("place", [1, 45])
+def test_no_cell_of_a_real_board_can_be_emptied_swapped_or_changed_unseen(place, monkeypatch):
+    """But for those that only a rerun can tell, and few of them by swaps."""
+    monkeypatch.chdir(BOARD_OF_ALL.parents[1])
+    cells = read_table(BOARD_OF_ALL).lines[place].cells
+    assert fits(cells)
+    emptied = {k for k in cells if cells[k] and fits(cells | {k: ""})}
+    assert emptied <= {"peak_rss_mb"}
+    changed = set()
+    for k in cells:
+        with contextlib.suppress(ValueError):
+            more = f"{float(cells[k]) * 1.02:.6g}"
+            changed |= {k} if more != cells[k] and fits(cells | {k: more}) else set()
+    assert changed <= RERUN
+    for name in ("log_area", "aocc"):  # the middle of an interval that is not cut
+        ends = {f"{name}_low", f"{name}_high"}
+        if not {cells[end] for end in ends} & {"", "0", "1"}:
+            assert not changed & {name, *ends}
+    swapped = {
+        (a, b)
+        for a, b in itertools.combinations(cells, 2)
+        if cells[a] != cells[b] and fits(cells | {a: cells[b], b: cells[a]})
+    }
+    assert len(swapped) <= 4
+    assert all({a, b} <= RERUN | {"threads", "n_failed", "n_speedup"} for a, b in swapped)
+
+
+def test_a_board_without_a_row_or_rows_is_no_good(board, verify):
+    rows = read(board)
+    for gone in range(len(rows)):
+        write(board, rows[:gone] + rows[gone + 1 :])
+        status, lines, _ = verify()
+        assert (status, [line for line in lines if "missing" in line]) == (
+            1,
+            [f"  missing    {rows[gone]['method']} has no row for functions "
+             f"(d = {rows[gone]['dimension']})"],
+        )  # fmt: skip
+    # without the rows of the frozen estimator
+    write(board, [row for row in rows if row["method"] != "random-search"])
+    assert verify()[0] == 1
+    for file in (board, board.with_name("tiny-reference.csv")):
+        head = file.read_text().splitlines()[0]
+        file.write_text(f"{head}\n")
+        assert verify(str(file.relative_to(board.parents[1])))[0] == 1
+
+
+def test_columns_in_another_order_are_no_leaderboard(board, verify):
+    rows = read(board)
+    names = list(rows[0])
+    names[5], names[6] = names[6], names[5]
+    write(board, [{name: row[name] for name in names} for row in rows])
+    status, _, err = verify()
+    assert (status, "row 1: the column 'git_sha' where 'version' belongs" in err) == (2, True)
+
+
+def test_a_file_older_than_a_column_still_fits(board, verify):
+    rows = read(board)
+    assert {row["packages"] for row in rows} == {"none"}
+    write(board, [{k: v for k, v in row.items() if k != "packages"} for row in rows])
+    assert verify()[0] == 0
+    held = read_board(board)
+    assert list(held.columns) == list(COLUMNS)
+    assert set(held["packages"]) == {"unknown"}
 
 
 def test_an_unknown_suite_file_is_bad_input(board):

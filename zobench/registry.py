@@ -43,6 +43,7 @@ class Entry:
     first_order: bool = False  # uses gradients: a reference line, never ranked among ZO methods
     in_worker: tuple[str, ...] = ()  # heavy modules that a worker imports once, before its runs
     isolate: bool = False  # the run's memory is its own: a fresh process for each
+    packages: tuple[str, ...] = ()  # that define results, beside what `needs` and its files import
 
     @cached_property
     def defaults(self) -> dict[str, Any]:

@@ -29,8 +29,9 @@ COLUMNS = (
     "baseline", "baseline_sha256", "n_speedup", "speedup", "speedup_low", "speedup_high",
     "us_per_query", "peak_rss_mb", "targets_hash", "settings_hash", "data_sha256",
     "seed_root",
-    "cpu", "threads", "os", "python", "numpy", "date", "verified",
+    "cpu", "threads", "os", "python", "numpy", "packages", "date", "verified",
 )  # fmt: skip
+LATER = {"packages": "unknown"}  # columns that earlier files lack -> what their rows say there
 METERS = ("suite_version", "estimator_seconds", "peak_memory")
 
 

@@ -32,6 +32,7 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
     suite = results.specs[0].suite
     frames = [(results.runs, results.hits, results.traces)]
     taken, stored_of, notes = set(results.names), {}, list(results.notes)
+    environments = dict(results.environments)
     for number, folder in enumerate(folders):
         found = stored(folder, suite)
         budgets = _comparable(results.problems, found.problems)
@@ -60,12 +61,13 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
         for name in NUMBERS:  # NaN where unknown, also where all are
             runs = runs.assign(**{name: pd.to_numeric(runs[name])})
         parts = [f.assign(run_key=f"{number}/" + f["run_key"]) for f in _cut(runs, found, budgets)]
+        environments |= found.environments
         frames.append((parts[0].assign(estimator=parts[0]["estimator"].map(labels)), *parts[1:]))
     joined = [pd.concat(parts, ignore_index=True) for parts in zip(*frames)]
     runs, hits, traces = joined
     return replace(
         results, runs=runs, hits=hits, traces=traces, notes=notes, against=tuple(folders),
-        stored=stored_of,
+        stored=stored_of, environments=environments,
     )  # fmt: skip
 
 

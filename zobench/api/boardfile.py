@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zobench.analysis.leaderboard import COLUMNS
+from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.api.frame import Frame
 from zobench.errors import BadInput
 from zobench.harness.files import write_whole
@@ -33,8 +33,13 @@ def as_text(file: Path | io.StringIO) -> Frame:
 
 
 def read_board(file: Path) -> Frame:
-    """The rows of a leaderboard. Raises BadInput where its columns are others, or rows double."""
+    """The rows of a leaderboard. Raises BadInput where its columns are others, or rows double.
+
+    Columns that an earlier file lacks say that nothing is known.
+    """
     held = as_text(file)
+    if [name for name in COLUMNS if name not in LATER] == list(held.columns):
+        held = held.assign(**LATER)[list(COLUMNS)]
     if list(held.columns) != list(COLUMNS):
         raise BadInput(f"{file} is no leaderboard of this zobench: its columns differ")
     twice = held[ROW].duplicated().to_numpy()

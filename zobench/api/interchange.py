@@ -12,8 +12,11 @@ from pathlib import Path
 import zobench
 from zobench.api.making import Results
 from zobench.api.stored import stored
+from zobench.api.versions import differing
 from zobench.errors import BadInput, unknown
 from zobench.harness.suite import ProblemSpec, load, suite_files
+from zobench.interchange.curve import Curve
+from zobench.interchange.numbering import COUNTED
 from zobench.registry import objectives
 
 FORMATS = ("coco", "ioh", "parquet", "csv")
@@ -39,14 +42,17 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
         raise unknown("format", format, (*FORMATS, "leaderboard"))
     results = stored(folder, suite_name)
     out = out or results.folder / f"export-{format}"
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BadInput(f"{out} exists; choose another folder with --out")
+    homes = [out, *([_others(out)] if format == "coco" else [])]
+    for home in homes:
+        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+            raise BadInput(f"{home} exists; choose another folder with --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         try:
             return _write(format, results, out)
         except BaseException:  # a part of it would pass for the whole
-            shutil.rmtree(out, ignore_errors=True)
+            for home in homes:
+                shutil.rmtree(home, ignore_errors=True)
             raise
     except OSError as error:
         raise BadInput(f"cannot write to {str(out)!r}: {error.strerror}") from error
@@ -61,32 +67,27 @@ def _write(format: str, results: Results, out: Path) -> Written:
             "problems": results.problems,
         }  # fmt: skip
         made = (write_csv if format == "csv" else write_parquet)(frames, out)
-        return Written(out, made, len(results.runs), [])
+        return Written(out, made, len(results.runs), differing(results))
     from zobench.interchange.curves import curves_of
-    from zobench.interchange.numbering import are_coco, number
+    from zobench.interchange.numbering import number
 
     frames = results.runs, results.hits, results.traces, results.problems
     curves, notes = curves_of(results.specs, *frames)
+    notes += differing(results)
     if not curves:
         raise BadInput(f"{results.folder} holds no run that made a query")
-    problems = {spec.problem.id: spec.problem for spec in results.specs}
     if format == "coco":
-        from zobench.interchange.write_coco import beyond_the_report, write_coco
-
-        made, count = write_coco(curves, out, zobench.__version__), len(curves)
-        if not are_coco(problems.values()):
-            notes.append("cocopp titles functions by their numbers, as BBOB's: see problems.txt")
-        more = beyond_the_report(curves)
-        notes += [more] if more else []
+        made, count = _write_coco(curves, out, notes), len(curves)
     else:
         from zobench.interchange.write_ioh import write_ioh
 
-        own = are_coco(problems.values())
-        suite = curves[0].suite if own else results.specs[0].suite
+        suite = results.specs[0].suite
         made, count, more = write_ioh(curves, out, suite, zobench.__version__)
         notes += more
+    problems = {spec.problem.id: spec.problem for spec in results.specs}
     numbers = {
         name: {"function": n.function, "offset": n.offset}
+        | ({} if n.suite == COUNTED else {"suite": n.suite})
         for name, n in number(problems.values()).items()
     }
     said = {"suite": results.specs[0].suite, "zobench": zobench.__version__, "problems": numbers}
@@ -94,6 +95,36 @@ def _write(format: str, results: Results, out: Path) -> Written:
     if any(n["offset"] for n in numbers.values()):
         notes.append("gaps are scores less an offset where targets are not above 0: problems.txt")
     return Written(out, made, count, notes)
+
+
+def _write_coco(curves: list[Curve], out: Path, notes: list[str]) -> list[str]:
+    """Write folders below `out`, and what COCO's report does not know beside it; their names.
+
+    The report stops at the first function or dimension that is not of its own suites.
+    """
+    from zobench.interchange.write_coco import in_the_report, write_coco
+
+    shown = [c for c in curves if in_the_report(c)]
+    others = [c for c in curves if not in_the_report(c)] if shown else []
+    made = write_coco(shown or curves, out, zobench.__version__)
+    if any(c.suite == COUNTED for c in shown):
+        notes.append("cocopp titles functions by their numbers, as BBOB's: see problems.txt")
+    if others:
+        write_coco(others, _others(out), zobench.__version__)
+    if others or not shown:
+        where, c = _others(out) if others else out, (others or curves)[0]
+        notes.append(
+            f"{where}/ is for cocopp.load: the report of python -m cocopp knows BBOB's functions 1 "
+            f"to 24 in its own dimensions, and not function {c.function} in {c.dimension:,} "
+            f"dimensions ({c.name})"
+        )
+    return made
+
+
+def _others(out: Path) -> Path:
+    """Where a COCO export has what python -m cocopp FOLDER/* would stop at."""
+    named = out if out.name.strip(".") else out.resolve()
+    return named.with_name(f"{named.name}-others")
 
 
 def _judged_by(problem: ProblemSpec) -> str:
@@ -135,7 +166,7 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
     out = out or Path("results") / f"import-{folders[0].resolve().name}"
     if (out / FILE).exists():
         raise BadInput(f"{out} holds results already; choose another folder with --out")
-    curves = read_folders(folders)
+    curves, notes = read_folders(folders, suite_name)
     name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")
     try:
         found = to_results(curves, load(name) if name else None, _judged_by)
@@ -158,5 +189,5 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
         len({spec.problem.id for spec in found.specs}),
         len(found.specs),
         bool(name),
-        found.notes,
+        notes + found.notes,
     )

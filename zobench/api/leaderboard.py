@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from zobench.api.frame import Frame
 from zobench.api.frozen import reference
 from zobench.api.making import Results, read
 from zobench.api.unrun import missing, whole_groups, with_unrun
+from zobench.api.verify.columns import NONE, UNKNOWN
 from zobench.api.verify.hashes import with_hashes
+from zobench.api.versions import differing, needed, versions_of
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file
 from zobench.harness.files import one_at_a_time
@@ -38,6 +40,7 @@ class Exported:
     unbuilt: list[str]  # methods and groups of which no run built its problem
     bare: list[str]  # methods with rows that do not refer to the frozen runs yet
     missing: dict[str, list[str]]  # of these methods -> groups of the suite without a row
+    differing: list[str]  # lines on packages of which the runs were made with several versions
 
 
 def export(
@@ -60,7 +63,6 @@ def export(
     out = out or Path("leaderboards") / f"{suite.name}.csv"
     with Store.open(folder, write=False) as store:
         stored = store.specs()
-        environments = store.environments()
     if any(spec.estimator.imported for spec in stored):
         raise BadInput(
             f"{folder} holds imported data; a leaderboard is of runs that can be made again"
@@ -85,7 +87,7 @@ def export(
     with one_at_a_time(out.parent):
         held = read_board(out) if out.is_file() else None
         frozen = reference(out, frames, freeze)
-        rows = _rows(results, frames, suite, environments, frozen)
+        rows = _rows(results, frames, suite, frozen)
         built = rows["dimension"].notna()
         unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
         rows = written(rows[built].astype({"dimension": int}))
@@ -97,20 +99,20 @@ def export(
         save(in_order(rows), out)
     gaps = missing(rows, names, suite)
     return Exported(
-        out, len(rows), taken, stayed, list(others), unbuilt, lacking(rows, frozen), gaps
-    )
+        out, len(rows), taken, stayed, list(others), unbuilt, lacking(rows, frozen), gaps,
+        differing(results),
+    )  # fmt: skip
 
 
 def _rows(
     results: Results,
     frames: tuple[Frame, Frame, Frame],
     suite: Suite,
-    environments: Mapping[str, Mapping[str, Any]],
     baseline: Frame | None,
 ) -> Frame:
     """All rows of the results, with their hashes."""
     parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
-    of_row = {key: _facts(part, environments) for key, part in parts}
+    of_row = {key: _facts(results, part) for key, part in parts}
     facts = {"seed_root": f"{suite.name}/{suite.version}", "verified": "none"}
     rows: Frame = leaderboard_rows(
         *frames,
@@ -141,23 +143,28 @@ def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
     return all(getattr(spec.problem, key) == getattr(asked, key) for key in same)
 
 
-def _facts(runs: Frame, environments: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _facts(results: Results, runs: Frame) -> dict[str, Any]:
     """What a row says beside its scores, from the runs of an estimator on a group."""
     origins = {o for text in runs["settings_from"] for o in json.loads(text).values()}
     tuned = "baseline" in origins
     name, suite, group = (runs[key].iloc[0] for key in ("estimator_name", "suite", "group"))
     effort = record.trials(baseline_file(suite, name), group) if tuned else 0
-    places = [environments[key] for key in dict.fromkeys(runs["environment"])]
+    places = [results.environments[key] for key in dict.fromkeys(runs["environment"])]
 
-    def place(key: str) -> str:
-        return " | ".join(dict.fromkeys(str(p.get(key, "")) for p in places))
+    def said(values: Iterable[Any]) -> str:
+        """What the environments say, each value once."""
+        return " | ".join(dict.fromkeys(str(value or UNKNOWN) for value in values))
 
-    numpy = dict.fromkeys(str(p.get("packages", {}).get("numpy", "")) for p in places)
+    def version(package: str) -> str:
+        return said(versions_of(place).get(package) for place in places)
+
+    packages = sorted(needed(results, runs) - {"numpy"})  # which has a column of its own
     return {
-        "version": " | ".join(dict.fromkeys(str(p.get("zobench", "")) for p in places)),
-        "git_sha": place("commit"),
+        "version": said(place.get("zobench") for place in places),
+        "git_sha": said(place.get("commit") for place in places),
         "track": "tuned" if tuned else "user" if "user" in origins else "default",
         "tuning_effort": effort or 0,
-        **{key: place(key) for key in ("cpu", "threads", "os", "python")},
-        "numpy": " | ".join(numpy),
+        **{key: said(p.get(key) for p in places) for key in ("cpu", "threads", "os", "python")},
+        "numpy": version("numpy"),
+        "packages": "; ".join(f"{name} {version(name)}" for name in packages) or NONE,
     }

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zobench.api.building import check_problems
 from zobench.api.frame import Frame
@@ -60,6 +60,7 @@ class Results:
     notes: list[str] = field(default_factory=list)
     against: tuple[Path, ...] = ()  # folders of stored runs that stand beside these
     stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)  # of `runs`, by hash
 
     @property
     def names(self) -> list[str]:
@@ -146,7 +147,7 @@ def read(
 
     with Store.open(folder, write=False) as store:
         runs, hits, traces = store.runs(), store.hits(), store.traces()
-        problems = store.problems()
+        problems, environments = store.problems(), store.environments()
     cells = {(s.suite, s.problem.id, s.estimator.display, s.repetition) for s in specs}
     columns = ["suite", "problem", "estimator", "repetition"]
     wanted = [cell in cells for cell in runs[columns].itertuples(index=False, name=None)]
@@ -163,6 +164,7 @@ def read(
         traces[traces["run_key"].isin(keys)].reset_index(drop=True),
         problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True),
         notes,
+        environments=environments,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from zobench.analysis.frames import SKIPPED
 from zobench.api.making import Results
+from zobench.api.versions import differing
 from zobench.registry import estimators
 
 
@@ -69,4 +70,5 @@ def elsewhere(results: Results) -> str:
 
 def notes(results: Results) -> list[str]:
     """All of these sentences."""
-    return [text for text in (missing(results), elsewhere(results), untuned(results)) if text]
+    said = (missing(results), elsewhere(results), *differing(results), untuned(results))
+    return [text for text in said if text]

@@ -10,6 +10,7 @@ from zobench.api.command import command_of
 from zobench.api.frozen import frozen_runs
 from zobench.api.making import Results
 from zobench.api.notes import notes
+from zobench.api.versions import needed, versions_of
 from zobench.errors import BadInput
 from zobench.harness.files import write_whole
 
@@ -21,14 +22,14 @@ ENDINGS = {"html": ".html", "md": ".md"}
 
 def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = None) -> Source:
     """What a report is made from. `suite`: as the user named it; `known`: see `Source`."""
-    from zobench.harness.store import Store
     from zobench.report.source import Source
 
-    environments: dict[str, Any] = {}
-    for folder in (*results.against, results.folder):
-        with Store.open(folder, write=False) as store:
-            environments |= store.environments()
-    command = command_of(results, suite, environments)
+    command = command_of(results, suite, results.environments)
+    needs = needed(results, results.runs)
+    environments = {
+        key: place | {"packages": {n: v for n, v in versions_of(place).items() if n in needs}}
+        for key, place in results.environments.items()
+    }
     frames = results.runs, results.hits, results.traces, results.problems
     frozen = frozen_runs(results.specs[0].suite, results.problems) if results.specs else None
     return Source(*frames, environments, command, known or {}, notes(results), frozen)

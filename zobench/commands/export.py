@@ -66,9 +66,11 @@ def export(
     runs that were frozen once, with --freeze, in a file beside the leaderboard.
 
     coco: folders for COCO's report (python -m cocopp). ioh: JSON and data for iohinspector and
-    IOHanalyzer. Both hold the lowest score over queries of every run; functions of no COCO suite
-    get numbers, which problems.txt explains. csv, parquet: the tables runs, hits, traces and
-    problems as they are. `zobench import` reads coco and ioh.
+    IOHanalyzer. Both hold the lowest score over queries of every run. COCO's functions keep their
+    numbers; others are numbered from 201, or from 1 where none is COCO's, which problems.txt
+    explains. What COCO's report does not know is put beside it, in FOLDER-others, for cocopp.load.
+    csv, parquet: the tables runs, hits, traces and problems as they are. `zobench import` reads
+    coco and ioh.
 
     \b
     zobench compare mezo spsa random-search --suite quick
@@ -95,6 +97,8 @@ def export(
                 f"  left as they were, as the file holds rows of {', '.join(made.stayed)} already: "
                 f"to write these anew, {again}"
             )
+        for line in made.differing:
+            typer.echo(f"  {line}")
         if made.bare:
             typer.echo(
                 f"  {', '.join(made.bare)}: rows do not refer to the frozen runs yet, which verify "

@@ -37,7 +37,9 @@ def import_(
     Reads what COCO's observer (.info, .dat) and IOHprofiler's logger (JSON, .dat) write, at any
     depth of the folders. Nothing is run and nothing in the files is evaluated: an estimator of the
     results is an algorithm's name. Its runs count as if they had been stopped at the suite's budget
-    and last target; seconds and memory are not known.
+    and last target; seconds and memory are not known. Runs that did not finish, or whose files
+    disagree, are left out and named. ioh does not say whether a function is of BBOB or of SBOX:
+    --suite bbob says so.
 
     \b
     zobench import exdata/CMA-ES exdata/BFGS --suite bbob --out results/published

@@ -56,7 +56,10 @@ def verify(
 
     First every row is held against the suite, the estimator, its baseline and itself; that makes
     no run and opens no file that a row names. A row is refused with the column and the reason. One
-    of an earlier version, which cannot be held against today's, is named as unchecked.
+    of an earlier version, which cannot be held against today's, is named as unchecked. A method
+    without a row where others, or the frozen runs, have one is named as missing. Only a rerun can
+    tell whether us_per_query, peak_rss_mb, a speed-up over several problems or its interval were
+    changed, or a score together with its interval.
 
     Then some rows are run again, all of their runs, in their number of repetitions: as stated with
     --rows, at random with --seed, or the cheapest. A row reproduces exactly where all figures
@@ -67,8 +70,8 @@ def verify(
     own environment runs repeat, and what does not agree differs. Seconds and memory are never
     compared.
 
-    Exit status: 0 if no row is refused and all of the sample reproduce, 1 otherwise, 2 where a
-    file is no leaderboard.
+    Exit status: 0 if there are rows, none is refused or missing, and all of the sample reproduce, 1
+    otherwise, 2 where a file is no leaderboard.
 
     \b
     zobench verify --form-only leaderboards/*.csv
@@ -99,7 +102,7 @@ def verify(
     for board in checked:
         for line in _form(board):
             typer.echo(line)
-        good = good and not board.refused
+        good = good and board.good
         if form_only or board.frozen:
             continue
         picked, why = checking.sample(board, count, seed, wanted)
@@ -128,9 +131,12 @@ def _form(board: Checked) -> list[str]:
     for found in board.rows:
         lines.append(f"  {_row(found, found.status)}" + (f": {found.said}" if found.said else ""))
     lines += [f"  row {row:<4} refused    {fault}" for row, fault in board.faults]
+    lines += [f"  missing    {said}" for said in board.lacks]
     unchecked = sum(found.status == "unchecked" for found in board.rows)
     fits = board.count - board.refused - unchecked
     lines.append(f"  Form: {fits} fit, {unchecked} unchecked, {board.refused} refused")
+    if not board.count:
+        lines.append("  Refused: a leaderboard has rows")
     if rows := [str(f.row) for f in board.rows if f.cells.get("verified") in ("self", "rerun")]:
         which = f"row{'s' * (len(rows) > 1)} {', '.join(rows)}"
         lines.append(f"  Verified, says {which}: a maintainer says so, never the row's own author")

@@ -8,6 +8,7 @@ import typer
 
 from zobench.api.frame import Frame
 from zobench.api.making import FAILED, Request, Results, make_runs
+from zobench.api.versions import differing
 from zobench.display import text
 from zobench.display.progress import shown
 
@@ -41,7 +42,8 @@ def show_runs(request: Request) -> int:
         lines.append(f"  ... and {len(rows) - MANY} more, in runs.csv")
     lines += ["", *troubles(results.runs)]
     files = write_runs(results)
-    typer.echo("\n".join([*lines, *ending(results, files)]))
+    told = [part for line in differing(results) for part in text.wrapped(line)]
+    typer.echo("\n".join([*lines, *told, *ending(results, files)]))
     return int(results.failed)
 
 

@@ -9,16 +9,12 @@ import platform
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import zobench
+from zobench.harness.packages import versions
 
-PACKAGES = (
-    *("numpy", "scipy", "numba", "pandas", "torch", "transformers", "datasets", "tokenizers"),
-    *("safetensors", "triton", "coco-experiment", "cma", "nevergrad", "gymnasium", "mujoco"),
-)
 VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}  # flag -> name, the widest first
 
 
@@ -28,7 +24,7 @@ def environment(threads: int = 1, jobs: int = 1) -> dict[str, Any]:
         "zobench": zobench.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        "packages": _versions(),
+        "packages": versions(),
         "os": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cpu": _cpu(),
@@ -56,16 +52,6 @@ def threads_each(jobs: int) -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     share = max(1, cores() // jobs)
     return min(share, int(asked)) if asked.isdigit() and int(asked) else share
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def cpu_name(cpuinfo: str) -> str:

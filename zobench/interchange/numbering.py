@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from zobench.harness.suite import ProblemSpec
 
 PRECISION = 1e-8  # the gap of COCO's last target
+BEYOND = 201  # the first number of other functions: COCO's suites go up to 130
 COUNTED = "zobench"  # the suite of functions that have no numbers of COCO's
 COCO = ("bbob", "bbob-largescale")  # objectives that are COCO's functions, under their numbers
 # What ioh calls COCO's functions 1 to 24, whose values are the same, instance by instance.
@@ -33,26 +34,32 @@ class Numbered:
 def number(problems: Iterable[ProblemSpec]) -> dict[str, Numbered]:
     """Problem id -> its number.
 
-    Noise-free BBOB functions that are alone in a suite keep COCO's numbers. Any others are counted
-    in the order of the suite, from 1; those that differ in nothing but `dim` share a number.
+    COCO's functions, noise-free, keep COCO's numbers. Any others are counted in the order of the
+    suite: from 1 if none is COCO's, else beyond COCO's own, from BEYOND. Those that differ in
+    nothing but `dim` share a number.
     """
     problems = list(problems)
     own = _own_numbers(problems)
-    suite = problems[0].objective if own else COUNTED
-    numbers = own or _counted(problems)
-    return {p.id: Numbered(suite, numbers[p.id], offset(p.targets)) for p in problems}
+    others = _counted([p for p in problems if p.id not in own])
+    first = BEYOND if own else 1
+    return {
+        p.id: Numbered(
+            p.objective if p.id in own else COUNTED,
+            own[p.id] if p.id in own else others[p.id] + first - 1,
+            offset(p.targets),
+        )
+        for p in problems
+    }
 
 
-def are_coco(problems: Iterable[ProblemSpec]) -> bool:
-    """Are these COCO's functions under their own numbers?"""
-    return _own_numbers(list(problems)) is not None
+def may_be_bbob(suite: str, function: int, name: str) -> bool:
+    """May IOHprofiler data be about a BBOB function? Only experiments of ioh say the suite.
 
-
-def is_bbob(suite: str, function: int, name: str) -> bool:
-    """Is IOHprofiler data about a BBOB function? ioh names the suite only in its experiments."""
+    Single problems are of "unknown_suite", those of BBOB and those of SBOX, which have the same
+    names and are other functions.
+    """
     known = OF_IOH[function - 1].lower() if 1 <= function <= len(OF_IOH) else ""
-    named = name.lower() == known  # versions of ioh differ in capitals
-    return suite.lower() == COCO[0] or (suite == "unknown_suite" and named)
+    return suite == "unknown_suite" and name.lower() == known  # versions of ioh differ in capitals
 
 
 def offset(targets: tuple[float, ...]) -> float:
@@ -63,16 +70,20 @@ def offset(targets: tuple[float, ...]) -> float:
     return 0.0 if min(targets) > 0 else min(targets) - PRECISION
 
 
-def _own_numbers(problems: list[ProblemSpec]) -> dict[str, int] | None:
-    kinds = {p.objective for p in problems}
-    if len(kinds) != 1 or not kinds <= set(COCO):
-        return None
-    if any(p.settings.get("noise", "none") != "none" for p in problems):
-        return None
-    places = [(p.settings["function"], p.settings["dim"]) for p in problems]
-    if len(set(places)) < len(places):
-        return None
-    return {p.id: int(p.settings["function"]) for p in problems}
+def _own_numbers(problems: list[ProblemSpec]) -> dict[str, int]:
+    """COCO's numbers of the problems that are COCO's functions.
+
+    Of two that are the same function in the same dimension, as with other targets, the first.
+    """
+    found: dict[str, int] = {}
+    taken: set[tuple[int, int]] = set()
+    for p in problems:
+        if p.objective in COCO and p.settings.get("noise", "none") == "none":
+            place = int(p.settings["function"]), int(p.settings["dim"])
+            if place not in taken:
+                found[p.id] = place[0]
+            taken.add(place)
+    return found
 
 
 def _counted(problems: list[ProblemSpec]) -> dict[str, int]:

@@ -8,20 +8,34 @@ from pathlib import Path
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
+from zobench.interchange.listed import Left
+from zobench.interchange.numbering import COCO, may_be_bbob
 from zobench.interchange.read_coco import read_coco
 from zobench.interchange.read_ioh import read_ioh
 
 
-def read_folders(folders: Sequence[Path]) -> list[Curve]:
-    """All runs below `folders`, in the order of files' names. Raises BadInput, one line.
+def read_folders(folders: Sequence[Path], suite: str = "") -> tuple[list[Curve], list[str]]:
+    """(all runs below `folders`, in the order of files' names; notes on what cannot be read).
 
+    `suite`: the one that the user names; functions that may be BBOB's are only then taken as such.
     Where two folders hold runs of one algorithm name on the same function, dimension and instance,
-    the folder's name is added to the second's.
+    the folder's name is added to the second's. Raises BadInput, one line, where a folder holds no
+    run that can be read.
     """
     found: list[Curve] = []
+    notes: list[str] = []
     taken: set[tuple] = set()
     for folder in folders:
-        mine = read_folder(folder)
+        mine, said = read_folder(folder)
+        notes += said
+        open_ones = [may_be_bbob(c.suite, c.function, c.name) for c in mine]
+        if any(open_ones):
+            notes.append(f"{folder}: {_what_ioh_leaves_open(suite)}")
+        if suite:
+            mine = [
+                replace(c, suite=COCO[0], name=f"f{c.function}") if is_open else c
+                for c, is_open in zip(mine, open_ones)
+            ]
         places = {(c.algorithm, c.suite, c.function, c.name, c.dimension, c.instance) for c in mine}
         again = {place[0] for place in places & taken}
         mine = [
@@ -35,11 +49,11 @@ def read_folders(folders: Sequence[Path]) -> list[Curve]:
             raise BadInput(f"two folders hold the same runs of {sorted(twice)[0]!r}; give one")
         taken |= {(c.algorithm, c.suite, c.function, c.name, c.dimension, c.instance) for c in mine}
         found += mine
-    return found
+    return found, notes
 
 
-def read_folder(folder: Path) -> list[Curve]:
-    """The runs of one folder, at any depth. Raises BadInput."""
+def read_folder(folder: Path) -> tuple[list[Curve], list[str]]:
+    """(the runs of one folder, at any depth; notes on what cannot be read). Raises BadInput."""
     if not folder.is_dir():
         hint = "; unpack an archive first" if folder.is_file() else ""
         raise BadInput(f"{str(folder)!r} is no folder{hint}")
@@ -49,16 +63,29 @@ def read_folder(folder: Path) -> list[Curve]:
             f"{folder} holds both COCO data ({infos[0].name}) and IOHprofiler data "
             f"({files[0].name}); give a folder with one of them"
         )
-    curves = [c for p in infos for c in read_coco(p, folder)]
-    curves += [c for p in files for c in read_ioh(p, folder)]
-    if not curves and infos + files:
-        first = infos[0] if infos else files[0]
-        raise BadInput(f"no runs in {str(folder)!r}: {first.name} and the data it names hold none")
+    left, curves = Left(), []
+    for path in infos or files:
+        try:
+            curves += (read_coco if infos else read_ioh)(path, folder, left)
+        except BadInput as error:
+            left.fault(error)
     if not curves:
-        raise BadInput(
-            f"no runs in {str(folder)!r}: looked for *.info (COCO) and IOHprofiler*.json files"
+        nothing = (
+            f"{(infos or files)[0].name} and the data it names hold none"
+            if infos or files
+            else "looked for *.info (COCO) and IOHprofiler*.json files"
         )
-    return curves
+        raise BadInput(left.why() or f"no runs in {str(folder)!r}: {nothing}")
+    return curves, left.notes()
+
+
+def _what_ioh_leaves_open(suite: str) -> str:
+    taken = (
+        f"taken as functions of BBOB, as --suite {suite} says"
+        if suite
+        else "not taken as functions of BBOB; if they are, say so with --suite bbob"
+    )
+    return f"{taken} (ioh gives the other functions of SBOX the same names, and no suite)"
 
 
 def _below(folder: Path, pattern: str) -> list[Path]:

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import re
+from functools import partial
 from pathlib import Path
 
+from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
-from zobench.interchange.numbering import COUNTED
+from zobench.interchange.listed import Entry, Left, finished
+from zobench.interchange.numbering import COUNTED, PRECISION
 from zobench.interchange.read_rows import coco_runs
-from zobench.interchange.text import DEEPEST, bad, inside, label, lines, short, whole
+from zobench.interchange.text import DEEPEST, bad, inside, label, lines, real, short, whole
 
 CLOSING = {quote: re.compile(rf"{quote}\s*(?:,|$)") for quote in ("'", '"')}
 COMBINED = "% Combination of "  # how cocopp marks its reference data
 OURS = re.compile(r"% zobench \S+, problem (\S+)")
-Entry = tuple[int, int | None]  # instance, evaluations (None: the run was not finished)
 
 
-def read_coco(info: Path, folder: Path) -> list[Curve]:
-    """The runs of one .info file that lies in `folder`. Raises BadInput with file and line."""
+def read_coco(info: Path, folder: Path, left: Left) -> list[Curve]:
+    """The runs of one .info file that lies in `folder`; `left` takes what cannot be read."""
     found: list[Curve] = []
     block: list[tuple[int, str]] = []
-    for number, line in lines(info):
-        if not block and not line.strip():
-            continue
-        block.append((number, line))
-        if len(block) == 2 and not line.lstrip().startswith("%"):
-            raise bad(info, number, f"the line after a header begins with %, not {short(line)}")
-        if len(block) == 3:
-            found += _block(info, folder, block)
-            block = []
-    if block:
-        raise bad(info, block[-1][0], "the file ends before the line that names the data")
+    try:
+        for number, line in lines(info):
+            if not block and not line.strip():
+                continue
+            block.append((number, line.strip()))
+            if len(block) == 2 and not block[1][1].startswith("%"):
+                raise bad(info, number, f"the line after a header begins with %, not {short(line)}")
+            if len(block) == 3:
+                ready, block = block, []
+                try:
+                    found += _block(info, folder, ready, left)
+                except BadInput as error:
+                    left.fault(error)
+        if block:
+            raise bad(info, block[-1][0], "the file ends before the line that names the data")
+    except BadInput as error:
+        left.fault(error)
     return found
 
 
@@ -59,11 +68,13 @@ def pairs(head: str) -> dict[str, str]:
     return found
 
 
-def _block(info: Path, folder: Path, block: list[tuple[int, str]]) -> list[Curve]:
+def _block(info: Path, folder: Path, block: list[tuple[int, str]], left: Left) -> list[Curve]:
     (at, head), (_, comment), (line, listed) = block
     facts = pairs(head)
     if "indicator" in facts:
         raise bad(info, at, "data of several objectives have no single gap to compare")
+    if facts.get("maximization", "F") in ("T", "true", "1"):
+        raise bad(info, at, "data of a maximization are not comparable")
     if comment.startswith(COMBINED):
         raise bad(
             info, at + 1, "a combination of algorithms, such as a best of a year, has no runs"
@@ -73,6 +84,7 @@ def _block(info: Path, folder: Path, block: list[tuple[int, str]]) -> list[Curve
             raise bad(info, at, f"the header lacks {key}")
     function = whole(info, at, facts["funcId"], "funcId", 0, DEEPEST)
     dimension = whole(info, at, facts["DIM"], "DIM", 1, DEEPEST)
+    precision = real(info, at, facts.get("Precision", str(PRECISION)), "Precision")
     algorithm = label(facts.get("algId", ""), info.parent.name or "unnamed")
     suite = label(facts.get("suite", ""), "bbob-noisy" if function > 100 else "bbob")
     name_of = f"f{function}"
@@ -90,26 +102,37 @@ def _block(info: Path, folder: Path, block: list[tuple[int, str]]) -> list[Curve
             files[name].append(_entry(info, line, item))
     curves = []
     for name, entries in files.items():
-        path = inside(folder, info.parent, name, line, info)
-        runs = coco_runs(path)
-        finished = [e for e in entries if e[1] is not None]
-        if len(runs) == len(finished) != len(entries):
-            entries = finished
-        if len(runs) != len(entries):
-            said = f"{len(entries)} runs are listed, but {path.name} holds {len(runs)}"
-            raise bad(info, line, said)
-        for (instance, spent), (queries, gaps) in zip(entries, runs):
-            length = max(spent or 0, int(queries[-1]))
-            place = (suite, function, name_of, dimension, instance)
-            curves.append(Curve(algorithm, *place, queries, gaps, length))
+        try:
+            path = inside(folder, info.parent, name, line, info)
+            runs = coco_runs(path)
+        except BadInput as error:
+            left.fault(error)
+            continue
+        agree = partial(_agree, precision=precision)
+        for entry, rows in finished((info, line), entries, (path, runs), agree, left):
+            place = (suite, function, name_of, dimension, entry.instance)
+            curves.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
     return curves
 
 
+def _agree(listed: float, gap: float, precision: float) -> bool:
+    """Is the listed gap, of two digits, that of the rows? Older files take the precision off it."""
+    if not math.isfinite(listed) or not math.isfinite(gap):
+        return math.isfinite(listed) == math.isfinite(gap)
+    if listed <= precision and gap <= 2 * precision:
+        return True
+    return any(math.isclose(value, gap, rel_tol=0.051) for value in (listed, listed + precision))
+
+
 def _entry(info: Path, line: int, item: str) -> Entry:
-    """`instance:evaluations|gap`, or `instance` of a run that was not finished."""
-    instance, colon, rest = item.partition(":")
+    """`instance:evaluations|gap`; what lacks a part of it is of a run that was not finished."""
+    instance, _, rest = item.partition(":")
     number = whole(info, line, instance, "an instance", 0, DEEPEST)
-    if not colon:
-        return number, None
-    spent = rest.partition("|")[0]
-    return number, whole(info, line, spent, "the number of evaluations", 0)
+    spent, _, gap = rest.partition("|")
+    if not spent or not gap:
+        return Entry(number, 0, math.nan, finished=False)
+    return Entry(
+        number,
+        whole(info, line, spent, "the number of evaluations", 0),
+        real(info, line, gap, "the gap to the optimum"),
+    )

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
-from zobench.interchange.numbering import COCO, is_bbob
+from zobench.interchange.listed import Entry, Left, finished
+from zobench.interchange.numbering import COCO
 from zobench.interchange.read_rows import ioh_runs
-from zobench.interchange.text import DEEPEST, bad, inside, label, short, whole
+from zobench.interchange.text import DEEPEST, bad, inside, label, real, short, whole
 
 SIZE = 2**27  # characters of a JSON file
 
 
-def read_ioh(path: Path, folder: Path) -> list[Curve]:
-    """The runs of one JSON file that lies in `folder`. Raises BadInput with file and line."""
+def read_ioh(path: Path, folder: Path, left: Left) -> list[Curve]:
+    """The runs of one JSON file that lies in `folder`; `left` takes runs that cannot be read.
+
+    Raises BadInput, with file and line, where the file itself is none.
+    """
     text = _text(path)
     try:
         data = json.loads(text)
@@ -38,27 +44,39 @@ def read_ioh(path: Path, folder: Path) -> list[Curve]:
     )
     algorithm = label(part(part(data, "algorithm", dict), "name", str))
     suite, name = label(part(data, "suite", str)), label(part(data, "function_name", str))
-    if is_bbob(suite, function, name):
+    if suite.lower() == COCO[0]:
         suite, name = COCO[0], f"f{function}"
     curves = []
     for scenario in part(data, "scenarios", list):
-        named = part(scenario, "path", str)
-        line = _line(text, named) if named in text else _line(text, "path")
-        dimension = whole(path, line, part(scenario, "dimension", int), "dimension", 1, DEEPEST)
-        file = inside(folder, path.parent, named, line, path)
-        if file.suffix != ".dat":
-            raise bad(path, line, f"data are read from .dat files, not from {file.name}")
-        listed, runs = part(scenario, "runs", list), ioh_runs(file)
-        if len(listed) != len(runs):
-            said = f"{len(listed)} runs are listed, but {file.name} holds {len(runs)}"
-            raise bad(path, line, said)
-        for run, (queries, gaps) in zip(listed, runs):
-            instance = whole(path, line, part(run, "instance", int), "an instance", 0, DEEPEST)
-            spent = whole(path, line, part(run, "evals", int), "evals", 0)
-            length = max(spent, int(queries[-1]))
-            place = (suite, function, name, dimension, instance)
-            curves.append(Curve(algorithm, *place, queries, gaps, length))
+        try:
+            named = part(scenario, "path", str)
+            line = _line(text, named) if named in text else _line(text, "path")
+            dimension = whole(path, line, part(scenario, "dimension", int), "dimension", 1, DEEPEST)
+            file = inside(folder, path.parent, named, line, path)
+            if file.suffix != ".dat":
+                raise bad(path, line, f"data are read from .dat files, not from {file.name}")
+            entries = [_entry(path, line, run, part) for run in part(scenario, "runs", list)]
+            runs = ioh_runs(file)
+        except BadInput as error:
+            left.fault(error)
+            continue
+        for entry, rows in finished((path, line), entries, (file, runs), _agree, left):
+            place = (suite, function, name, dimension, entry.instance)
+            curves.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
     return curves
+
+
+def _entry(path: Path, line: int, run: Any, part: Callable[..., Any]) -> Entry:
+    instance = whole(path, line, part(run, "instance", int), "an instance", 0, DEEPEST)
+    spent = whole(path, line, part(run, "evals", int), "evals", 0)
+    best = run.get("best")
+    low = best.get("y") if isinstance(best, dict) else None
+    return Entry(instance, spent, math.nan if low is None else real(path, line, low, "best y"))
+
+
+def _agree(listed: float, gap: float) -> bool:
+    """Is the best y of the JSON that of the rows, which have ten decimals?"""
+    return math.isnan(listed) or math.isclose(listed, gap, rel_tol=1e-9, abs_tol=1e-10)
 
 
 def _text(path: Path) -> str:

@@ -14,7 +14,7 @@ DEEPEST = 2**31
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line without its end). Raises BadInput."""
+    """(number from 1, line with its end, which only a cut last line lacks). Raises BadInput."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             number = 0
@@ -22,7 +22,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
                 number += 1
                 if len(text) == LONGEST:
                     raise bad(path, number, f"a line of more than {LONGEST:,} characters")
-                yield number, text.rstrip("\r\n")
+                yield number, text
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from error
 
@@ -35,7 +35,7 @@ def bad(path: Path, line: int, fault: str) -> BadInput:
 def whole(path: Path, line: int, text: object, what: str, least: int, most: int = LARGEST) -> int:
     """A whole number in [least, most], from text or from JSON. Raises BadInput."""
     try:
-        value = math.nan if isinstance(text, bool) else _float(text)
+        value = _float(text)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not least <= value <= most or value != int(value):
@@ -43,17 +43,19 @@ def whole(path: Path, line: int, text: object, what: str, least: int, most: int 
     return int(value)
 
 
-def real(path: Path, line: int, text: str, what: str) -> float:
+def real(path: Path, line: int, text: object, what: str) -> float:
     """A number; nan and inf too. Raises BadInput."""
     try:
         return _float(text)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         raise bad(path, line, f"{what} is a number, not {short(text)}") from None
 
 
 def _float(text: object) -> float:
     if isinstance(text, str) and ("_" in text or not text.isascii()):
         raise ValueError  # float() also reads 1_0, and digits of other scripts
+    if isinstance(text, bool):
+        raise TypeError
     return float(text)  # type: ignore[arg-type]
 
 

@@ -14,7 +14,7 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.interchange.curve import Curve
-from zobench.interchange.numbering import COCO
+from zobench.interchange.numbering import COCO, number
 
 TARGETS = tuple(10.0 ** round(2 - 0.2 * k, 9) for k in range(51))  # COCO's
 GRID = 1.12  # trace rows are kept at queries that grow by this factor, as our own are
@@ -85,12 +85,13 @@ def to_results(
     return Imported(specs, results, notes)
 
 
-def _functions(suite: Suite) -> dict[tuple, ProblemSpec]:
-    """(suite of COCO, function, dimension) -> the noise-free problem of it."""
+def _functions(suite: Suite) -> dict[tuple[str, int, int], ProblemSpec]:
+    """(suite of COCO, function, dimension) -> its problem, as an export numbers them."""
+    numbers = number(suite.problems)
     return {
-        (p.objective, p.settings.get("function"), p.settings.get("dim")): p
+        (numbers[p.id].suite, numbers[p.id].function, p.settings["dim"]): p
         for p in suite.problems
-        if p.objective in COCO and p.settings.get("noise", "none") == "none"
+        if numbers[p.id].suite in COCO
     }
 
 

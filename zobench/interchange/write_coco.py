@@ -38,17 +38,10 @@ def write_coco(curves: Iterable[Curve], folder: Path, version: str) -> list[str]
     return [names[name] for name in dict.fromkeys(c.algorithm for c in curves)]
 
 
-def beyond_the_report(curves: Iterable[Curve]) -> str:
-    """Why cocopp's report cannot show some of the curves, which cocopp.load reads; or ""."""
-    for c in curves:
-        large = c.suite == "bbob-largescale"
-        if c.dimension not in (LARGE if large else DIMENSIONS) or not 1 <= c.function <= 24:
-            return (
-                "cocopp.load reads these folders; the report of python -m cocopp knows functions 1 "
-                f"to 24 in its own dimensions only, and not function {c.function} in "
-                f"{c.dimension:,} dimensions ({c.name})"
-            )
-    return ""
+def in_the_report(curve: Curve) -> bool:
+    """Does cocopp's report know the function in that dimension? cocopp.load reads any."""
+    known = LARGE if curve.suite == "bbob-largescale" else DIMENSIONS
+    return curve.dimension in known and 1 <= curve.function <= 24
 
 
 def _block(home: Path, algorithm: str, curves: list[Curve], version: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zobench.interchange.curve import Curve, distinct_names, file_name
+from zobench.interchange.numbering import COCO
 
 FORMAT = "0.3.22"  # of ioh, whose layout this is
 LARGEST = 2**16 - 1  # numbers that readers keep in 16 bits
@@ -17,7 +18,10 @@ LARGEST = 2**16 - 1  # numbers that readers keep in 16 bits
 def write_ioh(
     curves: Iterable[Curve], folder: Path, suite: str, version: str
 ) -> tuple[list[str], int, list[str]]:
-    """Write `curves` below `folder`: (a folder an algorithm, runs, notes on what was left out)."""
+    """Write `curves` below `folder`: (a folder an algorithm, runs, notes on what was left out).
+
+    `suite`: of functions that are not COCO's.
+    """
     curves = sorted(
         curves, key=lambda c: (c.algorithm, c.function, c.name, c.dimension, c.instance)
     )
@@ -38,7 +42,7 @@ def write_ioh(
         (home / f"data_{stem}").mkdir(parents=True, exist_ok=True)
         data: dict[str, Any] = {
             "version": FORMAT,
-            "suite": suite,
+            "suite": some[0].suite if some[0].suite in COCO else suite,
             "function_id": function,
             "function_name": name,
             "maximization": False,

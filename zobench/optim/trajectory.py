@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from zobench import user_file
 from zobench.core.rules import Rule
 from zobench.core.ties import place
 from zobench.errors import BadInput

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from zobench.analysis.leaderboard import COLUMNS
+from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.errors import BadInput
 from zobench.report.html import rendered
 
@@ -45,7 +45,7 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
             with file.open(encoding="utf-8-sig", newline="") as text:
                 reader = csv.DictReader(text)
                 names = list(reader.fieldnames or [])
-                if missing := [name for name in COLUMNS if name not in names]:
+                if missing := [name for name in COLUMNS if name not in (*names, *LATER)]:
                     raise BadInput(f"{file} is no leaderboard: it lacks {', '.join(missing)}")
                 for row in reader:
                     rows.append({key: value or "" for key, value in row.items() if key})

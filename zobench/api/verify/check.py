@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from zobench.api.frame import Frame
 from zobench.api.making import Show, check_jobs
 from zobench.api.verify import reference, rerun
-from zobench.api.verify.form import check_head, check_rows, reference_file
+from zobench.api.verify.form import check_head, check_rows, lacking, reference_file
 from zobench.api.verify.found import REFUSED, Found
 from zobench.api.verify.sample import choose
 from zobench.api.verify.table import read_table
@@ -31,12 +31,18 @@ class Checked:
     rows: list[Found] = field(default_factory=list)  # of a leaderboard, every row
     count: int = 0  # rows of the file
     faults: list[tuple[int, str]] = field(default_factory=list)  # (row, what) of frozen runs
+    lacks: list[str] = field(default_factory=list)  # rows that a leaderboard has to have, in words
     baseline: Frame | None = None  # the frozen runs beside a leaderboard, as a run table
 
     @property
     def refused(self) -> int:
         """How many rows are refused."""
         return len(self.faults) + sum(found.status == REFUSED for found in self.rows)
+
+    @property
+    def good(self) -> bool:
+        """Are there rows, is none refused, and is none missing?"""
+        return bool(self.count) and not self.refused and not self.lacks
 
 
 def check(file: Path, suite: Suite | None = None) -> Checked:
@@ -47,7 +53,7 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     """
     table = read_table(file)
     if file.stem.endswith(reference.ENDING):
-        faults = reference.check_reference(table, suite)
+        faults = reference.check_reference(table, suite) if table.lines else []
         return Checked(file, True, count=len(table.lines), faults=faults)
     check_head(table)
     beside = reference_file(file)
@@ -55,7 +61,10 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     if beside.is_file():
         baseline, runs = reference.estimator_of(read_table(beside)), reference.frame_of(beside)
     rows = check_rows(table, suite, baseline, runs)
-    return Checked(file, False, rows, len(rows), baseline=runs)
+    checked = Checked(file, False, rows, len(rows), baseline=runs)
+    if not checked.refused:  # else a row may be there, and not be readable as what it is
+        checked.lacks = lacking(rows, runs)
+    return checked
 
 
 def check_tolerance(tolerance: float) -> None:

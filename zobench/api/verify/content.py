@@ -11,14 +11,15 @@ from zobench.analysis.leaderboard import baseline_hash
 from zobench.analysis.runlengths import Cases
 from zobench.api.frame import Frame
 from zobench.api.verify import expected
-from zobench.api.verify.columns import number, same
+from zobench.api.verify.columns import UNKNOWN, number, packages_of, same
 from zobench.api.verify.found import UNCHECKED, Found
 from zobench.api.verify.hashes import settings_hash
 from zobench.api.verify.table import short
 from zobench.errors import BadInput
 from zobench.harness.chosen import EstimatorSpec, baseline_file
+from zobench.harness.packages import required
 from zobench.harness.suite import ProblemSpec, Suite
-from zobench.registry import estimators
+from zobench.registry import Entry, estimators, objectives
 from zobench.tune import record
 
 
@@ -39,6 +40,10 @@ def coverage_fault(found: Found) -> str:
         reached = number(cells, "success_rate") * runs
         if abs(reached - round(reached)) > 1e-5 * runs:
             return f"column success_rate: {cells['success_rate']} is no share of {runs} runs"
+        if round(reached) + int(cells["n_failed"]) > runs:
+            return (
+                f"column n_failed: {cells['n_failed']}, but {reached:.0f} of {runs} runs succeeded"
+            )
     targets = max(len(p.targets) for p in found.problems)
     most = 1 - (1 - number(cells, "success_rate")) / targets  # a run lacks at least its last target
     for name in ("log_area", "aocc"):
@@ -51,21 +56,63 @@ def coverage_fault(found: Found) -> str:
 
 def baseline_fault(found: Found, frozen: Frame | None) -> str:
     """Are the frozen runs beside the file those that the row's speed-up refers to?"""
-    if frozen is None or found.cells["n_runs"] == "0":
+    if frozen is None:
         return ""
     finals = {problem.id: len(problem.targets) - 1 for problem in found.problems}
     mine = frozen["target_index"] == frozen["problem"].map(finals)
+    sizes = {str(size) for size in frozen.loc[mine, "dimension"]}
+    if sizes - {found.cells["dimension"]}:
+        there = " and ".join(sorted(sizes))
+        return f"column dimension: {found.cells['dimension']}, but {there} in the frozen runs"
+    if found.cells["n_runs"] == "0":
+        return ""
     if mine.any() and not found.cells["baseline"]:
         return "column baseline: empty, though runs are frozen for these problems"
     said, here = found.cells["baseline_sha256"], baseline_hash(frozen[mine])
     if said != here:
         what = here or "nothing"
         return f"column baseline_sha256: {said or 'empty'}, but {what} by the frozen runs"
+    if fault := _counts_fault(found, frozen[mine]):
+        return fault
     costs = [ert(runs.length, runs.success) for runs in Cases(frozen[mine]).values()]
     most = max((cost for cost in costs if math.isfinite(cost)), default=math.inf)
     if number(found.cells, "speedup") > most * (1 + 1e-5):
         said = found.cells["speedup"]
         return f"column speedup: {said}, but no target of the frozen runs costs over {most:.6g}"
+    return _queries_fault(found, costs[0]) if len(found.problems) == len(costs) == 1 else ""
+
+
+def _counts_fault(found: Found, frozen: Frame) -> str:
+    """Can so many problems have been reached by both, the row's estimator and the frozen runs?"""
+    cells = found.cells
+    both, problems = int(cells["n_speedup"] or 0), int(cells["n_problems"])
+    theirs = sum(part.success.any() for part in Cases(frozen).values())
+    rates = number(cells, "success_rate") * problems  # the sum over problems, each at most 1
+    each = max(problem.repetitions for problem in found.problems)
+    least, most = math.ceil(rates - 1e-4), min(problems, math.floor(rates * each + 1e-4))
+    low, high = max(0, least + theirs - len(found.problems)), min(most, theirs)
+    if low <= both <= high:
+        return ""
+    return (
+        f"column n_speedup: {both}, but with that success_rate, and {theirs} problems that the "
+        f"frozen runs reached, it is {low}" + (f" to {high}" if high > low else "")
+    )
+
+
+def _queries_fault(found: Found, cost: float) -> str:
+    """On a single problem, are the queries that a speed-up stands for a whole number?
+
+    `cost`: what the frozen runs spent for each success.
+    """
+    cells = found.cells
+    value, runs = number(cells, "speedup"), int(cells["n_runs"])
+    if math.isnan(value):
+        return ""
+    spent = round(number(cells, "success_rate") * runs) * cost / value
+    if not 1 - 1e-5 <= spent / runs <= found.problems[0].budget * (1 + 1e-5):
+        return f"column speedup: {value:g}, which {runs} runs within the budget cannot have"
+    if abs(spent - round(spent)) > 1e-5 * spent + 1e-6:
+        return f"column speedup: {value:g}, for which the runs had spent {spent:.6g} queries"
     return ""
 
 
@@ -84,11 +131,25 @@ def estimator_fault(found: Found, suite: Suite) -> str:
         return f"column version: {short(version)}, but this is zobench {zobench.__version__}"
     if cells["first_order"] != str(entry.first_order) and int(cells["n_runs"]):
         return f"column first_order: {entry.first_order} for {entry.name}"
+    fault = _packages(cells, [objectives[p.objective] for p in found.problems] + [entry])
+    if fault:
+        return fault
     fault = _settings(cells, chosen, suite, found.problems)
     if fault and version != zobench.__version__:  # settings and versions may have changed since
         found.status, found.said = UNCHECKED, f"of zobench {version}; now: {fault}"
         return ""
     return fault
+
+
+def _packages(cells: dict[str, str], entries: Sequence[Entry]) -> str:
+    """Does the row name the packages without which its problems and its estimator do not run?"""
+    text = cells.get("packages", UNKNOWN)
+    if text == UNKNOWN or not int(cells["n_runs"]):
+        return ""
+    for entry in entries:
+        if (name := required(entry)) and name not in packages_of(text):
+            return f"column packages: without {name}, which {entry.name} needs"
+    return ""
 
 
 def _later(version: str) -> bool:

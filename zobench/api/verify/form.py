@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from zobench.analysis.leaderboard import COLUMNS
+from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import cell_fault, sum_fault
@@ -31,13 +32,17 @@ class Seen:
 
 
 def check_head(table: Table) -> None:
-    """Raises BadInput, one line, where a file's columns are not those of a leaderboard."""
+    """Raises BadInput, one line, where the columns are not those of a leaderboard, in order."""
     for name in COLUMNS:
-        if name not in table.columns:
+        if name not in (*table.columns, *LATER):
             raise BadInput(f"{table.file} row 1: the column {name!r} is missing")
     for name in table.columns:
         if name not in COLUMNS:
             raise BadInput(f"{table.file} row 1: {unknown('column', name, COLUMNS)}")
+    order = [name for name in COLUMNS if name in table.columns]
+    for name, there in zip(order, table.columns):
+        if name != there:
+            raise BadInput(f"{table.file} row 1: the column {there!r} where {name!r} belongs")
 
 
 def check_rows(
@@ -60,6 +65,33 @@ def check_rows(
             found.status, found.said = REFUSED, fault
         rows.append(found)
     return rows
+
+
+def lacking(rows: Sequence[Found], frozen: Frame | None) -> list[str]:
+    """The rows that a leaderboard has to have and has not, a line a method.
+
+    Where one method has a row, on a dimension and group of a suite's version, each has one; and
+    that of the `frozen` runs has one wherever runs are frozen. A group that no method has, and a
+    method that has no row at all, may never have been run.
+    """
+    keys = ("suite", "suite_version", "method", "dimension", "group")
+    there = {tuple(found.cells[key] for key in keys) for found in rows}
+    wanted = {
+        (*suite, method, *place)
+        for suite in {row[:2] for row in there}
+        for method in {row[2] for row in there if row[:2] == suite}
+        for place in {row[3:] for row in there if row[:2] == suite}
+    }
+    if frozen is not None:
+        suites = {(found.suite.name, found.suite.version) for found in rows if found.suite}
+        names = frozen[["estimator", "dimension", "group"]].drop_duplicates().astype(str)
+        wanted |= {
+            (*suite, *name) for suite in suites for name in names.itertuples(index=False, name=None)
+        }
+    missing: dict[str, list[str]] = {}
+    for _, _, method, dimension, group in sorted(wanted - there):
+        missing.setdefault(method, []).append(f"{group or 'no group'} (d = {int(dimension):,})")
+    return [f"{method} has no row for {', '.join(where)}" for method, where in missing.items()]
 
 
 def suite_of(name: str, given: Suite | None) -> Suite:

@@ -12,9 +12,10 @@ from zobench.analysis.leaderboard import leaderboard_rows
 from zobench.api.frame import Frame
 from zobench.api.making import Results, Show, make, read
 from zobench.api.verify import expected
-from zobench.api.verify.columns import number, same
+from zobench.api.verify.columns import UNKNOWN, number, packages_of, same
 from zobench.api.verify.found import Found
 from zobench.api.verify.hashes import data_hash, settings_hash
+from zobench.api.versions import versions_of
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
 
@@ -125,11 +126,17 @@ def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float,
 def elsewhere(claimed: Mapping[str, str], here: Mapping[str, Any]) -> list[str]:
     """What of the row's environment differs from `here` (of `harness.environment`) and may change
     the last digits, which some estimators amplify."""
-    packages = here.get("packages", {})
+    packages = versions_of(here)
     now = {key: str(here.get(key, "")) for key in ("cpu", "threads", "python")}
     now |= {"numpy": str(packages.get("numpy", "")), "version": str(here.get("zobench", ""))}
     names = {"version": "zobench"}
-    return [names.get(key, key) for key, value in now.items() if claimed[key] != value]
+    found = [names.get(key, key) for key, value in now.items() if claimed[key] != value]
+    theirs = packages_of(claimed.get("packages", UNKNOWN))
+    return found + [
+        f"{name} {packages.get(name, UNKNOWN)} for {said}"
+        for name, said in theirs.items()
+        if packages.get(name, UNKNOWN) != said
+    ]
 
 
 def _looked_at(found: Found, results: Results, frozen: Frame | None, tolerance: float) -> Judged:

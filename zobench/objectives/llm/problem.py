@@ -167,6 +167,7 @@ class FineTuning(InPlaceProblem):
         "zobench.core.module",
         "zobench.objectives.llm.loss",
     ),
+    packages=("tokenizers",),
     isolate=True,
     sanity={"model": "tiny"},
 )

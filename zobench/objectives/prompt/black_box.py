@@ -110,6 +110,7 @@ def few_tests(task: Task, rows: int, instance: int) -> Task:
     version="1",
     paper="arXiv:2201.08531",
     in_worker=WORKER,
+    packages=("tokenizers",),
     isolate=True,
     sanity={"shots": 40, "dev_shots": 80},
 )

@@ -122,6 +122,7 @@ class Verbaliser(DiscretePrompt):
     version="1",
     paper="arXiv:2201.08531",
     in_worker=WORKER,
+    packages=("tokenizers",),
     isolate=True,
     sanity={"tokens": 4, "shots": 60},
 )

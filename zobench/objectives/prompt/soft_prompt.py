@@ -143,6 +143,7 @@ class SoftPrompt(PromptProblem):
     version="1",
     paper="arXiv:2201.03514",
     in_worker=WORKER,
+    packages=("tokenizers",),
     isolate=True,
     sanity={"tokens": 5, "shots": 8, "dev_shots": 40},
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from zobench.errors import BadInput, MissingPackage, unknown
@@ -63,6 +65,24 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
             raise BadInput(f"options do not fit {name}: {error}") from error
 
     return Source(name, make, limit, spec.reward_threshold)
+
+
+def described(source: Source, env: gymnasium.Env) -> dict[str, Any]:
+    """Facts of an environment: its name and threshold, and the modules that define it.
+
+    Modules by top-level names: those of its classes, and what their files import. Which simulator
+    an id needs shows only there.
+    """
+    homes = {kind.__module__ for kind in type(env.unwrapped).__mro__}
+    named = set(homes)
+    for home in homes & sys.modules.keys():
+        if home.partition(".")[0] not in sys.stdlib_module_names:
+            values = list(vars(sys.modules[home]).values())
+            named |= {v.__name__ for v in values if isinstance(v, ModuleType)}
+            named |= {str(getattr(v, "__module__", "")) for v in values if isinstance(v, type)}
+    tops = {name.partition(".")[0] for name in named}
+    modules = sorted(tops - {"", "zobench", *sys.stdlib_module_names})
+    return {"environment": source.name, "reward_threshold": source.threshold, "modules": modules}
 
 
 def _quiet(entry_point: str) -> None:

@@ -16,7 +16,7 @@ from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.rl._crew import Crew
-from zobench.objectives.rl._environment import Source, registered
+from zobench.objectives.rl._environment import Source, described, registered
 from zobench.objectives.rl._policy import Shape
 from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._scoring import LastScore, evaluation_seeds
@@ -216,11 +216,10 @@ class PolicySearch(VectorProblem):
     def describe(self) -> dict[str, Any]:
         """And the environment, the policy's layers, and the moments that whiten at present."""
         facts = super().describe() | {
-            "environment": self.source.name,
+            **described(self.source, self.roller.env),
             "observations": self.shape.inputs,
             "layers": [list(block) for block in self.shape.blocks],
             "cap": self.cap,
-            "reward_threshold": self.source.threshold,
             "repeatable": self.repeatable,
             "renewed": self.roller.renew,
         }
