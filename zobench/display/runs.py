@@ -24,7 +24,7 @@ def show_runs(request: Request) -> int:
     reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()
     targets = results.problems.groupby("problem")["target_index"].nunique()
     rows = []
-    for run in results.runs.itertuples():
+    for run in results.runs[:MANY].itertuples():
         hit = reached.get((run.run_key, run.scored), 0)
         rows.append([
             run.estimator,
@@ -36,9 +36,9 @@ def show_runs(request: Request) -> int:
             text.number(run.best_score if run.scored == "best" else run.final_score),
             f"{hit}/{targets.get(run.problem, 0)}",
         ])  # fmt: skip
-    lines = text.table([*head, "targets"], rows[:MANY], left=2)
-    if len(rows) > MANY:
-        lines.append(f"  ... and {len(rows) - MANY} more, in runs.csv")
+    lines = text.table([*head, "targets"], rows, left=2)
+    if (more := len(results.runs) - MANY) > 0:
+        lines.append(f"  ... and {more} more, in runs.csv")
     lines += ["", *troubles(results.runs)]
     files = write_runs(results)
     typer.echo("\n".join([*lines, *ending(results, files)]))

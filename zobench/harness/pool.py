@@ -104,7 +104,7 @@ class _Pool:
             for worker in self.workers:
                 worker.close(at_once=not finished)
             log.close()
-            if not path.stat().st_size:
+            if path.is_file() and not path.stat().st_size:
                 path.unlink()
             self._save()
 
@@ -179,3 +179,5 @@ class _Pool:
         self.saved_at = monotonic()
         if batch:
             self.store.add(batch)
+        else:
+            self.store.check_place()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
@@ -14,7 +14,11 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.harness import tables
-from zobench.harness.database import FILE, connect, fold_in, take_lock, unusable
+from zobench.harness.checks import add_checksums, misfits, newest
+from zobench.harness.chosen import IMPORTED
+from zobench.harness.database import FILE, connect, fold_in, has_checksums, take_lock, unusable
+from zobench.harness.mending import told
+from zobench.harness.place import Place
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult, plain
 from zobench.harness.schema import RUN_COLUMNS
@@ -37,38 +41,42 @@ class Store:
     def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None) -> None:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
+        self._place = Place(folder / FILE, lock) if lock is not None else None
+        self._gone = ""  # what became of the file, once it is not in its place
+        self._checked = lock is not None or not has_checksums(db)
+        self._shown: tuple[tuple[int, int], tables.Shown] | None = None
 
     @classmethod
     def open(cls, folder: str | Path, write: bool = True) -> Store:
         """The results of a folder, made if need be when writing.
 
+        A reader checks every row before the first table is given; a writer does not, and mends
+        nothing: see `mending.mend`.
         Raises BadInput, one line, when the folder cannot be written (or, to read, holds no
         results), another process is writing, or the file is no database or of another layout.
         """
         folder = Path(folder)
         lock = take_lock(folder) if write else None
         try:
-            db = connect(folder, write)
+            return cls(folder, connect(folder, write), lock)
         except BadInput:
             if lock is not None:
                 lock.close()
             raise
-        return cls(folder, db, lock)
 
     def begin(self, specs: Sequence[RunSpec], environment: dict[str, Any]) -> None:
-        """Note what is asked for and where it runs, before the runs of `specs` are added."""
+        """Note what is asked for and where it runs, before the runs of `specs` are added.
+
+        What is noted already, and shown, is not noted again.
+        """
         from zobench.harness.environment import fingerprint
 
         self.environment = fingerprint(environment)
         with self._transaction():
             row = (self.environment, json.dumps(environment))
             self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
-            ids: dict[str, int] = {}
-            for spec in specs:
-                definition, limits = _split(spec)
-                if definition not in ids:
-                    ids[definition] = self._problem_id(spec, definition)
-                self.db.execute(PLAN, _plan_row(spec, ids[definition], limits))
+            asked = tables.missing(self.db, self._cells(), self._plans(specs))
+            self.db.executemany(PLAN, asked)
 
     def add(self, results: Iterable[RunResult]) -> None:
         """Add finished runs, all of them or none."""
@@ -82,6 +90,24 @@ class Store:
                 rows = np.asarray(result.trace, "<f8").reshape(-1, 4)
                 self.db.execute("INSERT INTO traces VALUES (?, ?)", (run, rows.tobytes()))
 
+    def check_place(self) -> None:
+        """Raises BadInput where the file that is written is no longer in its place.
+
+        The sentence says what became of it, and which runs are kept. Nothing is added any more.
+        """
+        if self._place is None:
+            return
+        if not self._gone and (lost := self._place.lost()) is not None:
+            self._gone = self._told(lost, self._place.happened(lost))
+        if self._gone:
+            raise BadInput(self._gone)
+
+    def imported(self) -> bool:
+        """Were runs of this file made elsewhere, by another tool?"""
+        with self._reading():
+            query = "SELECT 1 FROM plans WHERE estimator_version = ? LIMIT 1"
+            return self.db.execute(query, (IMPORTED,)).fetchone() is not None
+
     def done(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` whose last attempt settled the run."""
         with self._reading():
@@ -91,22 +117,22 @@ class Store:
     def runs(self) -> pd.DataFrame:
         """One row a run: see `tables.runs`."""
         with self._reading():
-            return tables.runs(self.db)
+            return tables.runs(self.db, self._cells())
 
     def hits(self) -> pd.DataFrame:
         """One row a target that a run hit: see `tables.hits`."""
         with self._reading():
-            return tables.hits(self.db)
+            return tables.hits(self.db, self._cells())
 
     def traces(self) -> pd.DataFrame:
         """One row a scored point of a run: see `tables.traces`."""
         with self._reading():
-            return tables.traces(self.db)
+            return tables.traces(self.db, self._cells())
 
     def problems(self) -> pd.DataFrame:
         """One row a target of a problem: see `tables.problems`."""
         with self._reading():
-            return tables.problems(self.db)
+            return tables.problems(self.db, self._cells())
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """What `environment` in `runs` stands for."""
@@ -120,14 +146,16 @@ class Store:
         Raises BadInput where names hold control characters, which no name of ours does.
         """
         with self._reading():
-            return tables.specs(self.db)
+            return tables.specs(self.db, self._cells())
 
     def close(self) -> None:
         """Close the file, alone in its folder, and let another process write."""
         lock, self._lock = self._lock, None
-        if lock is not None:
+        if lock is not None and not self._gone:
             fold_in(self.db)
         self.db.close()
+        if self._place is not None:
+            self._place.close()
         if lock is not None:
             lock.close()
 
@@ -139,6 +167,23 @@ class Store:
     ) -> None:
         self.close()
 
+    def _plans(self, specs: Sequence[RunSpec]) -> Iterator[tuple]:
+        """Rows of table `plans`, but for their ids; notes the problems that are new."""
+        problems: dict[int, tuple[int, str]] = {}  # many runs share their problem, and
+        chosen: dict[int, tuple[str, str]] = {}  # their estimator: each is written once
+        for spec in specs:
+            if (p := id(spec.problem)) not in problems:
+                definition, limits = _split(spec)
+                problems[p] = self._problem_id(spec, definition), limits
+            e = spec.estimator
+            if id(e) not in chosen:
+                settings = json.dumps(e.settings, default=plain)
+                chosen[id(e)] = settings, json.dumps(e.settings_from)
+            problem, limits = problems[p]
+            named = (problem, spec.key, e.display, e.name, e.version, *chosen[id(e)])
+            instance = spec.problem.instance(spec.repetition)
+            yield (*named, spec.repetition, instance, spec.problem_seed, limits)
+
     def _problem_id(self, spec: RunSpec, definition: str) -> int:
         known = self.db.execute("SELECT id FROM problems WHERE json = ?", (definition,)).fetchone()
         if known is not None:
@@ -147,6 +192,33 @@ class Store:
         made = self.db.execute("INSERT INTO problems VALUES (NULL, ?, ?, ?, ?, ?)", row)
         assert made.lastrowid is not None
         return made.lastrowid
+
+    def _told(self, lost: Path, what: str) -> str:
+        """One line on the file `lost`, and on the runs, which are kept where that can be."""
+        file = self.folder / FILE
+        count = self.db.execute("SELECT COUNT(DISTINCT run_key) FROM runs").fetchone()[0]
+        runs = f"{count:,} finished run{'s' * (count != 1)}"
+        if lost == file and "moved to" not in what:
+            end = f"the {runs} that it held are lost; the same command makes them anew"
+            return f"{file} {what} while runs were made: {end}"
+        with suppress(sqlite3.DatabaseError):  # the database has a name: all goes into it
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if lost == file:
+            end = f"it holds {runs}; move it back, and the same command goes on from there"
+        else:
+            end = f"{file} holds {runs}; the same command goes on from there"
+        return f"{lost} {what} while runs were made: {end}"
+
+    def _cells(self) -> tables.Shown:
+        """See `tables.shown`; found again where the file has changed."""
+        if not self._checked:
+            if found := misfits(self.db):
+                raise BadInput(told(self.db, found))
+            self._checked = True
+        state = self.db.total_changes, self.db.execute("PRAGMA data_version").fetchone()[0]
+        if self._shown is None or self._shown[0] != state:
+            self._shown = state, tables.shown(self.db)
+        return self._shown[1]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -163,32 +235,31 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All of it or nothing. Raises BadInput when the disk is full or the file has gone."""
+        """All of it or nothing, with a checksum of each row.
+
+        Raises BadInput when the disk is full, or where the file is no longer in its place.
+        """
+        self.check_place()
         try:
             with self.db:
+                before = newest(self.db)
                 yield
+                add_checksums(self.db, before)
         except sqlite3.OperationalError as error:
             raise BadInput(
                 f"{self.folder / FILE}: {error}; what was stored before is kept: mend that, "
                 "and the same command goes on from there"
             ) from error
+        if self._place is not None:
+            self._place.written()
 
 
-def _split(spec: RunSpec) -> tuple[str, dict[str, Any]]:
-    """(what defines the problem, as JSON; the rest of it)."""
+def _split(spec: RunSpec) -> tuple[str, str]:
+    """(what defines the problem, the rest of it), as JSON."""
     problem = dict(vars(spec.problem))
     limits = {key: problem.pop(key) for key in _UNDEFINING}
     data = {"suite": spec.suite, "suite_version": spec.suite_version, "problem": problem}
-    return json.dumps(data, sort_keys=True, default=plain), limits
-
-
-def _plan_row(spec: RunSpec, problem: int, limits: dict[str, Any]) -> tuple:
-    """A row of table `plans`, but for its id."""
-    e = spec.estimator
-    named = (problem, spec.key, e.display, e.name, e.version)
-    chosen = (json.dumps(e.settings, default=plain), json.dumps(e.settings_from))
-    which = (spec.repetition, spec.problem.instance(spec.repetition), spec.problem_seed)
-    return (*named, *chosen, *which, json.dumps(limits))
+    return json.dumps(data, sort_keys=True, default=plain), json.dumps(limits)
 
 
 def _cell(value: Any) -> Any:
