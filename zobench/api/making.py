@@ -75,8 +75,8 @@ class Results:
         return bool(self.runs.loc[own, "status"].isin(FAILED).any())
 
 
-def make_runs(request: Request, show: Show | None = None) -> Results:
-    """Make the runs that the results folder lacks; read all that were asked for.
+def make_runs(request: Request, show: Show | None = None, traced: bool = True) -> Results:
+    """Make the runs that the results folder lacks; read all that were asked for, see `read`.
 
     `show(specs, keys made before)` is a context that gives a callback for events.
     Raises BadInput, and Interrupted on Ctrl-C.
@@ -107,7 +107,8 @@ def make_runs(request: Request, show: Show | None = None) -> Results:
         check_problems(request.suite, specs)
     notes += _set_aside(folder) if request.fresh else []
     counts = make(specs, folder, request.jobs, show)
-    results = read(specs, folder, counts, notes)
+    resumed = not request.fresh and sum(counts.values()) == counts["resumed"]
+    results = read(specs, folder, counts, notes, traced, checked=resumed)
     return with_stored(results, request.against) if request.against else results
 
 
@@ -140,22 +141,37 @@ def make(
 
 
 def read(
-    specs: Sequence[RunSpec], folder: Path, counts: dict[str, int], notes: list[str]
+    specs: Sequence[RunSpec],
+    folder: Path,
+    counts: dict[str, int],
+    notes: list[str],
+    traced: bool = True,
+    checked: bool = False,
 ) -> Results:
-    """The results of `specs` alone, whatever else the folder holds."""
+    """The results of `specs` alone, whatever else the folder holds.
+
+    `traced`: with their traces, which are half of a file. `checked`: the caller just looked for
+    damaged rows.
+    """
     from zobench.harness.store import Store
 
-    with Store.open(folder, write=False) as store:
-        return read_from(store, specs, counts, notes)
+    with Store.open(folder, write=False, checked=checked) as store:
+        return read_from(store, specs, counts, notes, traced)
 
 
 def read_from(
-    store: Store, specs: Sequence[RunSpec], counts: dict[str, int], notes: list[str]
+    store: Store,
+    specs: Sequence[RunSpec],
+    counts: dict[str, int],
+    notes: list[str],
+    traced: bool = True,
 ) -> Results:
     """`read` from an open store. Runs are in the order of `specs`."""
     import numpy as np
+    import pandas as pd
 
-    runs, hits, traces, problems = store.runs(), store.hits(), store.traces(), store.problems()
+    runs, hits, problems = store.runs(), store.hits(), store.problems()
+    traces = store.traces() if traced else pd.DataFrame()
     cells = {
         (s.suite, s.problem.id, s.estimator.display, s.repetition): place
         for place, s in enumerate(specs)
@@ -169,7 +185,8 @@ def read_from(
     if len(kept) < len(places):
         keys = list(set(runs["run_key"]))
         hits = hits[hits["run_key"].isin(keys)].reset_index(drop=True)
-        traces = traces[traces["run_key"].isin(keys)].reset_index(drop=True)
+        if traced:
+            traces = traces[traces["run_key"].isin(keys)].reset_index(drop=True)
     asked = {(s.suite, s.problem.id) for s in specs}
     pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
     problems = problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True)

@@ -15,6 +15,7 @@ from zobench.errors import BadInput
 from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, settled
 from zobench.harness.suite import ProblemSpec, Suite
 
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 MOST = 1_000_000  # runs of a plan, some 2 GB of it: more is a slip of the finger
 
 
@@ -46,7 +47,7 @@ class RunSpec:
             *(self.settings, p.budget, p.targets, p.scored),
             *(identity(e.name), e.version, e.settings, self.repetition),
         ]
-        text = json.dumps(parts, sort_keys=True, default=str)
+        text = _ENCODER.encode(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,27 +39,29 @@ _UNDEFINING = ("repetitions", "time_limit", "memory_limit")  # of a problem: kep
 class Store:
     """The results in a folder. `open` it; close it, or use it as a context."""
 
-    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None) -> None:
+    def __init__(
+        self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None, checked: bool = False
+    ) -> None:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
         self._place = Place(folder / FILE, lock) if lock is not None else None
         self._gone = ""  # what became of the file, once it is not in its place
-        self._checked = lock is not None or not has_checksums(db)
+        self._checked = checked or lock is not None or not has_checksums(db)
         self._shown: tuple[tuple[int, int], tables.Shown] | None = None
 
     @classmethod
-    def open(cls, folder: str | Path, write: bool = True) -> Store:
+    def open(cls, folder: str | Path, write: bool = True, checked: bool = False) -> Store:
         """The results of a folder, made if need be when writing.
 
-        A reader checks every row before the first table is given; a writer does not, and mends
-        nothing: see `mending.mend`.
+        A reader checks every row before it gives the first table, unless the caller just did:
+        `checked`. A writer does not: `mending.mend` comes first.
         Raises BadInput, one line, when the folder cannot be written (or, to read, holds no
         results), another process is writing, or the file is no database or of another layout.
         """
         folder = Path(folder)
         lock = take_lock(folder) if write else None
         try:
-            return cls(folder, connect(folder, write), lock)
+            return cls(folder, connect(folder, write), lock, checked)
         except BadInput:
             if lock is not None:
                 lock.close()
@@ -227,7 +230,8 @@ class Store:
         Names that would reach a terminal as control sequences are among that.
         """
         try:
-            yield
+            with uncollected():
+                yield
         except BadInput as error:
             raise BadInput(f"{self.folder / FILE}: {error}") from error
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
@@ -241,7 +245,7 @@ class Store:
         """
         self.check_place()
         try:
-            with self.db:
+            with uncollected(), self.db:
                 before = newest(self.db)
                 yield
                 add_checksums(self.db, before)
@@ -252,6 +256,18 @@ class Store:
             ) from error
         if self._place is not None:
             self._place.written()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles of garbage meanwhile: with many rows it takes longer than to read them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _split(spec: RunSpec) -> tuple[str, str]:
