@@ -17,6 +17,9 @@ from zobench.harness.schema import BARE, CHECKS, SCHEMA, VERSION
 
 UNUSABLE = "cannot be used as a results file"
 FILE, LOCK = "results.sqlite", ".lock"
+MEND = (
+    "`zobench run` as before keeps all that is sound, sets the file aside and makes the rest anew"
+)
 
 
 def take_lock(folder: Path) -> IO[str]:
@@ -56,6 +59,11 @@ def unusable(file: Path, error: Exception | str) -> str:
     if reason := _obstacle(file, str(error)):
         return f"{file}: {reason}; mend that, or choose another folder"
     return f"{file} {UNUSABLE}: {error}; move it away, and make its runs again"
+
+
+def harmed(file: Path, error: Exception) -> str:
+    """What to tell of a results file that opens, and of which a part cannot be read."""
+    return f"{file} is damaged: {error}; {MEND}"
 
 
 def _obstacle(file: Path, said: str) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from zobench.harness.checks import KINDS, misfits, register, sound
-from zobench.harness.database import FILE, connect, has_checksums, take_lock
+from zobench.harness.database import FILE, MEND, connect, has_checksums, take_lock
 from zobench.harness.schema import SCHEMA
 
 FEW = 3  # damaged rows that are named
-MEND = "`zobench run` with the same arguments sets that file aside, keeps all else, makes them anew"
 
 
 def told(db: sqlite3.Connection, found: Mapping[str, Sequence[int]]) -> str:
@@ -34,7 +33,7 @@ def mend(folder: Path) -> list[str]:
     if not file.is_file():
         return []
     with closing(connect(folder, write=False)) as db:
-        said = _damage(db)
+        said = _damage(file, db)
     if not said:
         return []
     with take_lock(folder), closing(connect(folder, write=False)) as db:
@@ -50,13 +49,13 @@ def mend(folder: Path) -> list[str]:
     return [f"{said}: the file was set aside as {aside}, and the {kept:,} sound runs were kept"]
 
 
-def _damage(db: sqlite3.Connection) -> str:
+def _damage(file: Path, db: sqlite3.Connection) -> str:
     """What is damaged, in words; "" where all is sound."""
     try:
         found = misfits(db) if has_checksums(db) else {}
     except sqlite3.DatabaseError as error:
-        return f"{FILE} is damaged ({error})"
-    return f"{FILE} is {told(db, found).partition(';')[0]}" if found else ""
+        return f"{file} is damaged ({error})"
+    return f"{file} is {told(db, found).partition(';')[0]}" if found else ""
 
 
 def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
@@ -82,33 +81,30 @@ def _rescued(db: sqlite3.Connection, part: Path) -> int:
     new.executescript(SCHEMA)
     with new:
         for kind, (table, key, _) in KINDS.items():
-            most = _most(db, kind)
-            for id in range(1, most + 1):
+            for id in _checked(db, kind):
                 if sound(db, kind, id):
                     _copy(db, new, table, key, id)
                     if kind == "run":
                         _copy(db, new, "hits", "run", id)
                         _copy(db, new, "traces", "run", id)
                     _copy(db, new, "checks", f"kind = '{kind}' AND id", id)
+        lost = "SELECT id FROM plans WHERE problem NOT IN (SELECT id FROM problems)"
+        new.execute(f"DELETE FROM checks WHERE kind = 'plan' AND id IN ({lost})")
+        new.execute(f"DELETE FROM plans WHERE id IN ({lost})")
     count = new.execute("SELECT COUNT(*) FROM runs").fetchone()[0]
     new.close()
     return count
 
 
-def _most(db: sqlite3.Connection, kind: str) -> int:
-    """The largest id that a row of this kind may have: the largest that can be read anywhere."""
-    table, key, _ = KINDS[kind]
-    places = [(table, key), ("checks", "id")]
-    places += [("traces", "run"), ("hits", "run")] if kind == "run" else []
-    found = 0
-    for name, column in places:
-        for order in ("ASC", "DESC"):
-            try:
-                for (id,) in db.execute(f"SELECT {column} FROM {name} ORDER BY {column} {order}"):
-                    found = max(found, id)
-            except sqlite3.DatabaseError:
-                continue
-    return found
+def _checked(db: sqlite3.Connection, kind: str) -> list[int]:
+    """The ids of this kind that have a checksum, as far as the table can be read from its ends."""
+    found: set[int] = set()
+    for order in ("ASC", "DESC"):
+        query = f"SELECT id FROM checks WHERE kind = ? ORDER BY id {order}"
+        with suppress(sqlite3.DatabaseError):
+            for (id,) in db.execute(query, (kind,)):
+                found.add(id)
+    return sorted(found)
 
 
 def _copy(db: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str, id: int) -> None:

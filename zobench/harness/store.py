@@ -17,7 +17,15 @@ from zobench.errors import BadInput
 from zobench.harness import tables
 from zobench.harness.checks import add_checksums, misfits, newest
 from zobench.harness.chosen import IMPORTED
-from zobench.harness.database import FILE, connect, fold_in, has_checksums, take_lock, unusable
+from zobench.harness.database import (
+    FILE,
+    connect,
+    fold_in,
+    harmed,
+    has_checksums,
+    take_lock,
+    unusable,
+)
 from zobench.harness.mending import told
 from zobench.harness.place import Place
 from zobench.harness.plan import RunSpec
@@ -138,10 +146,12 @@ class Store:
             return tables.problems(self.db, self._cells())
 
     def environments(self) -> dict[str, dict[str, Any]]:
-        """What `environment` in `runs` stands for."""
+        """What `environment` in `runs` stands for; empty of one that damage took."""
         with self._reading():
             rows = self.db.execute("SELECT hash, json FROM environments")
-            return {key: json.loads(text) for key, text in rows}
+            known = {key: json.loads(text) for key, text in rows}
+            named = self.db.execute("SELECT DISTINCT environment FROM runs")
+            return {key: {} for (key,) in named if key not in known} | known
 
     def specs(self) -> list[RunSpec]:
         """The runs that tables show, whether made or not, as they were asked for.
@@ -201,16 +211,14 @@ class Store:
         file = self.folder / FILE
         count = self.db.execute("SELECT COUNT(DISTINCT run_key) FROM runs").fetchone()[0]
         runs = f"{count:,} finished run{'s' * (count != 1)}"
+        head = f"{lost} {what} while runs were made, so that those in progress were ended"
         if lost == file and "moved to" not in what:
-            end = f"the {runs} that it held are lost; the same command makes them anew"
-            return f"{file} {what} while runs were made: {end}"
+            return f"{head}: what it held is lost ({runs}); the same command makes them anew"
         with suppress(sqlite3.DatabaseError):  # the database has a name: all goes into it
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if lost == file:
-            end = f"it holds {runs}; move it back, and the same command goes on from there"
-        else:
-            end = f"{file} holds {runs}; the same command goes on from there"
-        return f"{lost} {what} while runs were made: {end}"
+            return f"{head}: it holds {runs}; move it back, and the same command goes on from there"
+        return f"{head}: {file} holds {runs}; the same command goes on from there"
 
     def _cells(self) -> tables.Shown:
         """See `tables.shown`; found again where the file has changed."""
@@ -235,7 +243,9 @@ class Store:
         except BadInput as error:
             raise BadInput(f"{self.folder / FILE}: {error}") from error
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-            raise BadInput(unusable(self.folder / FILE, error)) from error
+            file = self.folder / FILE
+            said = harmed(file, error) if type(error) is sqlite3.DatabaseError else ""
+            raise BadInput(said or unusable(file, error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

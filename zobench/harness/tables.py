@@ -147,7 +147,11 @@ def problems(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
         source = {"kind": kind, "objective": p["objective"], "how": p["how"]}
         for index, target in enumerate(p["targets"]):
             rows.append(named | facts | {"target_index": index, "target": target} | source)
-    return _frame(rows, ("dimension",))
+    names = (
+        *("suite", "suite_version", "problem", "group", "dimension", "budget", "target_index"),
+        *("target", "kind", "objective", "how"),
+    )
+    return _frame(rows or dict.fromkeys(names, ()), ("dimension",))
 
 
 def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
