@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import gc
 import os
 import sqlite3
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -61,8 +63,10 @@ def unusable(file: Path, error: Exception | str) -> str:
     return f"{file} {UNUSABLE}: {error}; move it away, and make its runs again"
 
 
-def harmed(file: Path, error: Exception) -> str:
+def unreadable(file: Path, error: Exception) -> str:
     """What to tell of a results file that opens, and of which a part cannot be read."""
+    if type(error) is not sqlite3.DatabaseError:
+        return unusable(file, error)
     return f"{file} is damaged: {error}; {MEND}"
 
 
@@ -141,6 +145,18 @@ def fold_in(db: sqlite3.Connection) -> None:
     with suppress(sqlite3.OperationalError):
         db.execute("PRAGMA busy_timeout = 100")  # milliseconds
         db.execute("PRAGMA journal_mode = DELETE")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles of garbage meanwhile: with many rows it takes longer than to read them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _open_to_write(file: Path) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -52,6 +53,20 @@ class Place:
         if _identity(path) == self.known[path]:
             return "was overwritten by another program"
         return f"was moved to {now}" if now else "was moved"
+
+    def told(self, lost: Path, db: sqlite3.Connection) -> str:
+        """One line on the file `lost`, and on the runs, which are kept where that can be."""
+        file, what = self.file, self.happened(lost)
+        count = db.execute("SELECT COUNT(DISTINCT run_key) FROM runs").fetchone()[0]
+        runs = f"{count:,} finished run{'s' * (count != 1)}"
+        head = f"{lost} {what} while runs were made, so that those in progress were ended"
+        if lost == file and "moved to" not in what:
+            return f"{head}: what it held is lost ({runs}); the same command makes them anew"
+        with suppress(sqlite3.DatabaseError):  # the database has a name: all goes into it
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if lost == file:
+            return f"{head}: it holds {runs}; move it back, and the same command goes on from there"
+        return f"{head}: {file} holds {runs}; the same command goes on from there"
 
     def close(self) -> None:
         """Forget the file."""

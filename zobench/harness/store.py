@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
@@ -15,16 +14,17 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.harness import tables
+from zobench.harness.asked import PLAN, missing, plan_rows
 from zobench.harness.checks import add_checksums, misfits, newest
 from zobench.harness.chosen import IMPORTED
 from zobench.harness.database import (
     FILE,
     connect,
     fold_in,
-    harmed,
     has_checksums,
     take_lock,
-    unusable,
+    uncollected,
+    unreadable,
 )
 from zobench.harness.mending import told
 from zobench.harness.place import Place
@@ -40,8 +40,6 @@ RUN = (
     + ", ?" * (len(RUN_COLUMNS) + 1)
     + ")"
 )
-PLAN = f"INSERT INTO plans VALUES (NULL{', ?' * 11})"
-_UNDEFINING = ("repetitions", "time_limit", "memory_limit")  # of a problem: kept with the plan
 
 
 class Store:
@@ -86,7 +84,7 @@ class Store:
         with self._transaction():
             row = (self.environment, json.dumps(environment))
             self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
-            asked = tables.missing(self.db, self._cells(), self._plans(specs))
+            asked = missing(self.db, self._cells(), plan_rows(self.db, specs))
             self.db.executemany(PLAN, asked)
 
     def add(self, results: Iterable[RunResult]) -> None:
@@ -109,7 +107,7 @@ class Store:
         if self._place is None:
             return
         if not self._gone and (lost := self._place.lost()) is not None:
-            self._gone = self._told(lost, self._place.happened(lost))
+            self._gone = self._place.told(lost, self.db)
         if self._gone:
             raise BadInput(self._gone)
 
@@ -180,46 +178,6 @@ class Store:
     ) -> None:
         self.close()
 
-    def _plans(self, specs: Sequence[RunSpec]) -> Iterator[tuple]:
-        """Rows of table `plans`, but for their ids; notes the problems that are new."""
-        problems: dict[int, tuple[int, str]] = {}  # many runs share their problem, and
-        chosen: dict[int, tuple[str, str]] = {}  # their estimator: each is written once
-        for spec in specs:
-            if (p := id(spec.problem)) not in problems:
-                definition, limits = _split(spec)
-                problems[p] = self._problem_id(spec, definition), limits
-            e = spec.estimator
-            if id(e) not in chosen:
-                settings = json.dumps(e.settings, default=plain)
-                chosen[id(e)] = settings, json.dumps(e.settings_from)
-            problem, limits = problems[p]
-            named = (problem, spec.key, e.display, e.name, e.version, *chosen[id(e)])
-            instance = spec.problem.instance(spec.repetition)
-            yield (*named, spec.repetition, instance, spec.problem_seed, limits)
-
-    def _problem_id(self, spec: RunSpec, definition: str) -> int:
-        known = self.db.execute("SELECT id FROM problems WHERE json = ?", (definition,)).fetchone()
-        if known is not None:
-            return known[0]
-        row = (spec.suite, spec.suite_version, spec.problem.id, spec.problem.group, definition)
-        made = self.db.execute("INSERT INTO problems VALUES (NULL, ?, ?, ?, ?, ?)", row)
-        assert made.lastrowid is not None
-        return made.lastrowid
-
-    def _told(self, lost: Path, what: str) -> str:
-        """One line on the file `lost`, and on the runs, which are kept where that can be."""
-        file = self.folder / FILE
-        count = self.db.execute("SELECT COUNT(DISTINCT run_key) FROM runs").fetchone()[0]
-        runs = f"{count:,} finished run{'s' * (count != 1)}"
-        head = f"{lost} {what} while runs were made, so that those in progress were ended"
-        if lost == file and "moved to" not in what:
-            return f"{head}: what it held is lost ({runs}); the same command makes them anew"
-        with suppress(sqlite3.DatabaseError):  # the database has a name: all goes into it
-            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if lost == file:
-            return f"{head}: it holds {runs}; move it back, and the same command goes on from there"
-        return f"{head}: {file} holds {runs}; the same command goes on from there"
-
     def _cells(self) -> tables.Shown:
         """See `tables.shown`; found again where the file has changed."""
         if not self._checked:
@@ -243,9 +201,7 @@ class Store:
         except BadInput as error:
             raise BadInput(f"{self.folder / FILE}: {error}") from error
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-            file = self.folder / FILE
-            said = harmed(file, error) if type(error) is sqlite3.DatabaseError else ""
-            raise BadInput(said or unusable(file, error)) from error
+            raise BadInput(unreadable(self.folder / FILE, error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -266,26 +222,6 @@ class Store:
             ) from error
         if self._place is not None:
             self._place.written()
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no cycles of garbage meanwhile: with many rows it takes longer than to read them."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-def _split(spec: RunSpec) -> tuple[str, str]:
-    """(what defines the problem, the rest of it), as JSON."""
-    problem = dict(vars(spec.problem))
-    limits = {key: problem.pop(key) for key in _UNDEFINING}
-    data = {"suite": spec.suite, "suite_version": spec.suite_version, "problem": problem}
-    return json.dumps(data, sort_keys=True, default=plain), json.dumps(limits)
 
 
 def _cell(value: Any) -> Any:

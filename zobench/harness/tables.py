@@ -188,15 +188,6 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
     return result
 
 
-def missing(db: sqlite3.Connection, shown: Shown, rows: Iterable[tuple]) -> list[tuple]:
-    """Those of `rows`, of the table of plans but for the id, that no shown cell is equal to."""
-    wanted = dict.fromkeys(rows)
-    for id, *row in db.execute("SELECT * FROM plans"):
-        if id in shown:
-            wanted.pop(tuple(row), None)
-    return list(wanted)
-
-
 def _select(table: str, columns: Iterable[str]) -> str:
     """SQL: the id and these columns of all rows, in order."""
     named = ", ".join(f'"{name}"' if name == "group" else name for name in columns)
