@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ def sound(tmp_path_factory):
     return folder / "r", specs, tables_of(folder / "r")
 
 
-def tables_of(folder):
+def tables_of(folder) -> dict[str, Any]:
     with Store.open(folder, write=False) as store:
         return {name: getattr(store, name)() for name in FRAMES} | {"specs": store.specs()}
 

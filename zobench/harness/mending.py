@@ -24,7 +24,7 @@ def told(db: sqlite3.Connection, found: Mapping[str, Sequence[int]]) -> str:
 
 
 def mend(folder: Path) -> list[str]:
-    """Where results are damaged, set their file aside and put a file of its sound rows in its place.
+    """Where results are damaged, set their file aside and put its sound rows in its place.
 
     Returns what to tell the user, a line each: nothing where all is sound, or there is no file.
     Raises BadInput when the folder cannot be written, or another process is writing.

@@ -86,7 +86,7 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     names = (*OF_PLAN, *OF_PROBLEM, *OF_RUN)
     frame = _frame(dict(zip(names, zip(*found) if found else [()] * len(names))), NUMBERS)
     frame["first_order"] = frame["first_order"].astype(bool)
-    return frame[list(COLUMNS)]
+    return frame.reindex(columns=list(COLUMNS))
 
 
 def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
