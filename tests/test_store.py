@@ -21,7 +21,7 @@ from zobench.harness.environment import cpu_name, environment, fingerprint, thre
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.run import execute
-from zobench.harness.store import Store
+from zobench.harness.store import FILE, Store
 
 PLACE = {"machine": "test"}
 
@@ -233,7 +233,7 @@ def test_files_that_are_no_results(tmp_path):
     with sqlite3.connect(tmp_path / "r" / "results.sqlite") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(BadInput, match="has layout 99, not 1"):
+    with pytest.raises(BadInput, match="has layout 99, not 2"):
         Store.open(tmp_path / "r")
     with sqlite3.connect(tmp_path / "other.sqlite") as db:
         db.execute("CREATE TABLE other (x)")
@@ -402,3 +402,87 @@ def test_workers_share_the_processors(monkeypatch):
     assert threads_each(10_000) == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert threads_each(1) == 1
+
+
+GONE = {
+    "folder removed": (
+        lambda f: shutil.rmtree(f),
+        r"sqlite was removed .* lost \(2 finished runs\)",
+    ),
+    "file removed": (lambda f: (f / FILE).unlink(), r"sqlite was removed .* lost \(2 finished"),
+    "folder moved": (
+        lambda f: f.rename(f.with_name("m")),
+        r"moved to .*/m/results.sqlite .* holds 2",
+    ),
+    "file moved": (
+        lambda f: (f / FILE).rename(f / "m"),
+        r"moved to .*/r/m .* holds 2 .* move it back",
+    ),
+    "folder replaced": (
+        lambda f: (f.rename(f.with_name("m")), Store.open(f).close()),
+        r"moved to .*/m/results.sqlite .* holds 2",
+    ),
+    "file replaced": (
+        lambda f: (shutil.copy(f / FILE, f / "c"), (f / "c").replace(f / FILE)),
+        r"sqlite was replaced by another file .* lost",
+    ),
+    "file overwritten": (lambda f: (f / FILE).write_bytes(b"x"), r"was overwritten by another"),
+    "log removed": (
+        lambda f: (f / f"{FILE}-wal").unlink(),
+        r"-wal was removed .* holds 2 .* goes on",
+    ),
+    "lock removed": (lambda f: (f / ".lock").unlink(), r"\.lock was removed .* holds 2 .* goes on"),
+}
+
+
+@pytest.mark.parametrize(("act", "said"), GONE.values(), ids=GONE)
+def test_results_that_leave_their_place_are_told_before_anything_is_lost(
+    filled, tmp_path, act, said
+):
+    folder = tmp_path / "r"
+    specs = specs_of(tmp_path, "walk", repetitions=2)
+    store, results = filled(folder, specs)
+    store.check_place()
+    act(folder)
+    there = {p: p.read_bytes() for p in tmp_path.rglob("*.sqlite")} if "lost" in said else {}
+    for again in (store.check_place, lambda: store.add(results), store.check_place):
+        with pytest.raises(BadInput, match=said) as caught:
+            again()
+        assert "\n" not in str(caught.value)
+    store.close()
+    assert all(path.read_bytes() == data for path, data in there.items())
+    for place in (folder, tmp_path / "m"):
+        if "holds 2" in said and (place / FILE).is_file() and place == tmp_path / "m":
+            with Store.open(place, write=False) as kept:
+                assert len(kept.runs()) == 2
+
+
+def test_two_writers_never_hold_one_folder(tmp_path):
+    with Store.open(tmp_path / "r") as first:
+        (tmp_path / "r" / ".lock").unlink()
+        with Store.open(tmp_path / "r"), pytest.raises(BadInput, match="lock was replaced"):
+            first.check_place()
+
+
+def test_what_is_noted_already_is_not_noted_again(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk", "walk:n=2", repetitions=3)
+    store, _ = filled(tmp_path / "r", specs)
+    count = "SELECT COUNT(*) FROM plans"
+    assert store.db.execute(count).fetchone() == (6,)
+    store.begin(specs, PLACE)
+    store.begin(specs[:2], PLACE)
+    assert store.db.execute(count).fetchone() == (6,)
+    store.begin(specs_of(tmp_path, "walk", "walk:n=2", "walk:n=4", repetitions=3), PLACE)
+    assert store.db.execute(count).fetchone() == (9,)
+    assert len(store.specs()) == 9
+    assert len(store.runs()) == 6
+
+
+def test_a_disk_without_room_for_a_file_is_said(tmp_path, monkeypatch):
+    def full(path, *arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "r").mkdir()
+    monkeypatch.setattr(Path, "touch", full)
+    with pytest.raises(BadInput, match=r"cannot write results to .*: No space left on device$"):
+        Store.open(tmp_path / "r")

@@ -67,7 +67,7 @@ def export(
         raise BadInput(
             f"{folder} holds imported data; a leaderboard is of runs that can be made again"
         )
-    counts = [_as_the_suite_says(spec, suite) for spec in stored]
+    counts = _as_the_suite_says(stored, suite)
     specs = [spec for spec, yes in zip(stored, counts) if yes]
     others = dict.fromkeys(spec.problem.id for spec, yes in zip(stored, counts) if not yes)
     if not specs:
@@ -75,7 +75,7 @@ def export(
             f"{folder} holds no runs of suite {suite.name!r} version {suite.version} with its own "
             "budgets and targets; make them with `zobench run`"
         )
-    results = read(specs, folder, {}, [])
+    results = read(specs, folder, {}, [], traced=False, checked=True)
     if results.runs.empty:
         raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
     names = [_from_here(str(name)) for name in results.runs["estimator"].unique()]
@@ -133,19 +133,26 @@ def _from_here(method: str) -> str:
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{rest}"
 
 
-def _as_the_suite_says(spec: RunSpec, suite: Suite) -> bool:
-    if (spec.suite, spec.suite_version) != (suite.name, suite.version):
-        return False
-    asked = next((p for p in suite.problems if p.id == spec.problem.id), None)
-    if asked is None or spec.repetition >= asked.repetitions:
-        return False
-    same = ("objective", "version", "settings", "budget", "targets", "scored", "group", "instances")
-    return all(getattr(spec.problem, key) == getattr(asked, key) for key in same)
+def _as_the_suite_says(specs: Sequence[RunSpec], suite: Suite) -> list[bool]:
+    """Was each of the runs asked for as the suite does?"""
+    asked = {problem.id: problem for problem in suite.problems}
+    keys = ("objective", "version", "settings", "budget", "targets", "scored", "group", "instances")
+    problems = {id(spec.problem): spec.problem for spec in specs}  # runs share them
+    same = {
+        key: p.id in asked and all(getattr(p, k) == getattr(asked[p.id], k) for k in keys)
+        for key, p in problems.items()
+    }
+    return [
+        (spec.suite, spec.suite_version) == (suite.name, suite.version)
+        and same[id(spec.problem)]
+        and spec.repetition < asked[spec.problem.id].repetitions
+        for spec in specs
+    ]
 
 
 def _facts(results: Results, runs: Frame) -> dict[str, Any]:
     """What a row says beside its scores, from the runs of an estimator on a group."""
-    origins = {o for text in runs["settings_from"] for o in json.loads(text).values()}
+    origins = {o for text in set(runs["settings_from"]) for o in json.loads(text).values()}
     tuned = "baseline" in origins
     name, suite, group = (runs[key].iloc[0] for key in ("estimator_name", "suite", "group"))
     effort = record.trials(baseline_file(suite, name), group) if tuned else 0

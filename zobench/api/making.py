@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from zobench.api.building import check_problems
 from zobench.api.frame import Frame
 from zobench.errors import BadInput
+from zobench.harness.mending import mend
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.suite import Suite, load
 
 if TYPE_CHECKING:
     from zobench.harness.pool import Event
+    from zobench.harness.store import Store
 
 FAILED = ("failed", "timeout", "oom")  # what makes a command exit with status 1
 Show = Callable[[Sequence[RunSpec], set[str]], AbstractContextManager[Callable[["Event"], None]]]
@@ -74,8 +76,8 @@ class Results:
         return bool(self.runs.loc[own, "status"].isin(FAILED).any())
 
 
-def make_runs(request: Request, show: Show | None = None) -> Results:
-    """Make the runs that the results folder lacks; read all that were asked for.
+def make_runs(request: Request, show: Show | None = None, traced: bool = True) -> Results:
+    """Make the runs that the results folder lacks; read all that were asked for, see `read`.
 
     `show(specs, keys made before)` is a context that gives a callback for events.
     Raises BadInput, and Interrupted on Ctrl-C.
@@ -101,11 +103,13 @@ def make_runs(request: Request, show: Show | None = None) -> Results:
         from zobench.api.against import check_against, with_stored
 
         check_against(request.against, request.fail_if_slower, specs, folder)
+    notes = [] if request.fresh else mend(folder)
     if request.fresh or not _all_made(specs, folder):
         check_problems(request.suite, specs)
-    notes = _set_aside(folder) if request.fresh else []
+    notes += _set_aside(folder) if request.fresh else []
     counts = make(specs, folder, request.jobs, show)
-    results = read(specs, folder, counts, notes)
+    resumed = not request.fresh and sum(counts.values()) == counts["resumed"]
+    results = read(specs, folder, counts, notes, traced, checked=resumed)
     return with_stored(results, request.against) if request.against else results
 
 
@@ -126,7 +130,7 @@ def make(
     from zobench.harness.store import Store
 
     with Store.open(folder) as store:
-        if any(spec.estimator.imported for spec in store.specs()):
+        if store.imported():
             raise BadInput(
                 f"{folder} holds imported data; make runs elsewhere with --out, and compare them "
                 f"with --against {folder}"
@@ -138,34 +142,60 @@ def make(
 
 
 def read(
-    specs: Sequence[RunSpec], folder: Path, counts: dict[str, int], notes: list[str]
+    specs: Sequence[RunSpec],
+    folder: Path,
+    counts: dict[str, int],
+    notes: list[str],
+    traced: bool = True,
+    checked: bool = False,
 ) -> Results:
-    """The results of `specs` alone, whatever else the folder holds."""
-    import numpy as np
+    """The results of `specs` alone, whatever else the folder holds.
 
+    `traced`: with their traces, which are half of a file. `checked`: the caller just looked for
+    damaged rows.
+    """
     from zobench.harness.store import Store
 
-    with Store.open(folder, write=False) as store:
-        runs, hits, traces = store.runs(), store.hits(), store.traces()
-        problems, environments = store.problems(), store.environments()
-    cells = {(s.suite, s.problem.id, s.estimator.display, s.repetition) for s in specs}
+    with Store.open(folder, write=False, checked=checked) as store:
+        return read_from(store, specs, counts, notes, traced)
+
+
+def read_from(
+    store: Store,
+    specs: Sequence[RunSpec],
+    counts: dict[str, int],
+    notes: list[str],
+    traced: bool = True,
+) -> Results:
+    """`read` from an open store. Runs are in the order of `specs`."""
+    import numpy as np
+    import pandas as pd
+
+    runs, hits, problems = store.runs(), store.hits(), store.problems()
+    traces = store.traces() if traced else pd.DataFrame()
+    cells = {
+        (s.suite, s.problem.id, s.estimator.display, s.repetition): place
+        for place, s in enumerate(specs)
+    }
     columns = ["suite", "problem", "estimator", "repetition"]
-    wanted = [cell in cells for cell in runs[columns].itertuples(index=False, name=None)]
-    runs = runs[np.array(wanted, bool)].reset_index(drop=True)
-    keys = list(set(runs["run_key"]))
+    there = zip(*(runs[column].tolist() for column in columns))
+    places = np.array([cells.get(cell, -1) for cell in there], int)
+    kept = np.argsort(places, kind="stable")[int((places < 0).sum()) :]
+    if not np.array_equal(kept, np.arange(len(runs))):
+        runs = runs.iloc[kept].reset_index(drop=True)
+    if len(kept) < len(places):
+        keys = list(set(runs["run_key"]))
+        hits = hits[hits["run_key"].isin(keys)].reset_index(drop=True)
+        if traced:
+            traces = traces[traces["run_key"].isin(keys)].reset_index(drop=True)
     asked = {(s.suite, s.problem.id) for s in specs}
     pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
+    problems = problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True)
+    environments = store.environments()
     return Results(
-        list(specs),
-        folder,
-        counts,
-        runs,
-        hits[hits["run_key"].isin(keys)].reset_index(drop=True),
-        traces[traces["run_key"].isin(keys)].reset_index(drop=True),
-        problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True),
-        notes,
+        list(specs), store.folder, counts, runs, hits, traces, problems, notes,
         environments=environments,
-    )
+    )  # fmt: skip
 
 
 def _all_made(specs: Sequence[RunSpec], folder: Path) -> bool:

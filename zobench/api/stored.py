@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from zobench.api.making import Results, read
+from zobench.api.making import Results, read_from
 from zobench.errors import BadInput, unknown
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import load
+
+if TYPE_CHECKING:
+    from zobench.harness.store import Store
 
 DEFAULT_SUITE = "quick"
 
@@ -17,9 +21,12 @@ def stored(folder: Path | None, suite: str = "") -> Results:
 
     `suite`: by default the folder's only one, or quick without a folder. Raises BadInput.
     """
+    from zobench.harness.store import Store
+
     name = load(suite).name if Path(suite).suffix == ".toml" else suite
     folder = folder or Path("results") / (name or DEFAULT_SUITE)
-    return read(stored_specs(folder, name), folder, {}, [])
+    with Store.open(folder, write=False) as store:
+        return read_from(store, _specs(store, name), {}, [])
 
 
 def stored_specs(folder: Path, suite: str = "") -> list[RunSpec]:
@@ -30,8 +37,12 @@ def stored_specs(folder: Path, suite: str = "") -> list[RunSpec]:
     from zobench.harness.store import Store
 
     with Store.open(folder, write=False) as store:
-        specs = store.specs()
-        made = store.done([spec.key for spec in specs])
+        return _specs(store, suite)
+
+
+def _specs(store: Store, suite: str) -> list[RunSpec]:
+    specs, folder = store.specs(), store.folder
+    made = store.done([spec.key for spec in specs])
     suites = list(dict.fromkeys(spec.suite for spec in specs))
     if suite not in ("", *suites):
         raise unknown(f"suite in {folder}", suite, suites)

@@ -110,7 +110,7 @@ class TensorParams(Params):
             for scale, direction in held.values()
             if type(scale) is not float or scale != 0.0
         ]
-        unnamed: dict[Any, Primitive] = {}  # those that do not stand for themselves
+        unnamed: dict[Any, Any] = {}  # those that do not stand for themselves
 
         def name(primitive: Primitive) -> Hashable:
             found = key(primitive)
@@ -138,10 +138,7 @@ class TensorParams(Params):
                 layer, scale, _ = moves[k]
                 sums = merged.setdefault(layer, {})
                 sums[found] = sums.get(found, 0.0) + scale * weight
-            layers = [
-                [(w, unnamed[n] if n in unnamed else n) for n, w in sums.items()]
-                for sums in merged.values()
-            ]
+            layers = [[(w, unnamed.get(n, n)) for n, w in sums.items()] for sums in merged.values()]
             whole = [term for layer in layers for term in layer]
             # Noise of one law is rounded term by term, also in one pass.
             for total in [whole] if one_law(whole) else layers:

@@ -18,14 +18,14 @@ TROUBLES = 8  # reasons that are listed
 
 def show_runs(request: Request) -> int:
     """Make the runs, print them; the exit status."""
-    results = make_runs(request, shown)
+    results = make_runs(request, shown, traced=False)
     from zobench.api.files import write_runs
 
     head = ["estimator", "problem", "run", "status", "queries", "time", "score"]
     reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()
     targets = results.problems.groupby("problem")["target_index"].nunique()
     rows = []
-    for run in results.runs.itertuples():
+    for run in results.runs[:MANY].itertuples():
         hit = reached.get((run.run_key, run.scored), 0)
         rows.append([
             run.estimator,
@@ -37,9 +37,9 @@ def show_runs(request: Request) -> int:
             text.number(run.best_score if run.scored == "best" else run.final_score),
             f"{hit}/{targets.get(run.problem, 0)}",
         ])  # fmt: skip
-    lines = text.table([*head, "targets"], rows[:MANY], left=2)
-    if len(rows) > MANY:
-        lines.append(f"  ... and {len(rows) - MANY} more, in runs.csv")
+    lines = text.table([*head, "targets"], rows, left=2)
+    if (more := len(results.runs) - MANY) > 0:
+        lines.append(f"  ... and {more} more, in runs.csv")
     lines += ["", *troubles(results.runs)]
     files = write_runs(results)
     told = [part for line in differing(results) for part in text.wrapped(line)]

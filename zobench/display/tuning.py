@@ -12,6 +12,7 @@ from zobench.api.building import check_problems
 from zobench.api.making import check_jobs, make
 from zobench.display import text
 from zobench.display.progress import shown
+from zobench.harness.mending import mend
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import load
 from zobench.tune.search import AGAIN, FINALISTS, FIRST, Tuned
@@ -58,6 +59,8 @@ def show_tuning(
     typer.echo("\n".join(text.wrapped(line)))
     check_jobs(jobs)
     check_problems(suite_name, [spec for search in found for spec in search.runs])
+    for line in mend(folder):
+        typer.echo("\n".join(text.wrapped(line)))
     chosen: list[Tuned] = []
 
     def run(specs: list[RunSpec], title: str) -> None:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import gc
+import os
 import sqlite3
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from zobench.errors import BadInput
-from zobench.harness.schema import SCHEMA, VERSION
+from zobench.harness.checks import add_checksums, register
+from zobench.harness.schema import BARE, CHECKS, SCHEMA, VERSION
 
 UNUSABLE = "cannot be used as a results file"
 FILE, LOCK = "results.sqlite", ".lock"
+MEND = (
+    "`zobench run` as before keeps all that is sound, sets the file aside and makes the rest anew"
+)
 
 
 def take_lock(folder: Path) -> IO[str]:
@@ -27,11 +36,14 @@ def take_lock(folder: Path) -> IO[str]:
         raise BadInput(f"cannot write results to {str(folder)!r}: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        same = os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK))
+    except OSError:
+        same = False
+    if not same:  # also where the file was replaced since it was opened
         lock.close()
         raise BadInput(
             f"another process is writing results to {str(folder)!r}: wait for it, or choose another"
-        ) from error
+        )
     return lock
 
 
@@ -43,10 +55,38 @@ def damaged(error: Exception) -> str:
 
 
 def unusable(file: Path, error: Exception | str) -> str:
-    """What to tell of a results file that SQLite cannot read."""
+    """What to tell of a results file that SQLite cannot read, or cannot make."""
     if "disk is full" in str(error):
         return f"{file}: {error}; make room, or choose another folder"
+    if reason := _obstacle(file, str(error)):
+        return f"{file}: {reason}; mend that, or choose another folder"
     return f"{file} {UNUSABLE}: {error}; move it away, and make its runs again"
+
+
+def unreadable(file: Path, error: Exception) -> str:
+    """What to tell of a results file that opens, and of which a part cannot be read."""
+    if type(error) is not sqlite3.DatabaseError:
+        return unusable(file, error)
+    return f"{file} is damaged: {error}; {MEND}"
+
+
+def _obstacle(file: Path, said: str) -> str:
+    """Why the system does not let SQLite at a file that may be sound; "" where it does.
+
+    SQLite says "unable to open database file" of many things: of a disk without room for one more
+    file, of a file that this user may not read.
+    """
+    if not file.is_file() or "malformed" in said or "not a database" in said:
+        return ""
+    try:
+        with tempfile.TemporaryFile(dir=file.parent) as other:
+            other.write(b"x" * 4096)
+            other.flush()
+    except OSError as error:
+        return f"{error.strerror} ({said})"
+    if not os.access(file, os.R_OK):
+        return f"{os.strerror(errno.EACCES)} ({said})"
+    return ""
 
 
 def connect(folder: Path, write: bool) -> sqlite3.Connection:
@@ -54,20 +94,45 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
     file = folder / FILE
     if not write and not file.is_file():
         raise BadInput(f"no results in {str(folder)!r}: there is no {FILE}; run something first")
+    if write and not file.exists():
+        try:
+            file.touch()
+        except OSError as error:
+            raise BadInput(f"cannot write results to {str(folder)!r}: {error.strerror}") from error
     try:
         db = _open_to_write(file) if write else _open_to_read(file)
+        register(db)
         found = db.execute("PRAGMA user_version").fetchone()[0]
         if write and found == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             db.executescript(SCHEMA)
             found = VERSION
+        elif write and found == BARE:
+            _give_checksums(db)
+            found = VERSION
     except sqlite3.DatabaseError as error:
         raise BadInput(unusable(file, error)) from error
-    if found != VERSION:
+    if found not in (VERSION, BARE):
         db.close()
         if not found:
             raise BadInput(unusable(file, "it is empty, or another program's"))
         raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")
     return db
+
+
+def has_checksums(db: sqlite3.Connection) -> bool:
+    """Were the rows of this file written with checksums?"""
+    return db.execute("PRAGMA user_version").fetchone()[0] != BARE
+
+
+def _give_checksums(db: sqlite3.Connection) -> None:
+    """Bring a file from before checksums to today's layout, all of it or nothing."""
+    with db:
+        db.execute("BEGIN")
+        db.execute(CHECKS)
+        db.execute("DROP VIEW IF EXISTS shown")
+        db.execute("DROP VIEW IF EXISTS cells")
+        add_checksums(db, {})
+        db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def fold_in(db: sqlite3.Connection) -> None:
@@ -80,6 +145,18 @@ def fold_in(db: sqlite3.Connection) -> None:
     with suppress(sqlite3.OperationalError):
         db.execute("PRAGMA busy_timeout = 100")  # milliseconds
         db.execute("PRAGMA journal_mode = DELETE")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles of garbage meanwhile: with many rows it takes longer than to read them."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _open_to_write(file: Path) -> sqlite3.Connection:

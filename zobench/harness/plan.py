@@ -15,6 +15,7 @@ from zobench.errors import BadInput
 from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, settled
 from zobench.harness.suite import ProblemSpec, Suite
 
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 MOST = 1_000_000  # runs of a plan, some 2 GB of it: more is a slip of the finger
 
 
@@ -47,7 +48,7 @@ class RunSpec:
             *(identity(e.name), e.version, e.settings, self.repetition),
         ]
         parts += [p.threads] if p.threads != 1 else []  # sums of several threads round otherwise
-        text = json.dumps(parts, sort_keys=True, default=str)
+        text = _ENCODER.encode(parts)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property

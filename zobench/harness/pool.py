@@ -213,6 +213,8 @@ class _Pool:
         try:
             if batch:
                 self.store.add(batch)
+            else:
+                self.store.check_place()
         except (ValueError, TypeError, OverflowError, sqlite3.Error) as error:
             if isinstance(error, BadInput):
                 raise

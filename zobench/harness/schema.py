@@ -6,13 +6,21 @@ from dataclasses import fields
 
 from zobench.harness.result import RunResult
 
-VERSION = 1  # of the layout, in PRAGMA user_version
+VERSION = 2  # of the layout, in PRAGMA user_version
+BARE = 1  # the layout before checksums: read as it is; the next writer adds them
 
 # Columns of table `runs`, after id, run_key and attempt: what a result has, but for lists.
 RUN_COLUMNS = [
     *(field.name for field in fields(RunResult) if field.name not in ("key", "hits", "trace")),
     "settled",
 ]
+
+# What a row should hold, so that a row that was changed is not shown: see `checks.py`.
+CHECKS = """
+CREATE TABLE IF NOT EXISTS checks (
+    kind TEXT NOT NULL, id INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+"""
 
 SCHEMA = f"""
 BEGIN;
@@ -50,22 +58,7 @@ CREATE TABLE hits (
 -- rows: little-endian float64 of shape (n, 4): queries, seconds, score, best.
 CREATE TABLE traces (run INTEGER PRIMARY KEY REFERENCES runs, rows BLOB NOT NULL);
 
--- The cells to show: the latest definition of each problem, the latest row of each cell.
-CREATE VIEW cells AS
-WITH defined AS (
-    SELECT plans.problem AS id, MAX(plans.id) FROM plans
-    JOIN problems ON problems.id = plans.problem GROUP BY suite, problems.problem
-), newest AS (
-    SELECT MAX(plans.id) AS id FROM plans JOIN defined ON defined.id = plans.problem
-    GROUP BY plans.problem, estimator, repetition
-)
-SELECT plans.* FROM plans JOIN newest ON newest.id = plans.id;
-
--- The last attempt of each shown cell that has one: cell -> run.
-CREATE VIEW shown AS
-SELECT cells.id AS cell, MAX(runs.id) AS run
-FROM cells JOIN runs ON runs.run_key = cells.run_key GROUP BY cells.id;
-
+{CHECKS}
 PRAGMA user_version = {VERSION};
 COMMIT;
 """

@@ -14,7 +14,20 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.harness import tables
-from zobench.harness.database import FILE, connect, fold_in, take_lock, unusable
+from zobench.harness.asked import PLAN, missing, plan_rows
+from zobench.harness.checks import add_checksums, misfits, newest
+from zobench.harness.chosen import IMPORTED
+from zobench.harness.database import (
+    FILE,
+    connect,
+    fold_in,
+    has_checksums,
+    take_lock,
+    uncollected,
+    unreadable,
+)
+from zobench.harness.mending import told
+from zobench.harness.place import Place
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult, plain
 from zobench.harness.schema import RUN_COLUMNS
@@ -27,48 +40,52 @@ RUN = (
     + ", ?" * (len(RUN_COLUMNS) + 1)
     + ")"
 )
-PLAN = f"INSERT INTO plans VALUES (NULL{', ?' * 11})"
-_UNDEFINING = ("repetitions", "time_limit", "memory_limit", "threads")  # kept with the plan
 
 
 class Store:
     """The results in a folder. `open` it; close it, or use it as a context."""
 
-    def __init__(self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None) -> None:
+    def __init__(
+        self, folder: Path, db: sqlite3.Connection, lock: IO[str] | None, checked: bool = False
+    ) -> None:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
+        self._place = Place(folder / FILE, lock) if lock is not None else None
+        self._gone = ""  # what became of the file, once it is not in its place
+        self._checked = checked or lock is not None or not has_checksums(db)
+        self._shown: tuple[tuple[int, int], tables.Shown] | None = None
 
     @classmethod
-    def open(cls, folder: str | Path, write: bool = True) -> Store:
+    def open(cls, folder: str | Path, write: bool = True, checked: bool = False) -> Store:
         """The results of a folder, made if need be when writing.
 
+        A reader checks every row before it gives the first table, unless the caller just did:
+        `checked`. A writer does not: `mending.mend` comes first.
         Raises BadInput, one line, when the folder cannot be written (or, to read, holds no
         results), another process is writing, or the file is no database or of another layout.
         """
         folder = Path(folder)
         lock = take_lock(folder) if write else None
         try:
-            db = connect(folder, write)
+            return cls(folder, connect(folder, write), lock, checked)
         except BadInput:
             if lock is not None:
                 lock.close()
             raise
-        return cls(folder, db, lock)
 
     def begin(self, specs: Sequence[RunSpec], environment: dict[str, Any]) -> None:
-        """Note what is asked for and where it runs, before the runs of `specs` are added."""
+        """Note what is asked for and where it runs, before the runs of `specs` are added.
+
+        What is noted already, and shown, is not noted again.
+        """
         from zobench.harness.environment import fingerprint
 
         self.environment = fingerprint(environment)
         with self._transaction():
             row = (self.environment, json.dumps(environment))
             self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
-            ids: dict[str, int] = {}
-            for spec in specs:
-                definition, limits = _split(spec)
-                if definition not in ids:
-                    ids[definition] = self._problem_id(spec, definition)
-                self.db.execute(PLAN, _plan_row(spec, ids[definition], limits))
+            asked = missing(self.db, self._cells(), plan_rows(self.db, specs))
+            self.db.executemany(PLAN, asked)
 
     def add(self, results: Iterable[RunResult]) -> None:
         """Add finished runs, all of them or none."""
@@ -81,6 +98,24 @@ class Store:
                 self.db.executemany("INSERT INTO hits VALUES (?, ?, ?, ?, ?, ?)", hits)
                 rows = np.asarray(result.trace, "<f8").reshape(-1, 4)
                 self.db.execute("INSERT INTO traces VALUES (?, ?)", (run, rows.tobytes()))
+
+    def check_place(self) -> None:
+        """Raises BadInput where the file that is written is no longer in its place.
+
+        The sentence says what became of it, and which runs are kept. Nothing is added any more.
+        """
+        if self._place is None:
+            return
+        if not self._gone and (lost := self._place.lost()) is not None:
+            self._gone = self._place.told(lost, self.db)
+        if self._gone:
+            raise BadInput(self._gone)
+
+    def imported(self) -> bool:
+        """Were runs of this file made elsewhere, by another tool?"""
+        with self._reading():
+            query = "SELECT 1 FROM plans WHERE estimator_version = ? LIMIT 1"
+            return self.db.execute(query, (IMPORTED,)).fetchone() is not None
 
     def done(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` whose last attempt settled the run."""
@@ -96,28 +131,30 @@ class Store:
     def runs(self) -> pd.DataFrame:
         """One row a run: see `tables.runs`."""
         with self._reading():
-            return tables.runs(self.db)
+            return tables.runs(self.db, self._cells())
 
     def hits(self) -> pd.DataFrame:
         """One row a target that a run hit: see `tables.hits`."""
         with self._reading():
-            return tables.hits(self.db)
+            return tables.hits(self.db, self._cells())
 
     def traces(self) -> pd.DataFrame:
         """One row a scored point of a run: see `tables.traces`."""
         with self._reading():
-            return tables.traces(self.db)
+            return tables.traces(self.db, self._cells())
 
     def problems(self) -> pd.DataFrame:
         """One row a target of a problem: see `tables.problems`."""
         with self._reading():
-            return tables.problems(self.db)
+            return tables.problems(self.db, self._cells())
 
     def environments(self) -> dict[str, dict[str, Any]]:
-        """What `environment` in `runs` stands for."""
+        """What `environment` in `runs` stands for; empty of one that damage took."""
         with self._reading():
             rows = self.db.execute("SELECT hash, json FROM environments")
-            return {key: json.loads(text) for key, text in rows}
+            known = {key: json.loads(text) for key, text in rows}
+            named = self.db.execute("SELECT DISTINCT environment FROM runs")
+            return {key: {} for (key,) in named if key not in known} | known
 
     def specs(self) -> list[RunSpec]:
         """The runs that tables show, whether made or not, as they were asked for.
@@ -125,14 +162,16 @@ class Store:
         Raises BadInput where names hold control characters, which no name of ours does.
         """
         with self._reading():
-            return tables.specs(self.db)
+            return tables.specs(self.db, self._cells())
 
     def close(self) -> None:
         """Close the file, alone in its folder, and let another process write."""
         lock, self._lock = self._lock, None
-        if lock is not None:
+        if lock is not None and not self._gone:
             fold_in(self.db)
         self.db.close()
+        if self._place is not None:
+            self._place.close()
         if lock is not None:
             lock.close()
 
@@ -144,14 +183,16 @@ class Store:
     ) -> None:
         self.close()
 
-    def _problem_id(self, spec: RunSpec, definition: str) -> int:
-        known = self.db.execute("SELECT id FROM problems WHERE json = ?", (definition,)).fetchone()
-        if known is not None:
-            return known[0]
-        row = (spec.suite, spec.suite_version, spec.problem.id, spec.problem.group, definition)
-        made = self.db.execute("INSERT INTO problems VALUES (NULL, ?, ?, ?, ?, ?)", row)
-        assert made.lastrowid is not None
-        return made.lastrowid
+    def _cells(self) -> tables.Shown:
+        """See `tables.shown`; found again where the file has changed."""
+        if not self._checked:
+            if found := misfits(self.db):
+                raise BadInput(told(self.db, found))
+            self._checked = True
+        state = self.db.total_changes, self.db.execute("PRAGMA data_version").fetchone()[0]
+        if self._shown is None or self._shown[0] != state:
+            self._shown = state, tables.shown(self.db)
+        return self._shown[1]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -160,40 +201,32 @@ class Store:
         Names that would reach a terminal as control sequences are among that.
         """
         try:
-            yield
+            with uncollected():
+                yield
         except BadInput as error:
             raise BadInput(f"{self.folder / FILE}: {error}") from error
         except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-            raise BadInput(unusable(self.folder / FILE, error)) from error
+            raise BadInput(unreadable(self.folder / FILE, error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All of it or nothing. Raises BadInput when the disk is full or the file has gone."""
+        """All of it or nothing, with a checksum of each row.
+
+        Raises BadInput when the disk is full, or where the file is no longer in its place.
+        """
+        self.check_place()
         try:
-            with self.db:
+            with uncollected(), self.db:
+                before = newest(self.db)
                 yield
+                add_checksums(self.db, before)
         except sqlite3.OperationalError as error:
             raise BadInput(
                 f"{self.folder / FILE}: {error}; what was stored before is kept: mend that, "
                 "and the same command goes on from there"
             ) from error
-
-
-def _split(spec: RunSpec) -> tuple[str, dict[str, Any]]:
-    """(what defines the problem, as JSON; the rest of it)."""
-    problem = dict(vars(spec.problem))
-    limits = {key: problem.pop(key) for key in _UNDEFINING}
-    data = {"suite": spec.suite, "suite_version": spec.suite_version, "problem": problem}
-    return json.dumps(data, sort_keys=True, default=plain), limits
-
-
-def _plan_row(spec: RunSpec, problem: int, limits: dict[str, Any]) -> tuple:
-    """A row of table `plans`, but for its id."""
-    e = spec.estimator
-    named = (problem, spec.key, e.display, e.name, e.version)
-    chosen = (json.dumps(e.settings, default=plain), json.dumps(e.settings_from))
-    which = (spec.repetition, spec.problem.instance(spec.repetition), spec.problem_seed)
-    return (*named, *chosen, *which, json.dumps(limits))
+        if self._place is not None:
+            self._place.written()
 
 
 def _cell(value: Any) -> Any:

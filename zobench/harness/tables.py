@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,72 +16,103 @@ from zobench.harness.plan import RunSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-# Joined with `plans`: with the view `cells` a second time, SQLite scans it once a row.
-RUNS = """
-    SELECT cells.run_key, suite, suite_version, problems.problem, "group", dimension, instance,
-        estimator, estimator_name, settings, settings_from, repetition, seed, status, reason,
-        queries, calls, samples, forward_equivalents,
-        estimator_seconds + objective_seconds AS seconds, estimator_seconds, objective_seconds,
-        peak_memory, memory_ratio, final_score, best_score, scores, scored, first_order,
-        environment, started, describe, attempt
-    FROM shown JOIN plans AS cells ON cells.id = shown.cell JOIN runs ON runs.id = shown.run
-        JOIN problems ON problems.id = cells.problem
-    ORDER BY cells.id
-"""
+# What a table of runs has from each table of the file. SQLite reads each from end to end, and the
+# rows are joined here: its own joins of a hundred thousand runs take ten times as long.
+OF_PLAN = (
+    *("run_key", "instance", "estimator", "estimator_name", "settings", "settings_from"),
+    *("repetition", "seed"),
+)
+OF_PROBLEM = ("suite", "suite_version", "problem", "group")
+OF_RUN = (
+    *("dimension", "status", "reason", "queries", "calls", "samples", "forward_equivalents"),
+    *("seconds", "estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio"),
+    *("final_score", "best_score", "scores", "scored", "first_order", "environment", "started"),
+    *("describe", "attempt"),
+)
+COLUMNS = (
+    *("run_key", "suite", "suite_version", "problem", "group", "dimension", "instance"),
+    *("estimator", "estimator_name", "settings", "settings_from", "repetition", "seed", "status"),
+    *("reason", "queries", "calls", "samples", "forward_equivalents", "seconds"),
+    *("estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio", "final_score"),
+    *("best_score", "scores", "scored", "first_order", "environment", "started", "describe"),
+    "attempt",
+)
 NUMBERS = (
     *("queries", "calls", "samples", "forward_equivalents"),
     *("dimension", "instance", "peak_memory", "memory_ratio", "final_score", "best_score"),
     *("seconds", "estimator_seconds", "objective_seconds"),
 )
-HITS = """
-    SELECT run_key, kind, target_index, target, hits.queries, hits.seconds
-    FROM hits JOIN runs ON runs.id = hits.run WHERE hits.run IN (SELECT run FROM shown)
-"""
-TRACES = """
-    SELECT run_key, rows FROM traces JOIN runs ON runs.id = traces.run
-    WHERE traces.run IN (SELECT run FROM shown)
-"""
-PROBLEMS = """
-    SELECT problems.id, suite, suite_version, problems.json, MAX(dimension), MAX(scored)
-    FROM problems JOIN cells ON cells.problem = problems.id
-        LEFT JOIN shown ON shown.cell = cells.id LEFT JOIN runs ON runs.id = shown.run
-    GROUP BY problems.id
-"""
-SPECS = """
-    SELECT problems.json, limits, estimator, estimator_name, estimator_version, settings,
-        settings_from, repetition
-    FROM cells JOIN problems ON problems.id = cells.problem ORDER BY cells.id
-"""
+
+Shown = dict[int, int | None]  # id of a plan -> id of its run, None where it was not made
 
 
-def runs(db: sqlite3.Connection) -> pd.DataFrame:
+def shown(db: sqlite3.Connection) -> Shown:
+    """The cells to show, in the order of the plan, and the last attempt of each.
+
+    They are the latest row of each cell (problem, estimator, repetition), of the latest definition
+    of each problem.
+    """
+    names = {id: name for id, *name in db.execute("SELECT id, suite, problem FROM problems")}
+    last = dict(db.execute("SELECT run_key, id FROM runs ORDER BY id"))
+    defined: dict[tuple[str, ...], int] = {}
+    cells: dict[tuple[int, str, int], tuple[int, str]] = {}
+    query = "SELECT id, problem, estimator, repetition, run_key FROM plans ORDER BY id"
+    for id, problem, estimator, repetition, key in db.execute(query):
+        defined[tuple(names[problem])] = problem
+        cells[problem, estimator, repetition] = id, key
+    latest = set(defined.values())
+    kept = sorted(cell for (problem, *_), cell in cells.items() if problem in latest)
+    return {id: last.get(key) for id, key in kept}
+
+
+def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     """One row a run, in the order of the plan.
 
     `estimator` is the name as typed, `estimator_name` what it stands for; `settings`,
     `settings_from`, `scores` and `describe` are JSON; `seconds` = estimator + objective seconds;
     `peak_memory` in bytes; `started` in UTC. What is unknown is NaN or None.
     """
-    frame = _query(db, RUNS, NUMBERS)
+    seconds = "estimator_seconds + objective_seconds AS seconds"
+    of_run = [seconds if name == "seconds" else name for name in OF_RUN]
+    of_problem = {id: row for id, *row in db.execute(_select("problems", OF_PROBLEM))}
+    wanted = {run for run in shown.values() if run is not None}
+    made = {id: row for id, *row in db.execute(_select("runs", of_run)) if id in wanted}
+    found = [
+        (*row, *of_problem[problem], *made[run])
+        for id, problem, *row in db.execute(_select("plans", ("problem", *OF_PLAN)))
+        if (run := shown.get(id)) is not None
+    ]
+    del made
+    names = (*OF_PLAN, *OF_PROBLEM, *OF_RUN)
+    frame = _frame(dict(zip(names, zip(*found) if found else [()] * len(names))), NUMBERS)
     frame["first_order"] = frame["first_order"].astype(bool)
+    return frame.reindex(columns=list(COLUMNS))
+
+
+def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
+    """One row a target that a run hit: run_key, kind, target_index, target, queries, seconds."""
+    names = ("kind", "target_index", "target", "queries", "seconds")
+    query = "SELECT run, kind, target_index, target, queries, seconds FROM hits"
+    owners, rows = _owned(db, shown, query)
+    columns = dict(zip(names, zip(*rows) if rows else [()] * len(names)))
+    frame = _frame(columns, ("target", "queries", "seconds"))
+    frame.insert(0, "run_key", _keys(db, owners))
     return frame
 
 
-def hits(db: sqlite3.Connection) -> pd.DataFrame:
-    """One row a target that a run hit: run_key, kind, target_index, target, queries, seconds."""
-    return _query(db, HITS, ("target", "queries", "seconds"))
-
-
-def traces(db: sqlite3.Connection) -> pd.DataFrame:
+def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     """One row a scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown)."""
     import pandas as pd
 
-    found = db.execute(TRACES).fetchall()
-    parts = [np.frombuffer(blob, "<f8").reshape(-1, 4) for _, blob in found]
-    values = np.concatenate(parts) if parts else np.empty((0, 4))
-    keys = np.repeat(np.array([key for key, _ in found], dtype=object), [len(p) for p in parts])
+    owners, rows = _owned(db, shown, "SELECT run, rows FROM traces ORDER BY run")
+    blobs = [blob for (blob,) in rows]
+    lengths = np.array([len(blob) for blob in blobs], int)
+    if (lengths % 32).any():
+        raise ValueError("a trace is cut off")
+    values = np.frombuffer(b"".join(blobs), "<f8").reshape(-1, 4)
     return pd.DataFrame(
         {
-            "run_key": keys,
+            "run_key": _keys(db, np.repeat(owners, lengths // 32)),
             "queries": values[:, 0].astype(np.int64),
             "seconds": values[:, 1],
             "score": values[:, 2],
@@ -90,35 +121,53 @@ def traces(db: sqlite3.Connection) -> pd.DataFrame:
     )
 
 
-def problems(db: sqlite3.Connection) -> pd.DataFrame:
+def problems(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     """One row a target of a problem, of the kind that ends its runs.
 
     suite, suite_version, problem, group, dimension, budget, target_index, target, kind, objective,
     how (the targets were chosen). `dimension` is NaN until a run has built the problem.
     """
-    import pandas as pd
-
+    said = {id: row for id, *row in db.execute("SELECT id, dimension, scored FROM runs")}
+    dimensions: dict[int, list[int]] = {}
+    kinds: dict[int, list[str]] = {}
+    for id, problem in db.execute("SELECT id, problem FROM plans"):
+        if id in shown:
+            dimension, kind = said.get(shown[id], (None, None))
+            dimensions.setdefault(problem, []).extend([] if dimension is None else [dimension])
+            kinds.setdefault(problem, []).extend([kind] if kind else [])
     rows = []
-    for _, suite, version, definition, dimension, scored in db.execute(PROBLEMS):
+    query = "SELECT id, suite, suite_version, json FROM problems ORDER BY id"
+    for id, suite, version, definition in db.execute(query):
+        if id not in dimensions:
+            continue
         p = json.loads(definition)["problem"]
-        kind = p["scored"] or scored or "current"
+        kind = p["scored"] or max(kinds[id], default="current")
         named = {"suite": suite, "suite_version": version, "problem": p["id"], "group": p["group"]}
-        facts = {"dimension": dimension, "budget": p["budget"]}
+        facts = {"dimension": max(dimensions[id], default=None), "budget": p["budget"]}
         source = {"kind": kind, "objective": p["objective"], "how": p["how"]}
         for index, target in enumerate(p["targets"]):
             rows.append(named | facts | {"target_index": index, "target": target} | source)
-    frame = pd.DataFrame(rows)
-    frame["dimension"] = pd.to_numeric(frame["dimension"])
-    return frame
+    names = (
+        *("suite", "suite_version", "problem", "group", "dimension", "budget", "target_index"),
+        *("target", "kind", "objective", "how"),
+    )
+    return _frame(rows or dict.fromkeys(names, ()), ("dimension",))
 
 
-def specs(db: sqlite3.Connection) -> list[RunSpec]:
+def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
     """The cells that are shown, whether their run was made or not."""
     about: dict[tuple[str, str], RunSpec] = {}  # many runs share their problem, and
     chosen: dict[tuple[str, ...], EstimatorSpec] = {}  # their estimator: each is read once
     result = []
-    for definition, limits, *named, number in db.execute(SPECS):
-        estimator = tuple(named)
+    texts = dict(db.execute("SELECT id, json FROM problems"))
+    of_plan = (
+        *("problem", "limits", "estimator", "estimator_name", "estimator_version", "settings"),
+        *("settings_from", "repetition"),
+    )
+    for id, problem, limits, *named, number in db.execute(_select("plans", of_plan)):
+        if id not in shown:
+            continue
+        definition, estimator = texts[problem], tuple(named)
         if estimator not in chosen:
             display, name, version, settings, origin = estimator
             check_printable(display)
@@ -139,13 +188,34 @@ def specs(db: sqlite3.Connection) -> list[RunSpec]:
     return result
 
 
-def _query(db: sqlite3.Connection, query: str, numbers: Iterable[str]) -> pd.DataFrame:
+def _select(table: str, columns: Iterable[str]) -> str:
+    """SQL: the id and these columns of all rows, in order."""
+    named = ", ".join(f'"{name}"' if name == "group" else name for name in columns)
+    return f"SELECT id, {named} FROM {table} ORDER BY id"
+
+
+def _owned(db: sqlite3.Connection, shown: Shown, query: str) -> tuple[np.ndarray, list]:
+    """(the ids of runs that are shown, one a row; the rest of each row) of a query by runs."""
+    wanted = {run for run in shown.values() if run is not None}
+    rows = [row for row in db.execute(query) if row[0] in wanted]
+    return np.array([row[0] for row in rows], int), [row[1:] for row in rows]
+
+
+def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
+    """The run_key of each of these runs, which are in ascending order."""
+    import pandas as pd
+
+    known = db.execute("SELECT id, run_key FROM runs ORDER BY id").fetchall()
+    ids, keys = zip(*known) if known else ((), ())
+    places = np.searchsorted(np.array(ids, int), owners)
+    return pd.Series(keys, dtype="str").take(places).reset_index(drop=True)
+
+
+def _frame(columns: Any, numbers: Iterable[str]) -> pd.DataFrame:
     """Columns `numbers` are NaN where unknown, also where all are. Raises ValueError for text."""
     import pandas as pd
 
-    cursor = db.execute(query)
-    names = [column[0] for column in cursor.description]
-    frame = pd.DataFrame(cursor.fetchall(), columns=pd.Index(names))
+    frame = pd.DataFrame(columns)
     for name in numbers:
         frame[name] = pd.to_numeric(frame[name])
     return frame

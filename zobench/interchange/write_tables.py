@@ -12,9 +12,14 @@ from zobench.spreadsheet import plain
 
 def plain_cells(frame: Any) -> Any:
     """`frame` with text that a spreadsheet would take for a formula behind an apostrophe."""
+    from pandas.api.types import is_numeric_dtype
+
     frame = frame.copy()
     for name in frame.columns:
-        if frame[name].map(lambda value: isinstance(value, str)).any():
+        if is_numeric_dtype(frame[name].dtype):
+            continue
+        there = frame[name].dropna().unique()  # texts repeat: most are looked at once
+        if any(isinstance(value, str) and plain(value) != value for value in there):
             frame[name] = frame[name].map(plain)
     return frame
 

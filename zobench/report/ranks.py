@@ -90,14 +90,14 @@ def by_target(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
         return []
     table: Frame = source.tables["queries"]
     table = table[table["estimator"].isin(names[: 1 + OTHERS])]
-    traces = source.traces[source.traces["run_key"].isin(table["run_key"].unique())]
     runs = table.drop_duplicates("run_key")
-    owner = dict(zip(runs["run_key"], runs["estimator"]))
-    parts = dict(iter(traces.groupby(traces["run_key"].map(owner.get), sort=False)))
+    places = {name: place for place, name in enumerate(names)}
+    owner = dict(zip(runs["run_key"], runs["estimator"].map(places)))
+    codes, keys = pd.factorize(source.traces["run_key"])
+    mine = np.array([owner.get(key, -1) for key in keys], int)[codes]
     found = []
-    for other in names[1 : 1 + OTHERS]:
-        mine = [parts[n] for n in (names[0], other) if n in parts]
-        known = pd.concat([traces[:0], *mine])
+    for place, other in enumerate(names[1 : 1 + OTHERS], 1):
+        known = source.traces.iloc[np.flatnonzero((mine == 0) | (mine == place))]
         found.append((names[0], other, per_target(table, names[0], other, known)))
     return found
 

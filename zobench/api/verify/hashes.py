@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from zobench.api.frame import Frame
 from zobench.harness.chosen import identity
 from zobench.harness.plan import RunSpec
@@ -21,7 +23,8 @@ def settings_hash(specs: Iterable[RunSpec]) -> str:
     its settings. Repetitions are no part of it, nor are limits, labels, the order of the runs, or
     the folder of a user's file. "" without runs. Known without running anything.
     """
-    cells = sorted({_cell(spec) for spec in specs})
+    kinds = {(id(spec.problem), id(spec.estimator)): spec for spec in specs}  # most are repetitions
+    cells = sorted({_cell(spec) for spec in kinds.values()})
     return hashlib.sha256("\n".join(cells).encode()).hexdigest()[:16] if cells else ""
 
 
@@ -49,13 +52,21 @@ def with_hashes(
     rows = rows.copy()
     for column in ("settings_hash", "data_sha256"):
         rows[column] = ""
+    asked: dict[tuple[str, str], list[RunSpec]] = {}
+    for spec in specs:
+        asked.setdefault((spec.problem.id, spec.estimator.display), []).append(spec)
+    made = runs.groupby(["problem", "estimator"], sort=False).indices
+    reached = hits.groupby("run_key", sort=False).indices
     for index, row in rows.iterrows():
         here = (problems["dimension"] == row["dimension"]) & (problems["group"] == row["group"])
-        names = set(problems.loc[here, "problem"])
-        mine = [s for s in specs if s.problem.id in names and s.estimator.display == row["method"]]
-        made = runs["problem"].isin(list(names)) & (runs["estimator"] == row["method"])
+        cells = [(name, row["method"]) for name in problems.loc[here, "problem"].unique()]
+        mine = [spec for cell in cells for spec in asked.get(cell, ())]
         rows.loc[index, "settings_hash"] = settings_hash(mine)
-        rows.loc[index, "data_sha256"] = data_hash(runs[made], hits)
+        places = [made[cell] for cell in cells if cell in made]
+        these = runs.iloc[np.concatenate(places)] if places else runs[:0]
+        found = [reached[key] for key in these["run_key"] if key in reached]
+        their = hits.iloc[np.concatenate(found)] if found else hits[:0]
+        rows.loc[index, "data_sha256"] = data_hash(these, their)
     return rows
 
 

@@ -1,0 +1,194 @@
+"""Damaged results: each change that can be seen is told, and all that is sound is kept."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from harness_tools import element, suite_of
+
+from zobench.errors import BadInput
+from zobench.harness import checks
+from zobench.harness.mending import mend
+from zobench.harness.plan import plan
+from zobench.harness.result import RunResult
+from zobench.harness.store import Store
+
+FRAMES = ("runs", "hits", "traces", "problems")
+
+
+def results_of(specs, rows=20):
+    """Results as if the runs had been made."""
+    rng = np.random.default_rng(0)
+    for number, spec in enumerate(specs):
+        trace = [(q, q * 1e-3, float(rng.normal()), float(rng.normal())) for q in range(rows)]
+        hits = [("best", i, 10.0**-i, 7 * i + number, 0.1 * i) for i in range(number % 4)]
+        yield RunResult(
+            spec.key, "budget", queries=200, calls=200, estimator_seconds=float(rng.random()),
+            final_score=float(rng.random()), best_score=0.5, scored="best", dimension=4,
+            started="2026-01-01", describe={"dim": 4}, scores={"gap": 0.25}, hits=hits, trace=trace,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A results folder, its specs and its tables."""
+    folder = tmp_path_factory.mktemp("sound")
+    specs = plan(suite_of(folder), [element("walk"), element("walk:n=2")], repetitions=30)
+    with Store.open(folder / "r") as store:
+        store.begin(specs, {"machine": "test"})
+        store.add(results_of(specs))
+    return folder / "r", specs, tables_of(folder / "r")
+
+
+def tables_of(folder) -> dict[str, Any]:
+    with Store.open(folder, write=False) as store:
+        return {name: getattr(store, name)() for name in FRAMES} | {"specs": store.specs()}
+
+
+def same(a, b):
+    return all(a[name].equals(b[name]) for name in FRAMES) and a["specs"] == b["specs"]
+
+
+def copied(sound, tmp_path):
+    folder = tmp_path / "r"
+    shutil.copytree(sound[0], folder)
+    return folder
+
+
+def edited(folder, command, *values):
+    db = sqlite3.connect(folder / "results.sqlite")
+    with db:
+        db.execute(command, values)
+    db.close()
+
+
+EDITS = {
+    "score": "UPDATE runs SET final_score = final_score + 1e-12 WHERE id = 7",
+    "status": "UPDATE runs SET status = 'target' WHERE id = 7",
+    "scores": """UPDATE runs SET scores = '{"gap": 0.26}' WHERE id = 7""",
+    "number as text": "UPDATE runs SET queries = '200' WHERE id = 7",
+    "hit": "UPDATE hits SET queries = 1 WHERE run = 7 AND target_index = 1",
+    "hit away": "DELETE FROM hits WHERE run = 7 AND target_index = 1",
+    "hit of another": "UPDATE hits SET run = 5 WHERE run = 7",
+    "trace": "UPDATE traces SET rows = substr(rows, 1, 320) WHERE run = 7",
+    "trace away": "DELETE FROM traces WHERE run = 7",
+    "run away": "DELETE FROM runs WHERE id = 7",
+    "key": "UPDATE runs SET run_key = 'x' WHERE id = 7",
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_run_that_was_changed_is_named_and_only_it_is_lost(sound, tmp_path, edit):
+    folder, (_, specs, before) = copied(sound, tmp_path), sound
+    edited(folder, edit)
+    for name in (*FRAMES, "specs"):
+        with (
+            Store.open(folder, write=False) as store,
+            pytest.raises(BadInput, match=r"r/results.sqlite: damaged: run .*`zobench run`") as why,
+        ):
+            getattr(store, name)()
+        assert "\n" not in str(why.value)
+    (line,) = mend(folder)
+    assert "set aside as" in line
+    after = tables_of(folder)
+    lost = set(before["runs"].run_key) - set(after["runs"].run_key)
+    assert specs[6].key in lost
+    assert len(lost) <= 2  # "hit of another" changes two
+    for name in ("runs", "hits", "traces"):
+        kept = before[name][~before[name].run_key.isin(lost)].reset_index(drop=True)
+        assert kept.equals(after[name])
+    assert after["specs"] == before["specs"]
+    assert len(list(folder.glob("damaged-*.sqlite"))) == 1
+    with Store.open(folder) as store:
+        assert store.done(s.key for s in specs) == {s.key for s in specs} - lost
+        store.begin(specs, {"machine": "test"})
+        store.add(r for r in results_of(specs) if r.key in lost)
+    assert set(tables_of(folder)["runs"].run_key) == {s.key for s in specs}
+    assert mend(folder) == []
+
+
+@pytest.mark.parametrize("edit", [
+    "UPDATE plans SET settings = '{}' WHERE id = 3",
+    "UPDATE plans SET estimator = 'better' WHERE id = 3",
+    "DELETE FROM plans WHERE id = 3",
+    "UPDATE problems SET json = replace(json, '200', '201')",
+    """UPDATE environments SET json = '{"machine": "other"}'""",
+], ids=["settings", "name", "plan", "problem", "environment"])  # fmt: skip
+def test_what_runs_were_asked_for_cannot_be_changed_either(sound, tmp_path, edit):
+    folder = copied(sound, tmp_path)
+    edited(folder, edit)
+    with pytest.raises(BadInput, match="damaged"):
+        tables_of(folder)
+    assert mend(folder)
+    with Store.open(folder) as store:  # what the next command does
+        store.begin(sound[1], {"machine": "test"})
+    assert set(tables_of(folder)["runs"].run_key) == {s.key for s in sound[1]}
+
+
+def harm(data, kind, rng):
+    """Bytes with a bit flipped, a block of 512 overwritten, or the end cut off."""
+    data = bytearray(data)
+    if kind == "bit":
+        data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+    elif kind == "block":
+        start = 512 * int(rng.integers(len(data) // 512))
+        data[start : start + 512] = rng.bytes(512)
+    else:
+        del data[int(rng.integers(len(data))) :]
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["bit", "block", "end"])
+def test_damage_at_random_is_told_or_changes_nothing_that_is_read(sound, tmp_path, kind):
+    folder, before = copied(sound, tmp_path), sound[2]
+    file, rng = folder / "results.sqlite", np.random.default_rng(1)
+    whole = file.read_bytes()
+    told = kept = 0
+    for _ in range(25):
+        file.write_bytes(harm(whole, kind, rng))
+        try:
+            assert same(tables_of(folder), before)
+            continue
+        except BadInput as error:
+            told += "\n" not in str(error)
+        try:
+            assert mend(folder), "told, and not mended"
+        except BadInput:
+            continue  # not even its tables can be found
+        after = tables_of(folder)
+        kept += len(after["runs"])
+        mine = before["runs"][before["runs"].run_key.isin(after["runs"].run_key)]
+        columns = ["run_key", "final_score", "queries", "status"]
+        assert pd.DataFrame(mine[columns]).sort_values("run_key").to_numpy().tolist() == (
+            after["runs"][columns].sort_values("run_key").to_numpy().tolist()
+        )
+        for path in folder.glob("damaged-*"):
+            path.unlink()
+    assert told > 3
+    assert kept > told or kind == "end"  # of 60 runs each; SQLite reads nothing of a cut file
+
+
+def test_a_file_from_before_checksums_is_read_and_gets_them(sound, tmp_path):
+    folder, before = copied(sound, tmp_path), sound[2]
+    edited(folder, "DROP TABLE checks")
+    edited(folder, "PRAGMA user_version = 1")
+    assert same(tables_of(folder), before)
+    assert mend(folder) == []
+    Store.open(folder).close()
+    assert same(tables_of(folder), before)
+    edited(folder, EDITS["score"])
+    with pytest.raises(BadInput, match=r"damaged: run 4 of .*walk on p"):
+        tables_of(folder)
+
+
+def test_a_checksum_is_of_the_values_alone():
+    """Pinned: a Python that wrote other bytes would call every stored run damaged."""
+    values = ("key", 3, 2.5, None, b"rows", 2**40, -1, "é", float("inf"))
+    assert checks._checksum(*values) == 2254367170
+    twice = "".join(["ke", "y"])  # one object in two places is as two equal ones
+    assert checks._checksum(twice, twice) == checks._checksum("key", "".join(["k", "ey"]))

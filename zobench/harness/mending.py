@@ -1,0 +1,114 @@
+"""Damaged results: which rows they are, and a new file of all that are sound."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zobench.harness.checks import KINDS, misfits, register, sound
+from zobench.harness.database import FILE, MEND, connect, has_checksums, take_lock
+from zobench.harness.schema import SCHEMA
+
+FEW = 3  # damaged rows that are named
+
+
+def told(db: sqlite3.Connection, found: Mapping[str, Sequence[int]]) -> str:
+    """What to say of rows of `checks.misfits`, in one line."""
+    names = [_name(db, kind, id) for kind, ids in found.items() for id in ids[:FEW]]
+    count = sum(map(len, found.values()))
+    more = f" and {count - FEW} more" if count > FEW else ""
+    return f"damaged: {', '.join(names[:FEW])}{more}; {MEND}"
+
+
+def mend(folder: Path) -> list[str]:
+    """Where results are damaged, set their file aside and put its sound rows in its place.
+
+    Returns what to tell the user, a line each: nothing where all is sound, or there is no file.
+    Raises BadInput when the folder cannot be written, or another process is writing.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        return []
+    with closing(connect(folder, write=False)) as db:
+        said = _damage(file, db)
+    if not said:
+        return []
+    with take_lock(folder), closing(connect(folder, write=False)) as db:
+        part = folder / f".{FILE}.part"
+        part.unlink(missing_ok=True)
+        kept = _rescued(db, part)
+        aside = folder / f"damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}.sqlite"
+        file.rename(aside)
+        for end in ("-wal", "-shm"):  # they belong to the file that was set aside
+            if (side := file.with_name(FILE + end)).exists():
+                side.rename(aside.with_name(aside.name + end))
+        part.rename(file)
+    return [f"{said}: the file was set aside as {aside}, and the {kept:,} sound runs were kept"]
+
+
+def _damage(file: Path, db: sqlite3.Connection) -> str:
+    """What is damaged, in words; "" where all is sound."""
+    try:
+        found = misfits(db) if has_checksums(db) else {}
+    except sqlite3.DatabaseError as error:
+        return f"{file} is damaged ({error})"
+    return f"{file} is {told(db, found).partition(';')[0]}" if found else ""
+
+
+def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
+    """What a row is called: of a run, its estimator, problem and number."""
+    table = "plans.id = ?" if kind == "plan" else "runs.id = ?"
+    query = f"""
+        SELECT plans.estimator, problems.problem, plans.repetition + 1 FROM plans
+        JOIN problems ON problems.id = plans.problem
+        LEFT JOIN runs ON runs.run_key = plans.run_key WHERE {table} ORDER BY plans.id DESC
+    """
+    row = db.execute(query, (id,)).fetchone() if kind in ("plan", "run") else None
+    if row is None or not all(str(word).isprintable() for word in row):
+        return f"{kind} number {id}"
+    estimator, problem, number = row
+    of = "" if kind == "run" else "the plan of "
+    return f"{of}run {number} of {estimator} on {problem}"
+
+
+def _rescued(db: sqlite3.Connection, part: Path) -> int:
+    """Write all sound rows of a damaged database into a new file; how many runs there are."""
+    new = sqlite3.connect(part)
+    register(new)
+    new.executescript(SCHEMA)
+    with new:
+        for kind, (table, key, _) in KINDS.items():
+            for id in _checked(db, kind):
+                if sound(db, kind, id):
+                    _copy(db, new, table, key, id)
+                    if kind == "run":
+                        _copy(db, new, "hits", "run", id)
+                        _copy(db, new, "traces", "run", id)
+                    _copy(db, new, "checks", f"kind = '{kind}' AND id", id)
+        lost = "SELECT id FROM plans WHERE problem NOT IN (SELECT id FROM problems)"
+        new.execute(f"DELETE FROM checks WHERE kind = 'plan' AND id IN ({lost})")
+        new.execute(f"DELETE FROM plans WHERE id IN ({lost})")
+    count = new.execute("SELECT COUNT(*) FROM runs").fetchone()[0]
+    new.close()
+    return count
+
+
+def _checked(db: sqlite3.Connection, kind: str) -> list[int]:
+    """The ids of this kind that have a checksum, as far as the table can be read from its ends."""
+    found: set[int] = set()
+    for order in ("ASC", "DESC"):
+        query = f"SELECT id FROM checks WHERE kind = ? ORDER BY id {order}"
+        with suppress(sqlite3.DatabaseError):
+            for (id,) in db.execute(query, (kind,)):
+                found.add(id)
+    return sorted(found)
+
+
+def _copy(db: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str, id: int) -> None:
+    rows = db.execute(f"SELECT * FROM {table} WHERE {key} = ?", (id,)).fetchall()
+    if rows:
+        marks = ", ".join("?" * len(rows[0]))
+        new.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
