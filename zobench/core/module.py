@@ -131,7 +131,7 @@ class TensorParams(Params):
         if self._rounds(block):
             self._rewrite(block, lambda values, part: values.add_(delta[part]))
         else:
-            block.tensor.add_(delta.reshape(block.shape))
+            block.out.add_(delta if block.out.dim() == 1 else delta.view(block.shape))
 
     def _rounds(self, block: TensorBlock) -> bool:
         """Are writes to this block rounded stochastically?"""
@@ -172,8 +172,10 @@ class TensorParams(Params):
                 self.write(flat, terms, 1.0, block, 0)
         if law is None or not together:
             return
+        flats, indices = zip(*together)
         noise.accumulate_blocks(
-            *zip(*together),
+            flats,
+            indices,
             [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
             law,
             threads=_threads(),
