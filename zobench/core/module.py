@@ -165,11 +165,13 @@ class TensorParams(Params):
         plain = law is not None and all(noise.serves(out.device.type) for out in outs)
         together = []
         for out, block in zip(outs, blocks):
-            if plain and out.dim() == 1:
+            if out.dim() != 1:
+                with flattened(out) as flat:
+                    self.write(flat, terms, 1.0, block, 0)
+            elif plain:
                 together.append((out, block.index))
-                continue
-            with flattened(out) as flat:
-                self.write(flat, terms, 1.0, block, 0)
+            else:
+                self.write(out, terms, 1.0, block, 0)
         if law is None or not together:
             return
         flats, indices = zip(*together)
