@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,18 +25,10 @@ from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
 from zobench.core.seeds import fold
-from zobench.core.tensor_block import TensorBlock, flattened
+from zobench.core.tensor_block import Observer, TensorBlock, flattened
 from zobench.errors import BadInput
 
 STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
-
-
-class Observer(Protocol):
-    """Is told of every move, before it is made."""
-
-    def added(self, scale: Any, direction: Direction) -> None: ...
-    def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None: ...
-    def updated(self, block: TensorBlock, delta: torch.Tensor) -> None: ...
 
 
 class TensorParams(Params):
