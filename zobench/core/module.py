@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,20 +26,12 @@ from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
 from zobench.core.seeds import fold
-from zobench.core.tensor_block import TensorBlock, flattened
+from zobench.core.tensor_block import Observer, TensorBlock, flattened
 from zobench.core.ties import check_apart
 from zobench.errors import BadInput
 
 STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
 _Moves = dict[Hashable, tuple[float, Direction]]  # scale and direction, by `fixed.key`
-
-
-class Observer(Protocol):
-    """Is told of every move, before it is made."""
-
-    def added(self, scale: Any, direction: Direction) -> None: ...
-    def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None: ...
-    def updated(self, block: TensorBlock, delta: torch.Tensor) -> None: ...
 
 
 class TensorParams(Params):
@@ -130,8 +122,8 @@ class TensorParams(Params):
                 alike.setdefault(terms, []).append(block)
         self._pending.clear()
         self._sealed.clear()
-        self.writes += 1
         increment_version([block.tensor for blocks in alike.values() for block in blocks])
+        passes: list[list[tuple[list[TensorBlock], list[Term]]]] = [[]]
         for terms, blocks in alike.items():
             merged: dict[int, dict[Any, float]] = {}
             for k, weight, found in terms:
@@ -140,8 +132,13 @@ class TensorParams(Params):
                 sums[found] = sums.get(found, 0.0) + scale * weight
             layers = [[(w, unnamed.get(n, n)) for n, w in sums.items()] for sums in merged.values()]
             whole = [term for layer in layers for term in layer]
-            # Noise of one law is rounded term by term, also in one pass.
-            for total in [whole] if one_law(whole) else layers:
+            # Noise of one law is added term by term, also in one pass.
+            for k, total in enumerate([whole] if one_law(whole) else layers):
+                passes += [[]] if k == len(passes) else []
+                passes[k].append((blocks, total))
+        for writes in passes:
+            self.writes += 1  # two writes of a weight are not rounded by the same random numbers
+            for blocks, total in writes:
                 self.write_all([block.out for block in blocks], blocks, total)
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
@@ -169,7 +166,7 @@ class TensorParams(Params):
         if self._rounds(block):
             self._rewrite(block, lambda values, part: values.add_(delta[part]))
         else:
-            block.tensor.add_(delta.reshape(block.shape))
+            block.out.add_(delta if block.out.dim() == 1 else delta.view(block.shape))
 
     def _rounds(self, block: TensorBlock) -> bool:
         """Are writes to this block rounded stochastically?"""
@@ -203,16 +200,19 @@ class TensorParams(Params):
         plain = law is not None and all(noise.serves(out.device.type) for out in outs)
         together = []
         for out, block in zip(outs, blocks):
-            if plain and out.dim() == 1:
+            if out.dim() != 1:
+                with flattened(out) as flat:
+                    self.write(flat, terms, 1.0, block, 0)
+            elif plain:
                 together.append((out, block.index))
-                continue
-            with flattened(out) as flat:
-                self.write(flat, terms, 1.0, block, 0)
+            else:
+                self.write(out, terms, 1.0, block, 0)
         if law is None or not together:
             return
+        flats, indices = zip(*together)
         noise.accumulate_blocks(
-            [out for out, _ in together],
-            [index for _, index in together],
+            flats,
+            indices,
             [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
             law,
             threads=_threads(),

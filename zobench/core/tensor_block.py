@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 
+from zobench.core.directions import Direction
 from zobench.errors import BadInput
 
 
@@ -35,6 +37,14 @@ class TensorBlock:
     def data(self) -> torch.Tensor:
         """The coordinates, flat, to read: a copy where the tensor is not contiguous."""
         return self.tensor.reshape(-1)
+
+
+class Observer(Protocol):
+    """Is told of every move, before it is made."""
+
+    def added(self, scale: Any, direction: Direction) -> None: ...
+    def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None: ...
+    def updated(self, block: TensorBlock, delta: torch.Tensor) -> None: ...
 
 
 @contextmanager
