@@ -8,16 +8,21 @@ import importlib.util
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zobench.errors import BadInput, unknown
+from zobench.errors import FEW, BadInput, unknown
 from zobench.objectives.llm.hub import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import torch
-    from transformers import OPTForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        OPTForCausalLM,
+        PreTrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 FOLDER = Path(__file__).parent / "models"
 EMBEDDED = ("tiny", "small")
@@ -37,8 +42,9 @@ def load(
         hub's format, or a hub id.
     device: cpu, cuda, cuda:1, ..., or auto: the layers are spread over all GPUs (with accelerate).
     pretrained: False keeps the configuration and draws the weights anew from `seed`.
-    Raises BadInput when there is no such model, device or dtype, or when the embedded weights
-    are not the published ones.
+    Raises BadInput when there is no such model, device or dtype, when the model is no decoder or
+    reads padding, when the checkpoint lacks weights of it, or when the embedded weights are not
+    the published ones.
     """
     precision = as_dtype(dtype)
     spread = _spread(pretrained) if device == "auto" else {}
@@ -48,19 +54,54 @@ def load(
         _verify(FOLDER / model)
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+    from zobench.objectives.llm.decoder import check, check_config
+
     hint = f"give a local folder, a hub id that can be reached, or one of {', '.join(EMBEDDED)}"
     with one_line(f"model {model!r}", hint):
         config = AutoConfig.from_pretrained(files)
+    with told_of(model):
+        check_config(config)
+    with one_line(f"model {model!r}", hint):
         tokenizer = AutoTokenizer.from_pretrained(files)
         if pretrained:
-            net = AutoModelForCausalLM.from_pretrained(
-                files, config=config, dtype=precision, **spread
-            )
+            net, found = AutoModelForCausalLM.from_pretrained(
+                files, config=config, dtype=precision, output_loading_info=True,
+                ignore_mismatched_sizes=True, **spread,
+            )  # fmt: skip
         else:
             with seeded(seed, place):
-                net = AutoModelForCausalLM.from_config(config, dtype=precision)
-    there = net if spread else net.to(place)  # pyright: ignore[reportArgumentType]
-    return there.eval(), tokenizer
+                net, found = AutoModelForCausalLM.from_config(config, dtype=precision), {}
+    there = (net if spread else net.to(place)).eval()
+    with told_of(model):
+        _complete(config, found)
+        check(there)
+    return there, tokenizer
+
+
+def _complete(config: PreTrainedConfig, found: Mapping[str, Iterable[Any]]) -> None:
+    """Raises BadInput where a checkpoint lacks weights of the model: they would be random."""
+    lacking = {
+        "is missing": sorted(found.get("missing_keys", ())),
+        "has another shape": sorted(key for key, *_ in found.get("mismatched_keys", ())),
+    }
+    for fault, keys in lacking.items():
+        if keys:
+            more = f" and {len(keys) - FEW} more" if len(keys) > FEW else ""
+            saved = ", ".join(config.architectures or ()) or "another model"
+            raise BadInput(
+                f"of the weights that predict the next token, {len(keys)} would be random: "
+                f"{', '.join(keys[:FEW])}{more} {fault} in the checkpoint, which was saved as "
+                f"{saved}; give one that was saved with its language-model head"
+            )
+
+
+@contextmanager
+def told_of(model: str) -> Iterator[None]:
+    """Lines of BadInput name the model that was asked for."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"model {model!r}: {error}") from error
 
 
 def _spread(pretrained: bool) -> dict[str, str]:
