@@ -1,4 +1,4 @@
-"""The families of causal language models that transformers ships, each built small by its config."""
+"""The families of causal language models that transformers ships, built small by their configs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZES: list[tuple[str, int]] = [
     (r"\w*vocab_size\w*", VOCABULARY),
     (r"n_positions|max_seq_len|n_ctx|context_length|max_target_positions", LONGEST),
     (r"(original_)?max_position_embeddings|model_max_length", LONGEST),
-    (r"\w*(sliding_window|window_size|window_len|sliding_window_size|attention_chunk_size)", WINDOW),
+    (r"\w*(sliding_window|window_size|window_len|attention_chunk_size)", WINDOW),
     (r"local_attention", 2 * WINDOW),
     (r"(num_)?(hidden_|decoder_|encoder_)?layers|n_layers?|num_blocks", LAYERS),
     (r"(num_|swa_num_)?(decoder_|encoder_)?attention_heads|n_heads?|num_heads", 4),
@@ -69,7 +69,6 @@ OWN: dict[str, dict[str, Any]] = {
     "longcat_flash": {"head_dim": 4, "num_key_value_heads": 4},
     "gemma3n_text": {"num_kv_shared_layers": 0},
     "nemotron_h": {"layers_block_type": ["mamba", "attention", "mlp", "attention"]},
-    "zamba2": {"layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "hybrid_layer_ids": [1, 3]},
 }  # fmt: skip
 
 

@@ -154,6 +154,7 @@ class FineTuning(InPlaceProblem):
 
 @objectives.register(
     "llm",
+    version="2",
     in_worker=(
         "torch",
         "transformers.models.auto.modeling_auto",

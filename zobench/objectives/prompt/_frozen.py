@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,17 @@ class Frozen:
     def table(self) -> torch.Tensor:
         """The word embeddings, (vocabulary, width)."""
         return self.passes.embedding.weight  # pyright: ignore[reportReturnType]
+
+    @cached_property
+    def vectors(self) -> torch.Tensor:
+        """What the model reads for each token, (vocabulary, width): the table, or a scaled one."""
+        import torch
+
+        table, embed = self.table.detach(), self.passes.embedding
+        some = torch.arange(min(8, len(table)), device=table.device)
+        with torch.no_grad():
+            plain = torch.equal(embed(some), table[some])
+            return table if plain else embed(torch.arange(len(table), device=table.device))
 
     def ordinary(self) -> np.ndarray:
         """The ids of all tokens that are words or parts of words, ascending."""

@@ -97,7 +97,7 @@ class SoftPrompt(PromptProblem):
         import torch
 
         frozen, rng = self.frozen, np.random.default_rng(derive("projection", self.instance))
-        table = frozen.table.detach()
+        table = frozen.vectors
         ids = torch.from_numpy(self.first).to(table.device)
         first = table[ids].float()[None]
         scales = [self.alpha * float(table.float().std())]
@@ -146,7 +146,7 @@ class SoftPrompt(PromptProblem):
 
 @objectives.register(
     "soft-prompt",
-    version="1",
+    version="2",
     paper="arXiv:2201.03514",
     in_worker=WORKER,
     isolate=True,
