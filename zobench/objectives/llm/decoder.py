@@ -42,7 +42,10 @@ def check_config(config: PreTrainedConfig) -> None:
     )
 
     kind, name = type(config), f"a model of type {config.model_type!r}"
-    if kind in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False):
+    if config.is_encoder_decoder:
+        raise BadInput(f"{name} has an encoder before its decoder; {NEEDED}")
+    causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    if kind in MODEL_FOR_MASKED_LM_MAPPING and not causal:
         raise BadInput(f"{name} {ENCODER}")
     if kind not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise BadInput(f"{name} has no form in transformers that predicts the next token; {NEEDED}")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.errors import FEW, BadInput, unknown
+from zobench.objectives.llm.decoder import NEEDED, check, check_config
 from zobench.objectives.llm.hub import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import torch
     from transformers import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "models"
 EMBEDDED = ("tiny", "small")
+CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice")  # ends of class names
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -54,8 +56,6 @@ def load(
         _verify(FOLDER / model)
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    from zobench.objectives.llm.decoder import check, check_config
-
     hint = f"give a local folder, a hub id that can be reached, or one of {', '.join(EMBEDDED)}"
     with one_line(f"model {model!r}", hint):
         config = AutoConfig.from_pretrained(files)
@@ -70,29 +70,40 @@ def load(
             )  # fmt: skip
         else:
             with seeded(seed, place):
-                net, found = AutoModelForCausalLM.from_config(config, dtype=precision), {}
+                net, found = AutoModelForCausalLM.from_config(config, dtype=precision), None
     there = (net if spread else net.to(place)).eval()
     with told_of(model):
-        _complete(config, found)
+        if found is not None:
+            _complete(config, found)
         check(there)
     return there, tokenizer
 
 
 def _complete(config: PreTrainedConfig, found: Mapping[str, Iterable[Any]]) -> None:
-    """Raises BadInput where a checkpoint lacks weights of the model: they would be random."""
-    lacking = {
-        "is missing": sorted(found.get("missing_keys", ())),
-        "has another shape": sorted(key for key, *_ in found.get("mismatched_keys", ())),
-    }
-    for fault, keys in lacking.items():
-        if keys:
-            more = f" and {len(keys) - FEW} more" if len(keys) > FEW else ""
-            saved = ", ".join(config.architectures or ()) or "another model"
-            raise BadInput(
-                f"of the weights that predict the next token, {len(keys)} would be random: "
-                f"{', '.join(keys[:FEW])}{more} {fault} in the checkpoint, which was saved as "
-                f"{saved}; give one that was saved with its language-model head"
-            )
+    """Raises BadInput where a checkpoint holds no language model, or not all weights of one.
+
+    Those that it lacks would be random.
+    """
+    saved = ", ".join(config.architectures or ()) or "a model without a name"
+    if saved.endswith(CLASSIFIERS):
+        raise BadInput(f"the checkpoint is a classifier, {saved}; {NEEDED}")
+    if keys := sorted(found["missing_keys"]):
+        raise BadInput(
+            f"the checkpoint, saved as {saved}, lacks {len(keys)} of the weights that predict the "
+            f"next token, and they would be random: {some(keys)}; give one that was saved with its "
+            "language-model head"
+        )
+    if keys := sorted(key for key, *_ in found["mismatched_keys"]):
+        raise BadInput(
+            f"{len(keys)} weights have other shapes in the checkpoint than by config.json, and "
+            f"they would be random: {some(keys)}; give a config.json that fits the weights"
+        )
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more
 
 
 @contextmanager
