@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
+from zobench.errors import BadInput
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -50,6 +52,8 @@ def holds(
         with torch.no_grad():
             try:
                 mine[form, level] = same(example(model, level, words))
+            except BadInput:
+                raise  # of a model that cannot be used at all
             except (ValueError, RuntimeError, TypeError, IndexError, AttributeError, KeyError):
                 mine[form, level] = False  # the model does not take it
     return mine[form, level]

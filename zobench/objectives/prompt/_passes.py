@@ -46,15 +46,12 @@ class Passes:
         """
         import torch
 
-        from zobench.objectives.llm.loss import decide
-
         token = 4 * prompts.shape[3] * prompts.element_size()  # bytes in the feed-forward layer
         held = max(1, self.ends * token * len(self.stack) // 2)  # keys and values of a prompt
         lengths = batch.mask[:, self.ends :].sum(1).cpu()
         texts = lengths.argsort(stable=True, descending=True)
         found = []
         with torch.inference_mode():
-            decide(self.net, batch.words, batch.ids.shape[1])
             gaps = self.gaps(batch)
             shares = self.shares(batch)
             for some in prompts.split(max(1, self.at_once // held)):
@@ -163,9 +160,11 @@ class Passes:
 
         import torch
 
+        from zobench.objectives.llm.loss import decide
         from zobench.objectives.llm.reach import holds, near, sees_all
 
         net, width = self.net, batch.ids.shape[1]
+        decide(net, batch.words, width)  # before anything is injected
         fits = sees_all(net, width)
         return not self.ends or (fits and holds(self._gaps, net, None, width, same, batch.words))
 
