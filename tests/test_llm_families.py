@@ -11,12 +11,17 @@ import functools
 import pytest
 import torch
 from causal_families import LONGEST, VOCABULARY, WINDOW, small
+from torch.nn.functional import cross_entropy
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as FAMILIES
 
 from zobench.errors import BadInput
 from zobench.objectives.llm.batches import Batch, LabelWords
 from zobench.objectives.llm.buckets import Bucket, tokens
 from zobench.objectives.llm.loss import label_scores
+from zobench.objectives.llm.masks import obeys
+from zobench.objectives.llm.realisation import realise
+from zobench.objectives.llm.recorders import graphs
+from zobench.objectives.llm.words import packs
 from zobench.objectives.prompt._passes import Passes
 
 # One of each mechanism: windows in all or some layers, chunks, windows of their own making, states.
@@ -102,6 +107,10 @@ def prompts(kind, order):
     if model is None:
         pytest.skip("refused when it is looked at")
     passes = Passes(model, 1, 1 + len(PROMPT))
+    try:
+        passes.check()
+    except BadInput:
+        pytest.skip("refused when it is looked at for prompts")
     vectors = model.get_input_embeddings()(torch.tensor([PROMPT, PROMPT[::-1]]))[:, None]
     for words in (ONE, SEVERAL):
         for lengths in order:
@@ -138,6 +147,56 @@ def test_a_row_is_the_row_alone_in_every_family(kind):
 @pytest.mark.parametrize("kind", [kind for kind in FAMILIES if kind not in FEW])
 def test_a_text_after_a_prompt_is_that_text_in_every_family(kind):
     prompts(kind, (SHORT, LONG))
+
+
+def test_a_model_that_reads_tokens_in_each_layer_takes_no_prompts():
+    with pytest.raises(BadInput, match="reads more of a token than its embedding"):
+        Passes(weighty("gemma4_text"), 1, 1 + len(PROMPT)).check()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.no_grad()
+def test_words_share_a_sequence_where_the_window_holds_all_of_it(dtype):
+    """However much of a 16-bit number the tokens before the window are."""
+    model = small("mistral", sliding_window=40).to(dtype)
+    tail = sum(SEVERAL.lengths) - len(SEVERAL.lengths)
+    for width in (50, 5, 40 - tail, 41 - tail, 5):
+        few = batch(rows((width, 3)), SEVERAL)
+        assert packs(model, few) == (width + tail <= 40)
+        assert obeys(model, few) == (width <= 40)
+
+
+@torch.no_grad()
+def test_a_window_that_the_configuration_does_not_name():
+    model = small("gpt_neo")
+    del model.config.window_size  # the layers have their own
+    for lengths in (SHORT, LONG):
+        texts = rows(lengths)
+        close(label_scores(model, batch(texts, SEVERAL)), alone(model, texts, SEVERAL))
+        close(label_scores(model, batch(texts, ONE, True)), alone(model, texts, ONE))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("words", [ONE, SEVERAL], ids=["one", "several"])
+def test_recorded_losses_have_their_window(words):
+    """Batches within the window are recorded, longer ones computed, with a word of it, once."""
+    model = small("mistral", sliding_window=16)
+    _, prefix = realise(model)
+    made = graphs("on", "walk", model, prefix, 0, words, 40)
+    made.patience = 0
+
+    def check(lengths):
+        texts = rows(lengths)
+        shown = batch(texts, words)
+        wanted = cross_entropy(alone(model, texts, words), shown.labels)
+        assert float(made.loss(shown)) == pytest.approx(float(wanted), abs=1e-5)
+
+    check(SHORT)
+    with pytest.warns(RuntimeWarning, match="no attention mask of our own for a batch of 30 tok"):
+        check(LONG)
+    for lengths in (SHORT, LONG, SHORT):
+        check(lengths)
+    assert made.describe() == "tape"
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -100,7 +100,7 @@ def _look(model: PreTrainedModel) -> None:
                        "dtype, or weights that are finite")  # fmt: skip
     if not near(alone[:half], earlier, dtype):
         raise BadInput(f"{name} {ENCODER}")
-    if not all(near(alone[half:], told[half:], dtype) for told in padded):
+    if not all(near(alone, told, dtype) for told in padded):
         raise BadInput(f"{name} {PADDED}")
 
 

@@ -40,6 +40,8 @@ class Frozen:
             raise BadInput(f"{tokens} prompt tokens leave no room for a text in {model!r}, which "
                            f"takes {batches.room(self.net)}")  # fmt: skip
         self.passes = Passes(self.net, self.begin, self.begin + tokens)
+        with models.told_of(model):
+            self.passes.check()
         self.splits: dict[str, Batch] = {}
 
     @property

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zobench.core.groups import layers
+from zobench.errors import BadInput
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,32 @@ class Passes:
         self.at_once = AT_ONCE.get(self.embedding.weight.device.type, ELSEWHERE)
         self._gaps: Found = {}  # what `gaps` found
         self._shares: Found = {}  # what `shares` found
+
+    def check(self) -> None:
+        """Raises BadInput where a prompt of words' embeddings is not read as the words are.
+
+        Some models look up a token anew in each layer, or by a hash of its id.
+        """
+        import torch
+
+        from zobench.objectives.llm.forward import logits
+        from zobench.objectives.llm.reach import drawn, near
+        from zobench.objectives.prompt._inject import injected
+
+        words = drawn(self.net, self.ends + 4)
+        places, mask = words.clone(), torch.ones_like(words)
+        places[:, self.begin : self.ends] = words[0, -1]
+        positions = mask.cumsum(1) - 1
+        with torch.no_grad():
+            read = logits(self.net, words, mask, positions, 4)
+            prompt = self.embedding(words)[:, None, self.begin : self.ends]
+            owner = positions.new_zeros(1)
+            with injected(self.embedding, self.stack, prompt, owner, self.begin):
+                told = logits(self.net, places, mask, positions, 4)
+        if not near(read, told, self.net.dtype):
+            raise BadInput(f"{type(self.net).__name__} reads more of a token than its embedding, "
+                           "so that no prompt can be made of embeddings; take a model that does "
+                           "not, such as OPT, GPT-2 or Llama")  # fmt: skip
 
     def scores(self, prompts: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Scores of the label words under each prompt, (n, rows, words), float64 on the host.
@@ -188,16 +215,16 @@ class Passes:
     def _example(self, few: Batch) -> tuple[torch.Tensor, Batch, torch.Tensor]:
         """Two random prompts, two rows with places for them, and the prompt of each row.
 
-        The text of the second row is a quarter of that of the first.
+        The text of the second row is one token, as far from its prompt as can be.
         """
         import torch
 
-        weight, texts = self.embedding.weight, few.ids.shape[1] - self.ends
+        weight = self.embedding.weight
         generator = torch.Generator().manual_seed(0)
         drawn = torch.randn(2, 1, self.ends - self.begin, weight.shape[1], generator=generator)
         ids, mask = few.ids.clone(), torch.ones_like(few.mask)
         ids[1, : self.ends] = ids[0, : self.ends]  # what stands before texts is the same
-        mask[1, self.ends : self.ends + texts - -(-texts // 4)] = 0
+        mask[1, self.ends : -1] = 0
         positions = (mask.cumsum(1) - 1).clamp_(min=0)
         padded = replace(few, ids=ids, mask=mask, positions=positions, _final={})
         prompts = drawn.to(weight.device) * float(weight.float().std())
