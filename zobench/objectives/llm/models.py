@@ -64,7 +64,7 @@ def load(
     with one_line(f"model {model!r}", hint):
         tokenizer = AutoTokenizer.from_pretrained(files)
         if pretrained:
-            net, found = AutoModelForCausalLM.from_pretrained(
+            net, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore
                 files, config=config, dtype=precision, output_loading_info=True,
                 ignore_mismatched_sizes=True, **spread,
             )  # fmt: skip

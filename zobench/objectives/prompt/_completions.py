@@ -142,8 +142,8 @@ class Completions:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                body = self._without_key(error.read(4000).decode(errors="replace"))
-            said = body[:500].strip().splitlines()
+                told = self._without_key(error.read(4000).decode(errors="replace"))
+            said = told[:500].strip().splitlines()
             if error.code in REDIRECTS:
                 there = _host(address, error.headers.get("Location") or "")
                 raise BadInput(
