@@ -22,6 +22,7 @@ from zobench.objectives.llm.masks import obeys
 from zobench.objectives.llm.realisation import realise
 from zobench.objectives.llm.recorders import graphs
 from zobench.objectives.llm.words import packs
+from zobench.objectives.prompt._inject import check
 from zobench.objectives.prompt._passes import Passes
 
 # One of each mechanism: windows in all or some layers, chunks, windows of their own making, states.
@@ -108,7 +109,7 @@ def prompts(kind, order):
         pytest.skip("refused when it is looked at")
     passes = Passes(model, 1, 1 + len(PROMPT))
     try:
-        passes.check()
+        check(model, 1, 1 + len(PROMPT))
     except BadInput:
         pytest.skip("refused when it is looked at for prompts")
     vectors = model.get_input_embeddings()(torch.tensor([PROMPT, PROMPT[::-1]]))[:, None]
@@ -151,7 +152,7 @@ def test_a_text_after_a_prompt_is_that_text_in_every_family(kind):
 
 def test_a_model_that_reads_tokens_in_each_layer_takes_no_prompts():
     with pytest.raises(BadInput, match="reads more of a token than its embedding"):
-        Passes(small("gemma4_text"), 1, 1 + len(PROMPT)).check()
+        check(small("gemma4_text"), 1, 1 + len(PROMPT))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -185,15 +186,15 @@ def test_recorded_losses_have_their_window(words):
     made = graphs("on", "walk", model, prefix, 0, words, 40)
     made.patience = 0
 
-    def check(lengths):
+    def compare(lengths):
         texts = rows(lengths)
         shown = batch(texts, words)
         wanted = cross_entropy(alone(model, texts, words), shown.labels)
         assert float(made.loss(shown)) == pytest.approx(float(wanted), abs=1e-5)
 
-    check(SHORT)
+    compare(SHORT)
     with pytest.warns(RuntimeWarning, match="no attention mask of our own for a batch of 30 tok"):
-        check(LONG)
+        compare(LONG)
     for lengths in (SHORT, LONG, SHORT):
         check(lengths)
     assert made.describe() == "tape"

@@ -8,26 +8,25 @@ import importlib.util
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zobench.errors import FEW, BadInput, unknown
-from zobench.objectives.llm.decoder import NEEDED, check, check_config
+from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.checkpoint import check_complete, told_of
+from zobench.objectives.llm.decoder import check, check_config
 from zobench.objectives.llm.hub import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     import torch
     from transformers import (
         OPTForCausalLM,
-        PreTrainedConfig,
         PreTrainedModel,
         PreTrainedTokenizerBase,
     )
 
 FOLDER = Path(__file__).parent / "models"
 EMBEDDED = ("tiny", "small")
-CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice")  # ends of class names
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -74,45 +73,9 @@ def load(
     there = (net if spread else net.to(place)).eval()
     with told_of(model):
         if found is not None:
-            _complete(config, found)
+            check_complete(config, found)
         check(there)
     return there, tokenizer
-
-
-def _complete(config: PreTrainedConfig, found: Mapping[str, Iterable[Any]]) -> None:
-    """Raises BadInput where a checkpoint holds no language model, or not all weights of one.
-
-    Those that it lacks would be random.
-    """
-    saved = ", ".join(config.architectures or ()) or "a model without a name"
-    if saved.endswith(CLASSIFIERS):
-        raise BadInput(f"the checkpoint is a classifier, {saved}; {NEEDED}")
-    if keys := sorted(found["missing_keys"]):
-        raise BadInput(
-            f"the checkpoint, saved as {saved}, lacks {len(keys)} of the weights that predict the "
-            f"next token, and they would be random: {some(keys)}; give one that was saved with its "
-            "language-model head"
-        )
-    if keys := sorted(key for key, *_ in found["mismatched_keys"]):
-        raise BadInput(
-            f"{len(keys)} weights have other shapes in the checkpoint than by config.json, and "
-            f"they would be random: {some(keys)}; give a config.json that fits the weights"
-        )
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few of many names."""
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return ", ".join(names[:FEW]) + more
-
-
-@contextmanager
-def told_of(model: str) -> Iterator[None]:
-    """Lines of BadInput name the model that was asked for."""
-    try:
-        yield
-    except BadInput as error:
-        raise BadInput(f"model {model!r}: {error}") from error
 
 
 def _spread(pretrained: bool) -> dict[str, str]:

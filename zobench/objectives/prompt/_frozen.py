@@ -11,6 +11,7 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import Row, Task
+from zobench.objectives.prompt._inject import check
 from zobench.objectives.prompt._passes import Passes, taken
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Frozen:
 
     def __init__(self, task: Task, model: str, device: str, dtype: str, tokens: int) -> None:
         from zobench.objectives.llm import batches, models
+        from zobench.objectives.llm.checkpoint import told_of
         from zobench.objectives.llm.loss import plain_head
 
         self.net, self.tokenizer = models.load(model, device, dtype)
@@ -40,8 +42,8 @@ class Frozen:
             raise BadInput(f"{tokens} prompt tokens leave no room for a text in {model!r}, which "
                            f"takes {batches.room(self.net)}")  # fmt: skip
         self.passes = Passes(self.net, self.begin, self.begin + tokens)
-        with models.told_of(model):
-            self.passes.check()
+        with told_of(model):
+            check(self.net, self.begin, self.begin + tokens)
         self.splits: dict[str, Batch] = {}
 
     @property

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zobench.core.groups import layers
-from zobench.errors import BadInput
 
 if TYPE_CHECKING:
     import torch
@@ -37,32 +36,6 @@ class Passes:
         self.at_once = AT_ONCE.get(self.embedding.weight.device.type, ELSEWHERE)
         self._gaps: Found = {}  # what `gaps` found
         self._shares: Found = {}  # what `shares` found
-
-    def check(self) -> None:
-        """Raises BadInput where a prompt of words' embeddings is not read as the words are.
-
-        Some models look up a token anew in each layer, or by a hash of its id.
-        """
-        import torch
-
-        from zobench.objectives.llm.forward import logits
-        from zobench.objectives.llm.reach import drawn, near
-        from zobench.objectives.prompt._inject import injected
-
-        words = drawn(self.net, self.ends + 4)
-        places, mask = words.clone(), torch.ones_like(words)
-        places[:, self.begin : self.ends] = words[0, -1]
-        positions = mask.cumsum(1) - 1
-        with torch.no_grad():
-            read = logits(self.net, words, mask, positions, 4)
-            prompt = self.embedding(words)[:, None, self.begin : self.ends]
-            owner = positions.new_zeros(1)
-            with injected(self.embedding, self.stack, prompt, owner, self.begin):
-                told = logits(self.net, places, mask, positions, 4)
-        if not near(read, told, self.net.dtype):
-            raise BadInput(f"{type(self.net).__name__} reads more of a token than its embedding, "
-                           "so that no prompt can be made of embeddings; take a model that does "
-                           "not, such as OPT, GPT-2 or Llama")  # fmt: skip
 
     def scores(self, prompts: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Scores of the label words under each prompt, (n, rows, words), float64 on the host.
@@ -114,9 +87,10 @@ class Passes:
 
     def whole(self, prompts: torch.Tensor, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
         """Scores (rows, words) of sequences that run as a whole; owner: the prompt of each row."""
-        from zobench.objectives.llm.loss import label_scores
+        from zobench.objectives.llm.loss import decide, label_scores
         from zobench.objectives.prompt._inject import injected
 
+        decide(self.net, batch.words, batch.ids.shape[1])  # before anything is injected
         with injected(self.embedding, self.stack, prompts, owner, self.begin):
             return label_scores(self.net, batch)
 
@@ -187,11 +161,9 @@ class Passes:
 
         import torch
 
-        from zobench.objectives.llm.loss import decide
         from zobench.objectives.llm.reach import holds, near, sees_all
 
         net, width = self.net, batch.ids.shape[1]
-        decide(net, batch.words, width)  # before anything is injected
         fits = sees_all(net, width)
         return not self.ends or (fits and holds(self._gaps, net, None, width, same, batch.words))
 
