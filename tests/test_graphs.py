@@ -59,7 +59,7 @@ def words(lengths, device="cpu"):
 
 def recorded(model, patience=0, micro=0, setting="on", few=None, by=None) -> Graphs:
     params, prefix = realise(model)
-    made = graphs(setting, "walk", model, prefix, micro, few or shown())
+    made = graphs(setting, "walk", model, prefix, micro, (few or shown()).words, 64)
     made.patience, made.params = patience, params
     made.recorder = by or made.recorder
     return made
@@ -409,9 +409,8 @@ def test_a_model_whose_loss_depends_on_padding(monkeypatch):
         return found
 
     monkeypatch.setattr(model.model.decoder, "forward", counting)
-    with pytest.warns(RuntimeWarning, match="padding changes the loss"):
-        made = recorded(model)
-    assert made.recorder is None
+    with pytest.raises(BadInput, match="OPTForCausalLM gives a row another loss where padding"):
+        recorded(model)
 
 
 class Somewhere(torch.nn.Module):
@@ -444,7 +443,7 @@ def test_who_records():
     spread = Somewhere(10, "cuda:0", "cuda:1")
     spread.config = net("opt").config
     with pytest.warns(RuntimeWarning, match="several devices; losses are computed without"):
-        graphs("on", "walk", spread, None, 0, shown())
+        graphs("on", "walk", spread, None, 0, shown().words, 64)
 
 
 # -- the objective and the benchmark

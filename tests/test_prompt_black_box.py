@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -41,6 +42,9 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         server.log.append((self.path, dict(self.headers), body))
         state = server.plan.pop(0) if server.plan else 200
+        if isinstance(state, bytes):  # the answer itself, after its head
+            self.wfile.write(b"HTTP/1.1 " + state)
+            return
         if state == "cut":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
             return
@@ -264,6 +268,124 @@ def test_answers_outlive_a_killed_process(tmp_path):
     assert done.stdout.split() == f"{[5.0 + i for i in range(8)]} 4".split()
     asked = (tmp_path / "asked").read_text().splitlines()
     assert len(asked) == len(set(asked)) == 8
+
+
+# ------------------------------------------------------------------ what a service may try
+
+
+def reply(body: str, head: str = "200 OK") -> bytes:
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def moved(code, place):
+    return reply("", f"{code} Moved\r\nLocation: {place}")
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("place", ["http://localhost:{}/v1/completions?t=hidden", "/elsewhere"])
+def test_the_key_follows_no_redirect(server, monkeypatch, code, place):
+    monkeypatch.setenv("MY_KEY", "not-a-key")
+    server.plan += [moved(code, place.format(server.server_port))] * 3
+    with pytest.raises(
+        BadInput, match=rf"redirects \({code}\) to http://[a-z0-9.]*:\d+; "
+    ) as error:
+        Completions(address(server), "m", ["great"], key="MY_KEY")(["a text"])
+    assert [path for path, _, _ in server.log] == ["/v1/completions"]
+    assert "hidden" not in str(error.value)
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 503])
+def test_errors_do_not_tell_the_key(server, monkeypatch, code):
+    monkeypatch.setenv("MY_KEY", "sk-Not/a+key\n")  # as a file with a line break gives it
+    server.plan += [reply("\x1b[31m no access with sk-not/A+key", f"{code} sk-Not/a+key")]
+    with pytest.raises((BadInput, Transient), match=f"answered {code}") as error:
+        Completions(address(server), "m", ["great"], key="MY_KEY")(["a text"])
+    assert server.log[0][1]["Authorization"] == "Bearer sk-Not/a+key"
+    assert "a+key" not in str(error.value).lower()
+    assert str(error.value).isprintable()
+
+
+def test_a_key_that_no_header_can_hold_is_not_told(server, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "one\ntwo")
+    with pytest.raises(BadInput, match=r"the key in \$MY_KEY holds characters") as error:
+        Completions(address(server), "m", ["great"], key="MY_KEY")(["a text"])
+    assert "two" not in str(error.value)
+    for url in ("http://me:word@h/v1", "http://h/v1?key=word", "http://h/v1#word"):
+        with pytest.raises(BadInput, match="holds no user name, password") as error:
+            Completions(url, "m", ["great"])
+        assert "word@" not in str(error.value)
+
+
+TOP = '{"choices": [{"index": 0, "logprobs": {"top_logprobs": [{" great": %s, " bad": -1}]}}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("[" * 200_000 + "]" * 200_000, "nested too deeply"),
+        (TOP % ("[" * 500 + "]" * 500), "in the completions format|are numbers"),
+        (TOP % "NaN", "not all finite"),
+        (TOP % "1e999", "not all finite"),
+        (TOP % ("9" * 400), "are numbers of shape"),
+        (TOP % "true", "are numbers of shape"),
+        (TOP % '"-1"', "in the completions format"),
+        ('{"choices": [' * 3, "JSONDecodeError"),
+    ],
+)
+def test_an_answer_that_is_no_scores_is_one_line(server, body, said):
+    server.plan += [reply(body)]
+    service = Service(Completions(address(server), "m", ["great"]), 1, retries=0)
+    with pytest.raises((BadInput, Transient), match=said) as error:
+        service(["a text"])
+    assert "\n" not in str(error.value)
+    assert not service.memory
+
+
+DAMAGED = [
+    "[1.0, NaN]", "[1.0, Infinity]", "[1.0]", "[1.0, 2.0, 3.0]", "[[1.0, 2.0]]", '["1.0", "2.0"]',
+    "[true, false]", "[1.0, null]", "1.0", '{"a": 1}', "[1.0, 2.", "", "[" * 100_000, 7, None,
+    b"\xff\xfe[1.0, 2.0]", b"[1.0, 2\xff]", "[1.0, " + "9" * 400 + "]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", DAMAGED)
+def test_a_damaged_answer_is_asked_for_again(tmp_path, cell):
+    path, asked = tmp_path / "answers.sqlite", []
+
+    def ask(texts):
+        asked.extend(texts)
+        return [[1.0, 2.0]] * len(texts)
+
+    def service():
+        return Service(ask, 2, Answers(path, "one"))
+
+    service()(["good", "bad"])
+    db = sqlite3.connect(path)
+    key = Answers(path, "one")._key("bad")
+    if isinstance(cell, bytes):  # bytes in a cell of text, as a flipped bit leaves them
+        db.execute("UPDATE answers SET told = CAST(? AS TEXT) WHERE key = ?", (cell, key))
+    else:
+        db.execute("UPDATE answers SET told = ? WHERE key = ?", (cell, key))
+    db.commit()
+    assert service()(["good", "bad"]).tolist() == [[1.0, 2.0]] * 2
+    assert asked == ["good", "bad", "bad"]
+    again = service()
+    again(["good", "bad"])
+    assert (again.kept, len(asked)) == (2, 3)  # the new answer was kept
+
+
+def test_a_damaged_file_of_answers_is_one_line(tmp_path):
+    path = tmp_path / "answers.sqlite"
+    answers = Answers(path, "one")
+    answers.keep({f"text {i}": [1.0, 2.0] for i in range(500)})
+    answers.file.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * 40_000)
+    damaged = Answers(path, "one")
+    with pytest.raises(BadInput, match=r"cannot keep answers in .*malformed") as error:
+        [damaged[f"text {i}"] for i in range(500)]
+    assert "\n" not in str(error.value)
 
 
 def test_answers_belong_to_what_they_depend_on(tmp_path):

@@ -101,7 +101,8 @@ class FixedBatch(InPlaceProblem):
         if not self.reuse:
             self.prefix.layers = ()
         setting = "on" if self.recorded else "off"
-        self.graphs = graphs(setting, self.realisation, self.model, self.prefix, 0, self.batch)
+        made = setting, self.realisation, self.model, self.prefix, 0, self.batch.words
+        self.graphs = graphs(*made, self.batch.ids.shape[1])
         self.graphs.patience = 0  # in the round that does not count
         self._forward()  # how to make the loss of this model is decided outside of any probe
         return self.params

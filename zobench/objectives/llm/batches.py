@@ -105,7 +105,8 @@ class Split:
 
 def room(model: PreTrainedModel) -> int:
     """The longest sequence a model takes, at most LONGEST tokens."""
-    return min(LONGEST, getattr(model.config, "max_position_embeddings", None) or LONGEST)
+    places = getattr(model.config, "max_position_embeddings", None) or LONGEST
+    return min(LONGEST, places) if places > 0 else LONGEST  # some say -1 for any length
 
 
 def encode(

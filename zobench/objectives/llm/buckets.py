@@ -6,15 +6,7 @@ the loss of a padded minibatch is the same sum in another order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from zobench.objectives.llm.batches import Batch
-from zobench.objectives.llm.loss import label_loss
-from zobench.objectives.llm.masks import close, obeys
-from zobench.objectives.llm.words import packs
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 NARROWEST = 8  # tokens between the shortest buckets; an eighth of the length for long ones
 
@@ -54,20 +46,3 @@ class Bucket:
         self.labels.copy_(batch.labels)
         self._loaded, self.batch = batch, self.view()
         return True
-
-
-def unfit(net: PreTrainedModel, batch: Batch) -> str:
-    """Why losses of padded batches cannot be recorded, or "" if they can: found by comparison."""
-    import torch
-
-    with torch.inference_mode():
-        plain = label_loss(net, batch)
-        if not (obeys if batch.words.single else packs)(net, batch):
-            return "the model takes no attention mask of our own"
-        bucket = Bucket(batch, tokens(batch.ids.shape[1] + 1))
-        bucket.load(batch)
-        try:
-            same = close(plain, label_loss(net, bucket.batch), net.dtype)
-        except (ValueError, RuntimeError, TypeError, IndexError):
-            same = False
-    return "" if same else "padding changes the loss of this model"

@@ -16,9 +16,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from zobench.objectives.llm.batches import Batch, room
-from zobench.objectives.llm.buckets import Bucket, tokens, unfit
-from zobench.objectives.llm.loss import label_loss
+from zobench.objectives.llm.batches import Batch, LabelWords, room
+from zobench.objectives.llm.buckets import Bucket, tokens
+from zobench.objectives.llm.loss import decide, label_loss
+from zobench.objectives.llm.masks import obeys
+from zobench.objectives.llm.reach import example, levels
+from zobench.objectives.llm.words import packs
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 SHAPES = 64  # buckets; a batch of yet another shape is computed as it is
 HELD = 64  # calls with recordings; the one that was used least recently makes room
 IDLE = 1000  # losses for which a call was not used before it makes room
+UNFIT = "the model takes no attention mask of our own"
 SEEN = 2  # losses of a call before it is recorded: one of a shape that never returns is not
 
 
@@ -58,17 +62,22 @@ class Graphs:
     ) -> None:
         self.net, self.prefix, self.micro, self.recorder = net, prefix, micro, recorder
         self.why = "" if recorder else why
-        self.room = room(net)
+        self.room, self.widest = room(net), 0
         self.calls: OrderedDict[Any, Call] = OrderedDict()
         self.buckets: dict[Any, Bucket] = {}
         self._lie = self._addresses()
         self.patience, self._losses = SEEN, 0
         self._said: set[str] = set()
 
-    def prepare(self, batch: Batch) -> None:
-        """Decide, outside of any probe, whether the model can be recorded; on two rows."""
-        if self.recorder is not None and (why := unfit(self.net, batch.parts(2)[0])):
-            self._stop(why)
+    def prepare(self, words: LabelWords, width: int) -> None:
+        """Decide, outside of any probe, up to how many tokens, at most `width`, are recorded."""
+        decide(self.net, words, width)
+        for level in levels(tokens(width)):
+            if not (obeys if words.single else packs)(self.net, example(self.net, level, words)):
+                break
+            self.widest = level
+        if not self.widest:
+            self._stop(UNFIT)
 
     def describe(self) -> str:
         """What results say: who records, or why nobody does."""
@@ -140,8 +149,12 @@ class Graphs:
         if self.recorder is None:
             return None
         rows, width = batch.ids.shape
-        longest = max(width, self.room - max(batch.words.lengths))
-        length = min(tokens(width), longest)
+        if width > self.widest:
+            self.say(f"{UNFIT} for a batch of {width} tokens; such batches are computed without "
+                     "graphs", UNFIT)  # fmt: skip
+            return None
+        longest = min(self.widest, self.room - max(batch.words.lengths))
+        length = min(tokens(width), max(width, longest))
         key = rows, length, id(batch.words)
         if key not in self.buckets:
             if len(self.buckets) == SHAPES:

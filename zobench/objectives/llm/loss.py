@@ -11,16 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from zobench.objectives.llm.batches import EVALUATED, Batch, Split, batches
+from zobench.objectives.llm.batches import EVALUATED, Batch, LabelWords, Split, batches
+from zobench.objectives.llm.decoder import check_rows
 from zobench.objectives.llm.forward import hidden, logits
-from zobench.objectives.llm.masks import attention
-from zobench.objectives.llm.words import word_scores
+from zobench.objectives.llm.masks import attention, obeys, waits
+from zobench.objectives.llm.reach import drawn, example, levels, near
+from zobench.objectives.llm.words import packs, word_scores
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PreTrainedModel
 
+_decided: WeakKeyDictionary[nn.Module, set[tuple[tuple[int, ...], int]]] = WeakKeyDictionary()
 _plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what plain_head found
 
 
@@ -40,6 +43,7 @@ def label_loss(model: PreTrainedModel, batch: Batch, micro: int = 0) -> torch.Te
 
 def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Scores (rows, words), fp32, exact up to a constant a row; the prediction is the argmax."""
+    check_rows(model, batch)
     if not batch.words.single:
         return word_scores(model, batch)
     words, head = batch.words.ids[:, 0], plain_head(model)
@@ -51,6 +55,27 @@ def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     last = hidden(model, batch.ids, mask, batch.positions)[:, -1]
     weight = rows(head, head.weight, words, batch.words.first)
     return last.float() @ weight.float().T  # fp32: a bf16 logit has 3 digits
+
+
+def decide(model: PreTrainedModel, words: LabelWords, width: int) -> None:
+    """Find out how scores of rows of up to `width` tokens are made.
+
+    Else that is found where such a row first comes, which may be between the probes of a call that
+    share layers.
+    """
+    done = _decided.setdefault(model, set())
+    if (words.lengths, width) in done:
+        return
+    done.add((words.lengths, width))
+    for level in levels(width):
+        few = example(model, level, words)
+        check_rows(model, few)
+        if not words.single:
+            packs(model, few)
+            continue
+        plain_head(model)
+        if waits(few.ids):
+            obeys(model, few)
 
 
 def evaluate(
@@ -96,7 +121,7 @@ def plain_head(model: PreTrainedModel) -> nn.Linear | None:
     """The output embedding, if logits are just `hidden @ weight.T`; None if they are not.
 
     Decided once a model: by its configuration (no scaling or capping of logits), then by
-    comparing both ways on three tokens.
+    comparing both ways on two rows, one of them padded.
     """
     if model not in _plain:
         _plain[model] = _is_plain(model)
@@ -117,10 +142,11 @@ def _is_plain(model: PreTrainedModel) -> bool:
     touched = [key for key in model.config.to_dict() if "logit" in key or "lm_head" in key]
     if any(getattr(model.config, key, None) not in (None, False, 1) for key in touched):
         return False
-    ids = torch.tensor([[0, 1, 2]], device=head.weight.device)
-    positions = torch.arange(3, device=ids.device)[None]
+    ids = drawn(model, 8, 2)
+    mask = torch.ones_like(ids)
+    mask[1, :3] = 0
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
     with torch.no_grad():
-        own = logits(model, ids, torch.ones_like(ids), positions, 1)[0, -1].float()
-        states = hidden(model, ids, torch.ones_like(ids), positions)[0, -1]
-        ours = head(states).float()
-    return own.shape == ours.shape and torch.allclose(own, ours, rtol=1e-3, atol=1e-3)
+        own = logits(model, ids, mask, positions, 1)[:, -1]
+        ours = head(hidden(model, ids, mask, positions)[:, -1])
+    return near(own, ours, model.dtype)

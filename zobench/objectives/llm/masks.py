@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zobench.objectives.llm.forward import logits
+from zobench.objectives.llm.reach import Found, holds, near, sees_all
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
-
-_obey: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what `obeys` found
+_obey: Found = WeakKeyDictionary()  # what `obeys` found
 
 
 def attention(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -34,28 +33,15 @@ def waits(tensor: torch.Tensor) -> bool:
 
 
 def obeys(model: PreTrainedModel, batch: Batch) -> bool:
-    """Are logits the same under both forms of mask? Decided once a model, on a few rows."""
-    import torch
+    """Are logits the same under both forms of mask, for prompts of this width?"""
 
-    if model not in _obey:
-        few = batch.parts(2)[0]
-        with torch.no_grad():
-            usual = logits(model, few.ids, few.mask, few.positions, 1)
-            try:
-                ours = logits(model, few.ids, few.final(model.dtype), few.positions, 1)
-            except (ValueError, RuntimeError, TypeError, IndexError):  # it takes no such mask
-                _obey[model] = False
-            else:
-                _obey[model] = close(usual, ours, model.dtype)
-    return _obey[model]
+    def same(few: Batch) -> bool:
+        usual = logits(model, few.ids, few.mask, few.positions, 1)
+        ours = logits(model, few.ids, few.final(model.dtype), few.positions, 1)
+        return near(usual, ours, model.dtype)
 
-
-def close(a: torch.Tensor, b: torch.Tensor, dtype: torch.dtype) -> bool:
-    """Equal to half of the type's digits."""
-    import torch
-
-    tolerance = torch.finfo(dtype).eps ** 0.5
-    return torch.allclose(a.float(), b.float(), atol=tolerance, rtol=tolerance)
+    width = batch.ids.shape[1]
+    return sees_all(model, width) and holds(_obey, model, None, width, same, batch.words)
 
 
 def final(mask: torch.Tensor, owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

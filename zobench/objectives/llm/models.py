@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.checkpoint import check_complete, told_of
+from zobench.objectives.llm.decoder import check, check_config
 from zobench.objectives.llm.hub import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import torch
-    from transformers import OPTForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        OPTForCausalLM,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 FOLDER = Path(__file__).parent / "models"
 EMBEDDED = ("tiny", "small")
@@ -37,8 +43,9 @@ def load(
         hub's format, or a hub id.
     device: cpu, cuda, cuda:1, ..., or auto: the layers are spread over all GPUs (with accelerate).
     pretrained: False keeps the configuration and draws the weights anew from `seed`.
-    Raises BadInput when there is no such model, device or dtype, or when the embedded weights
-    are not the published ones.
+    Raises BadInput when there is no such model, device or dtype, when the model is no decoder or
+    reads padding, when the checkpoint lacks weights of it, or when the embedded weights are not
+    the published ones.
     """
     precision = as_dtype(dtype)
     spread = _spread(pretrained) if device == "auto" else {}
@@ -51,16 +58,24 @@ def load(
     hint = f"give a local folder, a hub id that can be reached, or one of {', '.join(EMBEDDED)}"
     with one_line(f"model {model!r}", hint):
         config = AutoConfig.from_pretrained(files)
+    with told_of(model):
+        check_config(config)
+    with one_line(f"model {model!r}", hint):
         tokenizer = AutoTokenizer.from_pretrained(files)
         if pretrained:
-            net = AutoModelForCausalLM.from_pretrained(
-                files, config=config, dtype=precision, **spread
-            )
+            net, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore
+                files, config=config, dtype=precision, output_loading_info=True,
+                ignore_mismatched_sizes=True, **spread,
+            )  # fmt: skip
         else:
             with seeded(seed, place):
-                net = AutoModelForCausalLM.from_config(config, dtype=precision)
-    there = net if spread else net.to(place)  # pyright: ignore[reportArgumentType]
-    return there.eval(), tokenizer
+                net, found = AutoModelForCausalLM.from_config(config, dtype=precision), None
+    there = (net if spread else net.to(place)).eval()
+    with told_of(model):
+        if found is not None:
+            check_complete(config, found)
+        check(there)
+    return there, tokenizer
 
 
 def _spread(pretrained: bool) -> dict[str, str]:

@@ -50,6 +50,7 @@ class FineTuning(InPlaceProblem):
         """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
         from zobench.core.numerics import Trace
         from zobench.objectives.llm import batches, models
+        from zobench.objectives.llm.loss import decide
         from zobench.objectives.llm.realisation import realise
         from zobench.objectives.llm.recorders import graphs
 
@@ -67,9 +68,10 @@ class FineTuning(InPlaceProblem):
         self.trace = self.params.observer = Trace(self.params.blocks)
         self.reset_meters()
         self._held: tuple[int, Batch] | None = None
-        few = batches.minibatch(self.train, 0, 2)
-        made = self.recorded, self.realisation, self.net, self.prefix, self.micro_batch, few
-        self.graphs = graphs(*made)
+        words, longest = self.train.words, int(self.train.lengths.max())
+        decide(self.net, words, max(longest, int(self.dev.lengths.max())))
+        made = self.recorded, self.realisation, self.net, self.prefix, self.micro_batch
+        self.graphs = graphs(*made, words, longest)
         return self.params
 
     def warm_up(self) -> None:

@@ -11,19 +11,25 @@ if TYPE_CHECKING:
 
     from zobench.core.prefix import Prefix
     from zobench.core.recording import Recorder
-    from zobench.objectives.llm.batches import Batch
+    from zobench.objectives.llm.batches import LabelWords
 
 HELPED = 1_000_000_000  # weights; above, kernels take longer than the host needs to launch them
 
 
 def graphs(
-    setting: str, realisation: str, net: PreTrainedModel, prefix: Prefix, micro: int, few: Batch
+    setting: str,
+    realisation: str,
+    net: PreTrainedModel,
+    prefix: Prefix,
+    micro: int,
+    words: LabelWords,
+    width: int,
 ) -> Graphs:
-    """For "auto", "on" or "off"; see `recorder`. `few`: a batch to decide by, of a few rows."""
+    """For "auto", "on" or "off"; see `recorder`. `width`: tokens of the longest row."""
     found, why = recorder(setting, net, realisation)
     made = Graphs(net, prefix, micro, found, why)
     if found is not None:
-        made.prepare(few)
+        made.prepare(words, width)
     elif setting == "on":
         made.say(f"{why}; losses are computed without graphs")
     return made

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zobench.objectives.llm.forward import logits
-from zobench.objectives.llm.masks import close, final
+from zobench.objectives.llm.masks import final
+from zobench.objectives.llm.reach import Found, holds, near, sees_all
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
-
-_packs: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what `packs` found
+_packs: Found = WeakKeyDictionary()  # what `packs` found, by the lengths of the words
 
 
 def word_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -29,38 +28,40 @@ def word_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def packs(model: PreTrainedModel, batch: Batch) -> bool:
-    """Does the model obey positions and a mask of its own? Decided once a model, by comparison."""
-    import torch
+    """Does the model obey positions and a mask of its own, for prompts of this width?"""
 
-    if model not in _packs:
-        few = batch.parts(2)[0]
-        with torch.no_grad():
-            slow = repeated(model, few)
-            try:
-                fast = packed(model, few)
-            except (ValueError, RuntimeError, TypeError, IndexError):  # it takes no such mask
-                _packs[model] = False
-            else:
-                _packs[model] = close(slow, fast, model.dtype)
-    return _packs[model]
+    def same(few: Batch) -> bool:
+        apart, together = _repeated(model, few), _packed(model, few)
+        words = enumerate(zip(few.words.lengths, few.words.tail[2]))
+        return all(near(apart[:, k, :n], together[:, at], model.dtype) for k, (n, at) in words)
+
+    lengths, width = batch.words.lengths, batch.ids.shape[1]
+    tail = sum(lengths) - len(lengths)
+    fits = sees_all(model, width + tail)
+    return fits and holds(_packs, model, lengths, width, same, batch.words, tail)
 
 
 def packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """`word_scores`, all words of an example in one sequence."""
     import torch
 
-    lengths, rows = batch.words.lengths, len(batch.ids)
-    owner, step, places = batch.words.tail
-    tails = [batch.words.ids[k, : n - 1] for k, n in enumerate(lengths)]
-    ids = torch.cat([batch.ids, torch.cat(tails).expand(rows, -1)], 1)
-    positions = torch.cat([batch.positions, batch.positions[:, -1:] + step], 1)
-    told = logits(model, ids, final(batch.mask, owner, model.dtype), positions, len(owner) + 1)
-    told = told.float().log_softmax(-1)
+    told = _packed(model, batch).float().log_softmax(-1)
     scores = []
-    for word, n, at in zip(batch.words.ids, lengths, places):
-        tokens = word[:n].expand(rows, n)[:, :, None]
+    for word, n, at in zip(batch.words.ids, batch.words.lengths, batch.words.tail[2]):
+        tokens = word[:n].expand(len(told), n)[:, :, None]
         scores.append(told[:, at].gather(2, tokens).mean((1, 2)))
     return torch.stack(scores, 1)
+
+
+def _packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Logits (rows, 1 + tail, vocabulary) of the prompt's last token and of those after it."""
+    import torch
+
+    owner, step, _ = batch.words.tail
+    tails = [batch.words.ids[k, : n - 1] for k, n in enumerate(batch.words.lengths)]
+    ids = torch.cat([batch.ids, torch.cat(tails).expand(len(batch.ids), -1)], 1)
+    positions = torch.cat([batch.positions, batch.positions[:, -1:] + step], 1)
+    return logits(model, ids, final(batch.mask, owner, model.dtype), positions, len(owner) + 1)
 
 
 def repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -68,14 +69,21 @@ def repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     import torch
 
     words, lengths = batch.words.ids, batch.words.lengths
-    rows, (count, longest) = len(batch.ids), words.shape
+    told, tokens = _repeated(model, batch).float().log_softmax(-1), words[..., None]
+    told = told.gather(3, tokens.expand(len(told), *tokens.shape))[..., 0]
+    sizes = torch.tensor(lengths, device=words.device)
+    inside = torch.arange(words.shape[1], device=words.device) < sizes[:, None]
+    return (told * inside).sum(2) / sizes
+
+
+def _repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Logits (rows, words, longest, vocabulary) that speak for each token of each word."""
+    import torch
+
+    rows, (count, longest) = len(batch.ids), batch.words.ids.shape
     # Shorter words are padded on the right: what follows a token cannot change it.
-    tails = words.repeat(rows, 1)  # (rows * count, longest)
-    ids = torch.cat([batch.ids.repeat_interleave(count, 0), tails[:, :-1]], 1)
-    mask = torch.cat([batch.mask.repeat_interleave(count, 0), torch.ones_like(tails[:, :-1])], 1)
+    tails = batch.words.ids.repeat(rows, 1)[:, :-1]  # (rows * count, longest - 1)
+    ids = torch.cat([batch.ids.repeat_interleave(count, 0), tails], 1)
+    mask = torch.cat([batch.mask.repeat_interleave(count, 0), torch.ones_like(tails)], 1)
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    told = logits(model, ids, mask, positions, longest)
-    told = told.float().log_softmax(-1).gather(2, tails[:, :, None])[:, :, 0]
-    sizes = torch.tensor(lengths, device=ids.device)
-    inside = torch.arange(longest, device=ids.device) < sizes[:, None]  # (count, longest)
-    return (told.view(rows, count, longest) * inside).sum(2) / sizes
+    return logits(model, ids, mask, positions, longest).unflatten(0, (rows, count))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import Row, Task
+from zobench.objectives.prompt._inject import check
 from zobench.objectives.prompt._passes import Passes, taken
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Frozen:
 
     def __init__(self, task: Task, model: str, device: str, dtype: str, tokens: int) -> None:
         from zobench.objectives.llm import batches, models
+        from zobench.objectives.llm.checkpoint import told_of
         from zobench.objectives.llm.loss import plain_head
 
         self.net, self.tokenizer = models.load(model, device, dtype)
@@ -39,12 +42,25 @@ class Frozen:
             raise BadInput(f"{tokens} prompt tokens leave no room for a text in {model!r}, which "
                            f"takes {batches.room(self.net)}")  # fmt: skip
         self.passes = Passes(self.net, self.begin, self.begin + tokens)
+        with told_of(model):
+            check(self.net, self.begin, self.begin + tokens)
         self.splits: dict[str, Batch] = {}
 
     @property
     def table(self) -> torch.Tensor:
         """The word embeddings, (vocabulary, width)."""
         return self.passes.embedding.weight  # pyright: ignore[reportReturnType]
+
+    @cached_property
+    def vectors(self) -> torch.Tensor:
+        """What the model reads for each token, (vocabulary, width): the table, or a scaled one."""
+        import torch
+
+        table, embed = self.table.detach(), self.passes.embedding
+        some = torch.arange(min(8, len(table)), device=table.device)
+        with torch.no_grad():
+            plain = torch.equal(embed(some), table[some])
+            return table if plain else embed(torch.arange(len(table), device=table.device))
 
     def ordinary(self) -> np.ndarray:
         """The ids of all tokens that are words or parts of words, ascending."""

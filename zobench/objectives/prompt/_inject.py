@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from zobench.errors import BadInput
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
+    from transformers import PreTrainedModel
 
     from zobench.core.wrapping import Forward, Wrapper
 
@@ -41,6 +44,32 @@ def injected(
     ]
     with wrapped(wrappers):
         yield
+
+
+def check(net: PreTrainedModel, begin: int, ends: int) -> None:
+    """Raises BadInput where a prompt of words' embeddings is not read as the words are.
+
+    Some models look up a token anew in each layer, or by a hash of its id. The prompt is in columns
+    begin ... ends - 1.
+    """
+    import torch
+
+    from zobench.objectives.llm.forward import logits
+    from zobench.objectives.llm.reach import drawn, near
+
+    words, embedding = drawn(net, ends + 4), net.get_input_embeddings()
+    places, mask = words.clone(), torch.ones_like(words)
+    places[:, begin:ends] = words[0, -1]
+    positions = mask.cumsum(1) - 1
+    with torch.no_grad():
+        read = logits(net, words, mask, positions, 4)
+        prompt = embedding(words)[:, None, begin:ends]
+        with injected(embedding, [], prompt, positions.new_zeros(1), begin):
+            told = logits(net, places, mask, positions, 4)
+    if not near(read, told, net.dtype):
+        raise BadInput(f"{type(net).__name__} reads more of a token than its embedding, so that no "
+                       "prompt can be made of embeddings; take a model that does not, such as OPT, "
+                       "GPT-2 or Llama")  # fmt: skip
 
 
 def _own(prompts: torch.Tensor, owner: torch.Tensor, rows: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import suppress
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
+    from zobench.objectives.llm.reach import Found
 
 # Bytes of a layer's widest activations that a forward pass may take: on a CPU, more leaves the
 # cache and gains nothing; a GPU wants much at once.
@@ -33,13 +34,15 @@ class Passes:
         self.numbered = "position_ids" in asked
         self.kept_as = "cache" if "cache" in asked else "past_key_values"  # of transformers < 5.24
         self.at_once = AT_ONCE.get(self.embedding.weight.device.type, ELSEWHERE)
-        self._shares: bool | None = None
+        self._gaps: Found = {}  # what `gaps` found
+        self._shares: Found = {}  # what `shares` found
 
     def scores(self, prompts: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Scores of the label words under each prompt, (n, rows, words), float64 on the host.
 
         prompts: (n, depth, tokens, width). Pairs of a prompt and a text share passes, as many as
-        `at_once` says; the longest texts come first, so that little of a pass is padding.
+        `at_once` says; the longest texts come first, so that little of a pass is padding. Where
+        padding may not part texts from prompts, only texts of one length share a pass.
         """
         import torch
 
@@ -49,6 +52,7 @@ class Passes:
         texts = lengths.argsort(stable=True, descending=True)
         found = []
         with torch.inference_mode():
+            gaps = self.gaps(batch)
             shares = self.shares(batch)
             for some in prompts.split(max(1, self.at_once // held)):
                 kept = self.before(some, batch) if shares else None
@@ -58,7 +62,10 @@ class Passes:
                 while done < len(rows):
                     width = int(lengths[rows[done]])
                     each = token * (width if shares else self.ends + width)
-                    part = slice(done, done + max(1, self.at_once // each))
+                    most = max(1, self.at_once // each)
+                    if not gaps:
+                        most = min(most, int((lengths[rows[done:]] == width).sum()))
+                    part = slice(done, done + most)
                     told.append(self._part(some, kept, batch, rows[part], owner[part], width))
                     done = part.stop
                 by_text = torch.cat(told).view(len(texts), len(some), -1)
@@ -80,9 +87,10 @@ class Passes:
 
     def whole(self, prompts: torch.Tensor, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
         """Scores (rows, words) of sequences that run as a whole; owner: the prompt of each row."""
-        from zobench.objectives.llm.loss import label_scores
+        from zobench.objectives.llm.loss import decide, label_scores
         from zobench.objectives.prompt._inject import injected
 
+        decide(self.net, batch.words, batch.ids.shape[1])  # before anything is injected
         with injected(self.embedding, self.stack, prompts, owner, self.begin):
             return label_scores(self.net, batch)
 
@@ -130,29 +138,69 @@ class Passes:
             inputs["position_ids"] = positions
         return self.net.base_model(**inputs, use_cache=True)
 
-    def shares(self, batch: Batch) -> bool:
-        """May prompts run apart from their texts? Decided once, by comparing both ways."""
+    def like(self, batch: Batch) -> Iterator[Batch]:
+        """The rows of a batch, in as many batches as `gaps` asks for."""
+        if self.gaps(batch):
+            yield batch
+            return
+        lengths = batch.mask[:, self.ends :].sum(1).cpu()
+        for width in lengths.unique().tolist():
+            yield taken(batch, (lengths == width).nonzero()[:, 0], self.ends, width)
+
+    def gaps(self, batch: Batch) -> bool:
+        """May padding stand between a prompt and its text? Not in a model with a window or state.
+
+        Decided for a width, by comparison with a row that has no padding.
+        """
+
+        def same(few: Batch) -> bool:
+            prompts, few, owner = self._example(few)
+            short = taken(few, torch.tensor([1]), self.ends, int(few.mask[1, self.ends :].sum()))
+            alone = self.whole(prompts, short, owner[1:])
+            return near(self.whole(prompts, few, owner)[1:], alone, self.net.dtype)
+
         import torch
 
-        from zobench.objectives.llm.loss import plain_head
-        from zobench.objectives.llm.masks import close
+        from zobench.objectives.llm.reach import holds, near, sees_all
 
-        if self._shares is None:
-            self._shares = False
-            if batch.words.single and plain_head(self.net) is not None:
-                weight, tokens = self.embedding.weight, self.ends - self.begin
-                generator = torch.Generator().manual_seed(0)
-                drawn = torch.randn(2, 1, tokens, weight.shape[1], generator=generator)
-                prompts = drawn.to(weight.device) * float(weight.float().std())
-                few = taken(batch, torch.tensor([0, -1, -1]))
-                own = torch.tensor([0, 0, 1], device=few.ids.device)
-                usual = self.whole(prompts, few, own)
-                with suppress(ValueError, RuntimeError, TypeError, IndexError, AttributeError):
-                    kept = self.before(prompts, few)
-                    self.after(kept, few, own)  # what is kept must serve again
-                    ours = self.after(kept, few, own)
-                    self._shares = close(usual, ours, self.net.dtype)
-        return self._shares
+        net, width = self.net, batch.ids.shape[1]
+        fits = sees_all(net, width)
+        return not self.ends or (fits and holds(self._gaps, net, None, width, same, batch.words))
+
+    def shares(self, batch: Batch) -> bool:
+        """May prompts run apart from their texts? Decided for a width, by comparing both ways."""
+
+        def same(few: Batch) -> bool:
+            prompts, few, owner = self._example(few)
+            kept = self.before(prompts, few)
+            self.after(kept, few, owner)  # what is kept must serve again
+            ours, usual = self.after(kept, few, owner), self.whole(prompts, few, owner)
+            return near(usual, ours, self.net.dtype)
+
+        from zobench.objectives.llm.loss import plain_head
+        from zobench.objectives.llm.reach import holds, near
+
+        if not batch.words.single or plain_head(self.net) is None or not self.gaps(batch):
+            return False
+        return holds(self._shares, self.net, None, batch.ids.shape[1], same, batch.words)
+
+    def _example(self, few: Batch) -> tuple[torch.Tensor, Batch, torch.Tensor]:
+        """Two random prompts, two rows with places for them, and the prompt of each row.
+
+        The text of the second row is one token, as far from its prompt as can be.
+        """
+        import torch
+
+        weight = self.embedding.weight
+        generator = torch.Generator().manual_seed(0)
+        drawn = torch.randn(2, 1, self.ends - self.begin, weight.shape[1], generator=generator)
+        ids, mask = few.ids.clone(), torch.ones_like(few.mask)
+        ids[1, : self.ends] = ids[0, : self.ends]  # what stands before texts is the same
+        mask[1, self.ends : -1] = 0
+        positions = (mask.cumsum(1) - 1).clamp_(min=0)
+        padded = replace(few, ids=ids, mask=mask, positions=positions, _final={})
+        prompts = drawn.to(weight.device) * float(weight.float().std())
+        return prompts, padded, torch.tensor([1, 0], device=few.ids.device)
 
 
 def taken(batch: Batch, rows: torch.Tensor, ends: int = 0, width: int = 0) -> Batch:

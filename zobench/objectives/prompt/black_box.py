@@ -23,6 +23,8 @@ from zobench.objectives.prompt.service import Ask, Service
 from zobench.objectives.prompt.soft_prompt import WORKER
 from zobench.registry import objectives
 
+VERSION = "2"  # of what models of this machine answer
+
 
 class BlackBox(ChoiceProblem):
     """`tokens` words before every text, judged by `service`, which is called with whole texts.
@@ -107,7 +109,7 @@ def few_tests(task: Task, rows: int, instance: int) -> Task:
 
 @objectives.register(
     "black-box",
-    version="1",
+    version=VERSION,
     paper="arXiv:2201.08531",
     in_worker=WORKER,
     packages=("tokenizers",),
@@ -183,6 +185,7 @@ def black_box(
             identity.append(content)
         else:
             ask = local(api, made)
+            identity.append(VERSION)
         place = kept_in(cache, served)
         answers = Answers(place, repr(identity)) if place else None
         return Service(

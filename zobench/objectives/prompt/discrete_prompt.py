@@ -79,7 +79,7 @@ class DiscretePrompt(ChoiceProblem):
         frozen = self.frozen
         assert frozen is not None  # begin ran
         ids = torch.from_numpy(self.ids[chosen]).to(frozen.table.device)
-        return frozen.judged(frozen.table.detach()[ids][:, None], split, rows)
+        return frozen.judged(frozen.vectors[ids][:, None], split, rows)
 
     def words(self, chosen: np.ndarray) -> list[str]:
         assert self.frozen is not None  # begin ran
@@ -119,7 +119,7 @@ class Verbaliser(DiscretePrompt):
 
 @objectives.register(
     "discrete-prompt",
-    version="1",
+    version="2",
     paper="arXiv:2201.08531",
     in_worker=WORKER,
     packages=("tokenizers",),

@@ -76,7 +76,10 @@ class Service:
         told = self.answers[text] if self.answers is not None else None
         if told is None:
             return False
-        self.memory[text] = np.array(told)
+        try:
+            self.memory[text] = self._checked([text], [told])[0]
+        except BadInput:
+            return False  # what was kept is damaged: it is asked for again, and replaced
         self.kept += 1
         return True
 
@@ -108,11 +111,18 @@ class Service:
     def _checked(
         self, texts: Sequence[str], told: Sequence[Sequence[float]] | np.ndarray
     ) -> np.ndarray:
-        scores = np.asarray(told, float)
-        if scores.shape != (len(texts), self.words):
-            wanted = len(texts), self.words
-            raise BadInput(f"scores of {len(texts)} texts have shape {wanted}, a row a text and a "
-                           f"column a label word, not {scores.shape}")  # fmt: skip
+        wanted = len(texts), self.words
+        try:
+            scores = np.asarray(told)
+        except (ValueError, TypeError, RecursionError):  # rows of several lengths, or no rows
+            scores = np.array(None)
+        if scores.dtype.kind not in "iuf":
+            raise BadInput(f"scores of {len(texts)} texts are numbers of shape {wanted}, a row per "
+                           "text and a column per label word, and these are not")  # fmt: skip
+        if scores.shape != wanted:
+            raise BadInput(f"scores of {len(texts)} texts have shape {wanted}, a row per text and "
+                           f"a column per label word, not {scores.shape}")  # fmt: skip
+        scores = scores.astype(float)
         for text, row in zip(texts, scores):
             if not np.isfinite(row).all():
                 raise BadInput(f"the scores of the label words after {text!r} are {row.tolist()}, "

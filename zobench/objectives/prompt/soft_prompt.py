@@ -97,7 +97,7 @@ class SoftPrompt(PromptProblem):
         import torch
 
         frozen, rng = self.frozen, np.random.default_rng(derive("projection", self.instance))
-        table = frozen.table.detach()
+        table = frozen.vectors
         ids = torch.from_numpy(self.first).to(table.device)
         first = table[ids].float()[None]
         scales = [self.alpha * float(table.float().std())]
@@ -110,23 +110,29 @@ class SoftPrompt(PromptProblem):
         """The deviation of what each layer but the first reads, on the few-shot rows."""
         import torch
 
-        from zobench.core.wrapping import wrapped
-
-        batch = self.frozen.split("train").parts(EVALUATED)[0]
-        real, found = batch.mask.bool(), []
-
-        def wrapper(forward: Any) -> Any:
-            def layer(*args: Any, **kwargs: Any) -> Any:
-                states = args[0] if args else kwargs["hidden_states"]
-                found.append(clipped_deviation(states[real]))
-                return forward(*args, **kwargs)
-
-            return layer
+        from zobench.core.wrapping import Forward, Wrapper, wrapped
 
         passes = self.frozen.passes
-        with torch.inference_mode(), wrapped((layer, wrapper) for layer in passes.stack[1:]):
-            passes.states(prompt, batch)
-        return found
+        batch = self.frozen.split("train").parts(EVALUATED)[0]
+        read: dict[Any, list[Any]] = {layer: [] for layer in passes.stack[1:]}
+
+        def noting(layer: Any, real: Any) -> Wrapper:
+            def wrapper(forward: Forward) -> Forward:
+                def noted(*args: Any, **kwargs: Any) -> Any:
+                    states = args[0] if args else kwargs["hidden_states"]
+                    read[layer].append(states[real])
+                    return forward(*args, **kwargs)
+
+                return noted
+
+            return wrapper
+
+        with torch.inference_mode():
+            for part in passes.like(batch):
+                real = part.mask.bool()
+                with wrapped((layer, noting(layer, real)) for layer in read):
+                    passes.states(prompt, part)
+        return [clipped_deviation(torch.cat(states)) for states in read.values()]
 
     def describe(self) -> dict[str, Any]:
         return super().describe() | {
@@ -140,7 +146,7 @@ class SoftPrompt(PromptProblem):
 
 @objectives.register(
     "soft-prompt",
-    version="1",
+    version="2",
     paper="arXiv:2201.03514",
     in_worker=WORKER,
     packages=("tokenizers",),

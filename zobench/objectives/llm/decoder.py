@@ -1,0 +1,114 @@
+"""What a model must be for its losses to be right here: causal, and blind to padding.
+
+Rows of a batch are padded on the left. A loss of a row is that of the row alone only where no
+token reads a later one, and where padding changes neither what a token reads nor its position.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from zobench.errors import BadInput
+from zobench.objectives.llm.forward import logits
+from zobench.objectives.llm.reach import Found, drawn, holds, near
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from zobench.objectives.llm.batches import Batch
+
+NEEDED = "a decoder that predicts the next token is needed, such as OPT, GPT-2 or Llama"
+ENCODER = f"is an encoder, whose tokens also read the tokens after them; {NEEDED}"
+ROW, PADDING = 12, 9  # tokens of the row that is looked at
+
+PADDED = (
+    "gives a row another loss where padding stands before it, so that rows of different lengths "
+    "cannot share a batch; a model is needed that leaves out padding by its attention mask and "
+    "position_ids, such as OPT, GPT-2 or Llama"
+)
+
+_checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+_long: Found = WeakKeyDictionary()  # what `check_rows` found
+
+
+def check_config(config: PreTrainedConfig) -> None:
+    """Raises BadInput where a configuration says that its model is no decoder."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING,
+        MODEL_FOR_MASKED_LM_MAPPING,
+    )
+
+    kind, name = type(config), f"a model of type {config.model_type!r}"
+    if config.is_encoder_decoder:
+        raise BadInput(f"{name} has an encoder before its decoder; {NEEDED}")
+    causal = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    if kind in MODEL_FOR_MASKED_LM_MAPPING and not causal:
+        raise BadInput(f"{name} {ENCODER}")
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise BadInput(f"{name} has no form in transformers that predicts the next token; {NEEDED}")
+
+
+def check(model: PreTrainedModel) -> None:
+    """Looks at a model once, on a row of its own, alone and padded.
+
+    Raises BadInput where the model is not causal, or where padding changes the row's logits.
+    """
+    if model not in _checked:
+        if not model.training:  # what dropout gives cannot be compared
+            _look(model)
+        _checked[model] = not model.training
+
+
+def check_rows(model: PreTrainedModel, batch: Batch) -> None:
+    """Raises BadInput where padding changes the logits of rows of a batch as wide as this."""
+
+    def same(few: Batch) -> bool:
+        alone = few.mask[1].bool()
+        ids, mask, positions = (t[1:, alone] for t in (few.ids, few.mask, few.positions))
+        padded = logits(model, few.ids, few.mask, few.positions, 1)[1:]
+        return near(logits(model, ids, mask, positions, 1), padded, model.dtype)
+
+    check(model)
+    if not model.training and not holds(_long, model, None, batch.ids.shape[1], same, batch.words):
+        raise BadInput(f"{type(model).__name__} {PADDED}")
+
+
+def _look(model: PreTrainedModel) -> None:
+    import torch
+
+    from zobench.objectives.llm.batches import room
+
+    name, dtype = type(model).__name__, model.dtype
+    row = drawn(model, min(ROW, room(model) // 2))
+    other = drawn(model, len(row[0]) + 1)[:, 1:]
+    pads = min(PADDING, room(model) - len(row[0]))
+    try:
+        with torch.no_grad():
+            alone = model(input_ids=row, use_cache=False).logits[0].float()
+            half = len(row[0]) // 2
+            changed = torch.cat([row[:, :half], other[:, half:]], 1)
+            earlier = model(input_ids=changed, use_cache=False).logits[0, :half].float()
+            padded = [_padded(model, row, pads, filler) for filler in (0, int(other[0, 0]))]
+    except (ValueError, RuntimeError, TypeError, IndexError, AttributeError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BadInput(f"{name} does not run on tokens alone: {reason}; {NEEDED}") from error
+    if alone.isnan().any():
+        raise BadInput(f"{name} gives logits that are not numbers (NaN) in {dtype}; take another "
+                       "dtype, or weights that are finite")  # fmt: skip
+    if not near(alone[:half], earlier, dtype):
+        raise BadInput(f"{name} {ENCODER}")
+    if not all(near(alone, told, dtype) for told in padded):
+        raise BadInput(f"{name} {PADDED}")
+
+
+def _padded(model: PreTrainedModel, row: torch.Tensor, pads: int, filler: int) -> torch.Tensor:
+    """Logits of a row, (tokens, vocabulary), after `pads` tokens of padding."""
+    import torch
+
+    ids = torch.cat([row.new_full((1, pads), filler), row], 1)
+    mask = torch.cat([row.new_zeros(1, pads), torch.ones_like(row)], 1)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    return logits(model, ids, mask, positions, 0)[0, pads:].float()
