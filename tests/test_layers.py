@@ -52,7 +52,7 @@ def test_imports_point_one_way(path):
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.name))
 def test_modules_stay_short(path):
-    assert len(path.read_text().splitlines()) <= 230
+    assert len(path.read_text().splitlines()) <= 400
 
 
 def test_loading_the_registries_imports_nothing_heavy():
