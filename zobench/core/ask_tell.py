@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ from zobench.errors import Unsuitable
 class AskTell(ABC):
     """The interface of most black-box libraries, in rows."""
 
+    def expect(self, queries: int | None) -> None:
+        """Told once, before the first `ask`: how many losses there will be; None: nobody knows."""
+
     @abstractmethod
     def ask(self) -> np.ndarray:
         """Candidates as rows, shape (n, d)."""
@@ -37,8 +41,11 @@ class AskTell(ABC):
 class Adapted:
     """`make(x0, seed)` builds the optimiser; the point follows its recommendation.
 
-    Candidates are stored vectors: points of more than `max_dim` coordinates are unsuitable.
+    Candidates are stored vectors: points of more than `max_dim` coordinates are unsuitable. A loss
+    that is NaN or infinite is told as infinity, the worst of all losses.
     """
+
+    ranks = True  # no annotation: not a setting
 
     make: Callable[[np.ndarray, int], AskTell]
     max_dim: int = 2_000_000
@@ -49,9 +56,12 @@ class Adapted:
                 f"stores whole points: at most {self.max_dim:,} coordinates, not {params.size:,}"
             )
         self.params, self.x = params, params.flat()
-        self.inner = self.make(self.x.copy(), seed)
+        self.inner, self.begun = self.make(self.x.copy(), seed), False
 
     def step(self, evaluate: Evaluate) -> None:
+        if not self.begun:
+            self.begun = True
+            self.inner.expect(getattr(evaluate, "budget", None))
         candidates = self.inner.ask()
         losses = evaluate([(1.0, Dense(c - self.x)) for c in candidates])
         self.inner.tell(candidates, losses)
@@ -62,11 +72,14 @@ class Adapted:
 Minimise = Callable[[Callable[[np.ndarray], float]], str]  # f -> why it stopped
 
 
+HUGE = 1e100  # infinity to a library that computes with losses: its cube is finite
+
+
 class Inverted(AskTell):
     """`minimise(f)` of a library that keeps control, as ask and tell: it runs in a thread.
 
-    One candidate at a time. The recommendation is the best candidate so far. When the function
-    returns, `ask` raises Finished with what it returned.
+    One candidate at a time. The recommendation is the best candidate so far. An infinite loss is
+    told as HUGE. When the function returns, `ask` raises Finished with what it returned.
     """
 
     def __init__(self, minimise: Minimise, x0: np.ndarray) -> None:
@@ -87,7 +100,7 @@ class Inverted(AskTell):
     def tell(self, candidates: np.ndarray, losses: Sequence[float]) -> None:
         if losses[0] < self._low:
             self._best, self._low = candidates[0], losses[0]
-        self._told.put(losses[0])
+        self._told.put(HUGE if losses[0] == math.inf else losses[0])
 
     def best(self) -> np.ndarray:
         return self._best

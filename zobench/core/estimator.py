@@ -18,14 +18,24 @@ class Finished(Exception):  # noqa: N818 - a normal end
 
 
 class Estimator(Protocol):
-    """Anything that improves a point by asking for losses."""
+    """Anything that improves a point by asking for losses.
+
+    Two optional attributes say what it does with them. `on_device = True`: it computes with losses
+    and never looks at them, so that they may stay on their device. `ranks = True`: it only asks
+    which of two losses is lower, so that it goes on where one is NaN or infinite; it is told
+    infinity. The runs of all others end there, with status diverged.
+    """
 
     def start(self, params: Params, seed: int) -> None:
         """Take the point to improve. Called once, before any step."""
         ...
 
     def step(self, evaluate: Evaluate) -> None:
-        """Ask for losses, as often as it takes, then move the point."""
+        """Ask for losses, as often as it takes, then move the point.
+
+        In a run, `evaluate.budget` is the number of queries that it may make in all. What evaluate
+        raises ends the run: let it pass.
+        """
         ...
 
 

@@ -23,6 +23,7 @@ from zobench.harness.elements import entries, load_packages, warm_noise
 from zobench.harness.limits import Limits
 from zobench.harness.pages import file_pages, map_pages
 from zobench.harness.plan import RunSpec
+from zobench.harness.result import RunResult
 from zobench.harness.run import Run
 
 DELIVERED = 77  # exit status of a fork that has sent its result
@@ -93,6 +94,11 @@ def _make(connection: Connection, spec: RunSpec, isolated: bool) -> str:
     def beat() -> None:
         line.send("P", run.result("running", "").to_json())
 
+    def abandon(result: RunResult) -> None:
+        line.send("F", result.to_json())
+        os._exit(DELIVERED if isolated else 0)
+
+    run.abandon = abandon
     limits = Limits(spec.problem.memory_limit, beat)
 
     def phase(seconds: float | None) -> None:
