@@ -229,11 +229,17 @@ def test_cocopp_agrees_on_data_of_the_real_observer(observed):
 
 @needs("cocopp")
 def test_cocopp_counts_gaps_a_little_above_a_target_and_zobench_does_not(tmp_path):
-    """If this fails, cocopp has changed: then harness/targets.py and write_coco say what is past."""
+    """If this fails, cocopp has changed, and the docstring of harness/targets.py has to follow."""
     suite_in(tmp_path)
-    for name, above, theirs in (("at", 0.0, 50.0), ("near", 5e-13, 50.0), ("over", 5e-12, math.inf)):
+    for name, above, theirs in (
+        ("at", 0.0, 50.0),
+        ("near", 5e-13, 50.0),
+        ("over", 5e-12, math.inf),
+    ):
         curves = [
-            Curve("A", "bbob", 1, "f1", 2, k, np.array([1, 50]), np.array([300.0, 1e-3 + above]), 100)
+            Curve(
+                "A", "bbob", 1, "f1", 2, k, np.array([1, 50]), np.array([300.0, 1e-3 + above]), 100
+            )
             for k in (1, 2, 3)
         ]
         write_coco(curves, tmp_path / name, "0")

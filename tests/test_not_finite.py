@@ -51,7 +51,7 @@ def test_an_estimator_that_ranks_goes_on_and_any_other_diverges(entry, value):
         asked += len(x)
         return np.where(numbers % 7 == 0, value, ((x - 1.0) ** 2).sum(axis=1))
 
-    problem = VectorProblem(f, lambda rng: np.zeros(8))
+    problem = VectorProblem(f, lambda rng: np.zeros(8), shapes=((2, 2), (2, 2)))
     params, oracle = problem.start(0), Oracle(problem, 400, 2)
     estimator = entry.build(entry.sanity)
     oracle.ranks = getattr(estimator, "ranks", False)
@@ -71,7 +71,7 @@ def test_an_estimator_that_ranks_goes_on_and_any_other_diverges(entry, value):
         assert str(end) == f"the loss was {value} at query 7"
 
 
-def made(folder, chosen, kind="wall", **settings):
+def made(folder, chosen, **settings):
     """The run of an estimator on the wall."""
     (folder / "wall.py").write_text(WALL)
     (spec,) = plan(suite_of(folder, repetitions=1), ["random-search"])
@@ -80,14 +80,14 @@ def made(folder, chosen, kind="wall", **settings):
     problem = replace(
         spec.problem,
         **{"objective": name, "version": entry.version, "settings": entry.defaults | settings},
-        **{"targets": (0.1, 1e-4), "budget": 2000},
+        **{"targets": (0.1, 1e-4), "budget": 600},
     )
     return execute(replace(spec, problem=problem, estimator=parse_estimator(chosen)))
 
 
 RANKING = [
     "cma-es", "random-search:sigma=0.1", "gld", "scipy", "scipy:method=Powell",
-    "scipy:method=COBYQA", "nevergrad:name=OnePlusOne,sigma=0.3", "nevergrad:name=CMA,sigma=0.3",
+    "scipy:method=COBYQA", "nevergrad:name=OnePlusOne,sigma=0.3",
 ]  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def test_a_run_without_one_finite_loss_has_diverged(tmp_path, chosen, kind):
 @pytest.mark.parametrize("chosen", [*RANKING, "mezo", "coordinate"])
 def test_minus_infinity_ends_every_run(tmp_path, chosen):
     require(estimators[chosen.partition(":")[0]])
-    for settings in ({"turned": "all"}, {"start": 0.99}):
+    for settings in ({"turned": "all"}, {"start": 0.9999}):
         end = made(tmp_path, chosen, kind="-inf", **settings)
         assert end.status == "diverged"
         assert "-inf" in end.reason
@@ -156,6 +156,8 @@ def test_random_search_asks_its_start_and_never_leaves_it_for_a_worse_point():
 @pytest.mark.parametrize("chosen", ["random-search", "gld", "scipy"])
 def test_a_point_that_is_the_best_stays(tmp_path, chosen):
     """Of those whose point is one that they have asked for."""
-    (spec,) = plan(suite_of(tmp_path, settings="spread = 0.0, instance = 0", repetitions=1), [chosen])
+    (spec,) = plan(
+        suite_of(tmp_path, settings="spread = 0.0, instance = 0", repetitions=1), [chosen]
+    )
     end = execute(spec)
     assert end.final_score == 0.0

@@ -115,7 +115,11 @@ def test_a_function_may_write_to_its_rows_and_keep_them(later, kind):
     for problem in (clean, spoilt):
         params, told = problem.start(0), []
         for seed, probes in enumerate(PROBES * 2):
-            told += [*problem.losses(probes, seed), *(problem.seen or ()), *problem.score().values()]
+            told += [
+                *problem.losses(probes, seed),
+                *(problem.seen or ()),
+                *problem.score().values(),
+            ]
             told.append(problem.gradient(0)[0])
             held = problem.gradient(0)[1]  # the estimator's to keep
             problem.losses(PROBES[0], 0)

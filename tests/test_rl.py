@@ -420,7 +420,7 @@ def test_returns_are_sums_of_64_bits_whatever_the_type_of_rewards(whiten):
 )
 def test_a_reward_that_is_not_one_number_is_told(reward):
     made = type("Made", (Line,), {"reward": lambda self: reward})
-    with pytest.raises(BadInput, match="^Made: step gave the reward .*, which is not a number$"):
+    with pytest.raises(BadInput, match=r"^Made: step gave the reward .*, which is not a number$"):
         searched(made).score()
 
 

@@ -21,7 +21,7 @@ from zobench.errors import Unsuitable
 class AskTell(ABC):
     """The interface of most black-box libraries, in rows."""
 
-    def expect(self, queries: int | None) -> None:
+    def expect(self, queries: int | None) -> None:  # noqa: B027 - most need not know
         """Told once, before the first `ask`: how many losses there will be; None: nobody knows."""
 
     @abstractmethod
@@ -35,6 +35,9 @@ class AskTell(ABC):
     @abstractmethod
     def best(self) -> np.ndarray:
         """The recommended point, shape (d,)."""
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Told when nothing will be asked any more."""
 
 
 @dataclass
@@ -67,6 +70,10 @@ class Adapted:
         self.inner.tell(candidates, losses)
         self.params.add(1.0, Dense(self.inner.best() - self.x))
         self.x = self.params.flat()  # what the point became in its own precision
+
+    def close(self) -> None:
+        """The run is over."""
+        self.inner.close()
 
 
 Minimise = Callable[[Callable[[np.ndarray], float]], str]  # f -> why it stopped
@@ -105,8 +112,12 @@ class Inverted(AskTell):
     def best(self) -> np.ndarray:
         return self._best
 
+    def close(self) -> None:
+        """End the thread. SciPy's COBYQA holds a lock until then, for which all others wait."""
+        self._told.put(None)
+
     def __del__(self) -> None:
-        self._told.put(None)  # the thread holds the queues, not this object: it can end
+        self.close()  # the thread holds the queues, not this object: it can end
 
 
 def _converse(minimise: Minimise, asked: SimpleQueue, told: SimpleQueue) -> None:

@@ -20,10 +20,11 @@ class Finished(Exception):  # noqa: N818 - a normal end
 class Estimator(Protocol):
     """Anything that improves a point by asking for losses.
 
-    Two optional attributes say what it does with them. `on_device = True`: it computes with losses
+    Two optional attributes say what it does with losses. `on_device = True`: it computes with them
     and never looks at them, so that they may stay on their device. `ranks = True`: it only asks
-    which of two losses is lower, so that it goes on where one is NaN or infinite; it is told
-    infinity. The runs of all others end there, with status diverged.
+    which of two is lower, so that it goes on where one is NaN or infinite, and is told infinity.
+    The runs of all others end there, with status diverged. A method `close()`, where it has one, is
+    called when the run is over.
     """
 
     def start(self, params: Params, seed: int) -> None:

@@ -21,7 +21,7 @@ class Diverged(Exception):  # noqa: N818 - an outcome, not a fault
     """A loss was not finite."""
 
 
-class Unstoppable(BaseException):  # noqa: N818 - passes where `except Exception` holds others up
+class Unstoppable(BaseException):  # passes where `except Exception` holds others up
     """An estimator goes on asking, however often its calls are refused."""
 
 
@@ -54,7 +54,9 @@ class Oracle:
         self._problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
         self.ranks = False  # does the estimator only ask which of two losses is lower?
         self.gradients = True  # is it registered as one that asks for gradients?
-        self.abandon: Callable[[Unstoppable], None] | None = None  # where it catches Unstoppable too
+        self.abandon: Callable[[Unstoppable], None] | None = (
+            None  # where it catches Unstoppable too
+        )
         self.queries = 0
         self._beyond = 0  # queries beyond the first of each call, so that a lone probe costs less
         self.seconds = 0.0
@@ -182,7 +184,7 @@ class Oracle:
         return end
 
     def _refused(self, error: Exception) -> BaseException:
-        """What to raise from a call that gives no losses: why, unless that was said often enough."""
+        """What a call raises that gives no losses: why, unless that was said often enough."""
         if self.queries > self._refused_at:
             self._refusals, self._refused_at = 0, self.queries
         self._refusals += 1

@@ -127,6 +127,7 @@ class Run:
             raise self._last_score(end) from None
         finally:
             self._stop()
+            getattr(self.estimator, "close", lambda: None)()
 
     def _stop(self) -> None:
         """The steps are over, for the clock and the meter of memory."""
@@ -194,7 +195,7 @@ class Run:
             raise LastTarget
 
     def _lost(self) -> bool:
-        """Does the score of the point end the run? One that ranks may leave where it is infinite."""
+        """Does the score of the point end the run? Not where an estimator that ranks found it."""
         assert self.oracle is not None
         ends = self.final == -math.inf or not self.oracle.ranks
         return ends and self.final - self.final != 0.0
