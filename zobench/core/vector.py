@@ -99,8 +99,7 @@ class VectorParams(Params):
             points = self._few(probes)
             if points is not None:
                 return points
-        points = np.empty((count, self._dim))
-        points[:] = self._x
+        points = self._point.repeat(count, 0)
         if self._noise_rows(points, probes):
             return points
         for row, (scale, direction) in zip(points, probes):
