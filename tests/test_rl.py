@@ -444,6 +444,11 @@ class Keyed(environments.Dictionary):
         return super().reset(seed=seed)[0]
 
 
+class Mute(Line):
+    def step(self, action):
+        return None
+
+
 class Beyond(Line):
     observation_space = gymnasium.spaces.Discrete(3)
 
@@ -469,6 +474,7 @@ FLAT = "^Made has observations of .* no fixed number of entries: give an observa
         (lambda **more: Line, "made the class Line, not an environment of it$"),
         (Old, r"^Old: its reset takes no seed, as in gym before 0.26: write it as .*seed=None"),
         (Pair, r"^Pair: reset gave array\(.*, not a tuple of \(obs, info\)$"),
+        (Mute, r"^Mute: step gave None, not a tuple of \(obs, reward"),
         (Keyed, r"^Keyed: reset gave a dict, not a tuple of \(obs, info\)$"),
         (Beyond, r"^Beyond: reset gave the observation 3, which does not fit Discrete\(3\)$"),
         (of(SPACES.Sequence(SPACES.Discrete(2))), FLAT),

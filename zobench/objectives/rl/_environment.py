@@ -14,7 +14,6 @@ from zobench.errors import BadInput, MissingPackage, unknown
 
 if TYPE_CHECKING:
     import gymnasium
-    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
     return Source(name, make, limit, spec.reward_threshold)
 
 
-def made_by(make: Any) -> Source:
+def made_by(make: Callable[..., Any]) -> Source:
     """The environments that a user's own class or function makes. Raises BadInput on others."""
     if hasattr(make, "step") and not isinstance(make, type):
         raise BadInput(
@@ -113,7 +112,7 @@ def opened(source: Source, **more: Any) -> gymnasium.Env:
     return env
 
 
-def flattened(name: str, space: Any) -> tuple[int, Callable[[Any], np.ndarray] | None]:
+def flattened(name: str, space: Any) -> tuple[int, Callable[[Any], Any] | None]:
     """(numbers of an observation, what makes a vector of one; None: it is a vector already).
 
     Numbers in boxes of one axis pass as they are; one-hot codes stand for Discrete observations.

@@ -81,7 +81,7 @@ class Roller:
         if self.renew:
             self.env.close()
             self.env = opened(self.source)
-        got: Any = None
+        got: Any = ()
         obs: Any = None
         total: Any = 0.0
         step, flat, t = self.env.step, self.flat, 0
@@ -118,9 +118,9 @@ class Roller:
 
         `t` is the number of the step, 0 where `reset` has not given anything yet.
         """
-        if got is None and not t:
+        size = len(got) if isinstance(got, tuple) else -1
+        if not size and not t:
             return _without_seed(self.env)
-        size = len(got) if isinstance(got, tuple) else 0
         if size not in (2, 5):
             giver, names = ("step", STEP) if t else ("reset", "obs, info")
             return f"{giver} gave {_brief(got)}, not a tuple of ({names})"
