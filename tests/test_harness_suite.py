@@ -104,6 +104,8 @@ def test_an_objective_file_is_found_beside_the_suite(tmp_path):
 FAULTS = [  # what is added or replaced, the line of the fault, words of the message
     (HEAD + PROBLEM + "budget = \n", 8, "no TOML: Invalid value: 'budget ='"),
     (HEAD + PROBLEM.replace('"p"', '"p\\u001b[31m"'), 6, "characters that do not print in 'p"),
+    (HEAD + PROBLEM.replace('"p"', '""'), 6, "a problem's id is a word, not ''"),
+    (HEAD + PROBLEM.replace('"p"', '"  "'), 6, "a problem's id is a word, not '  '"),
     (HEAD + PROBLEM.replace('"p"', '"a\\nb"'), 6, "characters that do not print in 'a"),
     (HEAD + PROBLEM + 'group = "@g"\n', 8, "'@g' is a formula to a spreadsheet"),
     (HEAD + 'description = "a\\u0007"\n' + PROBLEM, 5, "characters that do not print"),

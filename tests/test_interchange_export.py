@@ -1,6 +1,7 @@
 """Exports, read by the tools they are for; and back again, without a target that moved."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,8 +26,10 @@ from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.store import Store
 from zobench.harness.suite import load
+from zobench.interchange.curve import Curve
 from zobench.interchange.curves import _trajectory
 from zobench.interchange.numbering import number
+from zobench.interchange.write_coco import write_coco
 from zobench.interchange.write_tables import plain_cells
 
 TARGETS = [10.0 ** round(2 - 0.2 * k, 9) for k in range(51)]
@@ -222,6 +225,29 @@ def test_cocopp_agrees_on_data_of_the_real_observer(observed):
     for _, function, dimension, theirs, _ in found:
         runs = [table[f"f{function}-d{dimension}", k, name] for k in range(51)]
         assert theirs == [ert(r.length, r.success) for r in runs]
+
+
+@needs("cocopp")
+def test_cocopp_counts_gaps_a_little_above_a_target_and_zobench_does_not(tmp_path):
+    """If this fails, cocopp has changed, and the docstring of harness/targets.py has to follow."""
+    suite_in(tmp_path)
+    for name, above, theirs in (
+        ("at", 0.0, 50.0),
+        ("near", 5e-13, 50.0),
+        ("over", 5e-12, math.inf),
+    ):
+        curves = [
+            Curve(
+                "A", "bbob", 1, "f1", 2, k, np.array([1, 50]), np.array([300.0, 1e-3 + above]), 100
+            )
+            for k in (1, 2, 3)
+        ]
+        write_coco(curves, tmp_path / name, "0")
+        found = json.loads(tool(DETERT, "[0.001]", tmp_path / name / "A", home=tmp_path))
+        assert found[0][3] == [theirs]
+        import_folders([tmp_path / name], str(tmp_path / "t.toml"), tmp_path / f"{name}-back")
+        hits = stored(tmp_path / f"{name}-back").hits
+        assert (hits["target"] == 1e-3).any() == (above == 0.0)
 
 
 def test_problems_of_other_objectives_are_counted_and_named(tmp_path):

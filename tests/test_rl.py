@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -374,3 +376,113 @@ def test_shapes_hold_biases_as_a_last_column():
     np.testing.assert_array_equal(
         shape.forward(x, None)(np.array([1.0, 10.0, 100.0])), [213.0, 661.0]
     )
+
+
+class Paid(Line):
+    """300 steps; the reward of each is 10.01, as some type has it."""
+
+    length = 300
+    cast = float
+
+    def reward(self):
+        return type(self).cast(10.01)
+
+
+def rewards():
+    yield from (float, np.float64, np.float32, np.float16, np.longdouble)
+    yield lambda r: np.array(r, np.float32)
+    yield lambda r: np.array([r], np.float16)
+    yield lambda r: np.array([[r]])
+    yield lambda r: True
+    yield lambda r: np.int8(r)
+    yield lambda r: 1
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        for kind in (torch.float32, torch.float16, torch.bfloat16, torch.int64):
+            yield lambda r, kind=kind: torch.tensor(r, dtype=kind)
+        yield lambda r: torch.tensor([r], dtype=torch.bfloat16, requires_grad=True)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_returns_are_sums_of_64_bits_whatever_the_type_of_rewards(whiten):
+    for cast in rewards():
+        made = type("Made", (Paid,), {"cast": staticmethod(cast)})
+        problem = searched(made, score_episodes=1, whiten=whiten)
+        one = cast(10.01)
+        exact = 300 * float(one.item() if hasattr(one, "item") else one)
+        assert problem.score()["return"] == pytest.approx(exact, rel=1e-12)
+        assert problem.losses(probes(1), 1) == pytest.approx([-exact], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "reward", [None, "1", b"1", np.ones(2), np.ones(0), 1j, [1.0], np.array("1"), {"r": 1.0}]
+)
+def test_a_reward_that_is_not_one_number_is_told(reward):
+    made = type("Made", (Line,), {"reward": lambda self: reward})
+    with pytest.raises(BadInput, match=r"^Made: step gave the reward .*, which is not a number$"):
+        searched(made).score()
+
+
+class Old(Line):
+    def reset(self):
+        return super().reset(seed=3)[0]
+
+
+class Pair(Line):
+    """Of two numbers; `reset` gives them alone, as gym did."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2)
+
+
+class Keyed(environments.Dictionary):
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)[0]
+
+
+class Mute(Line):
+    def step(self, action):
+        return None
+
+
+class Beyond(Line):
+    observation_space = gymnasium.spaces.Discrete(3)
+
+    def observe(self):
+        return 3
+
+
+def of(space):
+    return type("Made", (Line,), {"observation_space": space})
+
+
+SPACES = gymnasium.spaces
+FLAT = "^Made has observations of .* no fixed number of entries: give an observation_space of Box"
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        (Line(), "^env is a class or a function that makes an environment, not an environment: "
+                 "give Line, or a function that returns a new one$"),
+        (gymnasium.wrappers.TimeLimit(Line(), 5), "not an environment: give TimeLimit"),
+        (None, "^env is an id of gymnasium, or a class or a function .*, not None$"),
+        (lambda **more: Line, "made the class Line, not an environment of it$"),
+        (Old, r"^Old: its reset takes no seed, as in gym before 0.26: write it as .*seed=None"),
+        (Pair, r"^Pair: reset gave array\(.*, not a tuple of \(obs, info\)$"),
+        (Mute, r"^Mute: step gave None, not a tuple of \(obs, reward"),
+        (Keyed, r"^Keyed: reset gave a dict, not a tuple of \(obs, info\)$"),
+        (Beyond, r"^Beyond: reset gave the observation 3, which does not fit Discrete\(3\)$"),
+        (of(SPACES.Sequence(SPACES.Discrete(2))), FLAT),
+        (of(SPACES.Graph(SPACES.Box(0, 1, (2,)), None)), FLAT),
+        (of(SPACES.Dict({"a": SPACES.Sequence(SPACES.Discrete(2))})), FLAT),
+    ],
+)  # fmt: skip
+def test_an_environment_that_does_not_fit_is_told_in_one_sentence(env, words):
+    with pytest.raises(BadInput, match=words) as error:
+        searched(env).score()
+    assert "\n" not in str(error.value)

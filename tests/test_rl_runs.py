@@ -43,7 +43,7 @@ def made(folder, settings, estimator="ars:eps=0.1", **more):
     ("Short", "failed", r"^Short: step gave observations of shape \(2,\); its .* says \(3,\)$"),
     ("Four", "failed", r"^Four: step gave a tuple of 4, not a tuple of \(obs, reward, .*info\)$"),
     ("Bare", "failed", r"^Bare: reset gave array\(.*, not a tuple of \(obs, info\)$"),
-    ("Unpaid", "failed", "^Unpaid: step gave the reward None, which is no number$"),
+    ("Unpaid", "failed", "^Unpaid: step gave the reward None, which is not a number$"),
     ("Greedy", "oom", "^no room for a reward$"),
 ])  # fmt: skip
 @pytest.mark.parametrize("workers", [1, 2])

@@ -141,3 +141,16 @@ def test_what_coco_cannot_bear_never_reaches_it(name, settings, said):
     with pytest.raises(BadInput, match=said) as error:
         objectives[name].build(settings)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_large_functions_of_few_variables_are_those_of_bbob_but_for_the_ninth(function):
+    for dim in (20, 40):
+        small, large = (
+            build(name, function=function, dim=dim, instance=3)
+            for name in ("bbob", "bbob-largescale")
+        )
+        assert small.minimum == large.minimum
+        points = np.random.default_rng(dim).uniform(-5.0, 5.0, (5, dim))
+        equal = np.allclose(small.f(points), large.f(points), rtol=1e-10)
+        assert equal == (function != 9)

@@ -18,14 +18,25 @@ class Finished(Exception):  # noqa: N818 - a normal end
 
 
 class Estimator(Protocol):
-    """Anything that improves a point by asking for losses."""
+    """Anything that improves a point by asking for losses.
+
+    Two optional attributes say what it does with losses. `on_device = True`: it computes with them
+    and never looks at them, so that they may stay on their device. `ranks = True`: it only asks
+    which of two is lower, so that it goes on where one is NaN or infinite, and is told infinity.
+    The runs of all others end there, with status diverged. A method `close()`, where it has one, is
+    called when the run is over.
+    """
 
     def start(self, params: Params, seed: int) -> None:
         """Take the point to improve. Called once, before any step."""
         ...
 
     def step(self, evaluate: Evaluate) -> None:
-        """Ask for losses, as often as it takes, then move the point."""
+        """Ask for losses, as often as it takes, then move the point.
+
+        In a run, `evaluate.budget` is the number of queries that it may make in all. What evaluate
+        raises ends the run: let it pass.
+        """
         ...
 
 

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Real
 from time import perf_counter
 from typing import Any
 
 from zobench.core.directions import Array, Probe
 from zobench.core.problem import Losses, Problem
 from zobench.core.seeds import fold
+from zobench.errors import BadInput
 
 
 class BudgetExhausted(Exception):  # noqa: N818 - the normal end of a run
     """The next call would spend more queries than the run has."""
 
 
-CHECKED = 64  # calls whose losses stay on a device until they are looked at together
-
-
 class Diverged(Exception):  # noqa: N818 - an outcome, not a fault
     """A loss was not finite."""
+
+
+class Unstoppable(BaseException):  # passes where `except Exception` holds others up
+    """An estimator goes on asking, however often its calls are refused."""
+
+
+CHECKED = 64  # calls whose losses stay on a device until they are looked at together
+REFUSALS = 50  # calls in a row that raise, after which Unstoppable is raised
+WORST = float("inf")  # what an estimator that ranks is told of a loss that is not finite
 
 
 class Oracle:
     """`oracle(probes) -> losses`: one call is one draw of the problem's noise or minibatch.
 
     Raises BudgetExhausted before a call that does not fit, Diverged after a loss that is not
-    finite (within CHECKED calls where losses stay on a device). `seconds` is the time inside the
-    problem; `low` the best noise-free score among the evaluated points, where the problem knows
-    it; `on_low` is told of each improvement.
+    finite (within CHECKED calls where losses stay on a device). An estimator that `ranks` goes on:
+    it is told WORST where a loss is NaN or infinite. Minus infinity is Diverged for all. What ended
+    the run is raised again by every later call; one that catches it REFUSALS times in a row gets
+    Unstoppable.
+
+    `budget` is the number of queries of the run, `seconds` the time inside the problem; `low` the
+    best noise-free score among the evaluated points, where the problem knows it; `on_low` is told
+    of each improvement.
     """
 
     def __init__(
@@ -38,50 +51,59 @@ class Oracle:
         seed: int,
         on_low: Callable[[Sequence[float]], None] | None = None,
     ) -> None:
-        self.problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
+        self._problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
+        self.ranks = False  # does the estimator only ask which of two losses is lower?
+        self.gradients = True  # is it registered as one that asks for gradients?
+        self.abandon: Callable[[Unstoppable], None] | None = (
+            None  # where it catches Unstoppable too
+        )
         self.queries = 0
         self._beyond = 0  # queries beyond the first of each call, so that a lone probe costs less
         self.seconds = 0.0
         self.low = float("inf")
+        self.lost = 0  # losses that were not finite
         self._unseen: list[Any] = []
         self._losses, self._stochastic = problem.losses, problem.stochastic
+        self._last = budget  # the last query that may be made
+        self._end: Exception | None = None  # what ended the run before its budget
+        self._refusals, self._refused_at = 0, 0  # calls in a row that raised, all at that query
 
     def __call__(self, probes: Sequence[Probe]) -> Losses:
         try:
             count = len(probes)
         except TypeError:
             kind = type(probes).__name__
-            raise TypeError(f"evaluate takes a list of probes, not {kind}") from None
+            raise self._refused(TypeError(f"evaluate takes a list of probes, not {kind}")) from None
         spent = self.queries + count
-        if not self.queries < spent <= self.budget:
-            if not count:
-                raise ValueError("evaluate was given no probes: a call takes at least one")
-            raise BudgetExhausted(f"the next step needs {count} queries")
+        if not self.queries < spent <= self._last:
+            wrong = "evaluate was given no probes: a call takes at least one"
+            end = BudgetExhausted(f"the next step needs {count} queries")
+            raise self._refused(end if count else ValueError(wrong))
         seed = fold(self.seed, self.calls + 1) if self._stochastic else 0
         began = perf_counter()
         try:
             losses = self._losses(probes, seed)
-        except Exception:
-            _check_probes(probes)  # the likelier cause, and said in the estimator's terms
-            raise
+        except Exception as error:
+            wrong = _wrong_probes(probes)  # the likelier cause, and said in the estimator's terms
+            if (stop := self._refused(wrong or error)) is error:
+                raise
+            raise stop from error
         self.seconds += perf_counter() - began
         self.queries = spent
         if len(losses) != count:
             raise ValueError(f"the objective gave {len(losses)} losses for {count} probes")
-        seen = self.problem.seen
         if count == 1:  # one probe a call is where time shows
-            if seen is not None and seen[0] < self.low:
-                self._lower(seen)
             total = losses[0]
         else:
             self._beyond += count - 1
-            if seen is not None and min(seen) < self.low:
-                self._lower(seen)
             total = sum(losses)
-        if type(total) is not float and not isinstance(total, float | int):
+        if type(total) is not float and not isinstance(total, Real):
             self._look_later(total)
         elif total - total != 0.0:
-            self._refuse(losses)
+            return self._not_finite(losses, self.ranks)
+        seen = self._problem.seen
+        if seen is not None and (seen[0] if count == 1 else min(seen)) < self.low:
+            self._lower(seen)
         return losses
 
     @property
@@ -97,43 +119,95 @@ class Oracle:
         total, calls = float(sum(self._unseen)), len(self._unseen)
         self._unseen.clear()
         if total - total != 0.0:
-            raise Diverged(f"a loss of the last {calls} calls, by query {self.queries}, "
-                           f"was not finite")  # fmt: skip
+            raise self._over(Diverged(f"a loss of the last {calls} calls, by query {self.queries}, "
+                                      f"was not finite"))  # fmt: skip
 
     def gradient(self) -> tuple[float, Sequence[Array]]:
-        """(loss, gradient of each block), counted as one query. Raises Unsuitable without one."""
-        if self.queries + 1 > self.budget:
-            raise BudgetExhausted("the next step needs 1 query")
+        """(loss, gradient of each block), counted as one query.
+
+        Raises Unsuitable where the objective has none, BadInput for an estimator that is not
+        registered as first-order: its runs would be compared with those that only ask for losses.
+        """
+        if not self.gradients:
+            raise self._refused(BadInput("the estimator asks for a gradient: it must be registered "
+                                         "with first_order=True"))  # fmt: skip
+        if self.queries + 1 > self._last:
+            raise self._refused(BudgetExhausted("the next step needs 1 query"))
         began = perf_counter()
-        loss, gradients = self.problem.gradient(fold(self.seed, self.calls + 1))
+        try:
+            loss, gradients = self._problem.gradient(fold(self.seed, self.calls + 1))
+        except Exception as error:
+            if (stop := self._refused(error)) is error:
+                raise
+            raise stop from error
         self.seconds += perf_counter() - began
         self.queries += 1
-        seen = self.problem.seen
+        if loss - loss != 0.0:
+            self._not_finite([loss], False)
+        seen = self._problem.seen
         if seen is not None and min(seen) < self.low:
             self._lower(seen)
-        if loss - loss != 0.0:
-            self._refuse([loss])
         return loss, gradients
 
     def _lower(self, seen: Sequence[float]) -> None:
         self.low = min(seen)
+        if self.low == -WORST:
+            raise self._over(Diverged(f"a score was -inf by query {self.queries}"))
         if self.on_low is not None:
-            self.on_low(seen)
+            try:
+                self.on_low(seen)
+            except Exception as end:
+                self._over(end)
+                raise
 
-    def _refuse(self, losses: Losses) -> None:
-        first = next((k for k, loss in enumerate(losses) if loss - loss != 0.0), None)
-        if first is not None:  # else: finite losses whose sum overflowed
-            at = self.queries - len(losses) + first + 1
-            raise Diverged(f"the loss was {losses[first]} at query {at}")
+    def _not_finite(self, losses: Losses, ranks: bool) -> Losses:
+        """The losses with WORST in place of NaN and infinity, or the end of the run: Diverged.
+
+        Then the scores of the points before the loss that ended it count, and those after not.
+        """
+        wrong = [k for k, loss in enumerate(losses) if loss - loss != 0.0]
+        ends = next((k for k in wrong if not ranks or losses[k] == -WORST), len(losses))
+        self.lost += len(wrong)
+        seen = self._problem.seen
+        if seen is not None:
+            seen = [s if k < ends and s - s == 0.0 else WORST for k, s in enumerate(seen)]
+            if min(seen) < self.low:
+                self._lower(seen)
+        if ends < len(losses):
+            at = self.queries - len(losses) + ends + 1
+            raise self._over(Diverged(f"the loss was {losses[ends]} at query {at}"))
+        return [loss if loss - loss == 0.0 else WORST for loss in losses]
+
+    def _over(self, end: Exception) -> Exception:
+        """The run ends with this: no further query is made."""
+        self._end, self._last = end, self.queries
+        return end
+
+    def _refused(self, error: Exception) -> BaseException:
+        """What a call raises that gives no losses: why, unless that was said often enough."""
+        if self.queries > self._refused_at:
+            self._refusals, self._refused_at = 0, self.queries
+        self._refusals += 1
+        error = self._end or error
+        if self._refusals <= REFUSALS:
+            return error
+        stop = Unstoppable(
+            f"{REFUSALS} calls of evaluate in a row raised, and the estimator went on: it must not "
+            f"catch what evaluate raises ({type(error).__name__}: {error})"
+        )
+        if self._refusals > 2 * REFUSALS and self.abandon is not None:
+            self.abandon(stop)
+        return stop
 
 
-def _check_probes(probes: Sequence[Any]) -> None:
-    """Raises TypeError unless the probes are pairs (scale, direction)."""
+def _wrong_probes(probes: Sequence[Any]) -> TypeError | None:
+    """The error for probes that are not pairs (scale, direction); None if they are."""
     for probe in probes:
         if not isinstance(probe, tuple | list) or len(probe) != 2:
-            raise TypeError(f"a probe is a pair (scale, direction), not {type(probe).__name__}")
+            return TypeError(f"a probe is a pair (scale, direction), not {type(probe).__name__}")
         if not callable(getattr(probe[1], "expand", None)) or hasattr(probe[1], "shape"):
-            raise TypeError(
+            return TypeError(
                 f"the direction of a probe is a {type(probe[1]).__name__}; write a direction of "
                 "zobench.core.directions, such as Noise(seed), or Dense for an array of your own"
             )
+    return None

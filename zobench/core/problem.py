@@ -79,7 +79,8 @@ Noisy = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (gaps, points, se
 class VectorProblem(Problem):
     """A function of rows, f: (n, d) -> (n,), with optional noise on what the estimator sees.
 
-    `minimum` is f at the optimum: the score "gap" is f(x) - minimum.
+    `minimum` is f at the optimum: the score "gap" is f(x) - minimum. The rows, and the point that
+    `gradient` is given, are copies: a function may write to them and keep them.
     """
 
     score_name, scored = "gap", "best"
@@ -107,7 +108,8 @@ class VectorProblem(Problem):
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
         points = self.params.rows(probes)
-        values, count = self.f(points), len(probes)
+        given = points if self.noise is None else points.copy()  # noise may depend on the points
+        values, count = self.f(given), len(probes)
         if type(values) is not ARRAY or not values.ndim:
             _check(values, count)
         # The usual case is told from the list: with one probe a call, all this is to take 1 us.
@@ -124,7 +126,7 @@ class VectorProblem(Problem):
         return losses
 
     def _value(self) -> float:
-        values = self.f(self.params.x[None])
+        values = self.f(self.params.flat()[None])
         _check(values, 1)
         return float(values[0])
 
@@ -135,8 +137,11 @@ class VectorProblem(Problem):
     def gradient(self, seed: int) -> tuple[float, Sequence[np.ndarray]]:
         if self._gradient is None:
             return super().gradient(seed)
-        x = self.params.x
-        g = self._gradient(x)
+        g = np.array(self._gradient(self.params.flat()), np.float64)  # may be an array of theirs
+        if g.shape != (self.params.size,):
+            raise ValueError(
+                f"the gradient must be an array of shape ({self.params.size},), not {g.shape}"
+            )
         loss = self._value()
         self.samples += 1
         self.forwards += 3  # a backward pass costs about two forwards

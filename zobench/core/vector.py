@@ -50,7 +50,9 @@ class VectorParams(Params):
         self._dim = start
         self._borders = np.array([*(b.start for b in blocks), start])
         self._views = [(self._x[b.span], b.index) for b in blocks]
-        self._hold(2)
+        self._point = self._x[None]  # the point as a row, which no one else gets
+        self._read = self._x.view()
+        self._read.flags.writeable = False
 
     @property
     def size(self) -> int:
@@ -58,8 +60,8 @@ class VectorParams(Params):
 
     @property
     def x(self) -> np.ndarray:
-        """The point itself, shape (d,): read it, change it only through `add`."""
-        return self._x
+        """The point itself, shape (d,), to be read: it cannot be written to."""
+        return self._read
 
     def flat(self) -> np.ndarray:
         return self._x.copy()
@@ -91,17 +93,13 @@ class VectorParams(Params):
         self._x[block.span] += delta
 
     def rows(self, probes: Sequence[Probe]) -> np.ndarray:
-        """The probed points, shape (len(probes), d). Valid until the next call."""
+        """The probed points, shape (len(probes), d): a new array, the caller's to write to."""
         count = len(probes)
-        if self._held != count:
-            self._hold(count)
-        points = self._rows
-        if count == 1 and not probes[0][0]:  # the point itself
-            self._first[...] = self._x
-            return points
-        if count <= 2 and self._few(points, probes):
-            return points
-        points[:] = self._x
+        if count <= 2:
+            points = self._few(probes)
+            if points is not None:
+                return points
+        points = self._point.repeat(count, 0)
         if self._noise_rows(points, probes):
             return points
         for row, (scale, direction) in zip(points, probes):
@@ -111,29 +109,27 @@ class VectorParams(Params):
                     add_terms(row[block.span], terms, block, 0)
         return points
 
-    def _hold(self, count: int) -> None:
-        """Room for `count` points, used again while a call has as many probes."""
-        self._rows, self._held = np.empty((count, self._dim)), count
-        self._first = self._rows[0]
-
-    def _few(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
-        """One probe or a pair along plain noise: the calls of cheap objectives."""
+    def _few(self, probes: Sequence[Probe]) -> np.ndarray | None:
+        """The point, or one probe or a pair along plain noise: the calls of cheap objectives."""
         scale, direction = probes[0]
         if len(probes) == 1:
-            row = self._first
-            row[...] = self._x
+            if not scale:
+                return self._point.copy()
             if type(direction) is not Noise:
-                return False
+                return None
+            points = self._point.copy()
+            row = points[0]
             for block in self.blocks:
                 part = row[block.span]
                 noise.accumulate_one(part, scale, direction.law, direction.seed, block.index)
-            return True
+            return points
         other_scale, other = probes[1]
         if direction is not other or type(direction) is not Noise:
-            return False
+            return None
+        points = np.empty((2, self._dim))
         scales = scale, other_scale
         noise.pair(points, self._x, scales, direction.law, direction.seed, self._borders)
-        return True
+        return points
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """The common case in one call: every probe along plain noise of one law."""

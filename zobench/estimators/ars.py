@@ -18,7 +18,8 @@ def ars(lr: float = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> Zerot
 
         g = 1/(keep std) sum_{best pairs} (f(x + eps d_i) - f(x - eps d_i)) d_i,    x <- x - lr g
 
-    Best by the lower of the pair's losses; std over the 2 keep losses used. Queries a step: 2n.
+    Best by the lower of the pair's losses; std over the 2 keep losses used. Weights are differences
+    of losses, so one that is not finite ends the run. Queries a step: 2n.
     Memory: the weights. Version 2's whitening of observations belongs to a policy, not here.
     """
     return ZerothOrder(gaussian, TopPairs(eps, n, keep), SGD(lr))

@@ -12,13 +12,19 @@ from zobench.registry import estimators
 
 
 class CMA(AskTell):
-    """CMAEvolutionStrategy, begun again with a larger population whenever it stops."""
+    """CMAEvolutionStrategy, begun again with a larger population whenever it stops.
+
+    A generation is flat where its best losses are equal up to the third quarter, as the package
+    has it. It stops there, but from ties alone nothing is learned: neither does the point move, nor
+    does the population grow where no generation since the last start was any other.
+    """
 
     def __init__(self, x0: np.ndarray, seed: int, sigma: float, growth: float, diagonal: str):
         self.rng = np.random.default_rng(seed)
         self.x0, self.sigma, self.growth = x0, sigma, growth
         self.diagonal = diagonal == "yes" or (diagonal == "auto" and x0.size > 1000)
         self.favourite, self.low = x0, float("inf")
+        self.leader: Any = None  # the restart that holds the best sample
         self.begin(x0, {})
 
     def begin(self, x0: np.ndarray, options: dict[str, Any]) -> None:
@@ -33,20 +39,28 @@ class CMA(AskTell):
             "CMA_diagonal": self.diagonal,
         }
         self.inner = cma.CMAEvolutionStrategy(x0, self.sigma, options)
+        self.learned = False  # has it seen a generation that was not flat?
 
     def ask(self) -> np.ndarray:
         if self.inner.stop():
-            population = max(self.inner.popsize + 1, int(self.growth * self.inner.popsize))
+            population = self.inner.popsize
+            if self.learned:
+                population = max(population + 1, int(self.growth * population))
             near = self.x0 + self.sigma * self.rng.standard_normal(self.x0.size)
             self.begin(near, {"popsize": population})
         return np.asarray(self.inner.ask())
 
     def tell(self, candidates: np.ndarray, losses: Sequence[float]) -> None:
         self.inner.tell(list(candidates), list(losses))
-        low = self.inner.best.f
-        if low is not None and low <= self.low:  # this restart holds the best sample so far
+        flat = min(losses) == sorted(losses)[int(0.75 * len(losses))]
+        self.learned |= not flat
+        low, known = min(losses), self.low
+        if low < known:
+            self.low, self.leader = low, self.inner
+            flat &= known == float("inf")  # better than what was known, by no tie
+        if self.leader is self.inner and not flat:
             # Against bad conditioning the package changes coordinates, and its mean is in those.
-            self.low, self.favourite = low, self.inner.gp.pheno(self.inner.mean)
+            self.favourite = self.inner.gp.pheno(self.inner.mean)
 
     def best(self) -> np.ndarray:
         return self.favourite
@@ -54,7 +68,7 @@ class CMA(AskTell):
 
 @estimators.register(
     "cma-es",
-    version="2",
+    version="3",
     paper="arXiv:1604.00772",
     needs="cma",
     space={"sigma": (1e-4, 5.0, "log")},
@@ -67,8 +81,10 @@ def cma_es(sigma: float = 0.5, growth: float = 2.0, diagonal: str = "auto") -> A
     near x0 with `growth` times the population (IPOP; Auger & Hansen, CEC 2005). `diagonal`: auto,
     yes or no; auto keeps only the variances above 1000 coordinates (sep-CMA-ES; Ros & Hansen, PPSN
     2008), where d^2 numbers would not fit. The point is the mean of the restart that holds the
-    best sample. Queries a step: 4 + 3 ln d. Memory: d^2 numbers, or the population when diagonal.
-    Deviation: a restart begins at x0 + sigma z, as the objectives here have no box to draw from.
+    best sample. Where all losses are equal it stays where it is, and the population as large. A
+    loss that is NaN or infinite is the worst of its population. Queries a step: 4 + 3 ln d. Memory:
+    d^2 numbers, or the population when diagonal. Deviation: a restart begins at x0 + sigma z, as
+    the objectives here have no box to draw from.
     """
     if growth < 1:
         raise BadInput(f"growth is a factor of at least 1, not {growth}")

@@ -15,6 +15,8 @@ from zobench.registry import estimators
 class GLD:
     """Keep the best of x and one sample at each radius of a geometric grid."""
 
+    ranks = True  # no annotation: not a setting
+
     radii: list[float]
 
     def start(self, params: Params, seed: int) -> None:
@@ -45,7 +47,7 @@ def gld(largest: float = 1.0, ratio: float = 1e3) -> GLD:
     Uses only the order of the losses: invariant to monotone transformations of f. Queries a step:
     2 + floor(log2 ratio). Memory: the weights. Deviation: a Gaussian of expected length r_k
     instead of a uniform sample of the ball. x is asked again each step, so that all losses of a
-    step share one minibatch.
+    step share one minibatch. A loss that is NaN or infinite is the worst of its step.
     """
     if not (largest > 0 and ratio >= 1):
         raise BadInput(f"gld needs largest > 0 and ratio >= 1, not {largest} and {ratio}")

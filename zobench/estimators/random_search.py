@@ -13,19 +13,24 @@ from zobench.registry import estimators
 class RandomSearch:
     """Keep the best of x and n Gaussian samples around it."""
 
+    ranks = True  # no annotation: not a setting
+
     sigma: float
     n: int
 
     def start(self, params: Params, seed: int) -> None:
         self.params, self.seed, self.drawn = params, seed, 0
-        self.low = float("inf")
+        self.low: float | None = None  # the loss of x, once it is known
 
     def step(self, evaluate: Evaluate) -> None:
         probes: list[Probe] = [
             (self.sigma, Noise(fold(self.seed, self.drawn + k))) for k in range(self.n)
         ]
         self.drawn += self.n
-        losses = evaluate(probes)
+        if self.low is None:
+            self.low, *losses = evaluate([(0.0, probes[0][1]), *probes])
+        else:
+            losses = evaluate(probes)
         low = min(losses)
         if low < self.low:
             self.low = low
@@ -34,6 +39,7 @@ class RandomSearch:
 
 @estimators.register(
     "random-search",
+    version="2",
     paper="Matyas 1965",
     space={"sigma": (1e-4, 10.0, "log")},
     sanity={"sigma": 0.1},
@@ -43,7 +49,8 @@ def random_search(sigma: float = 1.0, n: int = 16) -> RandomSearch:
 
         z_i ~ N(0, I),    x <- the best of x, x + sigma z_1, ..., x + sigma z_n
 
-    Queries a step: n (x itself is not asked again: its loss is remembered, so under noise a lucky
-    loss stays). Memory: the weights. Deviation: the paper draws one sample a step.
+    Queries a step: n, and one more in the first, for the start (later x is not asked again: its
+    loss is remembered, so under noise a lucky loss stays). A loss that is NaN or infinite is the
+    worst of its step. Memory: the weights. Deviation: the paper draws one sample a step.
     """
     return RandomSearch(sigma, at_least_one(n))

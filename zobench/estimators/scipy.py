@@ -40,8 +40,9 @@ def scipy(method: str = "Nelder-Mead", sigma: float = 0.5) -> Adapted:
     """scipy.optimize.minimize with `method` Nelder-Mead, Powell or COBYQA.
 
     `sigma` is the size of the first simplex, line search or trust region: SciPy's own defaults are
-    relative to x0, and barely move from x0 = 0. The point is the best sample. Queries a step: 1.
-    Memory: d^2 numbers. The run ends (status ok) when SciPy's own criteria end it.
+    relative to x0, and barely move from x0 = 0. The point is the best sample. A loss that is NaN or
+    infinite is told as 1e100. Queries a step: 1. Memory: d^2 numbers. The run ends (status ok) when
+    SciPy's own criteria end it.
     """
     if method not in METHODS:
         raise BadInput(f"scipy: method is one of {', '.join(METHODS)}, not {method!r}")

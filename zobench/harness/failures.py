@@ -10,7 +10,7 @@ from pathlib import Path
 
 import zobench
 from zobench.core.estimator import Finished
-from zobench.core.oracle import BudgetExhausted, Diverged
+from zobench.core.oracle import BudgetExhausted, Diverged, Unstoppable
 from zobench.errors import BadInput, MissingPackage, Unsuitable, not_installed, said_by
 
 LONGEST = 300  # characters of a reason
@@ -47,7 +47,7 @@ def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
         return "timeout", said
     if is_memory(error):
         return "oom", one_line(said) or "out of memory"
-    if isinstance(error, BadInput):
+    if isinstance(error, BadInput | Unstoppable):
         return "failed", one_line(said)
     if isinstance(error, ModuleNotFoundError):
         return "failed", one_line(not_installed(error), _where(error))

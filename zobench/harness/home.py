@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from itertools import chain, repeat
@@ -63,6 +64,11 @@ class Line:
 
 def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, str]) -> None:
     """Do what the worker asks until it ends; `texts` are those of the users' files, in base64."""
+
+    def over() -> None:
+        link.send(LEAVING)
+        leave(0)
+
     calm = proc.threads()
     for path, text in texts.items():
         user_file.keep(Path(path), base64.b64decode(text))
@@ -81,7 +87,7 @@ def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, s
             loaded = True
         if needed.alone and proc.threads() == calm:
             _make_in_fork(link, fd, spec, needed.isolated)
-        elif make(fd, spec, needed.isolated) in DAMAGED or needed.alone:
+        elif make(fd, spec, needed.isolated, over) in DAMAGED or needed.alone:
             link.send(LEAVING)  # a fork would lack the threads that loading has started
             return
         link.send(READY)
@@ -101,12 +107,22 @@ def load(needs: Needs) -> None:
         gc.freeze()
 
 
-def make(fd: int, spec: RunSpec, isolated: bool) -> str:
-    """Make the run within its limits and send what comes of it; its status."""
+def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None]) -> str:
+    """Make the run within its limits and send what comes of it; its status.
+
+    `over` ends the process of a run that nothing else ends, once its result is sent.
+    """
     line = Line(fd, spec.key)
+
+    def abandon(result: RunResult) -> None:
+        line.send("F", result.to_json())
+        over()
+
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        result = _limited(line, Run(spec, isolated))
+        run = Run(spec, isolated)
+        run.abandon = abandon
+        result = _limited(line, run)
         text = result.to_json()
     except BaseException as error:  # of the result, which holds what the run put there
         result = RunResult(spec.key, *outcome(error, 0, spec.problem.budget))
@@ -147,7 +163,7 @@ def _make_in_fork(link: socket.socket, fd: int, spec: RunSpec, isolated: bool) -
             proc.die_with_parent()
             if os.getppid() == home:
                 map_pages(pages)
-                make(fd, spec, isolated)
+                make(fd, spec, isolated, lambda: leave(DELIVERED))
                 status = DELIVERED
         except BaseException:
             traceback.print_exc()

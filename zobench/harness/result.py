@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zobench.core.oracle import Oracle
+    from zobench.core.problem import Problem
 
 from zobench.errors import BadInput
 
@@ -51,6 +56,15 @@ class RunResult:
     def settled(self) -> bool:
         """Need the run not be made again?"""
         return self.status in SETTLED and not self.missing
+
+    def measured(self, oracle: Oracle, problem: Problem, seconds: float) -> None:
+        """Note what the meters say after `seconds` of steps."""
+        self.queries, self.calls = oracle.queries, oracle.calls
+        self.samples = int(problem.samples)
+        self.forward_equivalents = float(problem.forwards)
+        self.objective_seconds = oracle.seconds
+        self.estimator_seconds = max(0.0, seconds - oracle.seconds)
+        self.best_score = oracle.low if math.isfinite(oracle.low) else NAN
 
     def to_json(self) -> str:
         """One line; NaN and infinity are written as Python's json does."""

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from zobench.core.estimator import Finished
-from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
+from zobench.core.oracle import BudgetExhausted, Diverged, Oracle, Unstoppable
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.harness.elements import entries, load_packages, seed_generators, warm_noise
@@ -25,6 +25,7 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, Row, RunResult
 
 START, NOISE = 0, 1  # what is folded into the problem's seed
+IDLE = 100  # steps in a row without a query, after which a run is given up
 
 Progress = Callable[[int, float], None]  # (queries, best score so far)
 Phase = Callable[[float | None, bool], None]  # the next part: seconds at most, is it the building
@@ -37,6 +38,8 @@ def execute(spec: RunSpec, progress: Progress | None = None) -> RunResult:
 
 class Run:
     """A run in progress; `result` may be asked for at any time."""
+
+    abandon: Callable[[RunResult], None] | None = None  # ends the process, where nothing else helps
 
     def __init__(
         self, spec: RunSpec, isolated: bool = False, progress: Progress | None = None
@@ -101,12 +104,14 @@ class Run:
         self.memory.built()
         self.problem.warm_up()
         self.memory.evaluated()
-        self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
         self.estimator = estimator.build(self.spec.estimator.settings)
         if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
             kind = type(self.estimator).__name__
             raise BadInput(f"{estimator.name} made a {kind}, which has no start and step")
         self.problem.on_device = getattr(self.estimator, "on_device", False)
+        self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
+        self.oracle.ranks = getattr(self.estimator, "ranks", False)
+        self.oracle.gradients, self.oracle.abandon = self.first_order, self._abandon
 
     def _work(self) -> None:
         """Step until an exception says how it ended."""
@@ -117,15 +122,20 @@ class Run:
         try:
             self.estimator.start(self.params, self.spec.estimator_seed)
             self._record(0, 0.0)
-            due = 1
+            due, asked, idle = 1, 0, 0
             while True:
                 step(oracle)
-                if oracle.queries >= due:
+                idle = idle + 1 if oracle.queries == asked else 0
+                asked = oracle.queries
+                if idle == IDLE:
+                    raise BadInput(f"{IDLE} steps in a row called evaluate not once")
+                if asked >= due:
                     due = self._score()
         except (BudgetExhausted, Finished, Diverged) as end:
             raise self._last_score(end) from None
         finally:
             self._stop()
+            getattr(self.estimator, "close", lambda: None)()
 
     def _stop(self) -> None:
         """The steps are over, for the clock and the meter of memory."""
@@ -135,9 +145,11 @@ class Run:
 
     def _last_score(self, end: Exception) -> Exception:
         """Score the point where the run ended, and say what that was in the end."""
-        if self.final - self.final != 0.0:
-            return end  # the start, or the score itself, has diverged
         assert self.oracle is not None
+        if self._lost():
+            return end  # the start, or the score itself, has diverged
+        if self.oracle.lost == self.oracle.queries > 0 and not isinstance(end, Diverged):
+            end = Diverged(f"none of {self.oracle.queries} losses was finite")
         if not (isinstance(end, LastTarget) and self.trace[-1][0] == self.oracle.queries):
             try:
                 self._score()
@@ -176,19 +188,29 @@ class Run:
         """Note the score that was just taken. Raises Diverged, or LastTarget."""
         assert self.oracle is not None
         self.final = score = float(self.scores[self.problem.score_name])
-        if score - score != 0.0:
+        if self._lost():
             raise Diverged(f"the {self.problem.score_name} was {score} after {queries} queries")
         if self.trace and self.trace[-1][0] == queries:
             self.trace.pop()
         low = self.oracle.low
         self.trace.append((queries, seconds, score, low if math.isfinite(low) else NAN))
         if self.progress is not None:
-            self.progress(queries, min(score, low))
+            self.progress(queries, min(low, score))
         knows = self.problem.seen is not None or self.first_order
         if queries and self.hits.scored == "best" and not knows:
             raise BadInput('the objective knows no scores of evaluated points: scored = "current"')
         if self.hits.reach("current", score, queries, seconds):
             raise LastTarget
+
+    def _lost(self) -> bool:
+        """Does the score of the point end the run? Not where an estimator that ranks found it."""
+        assert self.oracle is not None
+        ends = self.final == -math.inf or not self.oracle.ranks
+        return ends and self.final - self.final != 0.0
+
+    def _abandon(self, stop: Unstoppable) -> None:
+        if self.abandon is not None:
+            self.abandon(self.result(*outcome(stop, 1, 1)))
 
     def _low(self, seen: Sequence[float]) -> None:
         """A new best evaluated point, somewhere in the call just made."""
@@ -207,12 +229,7 @@ class Run:
         result.describe, result.scores, result.final_score = self.facts, self.scores, self.final
         result.scored, result.hits, result.trace = self.hits.scored, self.hits.rows, self.trace
         if oracle is not None:
-            result.queries, result.calls = oracle.queries, oracle.calls
-            result.samples = int(self.problem.samples)
-            result.forward_equivalents = float(self.problem.forwards)
-            result.objective_seconds = oracle.seconds
-            result.estimator_seconds = max(0.0, seconds - oracle.seconds)
-            result.best_score = oracle.low if math.isfinite(oracle.low) else NAN
+            result.measured(oracle, self.problem, seconds)
         if memory is not None:
             result.peak_memory, result.memory_ratio = memory.peak, memory.ratio
         return result

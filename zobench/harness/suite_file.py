@@ -40,6 +40,10 @@ def read_suite(path: Path) -> Suite:
     problems: list[ProblemSpec] = []
     for index, table in enumerate(tables):
         for problem in _expand(file, file.typed(table, "table", "problem", index), index):
+            if not problem.id.strip():
+                raise file.bad(
+                    f"a problem's id is a word, not {problem.id!r}", "problem", index, "id"
+                )
             if problem.id in {p.id for p in problems}:
                 raise file.bad(f"two problems have the id {problem.id!r}", "problem", index, "id")
             problems.append(problem)

@@ -1,4 +1,8 @@
-"""Targets: the score values that a run should reach, written out or by a rule."""
+"""Targets: the score values that a run should reach, written out or by a rule.
+
+A target is reached by a score of at most its value, to the last bit. cocopp counts a gap of up to
+1e-12 above a target as well, so on the same runs it may count more successes, near 1e-8 above all.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A folder an estimator, whose name cocopp shows; in it an .info file a function, and for each
 dimension a .dat file (rows where the gap falls) and a .tdat file (rows at fixed queries).
+Gaps are written to the last bit. cocopp counts those up to 1e-12 above a target as hits, zobench
+does not: see harness/targets.py.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import copy
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -85,6 +86,21 @@ def described(source: Source, env: gymnasium.Env) -> dict[str, Any]:
     return {"environment": source.name, "reward_threshold": source.threshold, "modules": modules}
 
 
+def made_by(make: Callable[..., Any]) -> Source:
+    """The environments that a user's own class or function makes. Raises BadInput on others."""
+    if hasattr(make, "step") and not isinstance(make, type):
+        raise BadInput(
+            f"env is a class or a function that makes an environment, not an environment: give "
+            f"{type(make).__name__}, or a function that returns a new one"
+        )
+    if not callable(make):
+        raise BadInput(
+            f"env is an id of gymnasium, or a class or a function that makes an environment, "
+            f"not {make!r}"
+        )
+    return Source(getattr(make, "__name__", "environment"), make)
+
+
 def _quiet(entry_point: str) -> None:
     """Keep MuJoCo from writing its warnings to a file in the working folder.
 
@@ -101,20 +117,35 @@ def _missing(**more: Any) -> Any:
 
 
 def opened(source: Source, **more: Any) -> gymnasium.Env:
-    """An environment whose observations are flat vectors. Raises BadInput on other action spaces.
-
-    Numbers in boxes of one axis pass as they are; one-hot codes stand for Discrete observations.
-    """
+    """An environment with actions that a policy can give. Raises BadInput on other ones."""
     import gymnasium
 
     env = source.make(**more)
+    if isinstance(env, type):
+        raise BadInput(f"{source.name} made the class {env.__name__}, not an environment of it")
     for what in ("reset", "step", "action_space", "observation_space"):
         if not hasattr(env, what):
             raise BadInput(f"{source.name} is no gymnasium environment: it has no {what!r}")
     space = env.action_space
     if not isinstance(space, (gymnasium.spaces.Box, gymnasium.spaces.Discrete)):
         raise BadInput(f"{source.name} has actions of {space}; a policy gives Box or Discrete")
-    shape = env.observation_space.shape
-    if not (isinstance(env.observation_space, gymnasium.spaces.Box) and len(shape or ()) == 1):
-        env = gymnasium.wrappers.FlattenObservation(env)
     return env
+
+
+def flattened(name: str, space: Any) -> tuple[int, Callable[[Any], Any] | None]:
+    """(numbers of an observation, what makes a vector of one; None: it is a vector already).
+
+    Numbers in boxes of one axis pass as they are; one-hot codes stand for Discrete observations.
+    Raises BadInput for a space whose observations have no fixed number of numbers.
+    """
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Box) and len(space.shape) == 1:
+        return space.shape[0], None
+    if not space.is_np_flattenable:
+        raise BadInput(
+            f"{name} has observations of {space}, which have no fixed number of entries: give an "
+            "observation_space of Box, Discrete, MultiBinary or MultiDiscrete, or a Dict or Tuple "
+            "of these"
+        )
+    return spaces.flatdim(space), partial(spaces.flatten, space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import dataclass
 from math import prod
@@ -12,11 +13,12 @@ import numpy as np
 from zobench.core.oracle import Diverged
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
-from zobench.objectives.rl._environment import Source, opened
+from zobench.objectives.rl._environment import Source, flattened, opened
 from zobench.objectives.rl._policy import Act, Shape, acting
 from zobench.objectives.rl._whitening import Moments, recording
 
 TRIAL = 64  # steps of an episode that only asks whether episodes repeat themselves
+STEP = "obs, reward, terminated, truncated, info"  # what a step gives
 ENDLESS = 100_000  # steps after which an episode without a limit is given up
 
 
@@ -54,7 +56,7 @@ class Roller:
         """Raises BadInput for an environment that a policy of vectors cannot act in."""
         self.source, self.env, self.renew = source, opened(source), renew
         space = self.env.action_space
-        inputs = prod(self.env.observation_space.shape or ())
+        inputs, self.flat = flattened(source.name, self.env.observation_space)
         outputs = int(getattr(space, "n", 0)) or prod(space.shape or ())
         if not inputs or not outputs:
             raise BadInput(f"{source.name} has no observations or no actions")
@@ -79,16 +81,21 @@ class Roller:
         if self.renew:
             self.env.close()
             self.env = opened(self.source)
+        got: Any = ()
         obs: Any = None
-        got: Any = self.env.reset(seed=seed)
         total: Any = 0.0
-        step, t = self.env.step, 0
+        step, flat, t = self.env.step, self.flat, 0
+        plain, double = float, np.float64
         try:
+            got = self.env.reset(seed=seed)
+            if not isinstance(got, tuple):
+                raise TypeError
             obs, _ = got
             for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - told by errors, too
-                got = step(act(obs))
+                got = step(act(flat(obs) if flat else obs))
                 obs, reward, terminated, truncated, _ = got
-                total += reward
+                kind = type(reward)
+                total += reward if kind is plain or kind is double else number(reward)
                 if terminated or truncated:
                     break
             else:
@@ -97,8 +104,8 @@ class Roller:
                                        f"{ENDLESS:,} steps; set cap")  # fmt: skip
         except Diverged as error:
             raise Diverged(f"{self.source.name}: {error} in step {t} of an episode") from None
-        except (TypeError, ValueError, KeyError) as error:
-            if fault := self._fault(got, obs, "step" if t else "reset"):
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            if fault := self._fault(got, obs, t):
                 raise BadInput(f"{self.source.name}: {fault}") from error
             raise
         total = float(total)
@@ -106,20 +113,34 @@ class Roller:
             raise Diverged(f"{self.source.name}: rewards of {t} steps added up to {total}")
         return total, t
 
-    def _fault(self, got: Any, obs: Any, giver: str) -> str:
-        """What is wrong with what `reset` or `step` gave last, "" if nothing that we know."""
-        size = len(got) if isinstance(got, tuple) else 0
+    def _fault(self, got: Any, obs: Any, t: int) -> str:
+        """What is wrong with what `reset` or `step` gave last, "" if nothing that we know.
+
+        `t` is the number of the step, 0 where `reset` has not given anything yet.
+        """
+        size = len(got) if isinstance(got, tuple) else -1
+        if not size and not t:
+            return _without_seed(self.env)
         if size not in (2, 5):
-            names = {"reset": "obs, info"}.get(giver, "obs, reward, terminated, truncated, info")
+            giver, names = ("step", STEP) if t else ("reset", "obs, info")
             return f"{giver} gave {_brief(got)}, not a tuple of ({names})"
-        giver, shape = "step" if size == 5 else "reset", np.shape(obs)
+        giver, space = "step" if size == 5 else "reset", self.env.observation_space
+        if self.flat:
+            try:
+                obs = self.flat(obs)
+            except Exception:
+                return f"{giver} gave the observation {_brief(obs)}, which does not fit {space}"
+        shape = np.shape(obs)
         if shape != (self.shape.inputs,):
             return (f"{giver} gave observations of shape {shape}; its observation_space says "
                     f"({self.shape.inputs},)")  # fmt: skip
         if np.asarray(obs).dtype.kind not in "bifu":
             return f"{giver} gave observations that are no numbers: {_brief(obs)}"
-        if size == 5 and not isinstance(got[1], SupportsFloat):
-            return f"step gave the reward {_brief(got[1])}, which is no number"
+        if size == 5:
+            try:
+                number(got[1])
+            except TypeError:
+                return f"step gave the reward {_brief(got[1])}, which is not a number"
         return ""
 
     def repeats(self) -> bool:
@@ -135,6 +156,30 @@ class Roller:
             return once == [self(job) for job in jobs[::-1]][::-1]
         except Exception:
             return True  # what is wrong will show, and be told, in the run
+
+
+def number(reward: Any) -> float:
+    """A reward as a float of 64 bits: any real number, or an array or tensor that holds one.
+
+    Returns are sums of these: in a reward's own type a sum may stop to grow (float16: at 2048).
+    Raises TypeError for anything else.
+    """
+    try:
+        plain = reward.item() if hasattr(reward, "item") else reward
+    except (ValueError, RuntimeError) as error:  # of NumPy and of torch: several numbers, or none
+        raise TypeError("not one number") from error
+    if not isinstance(plain, SupportsFloat):
+        raise TypeError("not a number")
+    return float(plain)
+
+
+def _without_seed(env: Any) -> str:
+    """What is wrong with a `reset` that takes no seed; "" if it takes one."""
+    taken = inspect.signature(getattr(env, "unwrapped", env).reset).parameters.values()
+    if any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in taken):
+        return ""
+    return ("its reset takes no seed, as in gym before 0.26: write it as gymnasium's "
+            "reset(self, *, seed=None, options=None), which gives (obs, info)")  # fmt: skip
 
 
 def _brief(thing: Any) -> str:

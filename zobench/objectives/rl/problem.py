@@ -16,7 +16,7 @@ from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.rl._crew import Crew
-from zobench.objectives.rl._environment import Source, described, registered
+from zobench.objectives.rl._environment import described, made_by, registered
 from zobench.objectives.rl._policy import Shape
 from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._scoring import LastScore, evaluation_seeds
@@ -32,7 +32,7 @@ MOST = 256  # workers
 
 @objectives.register(
     "rl",
-    version="1",
+    version="2",
     paper="arXiv:1803.07055",
     needs="gymnasium",
     sanity={"env": "Pendulum-v1", "cap": 60, "score_episodes": 5, "test_episodes": 5},
@@ -91,10 +91,7 @@ class PolicySearch(VectorProblem):
             raise BadInput(f"action_noise is a number >= 0, not {action_noise}")
         if seeds not in SEEDS:
             raise unknown("seeds", seeds, SEEDS)
-        if isinstance(env, str):
-            self.source = registered(env, options or {})
-        else:
-            self.source = Source(getattr(env, "__name__", "environment"), env)
+        self.source = registered(env, options or {}) if isinstance(env, str) else made_by(env)
         self.whiten, self.episodes, self.seeds = whiten, episodes, seeds
         self.shift, self.action_noise, self.workers = shift, action_noise, workers
         self.score_episodes, self.test_episodes = score_episodes, test_episodes
