@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from zobench.harness.plan import plan
@@ -39,3 +40,9 @@ def comparable(store):
     frames = [store.runs(), store.hits(), store.traces()]
     frames = [f.drop(columns=[c for c in VARYING if c in f]) for f in frames]
     return [f.sort_values([k for k in keys if k in f]).reset_index(drop=True) for f in frames]
+
+
+def without_checksums(db: sqlite3.Connection) -> None:
+    """Make a results file one of an earlier layout, whose rows a test may edit."""
+    db.execute("DROP TABLE checks")
+    db.execute("PRAGMA user_version = 1")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from verify_tools import BOARD, MINE, TINY, edit, read, write
 
+import zobench
 from zobench.analysis.leaderboard import COLUMNS, targets_hash
 from zobench.api.boardfile import read_board
 from zobench.api.stored import stored
@@ -434,7 +435,7 @@ def test_every_column_is_known_to_be_text_or_checked():
     assert cell_fault("git_sha", f"{'a' * 40} | {'b' * 40}+") == ""
 
 
-BOARD_OF_ALL = Path(__file__).parents[1] / "leaderboards" / "quick.csv"
+BOARD_OF_ALL = Path(__file__).parents[1] / "leaderboards" / "bbob.csv"
 # What only a rerun of the row can tell: meters, and figures that the frozen runs do not tie down.
 RERUN = {
     "us_per_query", "peak_rss_mb", "speedup", "speedup_low", "speedup_high",
@@ -456,7 +457,8 @@ def fits(cells: dict[str, str]) -> bool:
 def test_no_cell_of_a_real_board_can_be_emptied_swapped_or_changed_unseen(place, monkeypatch):
     """But for those that only a rerun can tell, and few of them by swaps."""
     monkeypatch.chdir(BOARD_OF_ALL.parents[1])
-    cells = read_table(BOARD_OF_ALL).lines[place].cells
+    # as if this version had made it: what does not fit in a row of an earlier one is unchecked
+    cells = read_table(BOARD_OF_ALL).lines[place].cells | {"version": zobench.__version__}
     assert fits(cells)
     emptied = {k for k in cells if cells[k] and fits(cells | {k: ""})}
     assert emptied <= {"peak_rss_mb"}
@@ -489,9 +491,9 @@ def test_a_board_without_a_row_or_rows_is_no_good(board, verify):
             [f"  missing    {rows[gone]['method']} has no row for functions "
              f"(d = {rows[gone]['dimension']})"],
         )  # fmt: skip
-    # without the rows of the frozen estimator
+    # a method that has no row at all may have been withdrawn, also the frozen one
     write(board, [row for row in rows if row["method"] != "random-search"])
-    assert verify()[0] == 1
+    assert verify()[0] == 0
     for file in (board, board.with_name("tiny-reference.csv")):
         head = file.read_text().splitlines()[0]
         file.write_text(f"{head}\n")

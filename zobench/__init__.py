@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from zobench.api.comparison import Comparison, compare
     from zobench.api.factory import make
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Comparison", "__version__", "compare", "make"]
 
 _LAZY = {"Comparison": "comparison", "compare": "comparison", "make": "factory"}

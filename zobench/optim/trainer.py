@@ -101,6 +101,8 @@ class ZerothOrderTrainer(Trainer):
     def _check_saving(self, optimizer: TrainerStep) -> None:
         """Checkpoints hold no optimizer that cannot be saved: no error at the first one."""
         try:
+            if optimizer.asks_and_tells:  # nevergrad's is only made in the first step
+                raise BadInput(f"{self._estimator} cannot be saved: its library keeps its state")
             optimizer.state_dict()
         except BadInput as error:
             optimizer.savable = False
@@ -176,6 +178,11 @@ class TrainerStep(ZerothOrder):
     """The optimizer as Trainer calls it: `step()`, after the loss was computed elsewhere."""
 
     savable = True
+
+    @property
+    def asks_and_tells(self) -> bool:
+        """Does a library wait for an answer to each of its questions?"""
+        return self._engine.asks_and_tells
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing where it cannot be saved: accelerate asks for it in any case."""

@@ -71,8 +71,8 @@ def lacking(rows: Sequence[Found], frozen: Frame | None) -> list[str]:
     """The rows that a leaderboard has to have and has not, a line a method.
 
     Where one method has a row, on a dimension and group of a suite's version, each has one; and
-    that of the `frozen` runs has one wherever runs are frozen. A group that no method has, and a
-    method that has no row at all, may never have been run.
+    that of the `frozen` runs, if it has any, wherever runs are frozen. A group that no method has,
+    and a method that has no row at all, may never have been run, or its rows were withdrawn.
     """
     keys = ("suite", "suite_version", "method", "dimension", "group")
     there = {tuple(found.cells[key] for key in keys) for found in rows}
@@ -85,8 +85,12 @@ def lacking(rows: Sequence[Found], frozen: Frame | None) -> list[str]:
     if frozen is not None:
         suites = {(found.suite.name, found.suite.version) for found in rows if found.suite}
         names = frozen[["estimator", "dimension", "group"]].drop_duplicates().astype(str)
+        methods = {row[:3] for row in there}
         wanted |= {
-            (*suite, *name) for suite in suites for name in names.itertuples(index=False, name=None)
+            (*suite, *name)
+            for suite in suites
+            for name in names.itertuples(index=False, name=None)
+            if (*suite, name[0]) in methods
         }
     missing: dict[str, list[str]] = {}
     for _, _, method, dimension, group in sorted(wanted - there):
