@@ -543,7 +543,7 @@ def test_a_damaged_results_file_is_told_in_one_line(zobench, here):
     file.write_bytes(whole[:4096] + b"\xab" * (len(whole) - 4096))  # the head is right
     for command in (("report", "r"), ("export", "r", "-s", "tiny.toml", "-f", "csv")):
         status, _, err = zobench(*command)
-        assert (status, "r/results.sqlite cannot be used as a results file: " in err) == (2, True)
+        assert (status, "r/results.sqlite is damaged: " in err) == (2, True)
         assert len(err.strip().splitlines()) == 1
 
 

@@ -173,6 +173,8 @@ def test_an_estimator_without_a_learning_rate_trains(entry, tmp_path):
     run = trainer(tmp_path, 3, save_strategy="steps", save_steps=2, logging_steps=1, **given)
     opt = ZerothOrder(only(lambda name: name.endswith("layer_norm.bias")), entry.name)
     try:
+        if opt._engine.asks_and_tells:
+            raise BadInput("a library keeps its state")
         opt.state_dict()
         run.train()
         assert (tmp_path / "checkpoint-2" / "optimizer.pt").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from harness_tools import without_checksums
 from report_tools import Page
 
 from zobench.api.command import command_of
@@ -210,6 +211,7 @@ def test_a_broken_frozen_reference_is_one_clear_line(zobench, compared, spoil, t
 
 def test_results_without_a_run_are_one_clear_line(zobench, compared, tmp_path):
     with sqlite3.connect(tmp_path / "results" / "tiny" / "results.sqlite") as db:
+        without_checksums(db)
         db.execute("PRAGMA foreign_keys = ON")
         for table in ("hits", "traces", "runs"):
             db.execute(f"DELETE FROM {table}")
@@ -229,6 +231,7 @@ def test_results_without_a_run_are_one_clear_line(zobench, compared, tmp_path):
 def test_a_comparison_that_was_stopped_is_reported(zobench, compared, tmp_path, form):
     """One of two estimators has not run yet: every form says what is there and what is not."""
     with sqlite3.connect(tmp_path / "results" / "tiny" / "results.sqlite") as db:
+        without_checksums(db)
         db.execute("PRAGMA foreign_keys = OFF")
         (name,) = db.execute("SELECT estimator FROM plans ORDER BY id DESC LIMIT 1").fetchone()
         plans = "SELECT run_key FROM plans WHERE estimator = ?"

@@ -11,6 +11,7 @@ from torch import nn
 
 from zobench.core import directions as d
 from zobench.core.estimator import Finished
+from zobench.core.fixed import fixed
 from zobench.core.module import TensorParams
 from zobench.core.scratch import ScratchParams
 from zobench.errors import Unsuitable
@@ -280,8 +281,8 @@ def test_drift_is_that_of_the_last_probes():
                 pass
         length = 0.01 * np.linalg.norm(np.concatenate([params.dense(direction, params.blocks[0])]))
         far = np.linalg.norm(params.flat() - before) / length
-        assert far > 0
-        assert found.drift == pytest.approx(far, rel=0.05)
+        assert far > 0 or not fixed(direction)  # then each way back is rounded by itself
+        assert found.drift == pytest.approx(far, rel=0.05, abs=1e-12)
         assert found.changed != found.changed  # no move
         assert trace.figures(None, apart=True).drift == 0
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Dense, Direction, Probe, add_terms
-from zobench.core.fixed import locked
+from zobench.core.fixed import fixed, locked
 from zobench.core.module import TensorParams
 from zobench.core.tensor_block import TensorBlock
 
@@ -90,7 +90,8 @@ class Trace:
         for_each = [(b.size, sum(p.stop - p.start for p in pieces)) for b, pieces in self.blocks]
         # how many coordinates each of the sample stands for
         self._weights = np.concatenate([np.full(n, size / max(1, n)) for size, n in for_each])
-        self.probes: deque[Probe] = deque(maxlen=2 * PAIRS)
+        # (scale, direction, may the way back wait for the next probe?)
+        self.probes: deque[tuple[float, Direction, bool]] = deque(maxlen=2 * PAIRS)
         self._moves: list[_Added | _Shrunk | _Updated] = []
         self._over = False  # were there probes since?
 
@@ -99,7 +100,7 @@ class Trace:
         self._over = True
         for scale, direction in probes[-2 * PAIRS :]:
             if scale:
-                self.probes.append((scale, self._kept(direction)))
+                self.probes.append((scale, self._kept(direction), fixed(direction)))
 
     def added(self, scale: Any, direction: Direction) -> None:
         self._moved(_Added(scale, self._kept(direction)))
@@ -118,13 +119,15 @@ class Trace:
         start = self._copies(rounding).flat()
         walked = self._copies(rounding)
         lengths, last, seen = [], None, _Seen(locked(start))
-        for scale, direction in self.probes:
+        for scale, direction, waits in self.probes:
             if direction is not last:
                 last, seen = direction, self.seen(direction)
             lengths.append(scale**2 * self._product(seen.vector, seen.vector))
             if not apart:
                 with walked.probed(scale, seen):
                     pass
+                if not waits:
+                    walked.flush()
         far = walked.flat() - start
         probe = float(np.mean(lengths)) if lengths else 0.0
         rounded, exact = self._copies(rounding), self._copies(None, torch.float64)

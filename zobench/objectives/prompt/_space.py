@@ -42,7 +42,7 @@ class Space:
         """Points (n, d) -> prompts (n, depth, tokens, width)."""
         import torch
 
-        x = torch.from_numpy(points).to(self.start.device, torch.float32)
+        x = torch.tensor(points, dtype=torch.float32, device=self.start.device)
         if self.matrices is None:
             scale = torch.tensor(self.scales, device=x.device)[:, None, None]
             return self.start + scale * x.view(-1, *self.start.shape)
