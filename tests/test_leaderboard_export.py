@@ -208,8 +208,8 @@ def test_two_exports_at_a_time_lose_no_row(board, monkeypatch):
     folders = [Path("results/tiny"), Path("results/more")]
     met, read_runs = threading.Barrier(len(folders)), leaderboard.read
 
-    def together(*words):
-        found = read_runs(*words)
+    def together(*words, **more):
+        found = read_runs(*words, **more)
         met.wait(60)
         return found
 

@@ -122,6 +122,10 @@ class Registry:
             raise unknown(self.kind, name, entries)
         return entries[name]
 
+    def is_file(self, name: str) -> bool:
+        """Does the name stand for an entry of a user's own file, `path/to/file.py:name`?"""
+        return bool(user_file.file_of(name))
+
     def used(self, name: str, version: str) -> Entry | None:
         """An entry of a user's own file that was asked for before, wherever the file lies now.
 

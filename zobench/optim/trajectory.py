@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from zobench import user_file
 from zobench.core.rules import Rule
 from zobench.core.ties import place
 from zobench.errors import BadInput
@@ -140,7 +139,7 @@ def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entr
     name, version = head["estimator"], head["version"]
     if given is not None:
         entry = estimators[given]
-    elif user_file.file_of(name):
+    elif estimators.is_file(name):
         entry = estimators.used(name, version)
     else:
         entry = estimators[name]
