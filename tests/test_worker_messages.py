@@ -213,8 +213,14 @@ def test_a_signal_to_stop_keeps_what_is_finished(tmp_path, signum):
     from zobench.harness.stopping import Interrupted
 
     specs = specs_of(tmp_path, problem("p", ""), repetitions=9)
+    left = [signum]  # a second signal would act at once
+
+    def stop(event):
+        if left:
+            os.kill(os.getpid(), left.pop())
+
     with Store.open(tmp_path / "r") as store:
         with pytest.raises(Interrupted, match=r"stopped: \d of 9 runs") as caught:
-            run_all(specs, store, 1, lambda event: os.kill(os.getpid(), signum))
+            run_all(specs, store, 1, stop)
         assert caught.value.by == signum
         assert len(store.runs()) == int(str(caught.value).split()[1])
