@@ -481,6 +481,27 @@ def test_no_cell_of_a_real_board_can_be_emptied_swapped_or_changed_unseen(place,
     assert all({a, b} <= RERUN | {"threads", "n_failed", "n_speedup"} for a, b in swapped)
 
 
+def test_frozen_runs_of_an_earlier_version_are_unchecked_but_for_their_suite(board, verify):
+    file = board.with_name("tiny-reference.csv")
+    name = str(file.relative_to(board.parents[1]))
+    rows = read(file)
+    assert {row["version"] for row in rows} == {zobench.__version__}
+
+    def told(**cells):
+        write(file, [row | {"run_key": row["run_key"][::-1]} | cells for row in rows])
+        status, lines, _ = verify(name)
+        return status, lines[-1]
+
+    assert told() == (1, f"  Form: 0 fit, 0 unchecked, {len(rows)} refused")
+    assert told(version="0.1.0") == (0, f"  Form: 0 fit, {len(rows)} unchecked, 0 refused")
+    assert told(version="0.1.0", target="7")[0] == 1
+    assert told(version="0.1.0", seed="7")[0] == 1
+    assert told(version="soon")[0] == 1
+    older = [{k: v for k, v in row.items() if k != "version"} for row in rows]
+    write(file, [row | {"run_key": row["run_key"][::-1]} for row in older])
+    assert verify(name)[0] == 0
+
+
 def test_a_board_without_a_row_or_rows_is_no_good(board, verify):
     rows = read(board)
     for gone in range(len(rows)):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import zobench
 from zobench.api.boardfile import as_text, save, written
 from zobench.api.frame import Frame
-from zobench.api.verify.reference import frame_of
+from zobench.api.verify.reference import FIRST, VERSION, frame_of
 from zobench.errors import BadInput, unknown
 from zobench.interchange.write_tables import plain_cells
 
@@ -24,6 +25,7 @@ def reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Fra
             raise unknown("estimator with runs", freeze, names)
         kept: Frame = table[table["estimator"] == freeze]
         kept = plain_cells(at_targets(kept, final_targets(frames[2])))
+        kept = kept.assign(**{VERSION: zobench.__version__})
         save(_longer(file, kept) if file.exists() else kept, file)
     return frame_of(file) if file.is_file() else None
 
@@ -52,6 +54,8 @@ def _longer(file: Path, found: Frame) -> Frame:
     import pandas as pd
 
     frozen = as_text(file)
+    if VERSION not in frozen:
+        frozen = frozen.assign(**{VERSION: FIRST})
     more = written(found)
     about = ["dimension", "group"]
     more = more[~more.set_index(about).index.isin(frozen.set_index(about).index)]

@@ -132,7 +132,7 @@ def _form(board: Checked) -> list[str]:
         lines.append(f"  {_row(found, found.status)}" + (f": {found.said}" if found.said else ""))
     lines += [f"  row {row:<4} refused    {fault}" for row, fault in board.faults]
     lines += [f"  missing    {said}" for said in board.lacks]
-    unchecked = sum(found.status == "unchecked" for found in board.rows)
+    unchecked = board.older + sum(found.status == "unchecked" for found in board.rows)
     fits = board.count - board.refused - unchecked
     lines.append(f"  Form: {fits} fit, {unchecked} unchecked, {board.refused} refused")
     if not board.count:

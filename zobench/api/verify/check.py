@@ -31,6 +31,7 @@ class Checked:
     rows: list[Found] = field(default_factory=list)  # of a leaderboard, every row
     count: int = 0  # rows of the file
     faults: list[tuple[int, str]] = field(default_factory=list)  # (row, what) of frozen runs
+    older: int = 0  # frozen runs of an earlier zobench, whose keys are unchecked
     lacks: list[str] = field(default_factory=list)  # rows that a leaderboard has to have, in words
     baseline: Frame | None = None  # the frozen runs beside a leaderboard, as a run table
 
@@ -53,8 +54,8 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     """
     table = read_table(file)
     if file.stem.endswith(reference.ENDING):
-        faults = reference.check_reference(table, suite) if table.lines else []
-        return Checked(file, True, count=len(table.lines), faults=faults)
+        faults, older = reference.check_reference(table, suite) if table.lines else ([], 0)
+        return Checked(file, True, count=len(table.lines), faults=faults, older=older)
     check_head(table)
     beside = reference_file(file)
     baseline, runs = "", None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import zobench
 from zobench.api.frame import Frame
 from zobench.api.verify import expected
 from zobench.api.verify.columns import same
@@ -18,6 +19,7 @@ COLUMNS = (
     "run_key", "problem", "instance", "estimator", "repetition", "seed", "group", "dimension",
     "budget", "kind", "target_index", "target", "length", "success", "at_start",
 )  # fmt: skip
+VERSION, FIRST = "version", "0.1.0"  # which zobench froze a run; that of files that do not say
 ENDING = "-reference"  # of the file's stem
 
 
@@ -44,15 +46,16 @@ def frame_of(file: Path) -> Frame:
         raise BadInput(
             f"{file} holds no frozen runs: {error}; zobench verify --form-only {file}"
         ) from error
-    return table
+    return table.drop(columns=VERSION, errors="ignore")
 
 
-def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
-    """(row, "column ...: what is wrong") for every row that does not fit; nothing is run.
+def check_reference(table: Table, given: Suite | None) -> tuple[list[tuple[int, str]], int]:
+    """(row, "column ...: what is wrong") for every row that does not fit; how many are unchecked.
 
-    Each run's key has to be that of a run of the suite, which ties it to the settings and versions
-    of today; its final target has one row, others at most one. Raises BadInput where it is no such
-    file.
+    Nothing is run. Each run's key has to be that of a run of the suite, which ties it to the
+    settings and versions of today; its final target has one row, others at most one. The key of a
+    run that an earlier zobench froze is unchecked where it is of no run today; its other cells are
+    those of the suite. Raises BadInput where it is no such file.
     """
     for name in COLUMNS:
         if name not in table.columns:
@@ -60,22 +63,42 @@ def check_reference(table: Table, given: Suite | None) -> list[tuple[int, str]]:
     method, faults = estimator_of(table), []
     suite = suite_of(table.file.stem.removesuffix(ENDING), given)
     planned = _planned(suite, method, table)
+    places = {(run.problem.id, str(run.repetition)): run for run in planned.values()}
     seen: dict[tuple[str, int], float] = {}
     homes: dict[str, float] = {}
+    older = 0
     strange: set[str] = set()  # keys of no run: told once each
     for line in table.lines:
         key = line.cells.get("run_key", "")
         if key in strange:
             continue
+        if not line.fault and key not in planned and _earlier(line.cells):
+            place = line.cells["problem"], line.cells["repetition"]
+            if place in places:
+                planned[key] = places[place]
         if fault := line.fault or _fault(line.cells, method, planned, seen, homes):
             faults.append((line.row, fault))
             strange |= {key} - set(planned)
+        else:
+            older += planned[key].key != key
     if not faults:
         for key in dict.fromkeys(key for key, _ in seen):
             final = len(planned[key].problem.targets) - 1
             if (key, final) not in seen:
                 faults.append((1, f"column target_index: run {key} lacks {final}, the final one"))
-    return faults
+    return faults, older
+
+
+def _earlier(cells: dict[str, str]) -> bool:
+    """Was the run frozen by an earlier zobench?"""
+    try:
+        said, now = (
+            [int(n) for n in version.split(".")]
+            for version in (cells.get(VERSION, FIRST), zobench.__version__)
+        )
+    except ValueError:
+        return False
+    return said < now
 
 
 def _planned(suite: Suite, method: str, table: Table) -> dict[str, RunSpec]:
