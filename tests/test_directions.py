@@ -257,3 +257,21 @@ def test_a_seed_on_a_device_may_change():
     from zobench.core.fixed import fixed
 
     assert not fixed(Noise(torch.tensor(3)))  # pyright: ignore
+
+
+def test_a_direction_that_compares_some_fields_only_is_not_merged():
+    @dataclass(frozen=True)
+    class Weighted(Direction):
+        seed: int
+        weight: float = field(compare=False)
+
+        def expand(self, block):
+            return ((self.weight, Noise(self.seed)),)
+
+    def moved(*weights):
+        params = TensorParams([("x", torch.zeros(D))])
+        for weight in weights:
+            params.add(1.0, Weighted(1, weight))
+        return params.flat()
+
+    assert moved(1.0, 3.0) == pytest.approx(4 * moved(1.0), rel=1e-5)

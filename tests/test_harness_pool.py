@@ -14,6 +14,7 @@ import pytest
 from harness_tools import comparable, element, specs_of, suite_of
 
 from zobench.errors import BadInput
+from zobench.harness import examine
 from zobench.harness.handle import IN_WORKER
 from zobench.harness.plan import plan
 from zobench.harness.pool import LOG, run_all
@@ -253,6 +254,7 @@ def test_a_worker_does_not_start_runs(tmp_path, monkeypatch):
 
 
 def test_an_error_in_the_callers_display_stops_everything_and_keeps_results(tmp_path):
+    examine.stop()  # the process that looked into the files of earlier tests
     specs = specs_of(tmp_path, "walk", repetitions=8)
 
     def fail(event):

@@ -249,3 +249,73 @@ def test_the_losses_of_a_pair_begin_with_the_same_buffers():
     assert torch.equal(seen[0], seen[1])
     opt.step(closure)
     assert not torch.equal(seen[1], seen[2])
+
+
+WIDE = torch.randn(16, 8, generator=torch.Generator().manual_seed(2))
+
+
+class Flat(nn.Module):
+    """Its weights are views of a buffer, as where all weights lie in one piece of memory."""
+
+    def __init__(self, shared):
+        super().__init__()
+        flat = 0.3 * torch.randn(72, generator=torch.Generator().manual_seed(0))
+        weight, bias = flat[:64].view(8, 8), flat[64:]
+        if shared:
+            self.register_buffer("flat", flat)
+        self.weight = nn.Parameter(weight.detach() if shared else weight.clone())
+        self.bias = nn.Parameter(bias.detach() if shared else bias.clone())
+
+    def forward(self, x):
+        return torch.tanh(nn.functional.linear(x, self.weight, self.bias))
+
+
+@pytest.mark.parametrize("delay", [False, True])
+def test_a_buffer_that_is_weights_too_moves_with_them(delay):
+    ends = []
+    for shared in (False, True):
+        model = Flat(shared)
+        opt = ZerothOrder(model, "mezo", lr=0.05, eps=1e-3, delay=delay)
+        for _ in range(5):
+            opt.step(lambda net=model: (net(WIDE) - 0.5).square().mean())
+        opt.flush()
+        ends.append(model)
+    for one, other in zip(*(model.parameters() for model in ends)):
+        assert torch.equal(one, other)
+    assert torch.equal(ends[1].flat[:64], ends[1].weight.detach().flatten())
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("layout", ["coo", "csr"])
+def test_sparse_buffers_are_left_alone(layout):
+    model = nn.Linear(8, 8)
+    eye = torch.eye(8)
+    model.register_buffer("graph", eye.to_sparse() if layout == "coo" else eye.to_sparse_csr())
+    kept = model.graph
+    opt = ZerothOrder(model, "mezo", lr=1e-2)
+    for _ in range(3):
+        opt.step(lambda: (model(WIDE) - 0.5).square().mean())
+    assert model.graph is kept
+
+
+def test_writes_without_a_word_are_found_when_training_begins():
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(8, 8)
+            self.register_buffer("mean", torch.zeros(8))
+            self.register_buffer("var", torch.ones(8))
+
+        def forward(self, x):
+            z = self.linear(x)
+            return nn.functional.batch_norm(z, self.mean, self.var, training=self.training)
+
+    model = Normed().eval()
+    opt = ZerothOrder(model, "mezo", lr=0.0, eps=1e-6)
+    opt.step(lambda: (model(WIDE) - 0.5).square().mean())
+    model.train()
+    opt.step(lambda: (model(WIDE) - 0.5).square().mean())
+    once = Normed()
+    once.linear.load_state_dict(model.linear.state_dict())
+    once(WIDE)
+    assert torch.allclose(model.var, once.var, atol=1e-4)

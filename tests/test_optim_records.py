@@ -297,3 +297,35 @@ def test_a_number_that_is_not_finite_is_not_recorded(tmp_path):
     with pytest.raises(BadInput, match="not finite"):
         for _ in range(3):
             opt.step(lambda: 1e12 * random.random())
+
+
+WRONG = [
+    {"#": "LowRank", "of": [1, 2, rank]} for rank in (0, -1, 1.5, "x", 2**70, True)
+] + [
+    {"#": "LowRank", "of": [1, seed, 2]} for seed in ("x", None, 1.5)
+] + [
+    {"#": "Noise", "of": [1.5, "gaussian"]},
+    {"#": "Noise", "of": [1, "cauchy"]},
+    {"#": "Coordinate", "of": [1.5]},
+    {"#": "Restricted", "of": [{"#": "Noise", "of": [1, "gaussian"]}, ""]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("direction", WRONG, ids=repr)
+def test_directions_that_no_estimator_makes_are_refused(made, tmp_path, direction):
+    _, points, lines = made
+    line = json.dumps(["r", [1.0, direction]]).encode()
+    at = next(k for k, told in enumerate(lines) if told.startswith(b'["r"'))
+    path = written(tmp_path / "wrong.zo", [*lines[:at], line, *lines[at + 1 :]])
+    assert outcome(path, points) is None
+
+
+def test_settings_of_a_rule_out_of_range_are_refused(tmp_path):
+    points, lines = record(tmp_path / "run.zo", "zo-adam")
+    head = json.loads(lines[0])
+    for name, value in (("b1", -1.0), ("b2", 1e308)):
+        told = json.loads(json.dumps(head))
+        assert name in told["rule"]
+        told["rule"][name] = value
+        path = written(tmp_path / "wrong.zo", [json.dumps(told).encode(), *lines[1:]])
+        assert outcome(path, points) is None

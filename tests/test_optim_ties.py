@@ -151,3 +151,27 @@ def test_tensors_without_memory_are_not_tied():
         assert len(params.blocks) == 3
     opt = ZerothOrder([*(torch.empty(0) for _ in range(3)), torch.zeros(2)])
     assert len(opt.param_groups[0]["params"]) == 4
+
+
+@pytest.mark.parametrize("untie", ["clone", "format"])
+def test_ties_that_end_are_told(untie):
+    model = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3))
+    model[1].weight.data = model[0].weight.data
+    images = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    opt = ZerothOrder(model, "mezo", lr=1e-2)
+    opt.step(lambda: model(images).square().mean())
+    if untie == "clone":
+        model[1].weight.data = model[1].weight.data.clone()
+    else:
+        model.to(memory_format=torch.channels_last)
+    with pytest.raises(BadInput, match="no longer tied"):
+        opt.step(lambda: model(images).square().mean())
+
+
+def test_ties_that_begin_are_told():
+    model = free()
+    opt = ZerothOrder(model, "mezo", lr=1e-2)
+    opt.step(lambda: model(X).square().mean())
+    model[2].weight.data = model[0].weight.data
+    with pytest.raises(BadInput, match="shares memory"):
+        opt.step(lambda: model(X).square().mean())

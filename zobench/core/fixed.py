@@ -27,7 +27,7 @@ def fixed(value: Any) -> bool:
         return all(map(fixed, value))
     if isinstance(value, np.ndarray):
         return _read_only(value)
-    if not isinstance(value, Direction) or not is_frozen(kind):
+    if not isinstance(value, Direction) or not is_frozen(kind) or not _compares(kind):
         return False
     return all(fixed(getattr(value, name)) for name in _fields(kind)) and _hashable(value)
 
@@ -53,6 +53,12 @@ def is_frozen(kind: type) -> bool:
 @lru_cache(maxsize=256)
 def _fields(kind: type) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind))
+
+
+@lru_cache(maxsize=256)
+def _compares(kind: type) -> bool:
+    """Are two of them equal only if all of their fields are?"""
+    return all(f.compare for f in fields(kind))
 
 
 def _read_only(array: np.ndarray) -> bool:

@@ -20,6 +20,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from zobench.core.ties import overlapping
+
 MANY, LARGE = 1 << 26, 1 << 20  # bytes: of all buffers, of one
 
 Values = dict[str, torch.Tensor | None]
@@ -28,12 +30,16 @@ Values = dict[str, torch.Tensor | None]
 class Buffers:
     """The buffers of a module and of all modules in it, also those that are not saved."""
 
-    def __init__(self, model: nn.Module | None) -> None:
+    def __init__(self, model: nn.Module | None, moving: Sequence[torch.Tensor] = ()) -> None:
+        """`moving`: the weights; a buffer that shares memory with one moves with it."""
+        self._parts: list[_Part] = []
+        self._model, self._compared, self._begun = model, set(), False
         parts = [] if model is None else list(model.modules())
-        sizes = [b.nbytes for p in parts for b in p._buffers.values() if b is not None]
-        limit = LARGE if sum(sizes) > MANY else None
-        self._parts = [_Part(part, limit) for part in parts]
-        self._compared = self._begun = False
+        held = [b for part in parts for b in part._buffers.values() if b is not None]
+        limit = LARGE if sum(b.nbytes for b in held if _plain(b)) > MANY else None
+        weights = [("", tensor) for tensor in moving]
+        shared = {id(b) for b in held if overlapping(weights, [("", b)])}
+        self._parts = [_Part(part, limit, shared) for part in parts]
         self._first: list[tuple[_Part, Values, Values]] | None = None
 
     def begin(self) -> None:
@@ -53,8 +59,9 @@ class Buffers:
         """An evaluation is done: the first one's buffers are those of the step."""
         if self._first is not None:
             return
-        if not self._compared:
-            self._compared = True
+        mode = self._model is not None and self._model.training  # modules write as they train
+        if mode not in self._compared:
+            self._compared.add(mode)
             for part in self._parts:
                 part.compare()
         self._first = [(p, *p.values()) for p in self._parts if p.written()]
@@ -84,9 +91,11 @@ class Buffers:
 class _Part:
     """The buffers of one module alone: which tensors they are, and copies of their values."""
 
-    def __init__(self, module: nn.Module, limit: int | None) -> None:
-        """`limit`: the bytes of a buffer that is copied before a write of it was seen."""
+    def __init__(self, module: nn.Module, limit: int | None, shared: set[int]) -> None:
+        """`limit`: the bytes of a buffer that is copied before a write of it was seen.
+        `shared`: the ids of buffers that are weights too, and left alone."""
         self.place: MutableMapping[str, Any] = module._buffers
+        self.left = {name for name, b in self.place.items() if id(b) in shared}
         self.module = module if isinstance(module, _NormBase) else None
         self.limit, self.silent = limit, False  # silent: values change, versions do not
         self.seen: set[str] = set()  # written so far
@@ -96,14 +105,17 @@ class _Part:
 
     def written(self) -> bool:
         """Was any of them written or replaced since `remember`?"""
-        if not self.place and not self.held:
+        if len(self.place) == len(self.left) and not self.held:
             return False
         if self.silent or (self.module is not None and self.module.training):
             return True
         return self._changed()
 
+    def _now(self) -> Values:
+        return {name: b for name, b in self.place.items() if name not in self.left}
+
     def _changed(self) -> bool:
-        now = dict(self.place.items())
+        now = self._now()
         if now.keys() != self.held.keys():
             return True
         same = all(self.held[name] is tensor for name, tensor in now.items())
@@ -112,7 +124,7 @@ class _Part:
     def remember(self) -> None:
         """What is there now; copies that are still right are not made again."""
         if self.written():
-            self.held = dict(self.place.items())
+            self.held = self._now()
             self.versions = _versions(self.held)
             self.copies = _copied(self.held, self.limit, self.seen)
 
@@ -124,13 +136,13 @@ class _Part:
 
     def values(self) -> tuple[Values, Values]:
         """The tensors that are there now, and copies of those that were written."""
-        now, versions = dict(self.place.items()), self.versions
+        now, versions = self._now(), self.versions
         self.seen |= {name for name, at in _versions(now).items() if versions.get(name) != at}
         return now, _copied(now, self.limit, self.seen)
 
     def put(self, held: Values, copies: Values) -> None:
         """Make these the buffers again, with the values of the copies."""
-        now = dict(self.place.items())
+        now = self._now()
         for name in now.keys() - held.keys():
             del self.place[name]
         for name, tensor in held.items():
@@ -159,7 +171,11 @@ def _copied(values: Values, limit: int | None, seen: set[str]) -> Values:
 
 def _writable(tensor: torch.Tensor) -> bool:
     """Can a forward write it in place? Not where one number stands for many."""
-    if tensor.is_inference() or tensor.is_meta:
+    if tensor.is_inference() or tensor.is_meta or not _plain(tensor):
         return False
-    dense = tensor.layout is torch.strided
-    return not dense or all(step or n < 2 for step, n in zip(tensor.stride(), tensor.shape))
+    return all(step or n < 2 for step, n in zip(tensor.stride(), tensor.shape))
+
+
+def _plain(tensor: torch.Tensor) -> bool:
+    """Does it hold one number after the other? Sparse and nested ones are left as they are."""
+    return tensor.layout is torch.strided and not tensor.is_nested

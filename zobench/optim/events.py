@@ -9,13 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Direction, Probe, Recipe, Restricted, add_terms
+from zobench.core.directions import (
+    Coordinate,
+    Direction,
+    LowRank,
+    Noise,
+    Probe,
+    RandomMask,
+    Recipe,
+    Restricted,
+    add_terms,
+)
 from zobench.core.fixed import fixed
 from zobench.core.module import TensorBlock
+from zobench.core.noise.layout import LAWS
 from zobench.optim.restore import decode
 from zobench.registry import Entry
 
-WHOLE = range(1 << 63)
+WHOLE = range(1 << 64)
+MOST_RANK = 1 << 20
+CORE = (Noise, LowRank, RandomMask, Coordinate)
 
 
 class Decoder:
@@ -59,6 +72,7 @@ class Decoder:
         if not isinstance(made, Direction) or not fixed(made):
             raise ValueError(f"a {type(made).__name__} is no direction that can be recorded")
         for leaf in self._leaves(made):
+            _check_fields(leaf)
             self._try(leaf)
         self._last = told, made
         return made
@@ -72,19 +86,23 @@ class Decoder:
                 _number(weight)
                 yield from self._leaves(inner)
         elif type(direction) is Restricted:
-            if not {type(index) for index in direction.active} <= {int}:
-                raise ValueError("blocks are numbers")
+            active = direction.active
+            if type(active) is not frozenset or not {type(index) for index in active} <= {int}:
+                raise ValueError("blocks are a set of numbers")
             yield from self._leaves(direction.inner)
         else:
             yield direction
 
     def _try(self, direction: Direction) -> None:
-        """Raises what a direction raises that cannot be."""
+        """Raises what a direction raises that cannot be, on a block of each number of axes."""
+        tried: set[int] = set()
         for block in self.blocks:
-            terms = tuple(direction.expand(block)) if block.size else ()
+            terms = ()
+            if block.size and len(block.shape) not in tried:
+                terms = tuple(direction.expand(block))
             if terms:
+                tried.add(len(block.shape))
                 add_terms(np.zeros(1, np.float32), terms, block, 0)
-                return
 
 
 def parsed(line: bytes) -> Any:
@@ -99,7 +117,25 @@ def parsed(line: bytes) -> Any:
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError(f"{json.dumps(value)[:40]} is no finite number")
-    return value
+    return float(value)
+
+
+def _check_fields(leaf: Direction) -> None:
+    """Raises ValueError for a direction of the core whose fields no estimator makes."""
+    if isinstance(leaf, RandomMask):
+        _check_fields(leaf.inner)
+    whole = {
+        name: getattr(leaf, name)
+        for name in ("seed", "basis_seed", "mask_seed", "rank", "index")
+        if type(leaf) in CORE and hasattr(leaf, name)
+    }
+    for name, value in whole.items():
+        if type(value) is not int or not (value >= 1 if name == "rank" else abs(value) in WHOLE):
+            raise ValueError(f"the {name} of a direction is no {value!r}")
+    if isinstance(leaf, LowRank) and leaf.rank > MOST_RANK:
+        raise ValueError(f"a rank of {leaf.rank} is none of an estimator's")
+    if isinstance(leaf, Noise) and leaf.law not in LAWS:
+        raise ValueError(f"no law is {leaf.law!r}")
 
 
 def _not_negative(value: Any) -> float:

@@ -116,7 +116,7 @@ class ZerothOrder(torch.optim.Optimizer):
         self._trial = Trial(self._walk, realisation == "auto", self._reuse)
         self.queries = self.skipped = 0
         self._set_rates()
-        self._buffers = Buffers(found.model)
+        self._buffers = Buffers(found.model, found.tensors)
         self._doubts = Doubts(found.tensors, found.weights, repeat=check)
         watched = found.model if delay and not self._walk.stays else None
         self._watch = None if watched is None else Watch(watched, self._walk)
@@ -140,6 +140,7 @@ class ZerothOrder(torch.optim.Optimizer):
         scratch exactly, with walk but for the rounding of the way there and back, which in 16 bits
         adds up over many such steps.
         """
+        check_processes()
         self._found.check(self._walk.blocks, self._walk.waiting)
         self._set_rates()
         self._buffers.begin()
@@ -211,7 +212,8 @@ class ZerothOrder(torch.optim.Optimizer):
         self.flush()
         saved = state_dict[KEY]
         self._engine.check(saved)
-        self._engine.load(saved)  # before torch's part: it raises where it does not fit
+        with torch.inference_mode(False):  # else what is loaded could not be written later
+            self._engine.load(saved)  # before torch's part: it raises where it does not fit
         super().load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
         self._rates.start(self._engine.settings)
         self.queries, self.skipped = saved["queries"], saved["skipped"]

@@ -50,7 +50,8 @@ def check_model(model: nn.Module, moving: set[int]) -> None:
     """Raises BadInput for a model spread over processes. Warns where `moving`, the ids of the
     tensors that are trained, are no more than what a quantisation left."""
     for part in model.modules():
-        if type(part).__name__ in SPREAD and type(part).__module__.startswith("torch."):
+        kinds = type(part).__mro__
+        if any(k.__name__ in SPREAD and k.__module__.startswith("torch.") for k in kinds):
             raise BadInput(
                 f"the model is a {type(part).__name__}: zobench trains in one process; give the "
                 "module inside, on the data of one process"

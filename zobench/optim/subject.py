@@ -13,7 +13,7 @@ from torch import nn
 from zobench.core.groups import ROLES, any_groups, children
 from zobench.core.module import TensorBlock
 from zobench.core.params import Group
-from zobench.core.ties import place
+from zobench.core.ties import check_apart, place
 from zobench.errors import BadInput, unknown
 from zobench.optim.refusals import ADAPTERS, check_model, kind, movable, moves
 
@@ -62,7 +62,7 @@ class Subject:
 
     def __post_init__(self) -> None:
         """Where the model holds its modules and trained parameters: (dict, key, held, path)."""
-        ours = {place(t) for _, t in self.named}
+        ours = {place(t): (name, t) for name, t in self.named}
         held = [] if self.model is None else list(self.model.named_modules(remove_duplicate=False))
         self._places: list[tuple[dict[str, Any], str, Any, str]] = [
             (where, key, value, f"{path}.{key}" if path else key)
@@ -71,6 +71,12 @@ class Subject:
             for where in (module._modules, module._parameters)
             for key, value in where.items()
             if isinstance(value, nn.Module) or (value is not None and place(value) in ours)
+        ]
+        # Tensors that are tied to one that moves by their memory alone: (path, it, name, tensor)
+        self._tied = [
+            (path, value, *ours[place(value)])
+            for _, _, value, path in self._places
+            if isinstance(value, torch.Tensor) and value is not ours[place(value)][1]
         ]
 
     def check(self, blocks: Sequence[TensorBlock], waiting: bool) -> None:
@@ -81,8 +87,10 @@ class Subject:
         for where, key, value, path in self._places:
             if where.get(key) is not value:
                 raise BadInput(f"{path} was replaced: make the optimizer on the model as it is")
+        moved = False
         for (name, tensor), block in zip(self.named, blocks):
             if tensor.data_ptr() != block.tensor.data_ptr():
+                moved = True
                 now, was = ((t.shape, t.dtype, t.device) for t in (tensor, block.tensor))
                 if waiting or now != was:
                     raise BadInput(
@@ -91,6 +99,11 @@ class Subject:
                 block.__init__(block.index, block.name, movable(name, tensor), block.start)
             if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
                 raise BadInput(f"{name} was frozen since: make a new optimizer")
+        for path, tied, name, tensor in self._tied:
+            if place(tied) != place(tensor):
+                raise BadInput(f"{path} and {name} are no longer tied: make a new optimizer")
+        if moved:
+            check_apart((block.name, block.tensor) for block in blocks)
 
 
 def subject(params: Any, model: nn.Module | None = None) -> Subject:

@@ -81,7 +81,7 @@ class ZerothOrderTrainer(Trainer):
             decayed = set(self.get_decay_parameter_names(module))
             named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
             has_lr = "lr" in estimators[self._estimator].defaults
-            rate = {"lr": self.args.learning_rate} if has_lr else {}
+            given = {"lr": self.args.learning_rate, "weight_decay": self.args.weight_decay}
             self.optimizer = TrainerStep(
                 [
                     {"params": [(n, p) for n, p in named if n in decayed]},
@@ -91,8 +91,7 @@ class ZerothOrderTrainer(Trainer):
                 model=module,
                 groups=self._block_groups,
                 seed=self.args.seed,
-                weight_decay=self.args.weight_decay,
-                **rate,
+                **(given if has_lr else {}),
                 **self._settings,
             )
             self._check_saving(self.optimizer)

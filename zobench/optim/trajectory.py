@@ -131,6 +131,8 @@ def remade(entry: Entry, settings: Mapping[str, Any], told: Mapping[str, Any]) -
                 f"{entry.name}: rule.{name} was a {type(was).__name__} and is a "
                 f"{type(value).__name__}: that cannot be recorded"
             )
+    if check := getattr(rule, "__post_init__", None):
+        check()  # raises BadInput for settings out of range
     return rule
 
 
