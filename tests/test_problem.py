@@ -290,3 +290,36 @@ def test_a_call_that_does_not_fit_is_not_made():
     with pytest.raises(BudgetExhausted):
         oracle([(1.0, Noise(2)), (-1.0, Noise(2))])
     assert oracle.queries == 2
+
+
+@pytest.mark.parametrize(
+    ("dtype", "loss", "minimum"),
+    [
+        ("float32", 16777220, 16777216.5), ("float16", 0, -70000.0), ("uint8", 2, 3.0),
+        ("uint8", 2, -1.0), ("int64", 5, 0.5), ("float64", 5, 0.5),
+    ],
+)  # fmt: skip
+def test_gaps_are_taken_in_64_bits(dtype, loss, minimum):
+    problem = VectorProblem(
+        lambda x: np.full(len(x), loss, dtype), lambda rng: np.zeros(2), minimum=minimum
+    )
+    problem.start(0)
+    assert problem.losses([(0.1, Noise(1))], 0) == [loss]
+    assert problem.seen == [loss - minimum]
+    assert problem.score()["gap"] == loss - minimum
+
+
+@pytest.mark.parametrize("dtype", [complex, object, bool])
+def test_losses_of_another_type_are_told_by_it(dtype):
+    problem = VectorProblem(lambda x: np.ones(len(x), dtype), lambda rng: np.zeros(2))
+    problem.start(0)
+    with pytest.raises(ValueError, match=f"not ndarray of {np.dtype(dtype)}"):
+        problem.losses([(0.1, Noise(1))], 0)
+
+
+def test_masked_losses_are_refused():
+    losses = np.ma.masked_array([1.0], mask=[True])
+    problem = VectorProblem(lambda x: losses, lambda rng: np.zeros(2))
+    problem.start(0)
+    with pytest.raises(ValueError, match="masked"):
+        problem.losses([(0.1, Noise(1))], 0)

@@ -416,7 +416,11 @@ def test_returns_are_sums_of_64_bits_whatever_the_type_of_rewards(whiten):
 
 
 @pytest.mark.parametrize(
-    "reward", [None, "1", b"1", np.ones(2), np.ones(0), 1j, [1.0], np.array("1"), {"r": 1.0}]
+    "reward",
+    [
+        *(None, "1", b"1", np.ones(2), np.ones(0), 1j, [1.0], np.array("1"), {"r": 1.0}, 10**400),
+        *(np.ma.masked, np.ma.masked_array([1.0], mask=[True])),
+    ],
 )
 def test_a_reward_that_is_not_one_number_is_told(reward):
     made = type("Made", (Line,), {"reward": lambda self: reward})

@@ -192,3 +192,13 @@ def test_a_checksum_is_of_the_values_alone():
     assert checks._checksum(*values) == 2254367170
     twice = "".join(["ke", "y"])  # one object in two places is as two equal ones
     assert checks._checksum(twice, twice) == checks._checksum("key", "".join(["k", "ey"]))
+
+
+def test_text_that_is_not_utf8_is_damage_and_can_be_mended(sound, tmp_path):
+    folder = copied(sound, tmp_path)
+    edited(folder, "UPDATE runs SET status = CAST(x'62ff' AS TEXT) WHERE id = 7")
+    with pytest.raises(BadInput, match="is damaged") as why:
+        tables_of(folder)
+    assert "move it away" not in str(why.value)
+    assert mend(folder)
+    assert len(tables_of(folder)["runs"]) == len(sound[2]["runs"]) - 1

@@ -107,6 +107,11 @@ class Oracle:
         return losses
 
     @property
+    def refused(self) -> int:
+        """How many calls in a row have raised."""
+        return self._refusals
+
+    @property
     def calls(self) -> int:
         """Calls so far, of `evaluate` and of gradients."""
         return self.queries - self._beyond

@@ -72,7 +72,7 @@ class Problem(ABC):
         return {"dimension": self.params.size, "groups": groups}
 
 
-ARRAY = np.ndarray
+ARRAY, WIDE = np.ndarray, np.dtype(np.float64)
 Noisy = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (gaps, points, seed) -> noisy gaps
 
 
@@ -116,6 +116,9 @@ class VectorProblem(Problem):
         losses = values.tolist()
         if len(losses) != count or type(losses[0]) is not float:
             _check(values, count)
+        if values.dtype is not WIDE:  # gaps are differences, which narrow types cannot hold
+            values = values.astype(WIDE)
+            losses = values.tolist()
         self.samples += count
         self.forwards += count
         if self.noise is not None:
@@ -151,11 +154,15 @@ class VectorProblem(Problem):
 
 def _check(values: Any, count: int) -> None:
     """Raises ValueError unless `values` are `count` real numbers."""
-    right = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
+    array = isinstance(values, np.ndarray)
+    right = array and values.dtype.kind in "fiu" and not np.ma.is_masked(values)
     if not right or np.shape(values) != (count,):
+        kind = f"{type(values).__name__} of {values.dtype}" if array else type(values).__name__
         raise ValueError(
             f"f must return one real loss a row, an array of shape ({count},), "
-            f"not {type(values).__name__} of shape {np.shape(values)}"
+            f"not {kind} of shape {np.shape(values)}"
+            + " with masked entries"
+            * np.ma.is_masked(values)
         )
 
 

@@ -65,9 +65,11 @@ def unusable(file: Path, error: Exception | str) -> str:
 
 def unreadable(file: Path, error: Exception) -> str:
     """What to tell of a results file that opens, and of which a part cannot be read."""
-    if type(error) is not sqlite3.DatabaseError:
+    # SQLite says so of text that is not UTF-8, which it hands to the function of checksums.
+    text = "user-defined function" in str(error) or "decode to UTF-8" in str(error)
+    if type(error) is not sqlite3.DatabaseError and not text:
         return unusable(file, error)
-    return f"{file} is damaged: {error}; {MEND}"
+    return f"{file} is damaged: {'it holds text that is not UTF-8' if text else error}; {MEND}"
 
 
 def _obstacle(file: Path, said: str) -> str:

@@ -128,7 +128,8 @@ class Run:
                 idle = idle + 1 if oracle.queries == asked else 0
                 asked = oracle.queries
                 if idle == IDLE:
-                    raise BadInput(f"{IDLE} steps in a row called evaluate not once")
+                    said = "caught what it raises" if oracle.refused else "called it not once"
+                    raise BadInput(f"{IDLE} steps in a row had no loss of evaluate: they {said}")
                 if asked >= due:
                     due = self._score()
         except (BudgetExhausted, Finished, Diverged) as end:

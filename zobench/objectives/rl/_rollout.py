@@ -164,13 +164,18 @@ def number(reward: Any) -> float:
     Returns are sums of these: in a reward's own type a sum may stop to grow (float16: at 2048).
     Raises TypeError for anything else.
     """
+    if isinstance(reward, np.ma.MaskedArray) and np.ma.is_masked(reward):
+        raise TypeError("masked")
     try:
         plain = reward.item() if hasattr(reward, "item") else reward
     except (ValueError, RuntimeError) as error:  # of NumPy and of torch: several numbers, or none
         raise TypeError("not one number") from error
     if not isinstance(plain, SupportsFloat):
         raise TypeError("not a number")
-    return float(plain)
+    try:
+        return float(plain)
+    except OverflowError as error:
+        raise TypeError("too large for 64 bits") from error
 
 
 def _without_seed(env: Any) -> str:
