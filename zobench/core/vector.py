@@ -130,10 +130,10 @@ class VectorParams(Params):
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """The common case in one call: every probe along plain noise of one law."""
-        directions = [direction for _, direction in probes]
-        if set(map(type, directions)) != {Noise} or len({d.law for d in directions}) != 1:
+        plain = [direction for _, direction in probes if type(direction) is Noise]
+        if len(plain) < len(probes) or len({direction.law for direction in plain}) != 1:
             return False
-        scales, seeds = [scale for scale, _ in probes], [d.seed for d in directions]
+        scales, seeds = [scale for scale, _ in probes], [direction.seed for direction in plain]
         for block in self.blocks:
-            noise.rows(points[:, block.span], scales, directions[0].law, seeds, block.index)
+            noise.rows(points[:, block.span], scales, plain[0].law, seeds, block.index)
         return True
