@@ -24,7 +24,7 @@ FAILED = ("failed", "timeout", "oom")  # what makes a command exit with status 1
 Show = Callable[[Sequence[RunSpec], set[str]], AbstractContextManager[Callable[["Event"], None]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What to run. None: as the suite says."""
 

@@ -97,9 +97,10 @@ def compare(
     from zobench.api.making import Request
 
     request = Request(
-        tuple(estimators), suite, tuple(problem or ()), repetitions, budget, time_limit,
-        memory_limit, jobs, out, fresh, not defaults, baselines, tuple(against or ()),
-        fail_if_slower, queries_only,
+        estimators=tuple(estimators), suite=suite, problems=tuple(problem or ()),
+        repetitions=repetitions, budget=budget, time_limit=time_limit, memory_limit=memory_limit,
+        jobs=jobs, out=out, fresh=fresh, tuned=not defaults, baselines=baselines,
+        against=tuple(against or ()), fail_if_slower=fail_if_slower, queries_only=queries_only,
     )  # fmt: skip
     from zobench.display.comparison import show_comparison
 
@@ -132,8 +133,9 @@ def run(
     from zobench.api.making import Request
 
     request = Request(
-        tuple(estimators), suite, tuple(problem or ()), repetitions, budget, time_limit,
-        memory_limit, jobs, out, fresh, not defaults, baselines,
+        estimators=tuple(estimators), suite=suite, problems=tuple(problem or ()),
+        repetitions=repetitions, budget=budget, time_limit=time_limit, memory_limit=memory_limit,
+        jobs=jobs, out=out, fresh=fresh, tuned=not defaults, baselines=baselines,
     )  # fmt: skip
     from zobench.display.runs import show_runs
 
