@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zobench.api.frame import Frame
 from zobench.errors import BadInput
-from zobench.interchange.write_tables import plain_cells
+from zobench.interchange.write_tables import save_csv
 
 if TYPE_CHECKING:
     from zobench.api.making import Results
@@ -25,7 +25,7 @@ def write_tables(results: Results, **tables: Frame) -> list[str]:
     for name, frame in tables.items():
         names.append(f"{name}.csv")
         try:
-            plain_cells(frame).to_csv(results.folder / names[-1], index=False)
+            save_csv(frame, results.folder / names[-1])
         except OSError as error:
             raise BadInput(
                 f"cannot write {results.folder / names[-1]}: {error.strerror}"
