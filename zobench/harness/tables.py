@@ -224,17 +224,18 @@ def _columns(
     """
     import pandas as pd
 
-    rows, columns, numeric = iter(rows), {name: [] for name in names}, set(numbers)
+    rows, numeric = iter(rows), set(numbers).intersection(names)
+    columns: dict[str, Any] = {name: [] for name in names}
     while part := list(islice(rows, PART)):
         for name, values in zip(names, zip(*part)):
             if name in numeric:
-                columns[name].append(pd.to_numeric(pd.Series(values)).to_numpy())
+                columns[name].append(np.asarray(pd.to_numeric(pd.Series(values))))
             else:
                 once: dict[Any, Any] = {}
                 columns[name] += [once.setdefault(value, value) for value in values]
-    for name in numeric.intersection(names):
+    for name in numeric:
         columns[name] = np.concatenate(columns[name]) if columns[name] else ()
-    return _frame(columns, numeric.intersection(names))
+    return _frame(columns, numeric)
 
 
 def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
