@@ -65,7 +65,9 @@ def refused(entry: Entry, settings: Mapping[str, Any]) -> str:
         entry.build(settings)
     except BadInput as error:
         return str(error)
-    except (Exception, SystemExit):  # the run's to report: a package that is missing here, say
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the run's to report: a package that is missing here, say
         pass
     return ""
 
