@@ -74,6 +74,7 @@ def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
         loader = _Loader(name, str(path), text)
         spec = spec_from_file_location(name, path, loader=loader)
         assert spec is not None
+        deep = sys.getrecursionlimit()
         sys.modules[name] = module = module_from_spec(spec)
         try:
             loader.exec_module(module)
@@ -82,6 +83,8 @@ def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise BadInput(f"{path}{_fault(error)}") from error
+        finally:  # a lower limit would break what comes after, whoever does it
+            sys.setrecursionlimit(max(deep, sys.getrecursionlimit()))
     return sys.modules[name], content
 
 
