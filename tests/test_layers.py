@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "zobench"
 ALLOWED = {
     "errors": set(),
     "spreadsheet": set(),
-    "user_file": {"errors"},
+    "beside": set(),
+    "user_file": {"beside", "errors"},
     "registry": {"errors", "user_file"},
     "core": {"core", "errors"},
     "estimators": {"estimators", "core", "registry", "errors"},
