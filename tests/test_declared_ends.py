@@ -62,7 +62,7 @@ def ended(folder, estimator, objective="bowl", settings="", budget=20):
         text = (folder / "t.toml").read_text().replace("settings = {  }", f"settings = {settings}")
         text = text.replace(element("bowl"), str(folder / f"fakes.py:{objective}"))
         (folder / "t.toml").write_text(text)
-        from zobench.harness.suite import load
+        from zobench.harness.suite_file import load
 
         suite = load(folder / "t.toml")
     (spec,) = plan(suite, [estimator])

@@ -17,7 +17,7 @@ from zobench.core.problem import VectorProblem
 from zobench.harness.chosen import parse_estimator
 from zobench.harness.plan import plan
 from zobench.harness.run import execute
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 from zobench.registry import estimators, objectives
 
 WALL = """

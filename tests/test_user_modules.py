@@ -9,7 +9,7 @@ from zobench.harness.examine import apart
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
 from zobench.harness.store import Store
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 
 MINE = """
 import os, sys
