@@ -233,7 +233,7 @@ def test_files_that_are_no_results(tmp_path):
     with sqlite3.connect(tmp_path / "r" / "results.sqlite") as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(BadInput, match="has layout 99, not 2"):
+    with pytest.raises(BadInput, match="has layout 99, of a later zobench"):
         Store.open(tmp_path / "r")
     with sqlite3.connect(tmp_path / "other.sqlite") as db:
         db.execute("CREATE TABLE other (x)")

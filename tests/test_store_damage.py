@@ -17,6 +17,7 @@ from zobench.harness import checks, salvage
 from zobench.harness.mending import mend
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
+from zobench.harness.schema import ADDED
 from zobench.harness.store import Store
 
 FRAMES = ("runs", "hits", "traces", "problems")
@@ -61,7 +62,9 @@ def grown(tmp_path_factory):
 
 def tables_of(folder) -> dict[str, Any]:
     with Store.open(folder, write=False) as store:
-        return {name: getattr(store, name)() for name in FRAMES} | {"specs": store.specs()}
+        found = {name: getattr(store, name)() for name in FRAMES}
+        found["traces"] = found["traces"].astype({"run_key": "str"})  # categories differ with runs
+        return found | {"specs": store.specs()}
 
 
 def same(a, b):
@@ -189,8 +192,19 @@ def test_damage_at_random_is_told_or_changes_nothing_that_is_read(sound, tmp_pat
 
 def test_a_file_from_before_checksums_is_read_and_gets_them(sound, tmp_path):
     folder, before = copied(sound, tmp_path), sound[2]
-    edited(folder, "DROP TABLE checks")
+    for name in ("checks", "suites"):
+        edited(folder, f"DROP TABLE {name}")
+    for name in ADDED:
+        edited(folder, f"ALTER TABLE runs DROP COLUMN {name}")
     edited(folder, "PRAGMA user_version = 1")
+    first = {"runs": before["runs"].drop(columns=list(ADDED))}
+
+    def same(a, b):
+        runs = {"runs": a["runs"].drop(columns=list(ADDED))}
+        return (
+            all((a | runs)[k].equals((b | first)[k]) for k in FRAMES) and a["specs"] == b["specs"]
+        )
+
     assert same(tables_of(folder), before)
     assert mend(folder) == []
     Store.open(folder).close()
@@ -267,8 +281,9 @@ def test_a_page_that_is_gone_takes_few_runs(grown, tmp_path):
     kept = []
     for page in range(1, len(data) // 4096, 7):
         file.write_bytes(zeros(data, page * 4096, page * 4096 + 4096))
-        if mend(folder):
-            kept.append(len(tables_of(folder)["runs"]))
+        if mend(folder):  # tables show them once a command asks for them again
+            with Store.open(folder, write=False) as store:
+                kept.append(len(store.made()))
     assert len(kept) > 15
     assert np.median(kept) > 380  # of 400
     assert min(kept) > 200  # a page of checksums is of many runs

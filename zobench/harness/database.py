@@ -15,7 +15,7 @@ from typing import IO
 
 from zobench.errors import BadInput
 from zobench.harness.checks import add_checksums, register
-from zobench.harness.schema import BARE, CHECKS, SCHEMA, VERSION
+from zobench.harness.schema import ADDED, BARE, CHECKS, SCHEMA, SUITES, VERSION
 
 UNUSABLE = "cannot be used as a results file"
 FILE, LOCK = "results.sqlite", ".lock"
@@ -119,19 +119,22 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
         if write and found == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             db.executescript(SCHEMA)
             found = VERSION
-        elif write and found == BARE:
-            _give_checksums(db)
-            found = VERSION
+        while write and found in _MIGRATIONS:
+            _migrate(db, found)
+            found += 1
     except sqlite3.DatabaseError as error:
         raise BadInput(unusable(file, error)) from error
-    if found not in (VERSION, BARE):
+    if not BARE <= found <= VERSION:
         db.close()
         if not found:
             raise BadInput(unusable(file, "it is empty, or another program's"))
         if found > LATEST:
             error = sqlite3.DatabaseError(f"its header names a layout {found}")
             raise BadInput(unusable(file, error)) from error
-        raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")
+        raise BadInput(
+            f"{file} has layout {found}, of a later zobench than this one, which knows layouts up "
+            f"to {VERSION}: upgrade zobench, or choose another folder"
+        )
     return db
 
 
@@ -140,15 +143,28 @@ def has_checksums(db: sqlite3.Connection) -> bool:
     return db.execute("PRAGMA user_version").fetchone()[0] != BARE
 
 
-def _give_checksums(db: sqlite3.Connection) -> None:
-    """Bring a file from before checksums to today's layout, all of it or nothing."""
+def _migrate(db: sqlite3.Connection, found: int) -> None:
+    """Bring a file of layout `found` to the next one, all of it or nothing."""
     with db:
         db.execute("BEGIN")
-        db.execute(CHECKS)
-        db.execute("DROP VIEW IF EXISTS shown")
-        db.execute("DROP VIEW IF EXISTS cells")
-        add_checksums(db, {})
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        _MIGRATIONS[found](db)
+        db.execute(f"PRAGMA user_version = {found + 1}")
+
+
+def _add_checks(db: sqlite3.Connection) -> None:
+    db.execute(CHECKS)
+    db.execute("DROP VIEW IF EXISTS shown")
+    db.execute("DROP VIEW IF EXISTS cells")
+    add_checksums(db, {})
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    for column in ADDED:
+        db.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+    db.execute(SUITES)
+
+
+_MIGRATIONS = {1: _add_checks, 2: _add_columns}  # layout -> what makes the next one of it
 
 
 def fold_in(db: sqlite3.Connection) -> None:

@@ -156,9 +156,9 @@ def _checked(db: sqlite3.Connection, kind: str) -> list[int]:
 
 
 def _copy(db: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str, id: int) -> None:
-    columns = "rowid, hash, json" if table == "environments" else "*"
+    names = [f'"{row[1]}"' for row in db.execute(f"PRAGMA table_info({table})")]
+    columns = ", ".join(["rowid"] * (table == "environments") + names)
     rows = db.execute(f"SELECT {columns} FROM {table} WHERE {key} = ?", (id,)).fetchall()
     if rows:
         marks = ", ".join("?" * len(rows[0]))
-        into = f"{table} ({columns})" if columns != "*" else table
-        new.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)
+        new.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)

@@ -50,6 +50,8 @@ class Run:
         self.facts: dict[str, Any] = {}
         self.scores: dict[str, float] = {}
         self.final = NAN
+        self.score_name = ""
+        self.build_seconds, self.score_seconds = NAN, 0.0
         self.dimension: int | None = None
         self.first_order = False
         self.zero: float | None = None  # when the clock started; moves on while the clock is off
@@ -75,7 +77,9 @@ class Run:
         try:
             with limits or nullcontext():
                 phase(build_limit(self.spec), True)
+                began = perf_counter()
                 self._build()
+                self.build_seconds = perf_counter() - began
                 phase(self.spec.problem.time_limit, False)
                 self._work()
         except BaseException as error:
@@ -99,6 +103,7 @@ class Run:
         seed_generators(seed)
         self.memory = Memory(self.isolated)
         self.problem = objective.build(self.spec.settings)
+        self.score_name = self.problem.score_name
         self.params = self.problem.start(fold(seed, START))
         self.dimension = self.params.size
         self.facts = self.problem.describe()
@@ -183,8 +188,10 @@ class Run:
             end = Diverged(f"none of {len(self.trace)} scores was finite")
         self._stop()
         self.facts = self.problem.describe()
+        began = perf_counter()
         finish = getattr(self.problem, "finish", None)  # scores that are dear: once, at the end
         self.scores = self.scores | (finish() if finish else {})
+        self.score_seconds += perf_counter() - began
         return end
 
     def _clock(self) -> float:
@@ -206,7 +213,9 @@ class Run:
             raise
         finally:
             self.memory.resume()
-            self.zero += perf_counter() - paused
+            off = perf_counter() - paused
+            self.zero += off
+            self.score_seconds += off
         return max(
             self.oracle.queries + 1, math.ceil(self.oracle.queries * self.problem.score_ratio)
         )
@@ -258,6 +267,8 @@ class Run:
         result.dimension, result.first_order = self.dimension, self.first_order
         result.describe, result.scores, result.final_score = self.facts, self.scores, self.final
         result.scored, result.hits, result.trace = self.hits.scored, self.hits.rows, self.trace
+        result.score_name = self.score_name
+        result.build_seconds, result.score_seconds = self.build_seconds, self.score_seconds
         if oracle is not None:
             result.measured(oracle, self.problem, seconds)
         if memory is not None:

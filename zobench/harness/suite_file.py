@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def load(name_or_path: str | Path) -> Suite:
             raise BadInput(f"{text!r} is a folder; a suite is one .toml file")
         if not path.is_file():
             raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
-        return read_suite(path)
+        return replace(read_suite(path), file=str(path.resolve()))
     files = suite_files()
     if text not in files:
         raise unknown("suite", text, files)

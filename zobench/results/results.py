@@ -31,6 +31,7 @@ class Results:
     against: tuple[Path, ...] = ()  # folders of stored runs that stand beside these
     stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)  # of `runs`, by hash
+    suite_file: str = ""  # the full path of a suite of the user's own, where that is known
 
     @property
     def names(self) -> list[str]:
@@ -95,7 +96,8 @@ def read_from(
     pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
     problems = problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True)
     environments = store.environments()
+    file = store.suite_file(specs[0].suite, specs[0].suite_version) if specs else ""
     return Results(
         list(specs), store.folder, counts, runs, hits, traces, problems, notes,
-        environments=environments,
+        environments=environments, suite_file=file,
     )  # fmt: skip
