@@ -243,7 +243,7 @@ def test_what_cannot_change_waits_and_merges(direction):
     with params.probed(0.1, direction):
         pass
     assert params.writes == writes + 1  # nothing was written but the probe
-    assert len(params._pending) == 1
+    assert len(params._due.pending) == 1
 
 
 def test_equal_directions_of_ones_own_are_one():

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from zobench.core.unbroken import signals_held
+from zobench.core.wrapping import put_back
 from zobench.errors import BadInput, Unsuitable
 from zobench.optim.buffers import Buffers
 from zobench.optim.caches import forget
@@ -143,6 +145,17 @@ class ZerothOrder(torch.optim.Optimizer):
         check_processes()
         self._found.check(self._walk.blocks, self._walk.waiting)
         self._set_rates()
+        with signals_held():
+            return self._step(closure, micro_batches, weights)
+
+    def _step(
+        self,
+        closure: Callable[..., Any] | None,
+        micro_batches: Sequence[Any] | None,
+        weights: Sequence[float] | None,
+    ) -> float:
+        if self._walk.away:  # the last step broke off, and what it wrote could not be taken back
+            self._walk.home()
         self._buffers.begin()
         evaluate = Evaluate(
             self._walk, closure, micro_batches, weights, self._found.devices,
@@ -153,24 +166,34 @@ class ZerothOrder(torch.optim.Optimizer):
                 self._trial.prepare(evaluate)
                 self._engine.step(evaluate)
             self._buffers.settle()
-        except NotFinite:
-            self.flush()
+            if self._watch is None:
+                self._walk.flush()
+        except NotFinite as error:
+            self._home(error)
             with explained():
                 if not self._trial.stands(evaluate):
-                    return self.step(closure, micro_batches, weights)
+                    return self._step(closure, micro_batches, weights)
             if not self._skips:
                 raise
             self.skipped += 1
-        except BaseException:
-            self.flush()
+        except BaseException as error:
+            self._home(error)
             raise
         finally:
             self._buffers.restore()  # unless they were settled
             forget()
         self.queries += len(evaluate.losses)
-        if self._watch is None:
-            self._walk.flush()
         return sum(evaluate.losses) / max(1, len(evaluate.losses))
+
+    def _home(self, error: BaseException) -> None:
+        """The weights are at the point, and modules as they were, wherever `error` broke a step."""
+        put_back()
+        self._engine.broke()
+        with torch.inference_mode(False), torch.no_grad():
+            self._walk.home()
+        if self._walk.broke or not isinstance(error, Exception):
+            self._engine.end_record()
+        self.flush()
 
     @property
     def realisation(self) -> str:
