@@ -85,12 +85,51 @@ class Named(torch.Tensor):
     pass
 
 
-def test_plain_subclasses_and_buffers_train():
-    model = nn.Linear(4, 1)
-    model.weight = Mine(model.weight.data)
-    model.bias = nn.Parameter(torch.zeros(1).as_subclass(Named))
-    first, *_, last = train(model, 60)
-    assert last < first
+class Halved(torch.Tensor):
+    """Is read as half of what it holds."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        args = [a.as_subclass(torch.Tensor) / 2 if isinstance(a, cls) else a for a in args]
+        return func(*args, **(kwargs or {}))
+
+
+class Bare(torch.Tensor):
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+
+OF_A_CLASS = {
+    "parameter": lambda: Mine(torch.ones(1, 4)),
+    "tensor": lambda: nn.Parameter(torch.ones(1, 4).as_subclass(Named)),
+    "function": lambda: torch.ones(1, 4).as_subclass(Halved),
+    "bare": lambda: torch.ones(1, 4).as_subclass(Bare),
+}
+
+
+@pytest.mark.parametrize("make", OF_A_CLASS.values(), ids=OF_A_CLASS)
+@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+def test_tensors_of_a_class_of_their_own_are_refused(make, realisation):
+    tensor = make()
+    with pytest.raises(BadInput, match=r"^w is a (Mine|Named|Halved|Bare), .*as_subclass"):
+        ZerothOrder([("w", tensor)])
+    if isinstance(tensor, nn.Parameter):
+        model = nn.Linear(4, 1)
+        model.weight = tensor
+        with pytest.raises(BadInput, match=r"^weight is a "):
+            ZerothOrder(model, realisation=realisation)
+        model.weight = nn.Parameter(tensor.detach().as_subclass(torch.Tensor))
+        train(model, 1, realisation=realisation)
+
+
+def test_a_delay_needs_a_module():
+    """Who reads a tensor of a list asks nobody: it would hold a probe."""
+    model = net()
+    with pytest.raises(BadInput, match=r"delay=True needs the module .* give model="):
+        ZerothOrder(list(model.parameters()), delay=True)
+    ZerothOrder(list(model.parameters()), model=model, delay=True).step(loss_of(model))
+
+
+def test_buffers_train():
     shift = nn.Buffer(torch.ones(1))
     opt = ZerothOrder([shift], lr=0.1)
     assert opt.step(lambda: (shift**2).sum()) == pytest.approx(1, abs=0.1)

@@ -6,9 +6,10 @@ differ in their weights only. A step that fails leaves the buffers as they were.
 
 Only what a forward writes costs time. `Tensor._version` tells of a write, but not of that of
 torch's own batch norm, so the modules of that class which train are copied in each step, and so is
-what was made in inference mode, which has no version; and at the first evaluation values are compared, which finds others of the kind. Copies take memory: where
-the buffers are many (the weights of some quantised models are buffers), a large one is copied from
-the step after the first one that wrote it.
+what was made in inference mode, which has no version; and at the first evaluation values are
+compared, which finds others of the kind. Copies take memory: where the buffers are many (the
+weights of some quantised models are buffers), a large one is copied from the step after the first
+one that wrote it.
 """
 
 from __future__ import annotations

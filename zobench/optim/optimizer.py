@@ -83,7 +83,8 @@ class ZerothOrder(torch.optim.Optimizer):
             decoder layers where the module has a list of layers, else its child modules.
         on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
             raises FloatingPointError ("raise") or goes on with the next step ("skip").
-        delay: of the way back and the move, see above; only for a module.
+        delay: of the way back and the move, see above; only with a module, and with scratch there
+            is nothing to delay.
         check: call the closure once more at the first probe, no query; its two losses must be equal
         stochastic_rounding: of writes to 16-bit weights.
         realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
@@ -104,6 +105,11 @@ class ZerothOrder(torch.optim.Optimizer):
         self._rates = Rates(entry, settings)
         check_processes()
         found = subject(params, model)
+        if delay and found.model is None:
+            raise BadInput(
+                "delay=True needs the module that the tensors are in, so that reading it writes "
+                "what is delayed: give model="
+            )
         self._fixed, self._skips = False, on_nonfinite == "skip"
         defaults = {"lr": self._rates.lr, "weight_decay": self._rates.decay}
         super().__init__(found.param_groups, defaults)
