@@ -129,6 +129,71 @@ def test_a_delay_needs_a_module():
     ZerothOrder(list(model.parameters()), model=model, delay=True).step(loss_of(model))
 
 
+@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+def test_weights_made_in_inference_mode_are_refused(realisation):
+    with torch.inference_mode():
+        model = net()
+    with pytest.raises(BadInput, match=r"^0.weight was made in inference mode, .*: make the model"):
+        ZerothOrder(model, realisation=realisation)
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_a_table_that_its_forward_overwrites_is_not_walked(kind):
+    """Rows at a probe would be clipped, and the way back would lead elsewhere."""
+    model = nn.Sequential(kind(8, 4, max_norm=1.0), nn.Linear(4, 1))
+    ids = torch.arange(8).view(-1, 1)
+
+    def loss():
+        return (model(ids) ** 2).mean()
+
+    with pytest.raises(BadInput, match=r"^0 has max_norm: .* realisation = scratch"):
+        ZerothOrder(model)
+    with torch.no_grad():
+        loss()  # a forward at the point clips the point, as with any optimizer
+    before = raw(model)
+    for realisation in ("scratch", "auto"):
+        opt = ZerothOrder(model, lr=0.0, eps=0.1, realisation=realisation)
+        opt.step(loss)
+        assert opt.realisation == "scratch"
+        assert torch.equal(raw(model), before)
+    model[0].weight.requires_grad_(False)
+    ZerothOrder(model, lr=0.01).step(loss)
+
+
+def test_what_is_unfrozen_later_is_told_once(recwarn):
+    model = net()
+    model[0].weight.requires_grad_(False)
+    opt = ZerothOrder(model, check=False)
+    opt.step(loss_of(model))
+    model[0].weight.requires_grad_(True)
+    with pytest.warns(UserWarning, match=r"^0.weight was frozen .* make a new ZerothOrder"):
+        opt.step(loss_of(model))
+    recwarn.clear()
+    opt.step(loss_of(model))
+    assert not recwarn
+
+
+CHANGES = {
+    "fewer": lambda groups: groups[0]["params"].pop(),
+    "another": lambda groups: groups[0]["params"].__setitem__(0, nn.Parameter(torch.ones(2))),
+    "more": lambda groups: groups[0]["params"].append(nn.Parameter(torch.ones(2))),
+    "a group more": lambda groups: groups.append(
+        {"params": [nn.Parameter(torch.ones(2))], "lr": 0.1, "weight_decay": 0.0}
+    ),
+    "a group less": lambda groups: groups.pop(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_parameter_groups_that_were_changed_are_told(change):
+    model = net()
+    opt = ZerothOrder([{"params": [p]} for p in model.parameters()])
+    opt.step(loss_of(model))
+    change(opt.param_groups)
+    with pytest.raises(BadInput, match=r"^a parameter group was added, removed or given other par"):
+        opt.step(loss_of(model))
+
+
 def test_buffers_train():
     shift = nn.Buffer(torch.ones(1))
     opt = ZerothOrder([shift], lr=0.1)

@@ -123,6 +123,7 @@ class ZerothOrder(torch.optim.Optimizer):
         self._reuse = Reuse(found, self._walk, self._engine) if reuse_prefix else None
         self._trial = Trial(self._walk, realisation == "auto", self._reuse)
         self.queries = self.skipped = 0
+        self._stepping = False
         self._set_rates()
         self._buffers = Buffers(found.model, found.tensors)
         self._doubts = Doubts(found.tensors, found.weights, repeat=check)
@@ -146,13 +147,22 @@ class ZerothOrder(torch.optim.Optimizer):
         Raises BadInput for a closure that gives no loss or computes gradients, FloatingPointError
         for a loss that is not finite. Buffers are then as before the step. So are weights: with
         scratch exactly, with walk but for the rounding of the way there and back, which in 16 bits
-        adds up over many such steps.
+        adds up over many such steps. The same holds for an error inside of a write, and for Ctrl-C
+        anywhere: what a write that breaks off had written is taken back, and an estimator's move is
+        made whole or not at all.
         """
         check_processes()
+        if self._stepping:
+            raise BadInput("step was called inside of the closure of a step")
         self._found.check(self._walk.blocks, self._walk.waiting)
+        self._found.check_groups(self.param_groups)
         self._set_rates()
-        with signals_held():
-            return self._step(closure, micro_batches, weights)
+        try:
+            self._stepping = True
+            with signals_held():
+                return self._step(closure, micro_batches, weights)
+        finally:
+            self._stepping = False
 
     def _step(
         self,
@@ -236,14 +246,15 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there: give the model the weights of that moment too."""
-        if KEY not in state_dict:
+        if not isinstance(state_dict, Mapping) or KEY not in state_dict:
             raise BadInput("this is no state of a ZerothOrder: it lacks the entry 'zobench'")
         self.flush()
         saved = state_dict[KEY]
         self._engine.check(saved)
+        self._check_groups(state_dict.get("param_groups"))
         with torch.inference_mode(False):  # else what is loaded could not be written later
             self._engine.load(saved)  # before torch's part: it raises where it does not fit
-        super().load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
+        super().load_state_dict({"state": {}, "param_groups": state_dict["param_groups"]})
         self._rates.start(self._engine.settings)
         self.queries, self.skipped = saved["queries"], saved["skipped"]
         self._set_rates()
@@ -256,6 +267,16 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise BadInput("a ZerothOrder cannot be copied or pickled: use its state_dict()")
+
+    def _check_groups(self, saved: Any) -> None:
+        """Raises BadInput unless saved parameter groups are like those here."""
+        told = saved if isinstance(saved, list) else []
+        if not all(isinstance(group, dict) for group in told) or (
+            [len(group.get("params", ())) for group in told]
+            != [len(group["params"]) for group in self.param_groups]
+        ):
+            raise BadInput("the state is damaged, or of other parameter groups")
+        self._rates.of(told, self._engine.has_rule)
 
     def _set_rates(self) -> None:
         """What the parameter groups say now, to the engine."""
