@@ -15,7 +15,7 @@ from optim_tools import loss_of, net, raw
 
 import zobench
 from zobench.core.directions import LowRank, Noise, RandomMask
-from zobench.core.module import TensorParams
+from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder, replay
 
 OWN = '''
@@ -112,8 +112,8 @@ def test_an_own_direction_that_raises_anywhere(own, dtype, error, delay):
 
 WRITES = {
     "zobench.core.noise.interface.accumulate_blocks": (Noise(1), RandomMask(Noise(7), 2, 0.5)),
-    "zobench.core.module.store": (RandomMask(Noise(1), 2, 0.5), Noise(7)),
-    "zobench.core.low_rank.store": (LowRank(1, 2, 2), LowRank(7, 2, 2)),
+    "zobench.engine.tensors.store": (RandomMask(Noise(1), 2, 0.5), Noise(7)),
+    "zobench.engine.low_rank.store": (LowRank(1, 2, 2), LowRank(7, 2, 2)),
 }
 
 

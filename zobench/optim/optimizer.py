@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from zobench.core.unbroken import signals_held
-from zobench.core.wrapping import put_back
+from zobench.engine.unbroken import signals_held
+from zobench.engine.wrapping import put_back
 from zobench.errors import BadInput, Unsuitable
 from zobench.optim.buffers import Buffers
 from zobench.optim.caches import forget
