@@ -129,14 +129,6 @@ def test_a_delay_needs_a_module():
     ZerothOrder(list(model.parameters()), model=model, delay=True).step(loss_of(model))
 
 
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
-def test_weights_made_in_inference_mode_are_refused(realisation):
-    with torch.inference_mode():
-        model = net()
-    with pytest.raises(BadInput, match=r"^0.weight was made in inference mode, .*: make the model"):
-        ZerothOrder(model, realisation=realisation)
-
-
 @pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
 def test_a_table_that_its_forward_overwrites_is_not_walked(kind):
     """Rows at a probe would be clipped, and the way back would lead elsewhere."""

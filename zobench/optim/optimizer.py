@@ -157,12 +157,8 @@ class ZerothOrder(torch.optim.Optimizer):
         self._found.check(self._walk.blocks, self._walk.waiting)
         self._found.check_groups(self.param_groups)
         self._set_rates()
-        try:
-            self._stepping = True
-            with signals_held():
-                return self._step(closure, micro_batches, weights)
-        finally:
-            self._stepping = False
+        with signals_held():
+            return self._step(closure, micro_batches, weights)
 
     def _step(
         self,
@@ -178,12 +174,14 @@ class ZerothOrder(torch.optim.Optimizer):
             self._buffers, self._doubts, self._engine.probed,
         )  # fmt: skip
         try:
+            self._stepping = True
             with explained():
                 self._trial.prepare(evaluate)
                 self._engine.step(evaluate)
             self._buffers.settle()
             if self._watch is None:
                 self._walk.flush()
+            self._stepping = False
         except NotFinite as error:
             self._home(error)
             with explained():
@@ -203,6 +201,7 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def _home(self, error: BaseException) -> None:
         """The weights are at the point, and modules as they were, wherever `error` broke a step."""
+        self._stepping = False
         put_back()
         self._engine.broke()
         with torch.inference_mode(False), torch.no_grad():

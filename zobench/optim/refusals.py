@@ -31,11 +31,6 @@ def movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
             f"{name} holds its values in other tensors ({kind(tensor)}: quantised, sharded over "
             f"processes, or sparse): {ADAPTERS}"
         )
-    if tensor.is_inference():
-        raise BadInput(
-            f"{name} was made in inference mode, outside of which it cannot be written to: make "
-            "the model outside of torch.inference_mode"
-        )
     if type(tensor) not in PLAIN:
         raise BadInput(
             f"{name} is a {type(tensor).__name__}, a tensor of a class of its own, which may be "

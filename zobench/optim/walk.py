@@ -40,6 +40,10 @@ class Walk(TensorParams):
     def check(self, loss: Callable[[], Any]) -> None:
         """Raises Unsuitable for a loss that would not see the probes."""
 
+    def home(self) -> None:
+        self._flushing = False  # also where Ctrl-C came before that was said
+        super().home()
+
     def flush(self) -> None:
         if self.waiting:
             try:
