@@ -324,8 +324,8 @@ def test_the_numerics_benchmark_shows_what_16_bits_lose():
 
 def test_the_numerics_benchmark_shows_each_row_as_it_comes(monkeypatch, capsys):
     from zobench.bench import numerics
-    from zobench.core.numerics import Numerics
     from zobench.display.kernels import show_numerics
+    from zobench.engine.numerics import Numerics
 
     cases, shown = numerics.cases(["bfloat16", "float32"]), []
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zobench.core import samplers
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.oracle import Oracle
 from zobench.core.problem import VectorProblem
 from zobench.core.rules import SGD
@@ -29,7 +29,7 @@ def estimates(sampler, scheme, shapes=((M, N),), draws=DRAWS) -> np.ndarray:
     """Estimates of the gradient as rows, shape (draws, D)."""
     problem = linear(shapes)
     params = problem.start(0)
-    estimator = ZerothOrder(sampler, scheme, SGD(lr=1.0))
+    estimator = ComposedEstimator(sampler, scheme, SGD(lr=1.0))
     estimator.start(params, 7)
     oracle, found = Oracle(problem, 10**9, 0), []
     for _ in range(draws):

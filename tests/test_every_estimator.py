@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import SHAPES, TensorSphere, require, sphere
 
-from zobench.core.estimator import Finished, ZerothOrder
+from zobench.core.estimator import ComposedEstimator, Finished
 from zobench.core.oracle import BudgetExhausted, Oracle
 from zobench.core.params import Params
 from zobench.errors import BadInput
@@ -157,7 +157,7 @@ def test_it_moves_along_what_it_probed(entry):
     params = problem.start(1)
     estimator.start(params, 3)
     oracle, origin, probed, moved = Oracle(problem, BUDGET, 2), params.flat(), [], []
-    composed = isinstance(estimator, ZerothOrder)
+    composed = isinstance(estimator, ComposedEstimator)
 
     def watched(probes):
         here = 0.0 if composed else params.flat() - origin

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Direction, FixedMask, Noise, Recipe
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import Sparse, gaussian
 from zobench.core.schemes import Central
@@ -135,9 +135,9 @@ RNGS = {
 }
 
 
-def with_rng(lr: float = 1e-3, kind: str = "PCG64") -> ZerothOrder:
+def with_rng(lr: float = 1e-3, kind: str = "PCG64") -> ComposedEstimator:
     rng = RNGS[kind](5)
-    return ZerothOrder(Drawn(rng), Central(1e-2), NoisySGD(lr, rng))
+    return ComposedEstimator(Drawn(rng), Central(1e-2), NoisySGD(lr, rng))
 
 
 class Mixture:
@@ -196,20 +196,20 @@ class Loop:
         self.t += 1
 
 
-def std_forward(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(gaussian, StdForward(1e-2, 4), SGD(lr))
+def std_forward(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(gaussian, StdForward(1e-2, 4), SGD(lr))
 
-def frozen_scheme(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(gaussian, FrozenScheme(1e-2, lambda t: 1 / (1 + t)), SGD(lr))
+def frozen_scheme(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(gaussian, FrozenScheme(1e-2, lambda t: 1 / (1 + t)), SGD(lr))
 
-def mixture(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(Mixture(), Central(1e-2), SGD(lr))
+def mixture(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(Mixture(), Central(1e-2), SGD(lr))
 
-def bound(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(Bound().draw, Central(1e-2), SGD(lr))
+def bound(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(Bound().draw, Central(1e-2), SGD(lr))
 
-def halves(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(halves_sampler, Central(1e-2), SGD(lr))
+def halves(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(halves_sampler, Central(1e-2), SGD(lr))
 
 def loop(lr: float = 1e-2) -> Loop:
     return Loop(lr)
@@ -218,27 +218,28 @@ def loop(lr: float = 1e-2) -> Loop:
 def array_sampler(params, t, seed, base):
     return Scaled(Noise(seed), np.ones(params.size))
 
-def with_arrays(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(array_sampler, Central(1e-2), SGD(lr))
+def with_arrays(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(array_sampler, Central(1e-2), SGD(lr))
 
-def duck(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(lambda params, t, seed, base: Duck(seed), Central(1e-2), SGD(lr))
+def duck(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(lambda params, t, seed, base: Duck(seed), Central(1e-2), SGD(lr))
 
 
 # What cannot be saved.
 
-def hidden_in_a_cell(lr: float = 1e-2) -> ZerothOrder:
+def hidden_in_a_cell(lr: float = 1e-2) -> ComposedEstimator:
     rng = np.random.default_rng(3)
-    return ZerothOrder(lambda *_: Noise(int(rng.integers(99))), Central(1e-2), SGD(lr))
+    return ComposedEstimator(lambda *_: Noise(int(rng.integers(99))), Central(1e-2), SGD(lr))
 
-def hidden_in_a_default(lr: float = 1e-2) -> ZerothOrder:
+def hidden_in_a_default(lr: float = 1e-2) -> ComposedEstimator:
     def draw(params, t, seed, base, memory=[]):
         memory.append(seed)
         return Noise(memory[0])
-    return ZerothOrder(draw, Central(1e-2), SGD(lr))
+    return ComposedEstimator(draw, Central(1e-2), SGD(lr))
 
-def hidden_in_a_partial(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(partial(Drawn.__call__, Drawn(random.Random(3))), Central(1e-2), SGD(lr))
+def hidden_in_a_partial(lr: float = 1e-2) -> ComposedEstimator:
+    draw = partial(Drawn.__call__, Drawn(random.Random(3)))
+    return ComposedEstimator(draw, Central(1e-2), SGD(lr))
 
 class WithView(Loop):
     def start(self, params, seed):
@@ -253,8 +254,8 @@ class WithList(list):
         self.append(t)
         return Noise(seed)
 
-def a_list_of_its_own(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(WithList(), Central(1e-2), SGD(lr))
+def a_list_of_its_own(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(WithList(), Central(1e-2), SGD(lr))
 
 class WithThread(Drawn):
     def __init__(self):
@@ -262,8 +263,8 @@ class WithThread(Drawn):
         super().__init__(random.Random(3))
         self.lock = threading.Lock()
 
-def a_lock(lr: float = 1e-2) -> ZerothOrder:
-    return ZerothOrder(WithThread(), Central(1e-2), SGD(lr))
+def a_lock(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(WithThread(), Central(1e-2), SGD(lr))
 '''
 GENERATORS = [
     "PCG64",

@@ -14,7 +14,7 @@ from optim_tools import loss_of, net
 from zobench.core import samplers
 from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Noise
-from zobench.core.estimator import ZerothOrder as Composed
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.schemes import Central
 from zobench.errors import BadInput
@@ -34,7 +34,7 @@ def asks_and_tells(entry) -> bool:
 
 
 def composed(entry) -> bool:
-    return isinstance(entry.build(entry.sanity), Composed)
+    return isinstance(entry.build(entry.sanity), ComposedEstimator)
 
 
 def steps(opt, model, count: int) -> None:
@@ -104,8 +104,8 @@ SAMPLERS = {
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_saving_changes_no_bit_with_any_sampler(name, monkeypatch):
-    def mine(lr: float = 1e-2) -> Composed:
-        return Composed(SAMPLERS[name](), Central(1e-2), SGD(lr))
+    def mine(lr: float = 1e-2) -> ComposedEstimator:
+        return ComposedEstimator(SAMPLERS[name](), Central(1e-2), SGD(lr))
 
     monkeypatch.setitem(estimators._entries, "mine", Entry("mine", mine))
     ends = []

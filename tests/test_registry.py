@@ -29,7 +29,7 @@ def test_every_setting_needs_a_default():
 
 
 FILE = '''"""Mine."""
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import rademacher
 from zobench.core.schemes import Central
@@ -37,12 +37,12 @@ from zobench.registry import estimators
 
 
 @estimators.register("my-own")
-def mine(lr: float = 0.1) -> ZerothOrder:
-    return ZerothOrder(rademacher, Central(1e-3), SGD(lr))
+def mine(lr: float = 0.1) -> ComposedEstimator:
+    return ComposedEstimator(rademacher, Central(1e-3), SGD(lr))
 
 
-def plain(lr: float = 0.1) -> ZerothOrder:
-    return ZerothOrder(rademacher, Central(1e-3), SGD(lr))
+def plain(lr: float = 0.1) -> ComposedEstimator:
+    return ComposedEstimator(rademacher, Central(1e-3), SGD(lr))
 '''
 
 

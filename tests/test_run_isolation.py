@@ -28,7 +28,7 @@ from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
 from zobench.harness.run import execute
 from zobench.harness.store import Store
-from zobench.harness.suite import load, suite_files
+from zobench.harness.suite_file import load, suite_files
 from zobench.registry import estimators
 
 ROOT = Path(zobench.__file__).parents[1]

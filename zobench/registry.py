@@ -75,11 +75,52 @@ class Registry:
         self._used: dict[tuple[str, str, str], Entry] = {}  # of files: stem, name, version
         self._loaded = False
 
-    def register(self, name: str, **facts: Any) -> Callable[[Made], Made]:
-        """Decorates a factory. Raises ValueError on a taken name, TypeError on a bare setting."""
+    def register(
+        self,
+        name: str,
+        *,
+        version: str = "1",
+        paper: str = "",
+        needs: str = "",
+        install: str = "",
+        space: Mapping[str, Span] | None = None,
+        sanity: Mapping[str, Any] | None = None,
+        first_order: bool = False,
+        in_worker: tuple[str, ...] = (),
+        isolate: bool = False,
+        packages: tuple[str, ...] = (),
+    ) -> Callable[[Made], Made]:
+        """Decorate a factory, whose parameters are the settings, each with a default.
+
+        Args:
+            name: what users type.
+            version: raised when results before and after must not be compared.
+            paper: where the method or the problem comes from.
+            needs: a module that only the factory or a run imports; where it is missing, runs are
+                skipped.
+            install: what to `pip install` when `needs` is missing; default: `needs`.
+            space: where `zobench tune` looks: setting -> (low, high, "log" or "linear").
+            sanity: settings that solve the contract test.
+            first_order: True for a method that asks for gradients; it is a reference line, never
+                ranked among zeroth-order methods.
+            in_worker: heavy modules that a worker imports once, before its runs.
+            isolate: True to make each run in a fresh process, so that its memory is its own.
+            packages: further packages that define the results, beside `needs` and what the
+                factory's file imports.
+
+        Returns:
+            The decorator, which returns the factory as it is.
+
+        Raises:
+            ValueError: the name is taken.
+            TypeError: a setting has no default.
+        """
 
         def decorate(make: Made) -> Made:
-            entry = Entry(name, make, **facts)
+            entry = Entry(
+                name, make, version, paper, needs, install, space or {}, sanity or {},
+                first_order, in_worker, isolate, packages,
+            )  # fmt: skip
             if inspect.Parameter.empty in entry.defaults.values():
                 raise TypeError(f"{self.kind} {name!r}: every setting needs a default")
             home = self._entries
@@ -202,3 +243,4 @@ def _shown(value: Any) -> str:
 
 estimators = Registry("estimator", "zobench.estimators")
 objectives = Registry("objective", "zobench.objectives")
+estimator, objective = estimators.register, objectives.register  # as users import them

@@ -1,20 +1,71 @@
-"""`zobench.make`: an estimator by its name."""
+"""Estimators and problems by name, for a loop of one's own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zobench.registry import estimators
+from zobench.registry import estimators, objectives
 
 if TYPE_CHECKING:
     from zobench.core.estimator import Estimator
+    from zobench.core.problem import Problem
 
 
-def make(name: str, **settings: Any) -> Estimator:
-    """The estimator of a registered name, or of "path/to/file.py:Name", with these settings.
+def make(name: str, /, **settings: Any) -> Estimator:
+    """Make an estimator by its name.
 
-    Others stay as they are by default. Use it as `estimator.start(params, seed)`, then
-    `estimator.step(evaluate)` as often as wanted. Raises zobench.errors.BadInput on an unknown
-    name or setting, or a value of a wrong type.
+    Args:
+        name: a registered name, or "path/to/file.py:Name".
+        settings: settings that replace the estimator's defaults.
+
+    Returns:
+        A new estimator. Call `estimator.start(params, seed)` once, then
+        `estimator.step(evaluate)` as often as wanted.
+
+    Raises:
+        BadInput: the name or a setting is unknown, or a value has the wrong type.
+
+    Example:
+        >>> import zobench
+        >>> problem = zobench.problem("sphere", dim=10)
+        >>> estimator = zobench.make("spsa", lr=0.05)
+        >>> estimator.start(problem.start(seed=1), seed=1)
+        >>> evaluate = zobench.Oracle(problem, budget=1000, seed=1)
+        >>> for _ in range(500):  # spsa makes two queries per step
+        ...     estimator.step(evaluate)
+        >>> evaluate.queries, problem.score()["gap"] < 1e-3
+        (1000, True)
     """
     return estimators[name].build(settings)
+
+
+def problem(name: str, /, **settings: Any) -> Problem:
+    """Make a problem: an objective by its name, or a problem of a suite.
+
+    Args:
+        name: a registered objective, "path/to/file.py:Name", or "suite:problem id", such as
+            "bbob:f1-d10".
+        settings: settings that replace the objective's defaults, or the suite's.
+
+    Returns:
+        A new problem. `problem.start(seed)` gives the point to improve, `zobench.Oracle` counts
+        the queries, `problem.score()` judges the point at no cost.
+
+    Raises:
+        BadInput: the name or a setting is unknown, or a value has the wrong type.
+
+    Example:
+        >>> import zobench
+        >>> problem = zobench.problem("smoke:sphere-d10")
+        >>> problem.start(seed=0).size
+        10
+    """
+    suite, _, id = name.rpartition(":")
+    if not suite or objectives.is_file(name):
+        return objectives[name].build(settings)
+    from zobench.harness.suite_file import load
+
+    chosen = load(suite).problem(id)
+    instance = chosen.instance(0)
+    own = chosen.settings | ({} if instance is None else {"instance": instance})
+    return objectives[chosen.objective].build(own | settings)

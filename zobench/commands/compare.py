@@ -94,12 +94,13 @@ def compare(
     Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
     for bad input; 130 after Ctrl-C.
     """
-    from zobench.api.making import Request
+    from zobench.running.making import Request
 
     request = Request(
-        tuple(estimators), suite, tuple(problem or ()), repetitions, budget, time_limit,
-        memory_limit, jobs, out, fresh, not defaults, baselines, tuple(against or ()),
-        fail_if_slower, queries_only,
+        estimators=tuple(estimators), suite=suite, problems=tuple(problem or ()),
+        repetitions=repetitions, budget=budget, time_limit=time_limit, memory_limit=memory_limit,
+        jobs=jobs, out=out, fresh=fresh, tuned=not defaults, baselines=baselines,
+        against=tuple(against or ()), fail_if_slower=fail_if_slower, queries_only=queries_only,
     )  # fmt: skip
     from zobench.display.comparison import show_comparison
 
@@ -129,11 +130,12 @@ def run(
     Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for something wrong in the
     command or a file. Runs that diverge or are skipped are listed, and are no fault of the command.
     """
-    from zobench.api.making import Request
+    from zobench.running.making import Request
 
     request = Request(
-        tuple(estimators), suite, tuple(problem or ()), repetitions, budget, time_limit,
-        memory_limit, jobs, out, fresh, not defaults, baselines,
+        estimators=tuple(estimators), suite=suite, problems=tuple(problem or ()),
+        repetitions=repetitions, budget=budget, time_limit=time_limit, memory_limit=memory_limit,
+        jobs=jobs, out=out, fresh=fresh, tuned=not defaults, baselines=baselines,
     )  # fmt: skip
     from zobench.display.runs import show_runs
 

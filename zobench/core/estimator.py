@@ -41,7 +41,7 @@ class Estimator(Protocol):
 
 
 @dataclass
-class ZerothOrder:
+class ComposedEstimator:
     """sampler x scheme x rule: draw directions, weigh them by losses, move."""
 
     sampler: Sampler

@@ -1,6 +1,6 @@
 """ARS, version 1-t (Mania, Guy & Recht, 2018, https://arxiv.org/abs/1803.07055)."""
 
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import gaussian
 from zobench.core.schemes import TopPairs
@@ -13,7 +13,7 @@ from zobench.registry import estimators
     space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 1.0, "log")},
     sanity={"lr": 0.05},
 )
-def ars(lr: float = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> ZerothOrder:
+def ars(lr: float = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> ComposedEstimator:
     """The `keep` best of n antithetic pairs, divided by the deviation of their losses.
 
         g = 1/(keep std) sum_{best pairs} (f(x + eps d_i) - f(x - eps d_i)) d_i,    x <- x - lr g
@@ -22,4 +22,4 @@ def ars(lr: float = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> Zerot
     of losses, so one that is not finite ends the run. Queries a step: 2n.
     Memory: the weights. Version 2's whitening of observations belongs to a policy, not here.
     """
-    return ZerothOrder(gaussian, TopPairs(eps, n, keep), SGD(lr))
+    return ComposedEstimator(gaussian, TopPairs(eps, n, keep), SGD(lr))

@@ -1,7 +1,7 @@
 """Coordinate-wise finite differences (CGE; e.g. Lian et al., 2016, https://arxiv.org/abs/1606.00498)."""
 
 from zobench.core import schemes
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import Coordinates
 from zobench.registry import estimators
@@ -15,7 +15,7 @@ from zobench.registry import estimators
 )
 def coordinate(
     lr: float = 1e-2, eps: float = 1e-4, n: int = 0, scheme: str = "central"
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """Finite differences along n coordinates a step, without replacement; n = 0: all of them.
 
         g = (d/n) sum_{i in S} (f(x + mu e_i) - f(x - mu e_i)) / (2 mu) e_i,    mu = eps sqrt(d)
@@ -24,4 +24,4 @@ def coordinate(
     Queries a step: 2n (central) or n + 1 (forward). Memory: the weights. Scale: a probe is as long
     as a random one, so `eps` is the papers' mu / sqrt(d); `lr` is theirs.
     """
-    return ZerothOrder(Coordinates(n), schemes.named(scheme, eps, n), SGD(lr))
+    return ComposedEstimator(Coordinates(n), schemes.named(scheme, eps, n), SGD(lr))

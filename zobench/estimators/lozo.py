@@ -1,6 +1,6 @@
 """LOZO (Chen et al., 2024, https://arxiv.org/abs/2410.07698)."""
 
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import LowRankSampler
 from zobench.core.schemes import Central
@@ -13,7 +13,9 @@ from zobench.registry import estimators
     space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
     sanity={"lr": 0.02, "refresh": 5},
 )
-def lozo(lr: float = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50) -> ZerothOrder:
+def lozo(
+    lr: float = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50
+) -> ComposedEstimator:
     """MeZO along U Vᵀ / sqrt(rank): U fresh each step, V fresh every `refresh` steps.
 
         Z = U Vᵀ / sqrt(rank) on matrices, Gaussian on vectors,    U, V ~ N(0, 1)
@@ -24,4 +26,4 @@ def lozo(lr: float = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50) 
     the authors' code leaves the division out, so its lr is ours / rank. Deviation: the update
     moves along the probed direction at refresh steps too (the authors' code does not).
     """
-    return ZerothOrder(LowRankSampler(rank, refresh), Central(eps), SGD(lr))
+    return ComposedEstimator(LowRankSampler(rank, refresh), Central(eps), SGD(lr))

@@ -1,6 +1,6 @@
 """MeZO-BCD (Park et al., 2025, https://arxiv.org/abs/2501.19099)."""
 
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.params import Group
 from zobench.core.rules import SGD
 from zobench.core.samplers import OneGroup
@@ -23,7 +23,7 @@ def mezo_bcd(
     head: bool = True,
     n: int = 1,
     weight_decay: float = 0.0,
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """MeZO on one group of blocks at a time; a group of a language model is a decoder layer.
 
         z ~ N(0, I) on the active group b, 0 elsewhere
@@ -44,7 +44,7 @@ def mezo_bcd(
     def takes_part(group: Group) -> bool:
         return {"embeddings": embeddings, "head": head}.get(group.role, True)
 
-    return ZerothOrder(
+    return ComposedEstimator(
         OneGroup(dwell, order, pick=takes_part),
         Central(eps, at_least_one(n)),
         SGD(lr, weight_decay),

@@ -1,7 +1,7 @@
 """One-point bandit gradient (Flaxman, Kalai & McMahan, 2005, https://arxiv.org/abs/cs/0408007)."""
 
 from zobench.core import samplers
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.schemes import OnePoint
 from zobench.registry import estimators
@@ -15,7 +15,7 @@ from zobench.registry import estimators
 )
 def one_point(
     lr: float = 1e-4, eps: float = 0.1, baseline: bool = True, directions: str = "sphere"
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """One query a step; the variance grows as d (f - b)^2 / eps^2.
 
         x <- x - lr (f(x + eps d) - b) / eps d,    d uniform on the sphere of radius sqrt(d)
@@ -23,4 +23,4 @@ def one_point(
     `baseline`: b is the mean of all earlier losses; False is the paper's b = 0. Queries a step: 1.
     Memory: the weights. Deviations: the baseline; no projection on a feasible set.
     """
-    return ZerothOrder(samplers.named(directions, 1), OnePoint(eps, baseline), SGD(lr))
+    return ComposedEstimator(samplers.named(directions, 1), OnePoint(eps, baseline), SGD(lr))

@@ -1,6 +1,6 @@
 """One-point residual feedback (Zhang et al., 2020, https://arxiv.org/abs/2006.10820)."""
 
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import gaussian
 from zobench.core.schemes import ResidualOnePoint
@@ -13,7 +13,7 @@ from zobench.registry import estimators
     space={"lr": (1e-8, 0.1, "log"), "eps": (1e-3, 3.0, "log")},
     sanity={"lr": 2e-3, "eps": 0.3},
 )
-def residual_feedback(lr: float = 1e-4, eps: float = 0.1) -> ZerothOrder:
+def residual_feedback(lr: float = 1e-4, eps: float = 0.1) -> ComposedEstimator:
     """One query a step, compared with the query of the step before.
 
         x <- x - lr (f(x + eps u_t) - f(x_prev + eps u_{t-1})) / eps u_t,    u ~ N(0, I)
@@ -21,4 +21,4 @@ def residual_feedback(lr: float = 1e-4, eps: float = 0.1) -> ZerothOrder:
     Queries a step: 1. Memory: the weights and one scalar. On minibatches the two losses see
     different batches, and their noise is divided by eps: the gain is for deterministic f.
     """
-    return ZerothOrder(gaussian, ResidualOnePoint(eps), SGD(lr))
+    return ComposedEstimator(gaussian, ResidualOnePoint(eps), SGD(lr))

@@ -1,6 +1,6 @@
 """SPSA (Spall, 1992, IEEE Transactions on Automatic Control 37(3), doi:10.1109/9.119632)."""
 
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import rademacher
 from zobench.core.schedules import power
@@ -21,7 +21,7 @@ def spsa(
     alpha: float = 0.602,
     gamma: float = 0.101,
     offset: float = 100.0,
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """Simultaneous perturbation: signs, central differences, decaying gains.
 
         g = (1/n) sum_i (f(x + c_t z_i) - f(x - c_t z_i)) / (2 c_t) z_i,    z_i in {-1, +1}^d
@@ -30,6 +30,6 @@ def spsa(
     Dividing by the entries of z, as printed, is multiplying by them. Queries a step: 2n.
     Memory: the weights. Deviation: `lr` is the first gain a_0 = a/(1+A)^alpha, not a.
     """
-    return ZerothOrder(
+    return ComposedEstimator(
         rademacher, Central(power(eps, gamma), at_least_one(n)), SGD(power(lr, alpha, offset))
     )

@@ -1,7 +1,7 @@
 """ZO-Adam and ZO-AdaMM (Chen et al., 2019, https://arxiv.org/abs/1910.06513)."""
 
 from zobench.core import samplers, schemes
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import Adam
 from zobench.registry import estimators
 
@@ -21,7 +21,7 @@ def zo_adam(
     amsgrad: bool = False,
     scheme: str = "central",
     directions: str = "gaussian",
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """Adam on the finite-difference estimate; `amsgrad=True` is ZO-AdaMM's update.
 
         g = (1/n) sum_i c_i d_i,    m <- b1 m + (1-b1) g,    v <- b2 v + (1-b2) g^2
@@ -31,7 +31,7 @@ def zo_adam(
     moments (three with amsgrad). Deviations from the paper: bias correction, constant b1, no
     projection (there are no constraints), Gaussian directions by default instead of the sphere.
     """
-    return ZerothOrder(
+    return ComposedEstimator(
         samplers.named(directions, n),
         schemes.named(scheme, eps, schemes.at_least_one(n)),
         Adam(lr, b1, b2, amsgrad=amsgrad),

@@ -1,6 +1,6 @@
 """ZO-SGD with heavy-ball momentum (Polyak, 1964; as a ZO baseline in arXiv:2402.11592)."""
 
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import Momentum, ReplayedMomentum
 from zobench.core.samplers import gaussian
 from zobench.core.schemes import Central, at_least_one
@@ -15,7 +15,7 @@ from zobench.registry import estimators
 )
 def zo_momentum(
     lr: float = 1e-4, eps: float = 1e-3, n: int = 1, beta: float = 0.9, replay: int = 0
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """Central differences along Gaussians, with a momentum that is stored or replayed.
 
         g = (1/n) sum_i (f(x + eps z_i) - f(x - eps z_i)) / (2 eps) z_i,    z_i ~ N(0, I)
@@ -25,4 +25,4 @@ def zo_momentum(
     (seed, slope), from which m is drawn again, cut off at weight beta^replay.
     """
     rule = ReplayedMomentum(lr, beta, replay) if replay else Momentum(lr, beta)
-    return ZerothOrder(gaussian, Central(eps, at_least_one(n)), rule)
+    return ComposedEstimator(gaussian, Central(eps, at_least_one(n)), rule)

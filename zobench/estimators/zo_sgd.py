@@ -1,7 +1,7 @@
 """ZO-SGD (Ghadimi & Lan, 2013, https://arxiv.org/abs/1309.5549)."""
 
 from zobench.core import samplers, schemes
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD, Normalised
 from zobench.registry import estimators
 
@@ -21,7 +21,7 @@ def zo_sgd(
     combine: str = "mean",
     clip: float = 0.0,
     normalised: bool = False,
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """SGD on a finite-difference estimate along random directions, with every choice open.
 
         c_i = (f(x + eps d_i) - f(x - eps d_i)) / (2 eps)     central
@@ -34,7 +34,7 @@ def zo_sgd(
     Deviation: the paper uses the forward form, n = 1.
     """
     rule = Normalised(lr) if normalised else SGD(lr)
-    return ZerothOrder(
+    return ComposedEstimator(
         samplers.named(directions, n),
         schemes.named(scheme, eps, schemes.at_least_one(n), combine, clip),
         rule,

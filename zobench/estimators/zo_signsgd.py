@@ -1,7 +1,7 @@
 """ZO-signSGD (Liu et al., ICLR 2019, https://openreview.net/forum?id=BJe-DsC5Fm)."""
 
 from zobench.core import samplers, schemes
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import Sign
 from zobench.registry import estimators
 
@@ -18,7 +18,7 @@ def zo_signsgd(
     n: int = 8,
     directions: str = "gaussian",
     scheme: str = "central",
-) -> ZerothOrder:
+) -> ComposedEstimator:
     """The sign of the averaged estimate, entry by entry.
 
         g = (1/n) sum_i c_i d_i,    x <- x - lr sign(g)
@@ -27,6 +27,6 @@ def zo_signsgd(
     sign(c), which some code calls sign descent, is zo-sgd with normalised=True.)
     Queries a step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and one block.
     """
-    return ZerothOrder(
+    return ComposedEstimator(
         samplers.named(directions, n), schemes.named(scheme, eps, schemes.at_least_one(n)), Sign(lr)
     )

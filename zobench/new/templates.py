@@ -5,11 +5,7 @@ from string import Template
 ESTIMATOR = Template('''\
 """$title: say in a sentence what it does, and which paper it comes from."""
 
-from zobench.core.directions import Noise, Recipe
-from zobench.core.params import Params
-from zobench.core.schemes import Evaluate
-from zobench.core.seeds import fold
-from zobench.registry import estimators
+from zobench import Evaluate, Noise, Params, Recipe, estimator, fold
 
 
 class $title:
@@ -27,7 +23,7 @@ class $title:
         self.t += 1
         # A direction is a frozen value: it replays from its seed, so it is never stored, and it
         # never changes. The same line works for a vector of ten numbers and for a language model.
-        # A direction of your own derives from zobench.core.directions.Direction, which says how.
+        # A direction of your own derives from zobench.Direction, which says how.
         z = Noise(fold(self.seed, self.t))  # z ~ N(0, I); Noise(seed, "rademacher") gives signs
         # A probe (scale, z) asks for the loss at x + scale * z. One call of `evaluate` uses one
         # minibatch (or one draw of the noise) for all its probes; each probe is one query, and x
@@ -40,7 +36,7 @@ class $title:
 
 # The defaults below are the settings: `zobench compare ./$function.py:$name:lr=0.1 mezo`.
 # `space` says where `zobench tune` looks for better ones: (low, high, "log" or "linear").
-@estimators.register(
+@estimator(
     "$name",
     space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},
 )
@@ -51,12 +47,9 @@ def $function(lr: float = 1e-3, eps: float = 1e-3) -> $title:
 
 # Most methods are sampler x scheme x rule, and need no class at all. The above is the same as
 #
-#     from zobench.core.estimator import ZerothOrder
-#     from zobench.core.rules import SGD
-#     from zobench.core.samplers import gaussian
-#     from zobench.core.schemes import Central
+#     from zobench import ComposedEstimator, rules, samplers, schemes
 #
-#     return ZerothOrder(gaussian, Central(eps), SGD(lr))
+#     return ComposedEstimator(samplers.gaussian, schemes.Central(eps), rules.SGD(lr))
 ''')
 
 OBJECTIVE = Template('''\
@@ -64,12 +57,11 @@ OBJECTIVE = Template('''\
 
 import numpy as np
 
-from zobench.core.problem import VectorProblem
-from zobench.registry import objectives
+from zobench import VectorProblem, objective
 
 
 # The defaults below are the settings; a suite gives others in its `settings = { ... }`.
-@objectives.register("$name")
+@objective("$name")
 def $function(dim: int = 10, steepness: float = 10.0) -> VectorProblem:
     """One line for `zobench list`; then the formula, its minimum and where it is."""
     scales = steepness ** np.linspace(0.0, 1.0, dim)

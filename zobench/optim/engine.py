@@ -14,8 +14,7 @@ from torch import nn
 
 from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe, Recipe
-from zobench.core.estimator import Finished
-from zobench.core.estimator import ZerothOrder as Composed
+from zobench.core.estimator import ComposedEstimator, Finished
 from zobench.core.params import Params
 from zobench.errors import BadInput
 from zobench.optim import journal, recordable, state, trajectory
@@ -45,7 +44,7 @@ class Engine:
         self, settings: dict[str, Any], seed: int, held: Mapping[str, Any] | None = None
     ) -> None:
         estimator = self.entry.build(settings)
-        if isinstance(estimator, Composed):
+        if isinstance(estimator, ComposedEstimator):
             self._attend(estimator.rule)
         estimator.start(self.params, seed)
         if held is not None:
@@ -56,7 +55,7 @@ class Engine:
     @property
     def has_rule(self) -> bool:
         """Is it sampler x scheme x rule?"""
-        return isinstance(self.estimator, Composed)
+        return isinstance(self.estimator, ComposedEstimator)
 
     @property
     def asks_and_tells(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zobench.core.directions import Array, Block, Direction, Probe, Recipe
-from zobench.core.estimator import ZerothOrder
+from zobench.core.estimator import ComposedEstimator
 from zobench.core.params import Params
 from zobench.errors import BadInput
 from zobench.optim import classes, journal, state
@@ -17,7 +17,7 @@ from zobench.optim.trajectory import remade
 from zobench.registry import Entry
 
 
-def rule(entry: Entry, settings: Mapping[str, Any], estimator: ZerothOrder) -> dict[str, Any]:
+def rule(entry: Entry, settings: Mapping[str, Any], estimator: ComposedEstimator) -> dict[str, Any]:
     """What the estimator's rule remembers. Raises BadInput where it would not replay alone."""
     mine, others = state.Writer(entry), state.Writer(entry)
     told = mine.whole(estimator.rule)
@@ -44,7 +44,7 @@ def check_step(entry: Entry, settings: Mapping[str, Any], seed: int, params: Par
     A first step of another such estimator is made, on made-up losses and moving nothing.
     """
     still, estimator = _Still(params), entry.build(settings)
-    composed = isinstance(estimator, ZerothOrder)
+    composed = isinstance(estimator, ComposedEstimator)
     if composed:
         estimator.rule = still
     with suppress(Exception):  # the step itself will raise it, on true losses
