@@ -300,7 +300,7 @@ def test_a_number_that_is_not_finite_is_not_recorded(tmp_path):
             opt.step(lambda: 1e12 * random.random())
 
 
-WRONG = [
+STRANGE = [
     {"#": "LowRank", "of": [1, 2, rank]} for rank in (0, -1, 1.5, "x", 2**70, True)
 ] + [
     {"#": "LowRank", "of": [1, seed, 2]} for seed in ("x", None, 1.5)
@@ -312,7 +312,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("direction", WRONG, ids=repr)
+@pytest.mark.parametrize("direction", STRANGE, ids=repr)
 def test_directions_that_no_estimator_makes_are_refused(made, tmp_path, direction):
     _, points, lines = made
     line = json.dumps(["r", [1.0, direction]]).encode()

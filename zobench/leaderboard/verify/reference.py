@@ -28,6 +28,11 @@ def estimator_of(table: Table) -> str:
     return next((line.cells["estimator"] for line in table.lines if "estimator" in line.cells), "")
 
 
+def earlier(table: Table) -> bool:
+    """Were some of the runs frozen by an earlier zobench?"""
+    return any(_earlier(line.cells) for line in table.lines)
+
+
 def frame_of(file: Path) -> Frame:
     """The file as a run table. Raises BadInput where it is none."""
     import numpy as np
