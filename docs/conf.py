@@ -20,28 +20,31 @@ extensions = [
     "boards",  # rows of leaderboards
     "mathml",  # formulas without JavaScript
 ]
-exclude_patterns = ["_build", "_ext", "_static"]
+exclude_patterns = ["_build", "_ext", "_static", "_templates"]
 nitpicky = True
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
+autoclass_content = "both"  # also what a constructor takes
 autodoc_typehints = "signature"
+maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
 default_role = "code"  # docstrings write `name`
 
 html_theme = "pydata_sphinx_theme"
 html_title = "zobench"
+templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["zobench.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_sidebars = {"**": ["contents.html"]}
 html_theme_options = {
     "github_url": "https://github.com/zobench/zobench",
-    "header_links_before_dropdown": 6,
-    "navbar_align": "left",
+    "navbar_center": [],
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

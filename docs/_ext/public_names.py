@@ -24,7 +24,14 @@ class PublicModule(SphinxDirective):
         for inner, value in vars(module).items():
             kind = "class" if inspect.isclass(value) else "function"
             own = getattr(value, "__module__", "") == module.__name__
-            if own and callable(value) and not inner.startswith("_") and inspect.getdoc(value):
+            elsewhere = inner in zobench.__all__  # it has its own place
+            if (
+                own
+                and not elsewhere
+                and callable(value)
+                and not inner.startswith("_")
+                and inspect.getdoc(value)
+            ):
                 lines += [f".. auto{kind}:: zobench.{name}.{inner}", ""]
         holder = nodes.container()
         self.state.nested_parse([*lines, "```"], self.content_offset, holder)
@@ -37,6 +44,8 @@ def escape(app, what, name, obj, options, lines: list[str]) -> None:
     above = ""  # the last line that is not empty
     code = -1  # indentation of the text before an indented block; -1 outside one
     for line in lines:
+        if above.strip() == "Returns:" and line.strip():  # no type stands before a colon
+            line = line.replace(line.strip(), f": {line.strip()}")
         indent = len(line) - len(line.lstrip())
         if line.strip() and code >= 0 and indent <= code:
             code = -1

@@ -105,15 +105,16 @@ class CommandsPage(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         top: Any = typer.main.get_command(commands)
-        return [_command(name, command) for name, command in top.commands.items()]
+        above = top.context_class(top, info_name="zobench", **top.context_settings)
+        return [_command(name, command, above) for name, command in top.commands.items()]
 
 
-def _command(name: str, command: Any, parent: str = "zobench") -> nodes.section:
-    made = section(f"{parent} {name}", f"{parent} {name}")
-    context = command.context_class(command, info_name=f"{parent} {name}", max_content_width=80)
+def _command(name: str, command: Any, above: Any) -> nodes.section:
+    context = command.context_class(command, parent=above, info_name=name)
+    made = section(context.command_path, context.command_path)
     made += nodes.literal_block("", command.get_help(context), language="text")
     inner = getattr(command, "commands", {})  # of a command of commands
-    made += [_command(word, each, f"{parent} {name}") for word, each in inner.items()]
+    made += [_command(word, each, context) for word, each in inner.items()]
     return made
 
 
