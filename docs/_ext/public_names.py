@@ -44,7 +44,8 @@ def escape(app, what, name, obj, options, lines: list[str]) -> None:
     above = ""  # the last line that is not empty
     code = -1  # indentation of the text before an indented block; -1 outside one
     for line in lines:
-        if above.strip() == "Returns:" and line.strip():  # no type stands before a colon
+        first = not above and what in ("property", "attribute")
+        if (first or above.strip() == "Returns:") and ":" in line:  # what precedes is not a type
             line = line.replace(line.strip(), f": {line.strip()}")
         indent = len(line) - len(line.lstrip())
         if line.strip() and code >= 0 and indent <= code:

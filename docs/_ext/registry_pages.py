@@ -1,6 +1,7 @@
 """Pages of all estimators, objectives, suites and commands, made from their own docstrings."""
 
 import inspect
+import re
 from typing import Any
 
 import typer
@@ -44,12 +45,16 @@ def _entry(entry: Entry, registry: Registry) -> nodes.section:
 
 
 def _linked(text: str) -> list[nodes.Node]:
-    head, mark, number = text.partition("arXiv:")
-    number, comma, rest = number.partition(",")
-    if not mark or not number.strip()[:4].isdigit():
-        return inline(text)
-    link = nodes.reference("", f"arXiv:{number}", refuri=f"https://arxiv.org/abs/{number.strip()}")
-    return [nodes.Text(head), link, *([nodes.Text(comma + rest)] if comma else [])]
+    """A line in which arXiv numbers, DOIs and addresses are links."""
+    made: list[nodes.Node] = []
+    for place, part in enumerate(re.split(r"(arXiv:[\d.]+\d|doi:\S+\w|https://\S+\w)", text)):
+        if place % 2:
+            address = part.replace("arXiv:", "https://arxiv.org/abs/")
+            address = address.replace("doi:", "https://doi.org/")
+            made.append(nodes.reference("", part, refuri=address))
+        else:
+            made += inline(part)
+    return made
 
 
 def _settings(entry: Entry) -> nodes.table:
