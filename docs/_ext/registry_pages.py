@@ -10,7 +10,7 @@ from plain import inline, paragraphs, section, table
 from sphinx.util.docutils import SphinxDirective
 
 from zobench.cli import app as commands
-from zobench.harness.suite import load, suite_files
+from zobench.harness.suite_file import load, suite_files
 from zobench.registry import Entry, Registry, estimators, objectives
 
 REGISTRIES = {"estimators": estimators, "objectives": objectives}
