@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zobench.results.results import Results
 from zobench.errors import BadInput
 from zobench.harness.chosen import IMPORTED, baseline_settings
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.harness.suite_file import load
+from zobench.results.results import Results
 
 
 def command_of(

@@ -99,5 +99,3 @@ def read_from(
         list(specs), store.folder, counts, runs, hits, traces, problems, notes,
         environments=environments,
     )  # fmt: skip
-
-
