@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import gzip
 import io
 import itertools
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -543,3 +545,20 @@ def test_a_file_older_than_a_column_still_fits(board, verify):
 def test_an_unknown_suite_file_is_bad_input(board):
     with pytest.raises(BadInput, match="no suite file"):
         load("none.toml")
+
+
+@pytest.mark.parametrize("name", ["board.csv.gz", "board-reference.csv.gz"])
+def test_no_board_is_unpacked_whatever_its_name(tmp_path, name):
+    """A small file may unpack to more than the memory holds."""
+    bomb = tmp_path / name
+    bomb.write_bytes(gzip.compress(b"0," * 10_000_000, 1))
+    tracemalloc.start()
+    try:
+        for read in (read_board, reference.frame_of, read_table):
+            with pytest.raises(BadInput) as why:
+                read(bomb)
+            assert name in str(why.value)
+            assert "\n" not in str(why.value)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

@@ -9,6 +9,7 @@ from typing import Any
 
 from zobench.errors import BadInput, unknown
 from zobench.harness.data import data_folder
+from zobench.harness.examine import version_with
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.targets import read_targets
 from zobench.harness.toml_file import TomlFile
@@ -154,9 +155,8 @@ def _problem(
     settings = entry.defaults | _check(file, entry, settings, *at, "settings")
     if "instances" in shared:
         del settings["instance"]
-    return ProblemSpec(
-        id, name, entry.version, settings, group=group or entry.name, how=how, **shared
-    )
+    version = version_with(entry, settings)
+    return ProblemSpec(id, name, version, settings, group=group or entry.name, how=how, **shared)
 
 
 def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | int) -> dict:

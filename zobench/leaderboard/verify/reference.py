@@ -35,7 +35,7 @@ def frame_of(file: Path) -> Frame:
 
     numbers = ["target_index", "target", "length", "budget", "dimension"]
     try:
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, compression=None)
         if missing := set(COLUMNS) - set(table.columns):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         table[numbers] = table[numbers].apply(pd.to_numeric)
