@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zobench import testing as testing
     from zobench.api.comparison import Comparison as Comparison
     from zobench.api.comparison import compare as compare
     from zobench.api.comparison import run as run
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _MODULES = {  # where each public name comes from; a name that ends with "." is a whole module
+    "": ("testing.",),
     "api.comparison": ("Comparison", "compare", "run"),
     "api.factory": ("make", "problem"),
     "api.making": ("Results",),
@@ -102,7 +104,7 @@ def __getattr__(name: str) -> Any:
 
     home, inside = _HOMES[name]
     if inside.endswith("."):
-        return import_module(f"zobench.{home}.{name}")
+        return import_module(".".join(filter(None, ("zobench", home, name))))
     value = getattr(import_module(f"zobench.{home}"), name)
     globals()[name] = value
     return value
