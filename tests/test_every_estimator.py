@@ -18,7 +18,9 @@ APPLIES = {  # the reasons for which registered estimators may skip a check
 }
 
 
-@pytest.mark.parametrize("check", [c for name in estimators.load() for c in checks(name)], ids=str)
+@pytest.mark.parametrize(
+    "check", [c for name in estimators.load() for c in checks(name, "estimator")], ids=str
+)
 def test_it_keeps_the_contract(check):
     keep(check, APPLIES)
 

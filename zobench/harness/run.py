@@ -98,7 +98,7 @@ class Run:
         self.problem = objective.build(self.spec.settings)
         self.params = self.problem.start(fold(seed, START))
         self.dimension = self.params.size
-        estimator.check_size(self.dimension)
+        estimator.check_size(self.params.size)
         self.facts = self.problem.describe()
         self.hits.scored = self.hits.scored or self.problem.scored
         self.scores = self.problem.score()  # of x0; what scoring leaves behind is no estimator's

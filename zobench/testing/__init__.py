@@ -184,7 +184,7 @@ def _check_callable(element: Any, kind: Kind) -> list[Failure]:
 def contract_of(kind: str) -> Contract:
     """The contract of a kind of element."""
     if kind == "estimator":
-        from zobench.testing import moves, weights  # noqa: F401 - they add their checks
+        from zobench.testing import memory, moves, weights  # noqa: F401 - they add their checks
         from zobench.testing.estimators import contract
 
         return contract

@@ -11,7 +11,7 @@ from zobench.core.directions import Direction, Noise
 from zobench.core.problem import Problem
 from zobench.errors import Unsuitable
 from zobench.testing.contract import Breach, NotApplicable, Subject
-from zobench.testing.objectives import check, started
+from zobench.testing.objectives import check, scored, started
 
 LARGEST = 10**7  # coordinates of which several gradients are held
 
@@ -62,14 +62,14 @@ def a_small_step_against_the_gradient_improves_the_score(subject: Subject) -> No
         sum(parts) / 8 for parts in zip(*(gradient(problem, s)[1] for s in range(8)))
     ]
     name = problem.score_name
-    before, squares = problem.score()[name], sum(float((g * g).sum()) for g in sums)
+    before, squares = scored(problem)[name], sum(float((g * g).sum()) for g in sums)
     if not squares > 0.0:
         raise Breach("has a gradient of 0 at its start: start elsewhere")
     for step in 10.0 ** np.arange(0.0, -5.0, -0.5):  # from too long to short enough
         for sign in (-1.0, 1.0):
             for block, g in zip(problem.params.blocks, sums):
                 problem.params.update(block, sign * step * g)
-            if sign < 0 and problem.score()[name] < before:
+            if sign < 0 and scored(problem)[name] < before:
                 return
     raise Breach(f"has a gradient no step against which lowers the {name}: score what the losses "
                  "are of")  # fmt: skip

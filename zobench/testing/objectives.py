@@ -51,6 +51,12 @@ def losses(problem: Problem, probes: Sequence[Probe], seed: int) -> list[float]:
     return list(map(float, problem.losses(probes, seed)))
 
 
+def scored(problem: Problem) -> dict[str, float]:
+    """The scores of the point, all of whose moves are written first, as in a run."""
+    problem.params.flush()
+    return problem.score()
+
+
 @check("starts")
 def it_starts(subject: Subject) -> None:
     """It makes a problem whose start, first losses and first score are finite numbers."""
@@ -67,7 +73,7 @@ def it_starts(subject: Subject) -> None:
                      "that move, such as zobench.TensorParams(...)")  # fmt: skip
     if not np.isfinite(params.flat()).all():
         raise Breach("starts at a point that is not finite: return finite numbers from start")
-    score = problem.score()
+    score = scored(problem)
     if problem.score_name not in score:
         raise Breach(f"gives no score named {problem.score_name!r}: return it from score(), or "
                      f"set score_name to one of {', '.join(score)}")  # fmt: skip
@@ -153,7 +159,7 @@ def losses_leave_the_point_where_it_was(subject: Subject) -> None:
     problem.losses([*pairs(), (0.0, Noise(3)), (1.0, Noise(3))], 5)
     if not close(problem.params.flat(), before):
         raise Breach("moves the point in losses: change no weight in loss, only read them")
-    problem.score()
+    scored(problem)
     if not close(problem.params.flat(), before):
         raise Breach("moves the point in score: change no weight there, only read them")
 
@@ -184,8 +190,9 @@ def losses_of_rows_are_those_alone(subject: Subject) -> None:
     problem = started(subject)
     if problem.stochastic:
         raise NotApplicable("losses of a call are drawn together")
-    together = losses(problem, pairs(), 5)
-    alone = [losses(problem, [probe], 5)[0] for probe in pairs()]
+    probes = pairs(eps=0.3)
+    together = losses(problem, probes, 5)
+    alone = [losses(problem, [probe], 5)[0] for probe in probes]
     if not close(together, alone):
         raise Breach("gives a point another loss in the company of other points: compute each row "
                      "by itself, f: (n, d) -> (n,)")  # fmt: skip
@@ -193,29 +200,25 @@ def losses_of_rows_are_those_alone(subject: Subject) -> None:
 
 @check("overwriting", "draws", "alone")
 def rows_may_be_overwritten(subject: Subject) -> None:
-    """What its function does with its rows changes no point, and what it returns stays."""
+    """Its function gives the same losses, and moves no point, after its rows were overwritten."""
     problem = started(subject)
     if not isinstance(problem, VectorProblem):
         raise NotApplicable("not a function of rows")
-    f, kept = problem.f, []
+    f = problem.f
 
     def spoiling(rows: np.ndarray) -> np.ndarray:
-        values = f(rows)
-        kept.append((values, np.array(values)))
+        values = np.array(f(rows))
         rows[:] = np.nan
         return values
 
-    expected = losses(problem, pairs(), 5)
+    expected, before = losses(started(subject), pairs(), 5), problem.params.flat()
     problem.f = spoiling
-    before = problem.params.flat()
-    found = losses(problem, pairs(), 5), losses(problem, pairs(), 5)
-    if not close(problem.params.flat(), before) or any(not close(f, expected) for f in found):
-        raise Breach("remembers the rows that it was given: compute from them, and keep copies")
-    if any(not np.array_equal(values, copy) for values, copy in kept):
-        raise Breach("changes losses that it has returned: return a new array at each call")
+    again = [losses(problem, pairs(), 5) for _ in range(2)]
+    if not close(problem.params.flat(), before) or not close(again, [expected] * 2):
+        raise Breach("remembers the rows that it was given: keep copies of what it needs later")
 
 
-@check("restores-after-errors")
+@check("restores-after-errors", "restores")
 def also_when_the_loss_raises(subject: Subject) -> None:
     """After a loss that raises, the point is where it was."""
     problem = started(subject)
@@ -249,7 +252,7 @@ def failing(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
     return wrapped
 
 
-@check("meters")
+@check("meters", "restores")
 def queries_are_counted_and_warming_up_is_not(subject: Subject) -> None:
     """Losses count samples and forwards; warming up counts nothing and moves nothing."""
     problem = started(subject)
@@ -278,7 +281,7 @@ def seen_is_the_score_of_the_probes(subject: Subject) -> None:
         return
     for (scale, direction), value in zip(pairs(), list(problem.seen), strict=True):
         problem.params.add(scale, direction)
-        if not close(problem.score()[problem.score_name], value):
+        if not close(scored(problem)[problem.score_name], value):
             raise Breach("sets `seen` to other numbers than score() gives at the probes: set it "
                          "to their noise-free scores, or to None")  # fmt: skip
         problem.params.add(-scale, direction)
@@ -290,14 +293,14 @@ def the_score_is_finite_free_and_of_the_current_point(subject: Subject) -> None:
     problem = started(subject)
     problem.losses(pairs(), 5)
     name, spent = problem.score_name, (problem.samples, problem.forwards)
-    here = problem.score()
+    here = scored(problem)
     if not all(math.isfinite(value) for value in here.values()):
         raise Breach(f"has scores that are not finite: {here}")
-    if problem.score() != here:
+    if scored(problem) != here:
         raise Breach("gives another score at the same point: score on fixed rows or episodes, "
                      "without noise")  # fmt: skip
     problem.params.add(0.1, Noise(9))
-    if problem.score()[name] == here[name]:
+    if scored(problem)[name] == here[name]:
         raise Breach(f"has a {name} that does not change with the point: compute it from the "
                      "weights as they are now")  # fmt: skip
     if (problem.samples, problem.forwards) != spent:
@@ -310,11 +313,11 @@ def no_point_is_below_the_optimum(subject: Subject) -> None:
     problem = started(subject)
     if problem.score_name != "gap":
         raise NotApplicable("has no known optimum")
-    if not problem.score()["gap"] > 0.0:
+    if not scored(problem)["gap"] > 0.0:
         raise Breach("starts at its optimum or below: give the true minimum, and another start")
     for seed in range(5):
         problem.params.add(0.3, Noise(seed))
-        gap = problem.score()["gap"]
+        gap = scored(problem)["gap"]
         if not gap >= -1e-6:
             raise Breach(f"has a point {-gap:.3g} below its minimum: give the true minimum, or a "
                          "bound below it")  # fmt: skip
@@ -329,7 +332,7 @@ def losses_and_score_agree_on_what_is_better(subject: Subject) -> None:
     scores = []
     for scale, direction in probes:
         problem.params.add(scale, direction)
-        scores.append(problem.score()[problem.score_name])
+        scores.append(scored(problem)[problem.score_name])
         problem.params.add(-scale, direction)
     if not scores[int(means.argmin())] < scores[int(means.argmax())]:
         raise Breach("has scores that are worse where losses are lower: lower is better for both "

@@ -1,15 +1,12 @@
-"""The contract of an estimator on torch modules: 16 bits, saved states, records, memory."""
+"""The contract of an estimator on torch modules: 16 bits, saved states, records."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 import io
 import tempfile
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +14,11 @@ import numpy as np
 from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe
 from zobench.core.estimator import ComposedEstimator, Finished
-from zobench.core.oracle import BudgetExhausted
-from zobench.core.params import Params
 from zobench.errors import BadInput, Unsuitable
 from zobench.harness.elements import seed_generators
 from zobench.registry import Entry, estimators
-from zobench.testing import claims
 from zobench.testing.contract import Breach, NotApplicable, Subject
-from zobench.testing.estimators import check, door, entry_of, run
+from zobench.testing.estimators import check, entry_of, run
 from zobench.testing.spheres import Shapes, TensorSphere, shapes_for
 
 if TYPE_CHECKING:
@@ -32,7 +26,6 @@ if TYPE_CHECKING:
 
 SHAPES: Shapes = ((6, 6), (7, 4))  # d = 64
 STEPS, SEEDS = 200, 5
-LARGE = ((512, 512),)  # where arrays of the point's size stand out from buffers
 
 
 @check("precision", "solves")
@@ -270,7 +263,7 @@ def a_record_replays_bit_for_bit(subject: Subject) -> None:
     """Its steps can be recorded by seeds and losses, and replayed, to the last bit the same."""
     import torch
 
-    from zobench.optim import ZerothOrder, replay
+    from zobench.optim import ZerothOrder
 
     entry = _by_name(subject)
     made = entry.build(entry.sanity)
@@ -300,22 +293,10 @@ def a_record_replays_bit_for_bit(subject: Subject) -> None:
                 raise Breach(f"has steps that are not recorded: {said}") from error
             if isinstance(made, Adapted):
                 raise Breach("names its points outright, and is recorded all the same")
-            _steps(opt, model, 3)
-            if "lr" in entry.defaults:
-                opt.param_groups[1]["lr"] *= 0.7
-            if isinstance(made, ComposedEstimator):
-                opt.param_groups[0]["weight_decay"] = 0.1
-            _steps(opt, model, 3)
-            opt.step(regression(model))
-            model(torch.zeros(1, 4, dtype=torch.bfloat16))  # a flush where nobody asked for one
-            _steps(opt, model, 3)
-            if _equal(before, model):
-                raise Breach("moves nothing in ten steps on a network: state settings that do, "
-                             "such as sanity={'lr': 0.02}")  # fmt: skip
-            # A file that a record names is given by hand: replay runs none by itself.
-            own = {"estimator": subject.name} if subject.file else {}
-            replay(path, before, **own)  # while it is being written
-            opt.close()
+            try:
+                _recorded(opt, path, model, before, subject)
+            finally:
+                opt.close()
         if not _equal(before, model):
             raise Breach(
                 "moves otherwise when its record is replayed: make every move by params.add along "
@@ -323,73 +304,25 @@ def a_record_replays_bit_for_bit(subject: Subject) -> None:
             )
 
 
-@check("memory")
-def it_keeps_what_it_says(subject: Subject) -> None:
-    """It keeps no more arrays of the point's size than the docstring says under Memory."""
-    entry = entry_of(subject)
-    claim = claims.sentence(inspect.getdoc(entry.make) or "", "Memory")
-    if not claim:
-        raise NotApplicable("the docstring does not state it")
-    problem = TensorSphere(LARGE, dtype="float32")
-    params = problem.start(1)
-    allowed = claims.memory(claim, entry.defaults | dict(entry.sanity), params.size)
-    if allowed is None:
-        raise NotApplicable(f"states {claim!r}, which is not compared: it is not a number of "
-                            "arrays")  # fmt: skip
-    if entry.max_dim and entry.max_dim < params.size:
-        raise NotApplicable(f"takes {entry.max_dim} coordinates: too few to tell arrays of the "
-                            "point's size from others")  # fmt: skip
-    estimator = entry.build(entry.sanity)
-    try:
-        estimator.start(params, 3)
-        oracle = door(entry, estimator, problem, 400)
-        for _ in range(2):
-            estimator.step(oracle)
-    except Unsuitable as error:
-        raise NotApplicable(str(error)) from error
-    except (BudgetExhausted, Finished):
-        pass
-    kept = _numbers(estimator) / params.size
-    getattr(estimator, "close", lambda: None)()
-    if kept > allowed + 0.5:
-        raise Breach(
-            f"keeps {kept:.1f} arrays of the point's size between steps, but its docstring says "
-            f"'Memory: {claim}': state them, or keep seeds, from which directions replay"
-        )
-
-
-def _numbers(thing: Any) -> int:
-    """The numbers in the arrays and tensors that an object holds, those of the point apart."""
+def _recorded(opt: Any, path: Path, model: Any, before: Any, subject: Subject) -> None:
+    """Make ten steps, with changed settings, and replay them from `before`."""
     import torch
 
-    seen: set[int] = set()
-    arrays: dict[int, int] = {}  # by address
-    waiting: deque[Any] = deque([thing])
-    while waiting:
-        held = waiting.popleft()
-        if id(held) in seen or isinstance(held, (Params, type, str, bytes, int, float)):
-            continue
-        seen.add(id(held))
-        if isinstance(held, np.ndarray) and held.dtype != object:
-            arrays[held.__array_interface__["data"][0]] = held.size
-        elif isinstance(held, torch.Tensor):
-            arrays[held.data_ptr()] = held.numel()
-        elif isinstance(held, Mapping):
-            waiting.extend(held.values())
-        elif isinstance(held, (list, tuple, set, frozenset, deque)):
-            waiting.extend(held)
-        elif isinstance(held, MethodType):
-            waiting.append(held.__self__)
-        elif isinstance(held, FunctionType):
-            waiting.extend(cell.cell_contents for cell in held.__closure__ or ()
-                           if cell != type(cell)())  # fmt: skip
-        else:
-            waiting.extend(getattr(held, "__dict__", {}).values())
-            slots = (name for kind in type(held).__mro__ for name in _slots(kind))
-            waiting.extend(getattr(held, name) for name in slots if hasattr(held, name))
-    return sum(arrays.values())
+    from zobench.optim import replay
 
-
-def _slots(kind: type) -> tuple[str, ...]:
-    names = vars(kind).get("__slots__", ())
-    return (names,) if isinstance(names, str) else tuple(names)
+    entry = entry_of(subject)
+    _steps(opt, model, 3)
+    if "lr" in entry.defaults:
+        opt.param_groups[1]["lr"] *= 0.7
+    if isinstance(entry.build(entry.sanity), ComposedEstimator):
+        opt.param_groups[0]["weight_decay"] = 0.1
+    _steps(opt, model, 3)
+    opt.step(regression(model))
+    model(torch.zeros(1, 4, dtype=torch.bfloat16))  # a flush where nobody asked for one
+    _steps(opt, model, 3)
+    if _equal(before, model):
+        raise Breach("moves nothing in ten steps on a network: state settings that do, such as "
+                     "sanity={'lr': 0.02}")  # fmt: skip
+    # A file that a record names is given by hand: replay runs none by itself.
+    own = {"estimator": subject.name} if subject.file else {}
+    replay(path, before, **own)  # while it is being written
