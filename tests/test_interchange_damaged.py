@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from interchange_tools import HEAD, coco_folder, ioh_folder
 
-from zobench.api.interchange import import_folders
-from zobench.api.stored import stored
 from zobench.errors import BadInput
 from zobench.interchange.read import read_folders
+from zobench.results.exchange import import_folders
+from zobench.results.stored import stored
 
 RUNS = [
     (1, 60, [(1, 36.728946), (3, 0.5137), (38, 0.25), (60, 0.231787)]),

@@ -11,8 +11,8 @@ from torch import nn
 
 from zobench.core import directions as d
 from zobench.core.fixed import fixed
-from zobench.core.module import TensorParams
-from zobench.core.scratch import ScratchParams
+from zobench.engine.scratch import ScratchParams
+from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators
 from zobench.testing.weights import coarse, trained
@@ -170,7 +170,7 @@ class Meant:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_figures_are_those_of_the_estimators_own_move(entry, dtype):
     """Of a run's last step, whose move alone is written: as much is made again on copies."""
-    from zobench.core.numerics import Trace
+    from zobench.engine.numerics import Trace
 
     held = []
 
@@ -189,7 +189,7 @@ def test_figures_are_those_of_the_estimators_own_move(entry, dtype):
 
 def test_drift_is_that_of_the_last_probes():
     """As far as the weights themselves go, there and back; and none where probes stay apart."""
-    from zobench.core.numerics import PAIRS, Trace
+    from zobench.engine.numerics import PAIRS, Trace
 
     for direction in KINDS:
         params = TensorParams([("w", weight(torch.bfloat16))])

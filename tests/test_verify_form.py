@@ -14,19 +14,19 @@ from verify_tools import BOARD, MINE, TINY, edit, read, write
 
 import zobench
 from zobench.analysis.leaderboard import COLUMNS, targets_hash
-from zobench.api.boardfile import read_board
-from zobench.api.stored import stored
-from zobench.api.verify import reference
-from zobench.api.verify.check import check
-from zobench.api.verify.columns import cell_fault
-from zobench.api.verify.expected import problems_by_hash, repetitions
-from zobench.api.verify.form import check_rows, reference_file
-from zobench.api.verify.hashes import data_hash, settings_hash
-from zobench.api.verify.table import Line, Table, read_table
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
+from zobench.leaderboard.board_file import read_board
+from zobench.leaderboard.verify import reference
+from zobench.leaderboard.verify.check import check
+from zobench.leaderboard.verify.columns import cell_fault
+from zobench.leaderboard.verify.expected import problems_by_hash, repetitions
+from zobench.leaderboard.verify.form import check_rows, reference_file
+from zobench.leaderboard.verify.hashes import data_hash, settings_hash
+from zobench.leaderboard.verify.table import Line, Table, read_table
+from zobench.results.stored import stored
 
 METHODS = ("random-search", "zo-sgd:lr=1e-2")
 

@@ -74,8 +74,9 @@ class Oracle:
         except TypeError:
             kind = type(probes).__name__
             raise self._refused(TypeError(f"evaluate takes a list of probes, not {kind}")) from None
-        spent = self.queries + count
-        if not self.queries < spent <= self._last:
+        before = self.queries
+        spent = before + count
+        if not before < spent <= self._last:
             wrong = "evaluate was given no probes: a call takes at least one"
             end = BudgetExhausted(f"the next step needs {count} queries")
             raise self._refused(end if count else ValueError(wrong))

@@ -85,6 +85,7 @@ class VectorProblem(Problem):
 
     score_name, scored = "gap", "best"
     params: VectorParams
+    _rows, _more_samples, _more_forwards = 0, 0, 0.0
 
     def __init__(
         self,
@@ -106,32 +107,45 @@ class VectorProblem(Problem):
         self.reset_meters()
         return self.params
 
+    # A row is one sample and one forward: with one probe per call, counting it twice would show.
+    @property
+    def samples(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Rows evaluated so far, and what a subclass adds."""
+        return self._rows + self._more_samples
+
+    @samples.setter
+    def samples(self, value: int) -> None:
+        self._more_samples = value - self._rows
+
+    @property
+    def forwards(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Rows evaluated so far, and what a subclass adds."""
+        return self._rows + self._more_forwards
+
+    @forwards.setter
+    def forwards(self, value: float) -> None:
+        self._more_forwards = value - self._rows
+
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        count, noise = len(probes), self.noise
         points = self.params.rows(probes)
-        given = points if self.noise is None else points.copy()  # noise may depend on the points
-        values, count = self.f(given), len(probes)
-        if type(values) is not ARRAY or not values.ndim:
-            _check(values, count)
-        # The usual case is told from the list: with one probe a call, all this is to take 1 us.
+        values = self.f(points if noise is None else points.copy())  # noise may depend on points
+        # The usual case is told by three looks: with one probe a call, all this is to take 1 us.
+        if type(values) is not ARRAY or values.dtype is not WIDE or values.ndim != 1:
+            values = _checked(values, count)
         losses = values.tolist()
-        if len(losses) != count or type(losses[0]) is not float:
-            _check(values, count)
-        if values.dtype is not WIDE:  # gaps are differences, which narrow types cannot hold
-            values = values.astype(WIDE)
-            losses = values.tolist()
-        self.samples += count
-        self.forwards += count
-        if self.noise is not None:
+        if len(losses) != count:  # of a list: that is cheaper than of an array
+            _checked(values, count)
+        self._rows += count
+        if noise is not None:
             gaps = values - self.minimum
             self.seen = gaps.tolist()
-            return (self.noise(gaps, points, seed) + self.minimum).tolist()
+            return (noise(gaps, points, seed) + self.minimum).tolist()
         self.seen = (values - self.minimum).tolist() if self.minimum else losses
         return losses
 
     def _value(self) -> float:
-        values = self.f(self.params.flat()[None])
-        _check(values, 1)
-        return float(values[0])
+        return float(_checked(self.f(self.params.flat()[None]), 1)[0])
 
     def score(self) -> dict[str, float]:
         value = self._value()
@@ -146,14 +160,17 @@ class VectorProblem(Problem):
                 f"the gradient must be an array of shape ({self.params.size},), not {g.shape}"
             )
         loss = self._value()
-        self.samples += 1
-        self.forwards += 3  # a backward pass costs about two forwards
+        self._rows += 1
+        self.forwards += 2  # a backward pass costs about two more
         self.seen = [loss - self.minimum]
         return loss, [g[b.span] for b in self.params.blocks]
 
 
-def _check(values: Any, count: int) -> None:
-    """Raises ValueError unless `values` are `count` real numbers."""
+def _checked(values: Any, count: int) -> np.ndarray:
+    """`values` in 64 bits: gaps are differences, which narrow types cannot hold.
+
+    Raises ValueError unless they are `count` real numbers.
+    """
     array = isinstance(values, np.ndarray)
     right = array and values.dtype.kind in "fiu" and not np.ma.is_masked(values)
     if not right or np.shape(values) != (count,):
@@ -164,6 +181,7 @@ def _check(values: Any, count: int) -> None:
             + " with masked entries"
             * np.ma.is_masked(values)
         )
+    return np.asarray(values, WIDE)
 
 
 class InPlaceProblem(Problem):

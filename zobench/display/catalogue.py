@@ -38,7 +38,7 @@ def catalogue(kind: str = "", name: str = "") -> str:
 def _summaries(kind: str) -> dict[str, str]:
     if kind != "suites":
         return {name: entry.summary for name, entry in REGISTRIES[kind].load().items()}
-    from zobench.harness.suite import load, suite_files
+    from zobench.harness.suite_file import load, suite_files
 
     found = {}
     for name in suite_files():
@@ -103,7 +103,7 @@ def _settings(entry: Entry) -> Iterator[str]:
 
 
 def _suite(name: str) -> str:
-    from zobench.harness.suite import load
+    from zobench.harness.suite_file import load
 
     suite = load(name)
     lines = [f"{suite.name} (suite, version {suite.version})", ""]

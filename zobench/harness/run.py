@@ -126,9 +126,9 @@ class Run:
             due, asked, idle = 1, 0, 0
             while True:
                 step(oracle)
-                idle = idle + 1 if oracle.queries == asked else 0
-                asked = oracle.queries
-                if idle == IDLE:
+                if oracle.queries > asked:
+                    asked, idle = oracle.queries, 0
+                elif (idle := idle + 1) == IDLE:
                     said = "caught what it raises" if oracle.refused else "called it not once"
                     raise BadInput(f"{IDLE} steps in a row had no loss of evaluate: they {said}")
                 if asked >= due:

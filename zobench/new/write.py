@@ -9,7 +9,7 @@ from string import Template
 from typing import Literal
 
 from zobench.errors import BadInput
-from zobench.harness.suite import suite_files
+from zobench.harness.suite_file import suite_files
 from zobench.new import templates
 from zobench.registry import estimators, objectives
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from zobench.core.module import TensorBlock
+from zobench.engine.tensors import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim.events import WHOLE, Decoder, parsed
 from zobench.optim.journal import CHECK, FORMAT

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from zobench import user_file
 from zobench.core.problem import Problem
 from zobench.errors import BadInput, unknown
-from zobench.harness.suite import suite_files
+from zobench.harness.suite_file import suite_files
 from zobench.registry import Entry, estimators, objectives
 from zobench.testing.contract import Subject
 

@@ -46,7 +46,7 @@ class TensorSphere(InPlaceProblem):
     def start(self, seed: int) -> Any:
         import torch
 
-        from zobench.core.module import TensorParams
+        from zobench.engine.tensors import TensorParams
 
         self.tensors = [torch.zeros(s, dtype=getattr(torch, self.dtype)) for s in self.shapes]
         self.params = TensorParams((f"x{i}", t) for i, t in enumerate(self.tensors))

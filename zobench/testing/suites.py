@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from zobench.errors import BadInput, MissingPackage
-from zobench.harness.suite import ProblemSpec, Suite, load
+from zobench.harness.suite import ProblemSpec, Suite
+from zobench.harness.suite_file import load
 from zobench.registry import objectives
 from zobench.testing.contract import Breach, Contract, NotApplicable, Subject
 

@@ -106,7 +106,7 @@ def trained(
     observe: Callable[[Any], Any] | None = None,
 ) -> np.ndarray:
     """The points of an estimator whose losses are scripted; `observe` makes what is told."""
-    from zobench.core.module import TensorParams
+    from zobench.engine.tensors import TensorParams
 
     tensors = start(dtype, size, shapes_for(entry, SHAPES))
     params = TensorParams([(f"x{i}", t) for i, t in enumerate(tensors)], (), rounding)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from zobench.api.frame import Frame
+from zobench.results.frame import Frame
 
 DEFINITION = (
     "log_area: mean over problems, runs and targets of 1 - log(queries)/log(budget); "
