@@ -106,6 +106,7 @@ class Run:
         self.score_name = self.problem.score_name
         self.params = self.problem.start(fold(seed, START))
         self.dimension = self.params.size
+        estimator.check_size(self.params.size)
         self.facts = self.problem.describe()
         self.hits.scored = self.hits.scored or self.problem.scored
         self.scores = self.problem.score()  # of x0; what scoring leaves behind is no estimator's
