@@ -10,7 +10,11 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.result import plain
 from zobench.harness.tables import Shown
 
-PLAN = f"INSERT INTO plans VALUES (NULL{', ?' * 11})"
+COLUMNS = (
+    *("problem", "run_key", "estimator", "estimator_name", "estimator_version", "settings"),
+    *("settings_from", "repetition", "instance", "seed", "limits"),
+)
+PLAN = f"INSERT INTO plans ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _UNDEFINING = ("repetitions", "time_limit", "memory_limit", "threads")  # kept with the plan
 
 
@@ -38,7 +42,7 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
 def missing(db: sqlite3.Connection, shown: Shown, rows: Iterable[tuple]) -> list[tuple]:
     """Those of `rows`, of the table of plans but for the id, that no shown cell is equal to."""
     wanted = dict.fromkeys(rows)
-    for id, *row in db.execute("SELECT * FROM plans"):
+    for id, *row in db.execute(f"SELECT id, {', '.join(COLUMNS)} FROM plans"):
         if id in shown:
             wanted.pop(tuple(row), None)
     return list(wanted)

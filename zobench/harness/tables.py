@@ -13,6 +13,7 @@ import numpy as np
 from zobench.errors import check_printable
 from zobench.harness.chosen import EstimatorSpec
 from zobench.harness.plan import RunSpec
+from zobench.harness.schema import ADDED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ OF_RUN = (
     *("dimension", "status", "reason", "queries", "calls", "samples", "forward_equivalents"),
     *("seconds", "estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio"),
     *("final_score", "best_score", "scores", "scored", "first_order", "environment", "started"),
-    *("describe", "attempt"),
+    *("describe", "attempt", *ADDED),
 )
 COLUMNS = (
     *("run_key", "suite", "suite_version", "problem", "group", "dimension", "instance"),
@@ -36,12 +37,12 @@ COLUMNS = (
     *("reason", "queries", "calls", "samples", "forward_equivalents", "seconds"),
     *("estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio", "final_score"),
     *("best_score", "scores", "scored", "first_order", "environment", "started", "describe"),
-    "attempt",
+    *("attempt", *ADDED),
 )
 NUMBERS = (
     *("queries", "calls", "samples", "forward_equivalents"),
     *("dimension", "instance", "peak_memory", "memory_ratio", "final_score", "best_score"),
-    *("seconds", "estimator_seconds", "objective_seconds"),
+    *("seconds", "estimator_seconds", "objective_seconds", "build_seconds", "score_seconds"),
 )
 
 PART = 4096  # rows that are Python's objects at a time
@@ -77,7 +78,9 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     import pandas as pd
 
     seconds = "estimator_seconds + objective_seconds AS seconds"
-    of_run = [seconds if name == "seconds" else name for name in OF_RUN]
+    there = {row[1] for row in db.execute("PRAGMA table_info(runs)")}
+    absent = {name: f"NULL AS {name}" for name in ADDED if name not in there}
+    of_run = [seconds if name == "seconds" else absent.get(name, name) for name in OF_RUN]
     wanted = {run for run in shown.values() if run is not None}
     rows = db.execute(_select("plans", ("problem", *OF_PLAN)))
     asked = _columns(

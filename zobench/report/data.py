@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from zobench.analysis.frames import score_name
 from zobench.analysis.pareto import pareto
 from zobench.analysis.runlengths import Unit
 from zobench.report.encode import NONE, lengths, packed, plain, scores
@@ -66,18 +66,6 @@ def _problems(source: Source) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def score_name(runs: Frame) -> str:
-    """What targets are values of, such as "gap": the first score that equals the final one."""
-    if "scores" not in runs:
-        return "score"
-    for said, final in zip(runs["scores"], runs["final_score"]):
-        values = json.loads(said) if isinstance(said, str) and said else {}
-        for name, value in values.items():
-            if value == final:
-                return str(name)
-    return "score"
 
 
 def _runs(runs: Frame, order: dict[str, int], names: list[str]) -> dict[str, Any]:

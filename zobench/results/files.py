@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zobench.results.frame import Frame
 from zobench.errors import BadInput
 from zobench.interchange.write_tables import save_csv
+from zobench.results.frame import Frame
 
 if TYPE_CHECKING:
     from zobench.results.results import Results
