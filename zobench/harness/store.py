@@ -65,7 +65,7 @@ class Store:
         A reader checks every row before it gives the first table, unless the caller just did:
         `checked`. A writer does not: `mending.mend` comes first.
         Raises BadInput, one line, when the folder cannot be written (or, to read, holds no
-        results), another process is writing, or the file is no database or of another layout.
+        results), another process is writing, or the file is not a database or has another layout.
         """
         folder = Path(folder)
         lock = take_lock(folder) if write else None
@@ -140,22 +140,22 @@ class Store:
             return {key for (key,) in self.db.execute("SELECT DISTINCT run_key FROM runs")}
 
     def runs(self) -> pd.DataFrame:
-        """One row a run: see `tables.runs`."""
+        """One row per run: see `tables.runs`."""
         with self._reading():
             return tables.runs(self.db, self._cells())
 
     def hits(self) -> pd.DataFrame:
-        """One row a target that a run hit: see `tables.hits`."""
+        """One row per target that a run hit: see `tables.hits`."""
         with self._reading():
             return tables.hits(self.db, self._cells())
 
     def traces(self) -> pd.DataFrame:
-        """One row a scored point of a run: see `tables.traces`."""
+        """One row per scored point of a run: see `tables.traces`."""
         with self._reading():
             return tables.traces(self.db, self._cells())
 
     def problems(self) -> pd.DataFrame:
-        """One row a target of a problem: see `tables.problems`."""
+        """One row per target of a problem: see `tables.problems`."""
         with self._reading():
             return tables.problems(self.db, self._cells())
 

@@ -48,6 +48,7 @@ class Engine:
         estimator = self.entry.build(settings)
         if isinstance(estimator, ComposedEstimator):
             self._attend(estimator.rule)
+        self.entry.check_size(self.params.size)
         estimator.start(self.params, seed)
         if held is not None:
             Reader(self.entry, self.walk.blocks).whole(estimator, held)
@@ -190,7 +191,7 @@ class Engine:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
 
     def broke(self) -> None:
-        """A step broke off: what comes is no part of an event."""
+        """A step broke off: what comes is not part of an event."""
         if self.journal:
             self.journal.loud()
 
