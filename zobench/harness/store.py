@@ -52,6 +52,7 @@ class Store:
     ) -> None:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
+        self._facts = ""  # of that environment, as JSON
         self._place = Place(folder / FILE, lock) if lock is not None else None
         self._gone = ""  # what became of the file, once it is not in its place
         self._checked = checked or lock is not None or not has_checksums(db)
@@ -78,17 +79,15 @@ class Store:
     def begin(
         self, specs: Sequence[RunSpec], environment: dict[str, Any], suite_file: str = ""
     ) -> None:
-        """Note what is asked for and where it runs, before the runs of `specs` are added.
+        """Note what is asked for, before the runs of `specs` are added; `add` notes where they ran.
 
         What is noted already, and shown, is not noted again. `suite_file`: where the suite of the
         specs was read from, if it is the user's own.
         """
         from zobench.harness.environment import fingerprint
 
-        self.environment = fingerprint(environment)
+        self.environment, self._facts = fingerprint(environment), json.dumps(environment)
         with self._transaction():
-            row = (self.environment, json.dumps(environment))
-            self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
             asked = missing(self.db, self._cells(), plan_rows(self.db, specs))
             self.db.executemany(PLAN, asked)
             if suite_file and specs:
@@ -99,6 +98,9 @@ class Store:
     def add(self, results: Iterable[RunResult]) -> None:
         """Add finished runs, all of them or none."""
         with self._transaction():
+            if self.environment:
+                row = self.environment, self._facts
+                self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
             for result in results:
                 values = [_cell(getattr(result, column)) for column in COLUMNS]
                 row = (result.key, result.key, *values, self.environment)

@@ -247,7 +247,8 @@ def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
 
     known = db.execute("SELECT id, run_key FROM runs ORDER BY id").fetchall()
     ids, keys = zip(*known) if known else ((), ())
-    codes, categories = pd.factorize(pd.Series(keys, dtype="str"))  # a key has several attempts
+    # a key has several attempts; the categories are in the order of texts
+    codes, categories = pd.factorize(pd.Series(keys, dtype="str"), sort=True)
     places = np.searchsorted(np.array(ids, int), owners)
     return pd.Series(pd.Categorical.from_codes(codes[places], categories))
 
