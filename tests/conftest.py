@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
+from unittest import SkipTest
 
-import numpy as np
 import pytest
 
-from zobench.core.problem import InPlaceProblem, VectorProblem
-from zobench.harness.environment import threads_each
+from zobench.harness.environment import cores
 from zobench.registry import Entry
 
 # Before torch is imported: processes of pytest-xdist share the cores. With all cores each, the
 # threads of small operations wait for one another, and some tests take ten times as long.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     _processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ["OMP_NUM_THREADS"] = str(threads_each(_processes))
-
-SHAPES = ((4, 3), (6, 2))  # two groups, both matrices: d = 24
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _processes)))
 
 
 def require(entry: Entry) -> None:
@@ -28,44 +26,15 @@ def require(entry: Entry) -> None:
         pytest.skip(f"{entry.needs} is not installed")
 
 
-def sphere(shapes=SHAPES, optimum: float = 1.0) -> VectorProblem:
-    """f(x) = |x - optimum|^2 / 2 from 0, as rows."""
-    size = sum(int(np.prod(shape)) for shape in shapes)
-    return VectorProblem(
-        lambda x: 0.5 * ((x - optimum) ** 2).sum(axis=1),
-        lambda rng: np.zeros(size),
-        shapes=shapes,
-        gradient=lambda x: x - optimum,
-    )
-
-
-class TensorSphere(InPlaceProblem):
-    """The same function on torch tensors, walked in place."""
-
-    score_name = "gap"
-
-    def __init__(self, shapes=SHAPES, optimum: float = 1.0, dtype: str = "float64") -> None:
-        self.shapes, self.optimum, self.dtype = shapes, optimum, dtype
-
-    def start(self, seed: int):
-        import torch
-
-        from zobench.engine.tensors import TensorParams
-
-        self.tensors = [torch.zeros(s, dtype=getattr(torch, self.dtype)) for s in self.shapes]
-        self.params = TensorParams((f"x{i}", t) for i, t in enumerate(self.tensors))
-        return self.params
-
-    def loss(self, seed: int) -> float:
-        return sum(0.5 * float(((t.double() - self.optimum) ** 2).sum()) for t in self.tensors)
-
-    def score(self):
-        self.params.flush()
-        return {"gap": self.loss(0)}
-
-    def gradient(self, seed: int):
-        self.params.flush()
-        return self.loss(0), [(t - self.optimum).reshape(-1) for t in self.tensors]
+def keep(check, applies) -> None:
+    """Make a check; skip it where it says so, for a reason that is expected of its name."""
+    try:
+        check()
+    except SkipTest as skipped:
+        known = f"is not installed|{applies.get(check.name, 'is not installed')}"
+        if not re.search(known, str(skipped)):
+            pytest.fail(f"{check} is skipped: {skipped}")
+        raise
 
 
 @pytest.fixture(scope="module")

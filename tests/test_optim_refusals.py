@@ -249,6 +249,9 @@ else:
     from torch.distributed.tensor import DeviceMesh, Shard, distribute_tensor
     told(nn.parallel.DistributedDataParallel(net), "is a DistributedDataParallel")
     told(nn.Sequential(nn.parallel.DistributedDataParallel(net)), "is a DistributedDataParallel")
+    class Logged(nn.parallel.DistributedDataParallel):
+        pass
+    told(Logged(net), "is a Logged: zobench trains in one process")
     mesh = DeviceMesh("cpu", [0])
     split = distribute_tensor(torch.randn(4, 2), mesh, [Shard(0)])
     told([("w", nn.Parameter(split))], "w holds its values in other tensors (DTensor")

@@ -54,25 +54,6 @@ def through_a_file(value):
     return torch.load(file, weights_only=True)
 
 
-def test_a_resumed_run_goes_on_bit_for_bit(entry):
-    model = net(torch.bfloat16, width=4)
-    opt = ZerothOrder(model, entry.name, stochastic_rounding=True, seed=4, **entry.sanity)
-    steps(opt, model, 7)
-    if asks_and_tells(entry):
-        with pytest.raises(BadInput, match="cannot be saved"):
-            opt.state_dict()
-        return
-    saved = through_a_file(opt.state_dict())
-    twin = copy.deepcopy(model)
-    resumed = ZerothOrder(twin, entry.name)  # settings and seed come with the state
-    resumed.load_state_dict(saved)
-    assert resumed.param_groups[0]["lr"] == opt.param_groups[0]["lr"]
-    steps(opt, model, 9)
-    steps(resumed, twin, 9)
-    assert equal(model, twin)
-    assert opt.queries == resumed.queries
-
-
 @pytest.mark.parametrize("width", [2, 4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_saving_changes_no_bit_of_the_run(entry, dtype, width):
@@ -122,43 +103,6 @@ def test_saving_changes_no_bit_with_any_sampler(name, monkeypatch):
         ends.append(model)
     assert equal(*ends)
     ZerothOrder(net(), "mine").load_state_dict(saved)
-
-
-@pytest.mark.parametrize("delay", [False, True])
-def test_a_record_replays_bit_for_bit(entry, delay, tmp_path):
-    path, model = tmp_path / "run.zo", net(torch.bfloat16, width=4)
-    start = copy.deepcopy(model)
-    settings = dict(entry.sanity)
-    if "eps" in entry.defaults:
-        settings["eps"] = 0.05
-    opt = ZerothOrder(
-        [{"params": model[0].parameters()}, {"params": model[1:].parameters()}],
-        entry.name, model=model, stochastic_rounding=True, delay=delay, **settings,
-    )  # fmt: skip
-    if asks_and_tells(entry):
-        with pytest.raises(BadInput, match="cannot be recorded"):
-            opt.record(path)
-        assert not path.exists()
-        return
-    try:
-        opt.record(path)
-    except BadInput as error:  # probes along arrays, which no seed replays
-        if composed(entry) or "only directions that replay from a seed" not in str(error):
-            raise
-        assert not path.exists()
-        return
-    steps(opt, model, 3)
-    if "lr" in entry.defaults:
-        opt.param_groups[1]["lr"] *= 0.7
-    if composed(entry):
-        opt.param_groups[0]["weight_decay"] = 0.1
-    steps(opt, model, 3)
-    opt.step(loss_of(model))
-    model(torch.zeros(1, 4, dtype=torch.bfloat16))  # a flush where nobody asked for one
-    steps(opt, model, 3)
-    assert not equal(start, model)
-    replay(path, start)  # while it is being written
-    assert equal(start, model)
 
 
 def test_moves_that_are_delayed_and_errors_replay_too(tmp_path):

@@ -194,10 +194,11 @@ class Classifier(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.table = torch.nn.Embedding(16, 2)
+        self.bias = torch.nn.Parameter(torch.zeros(2))  # so that both groups hold something
         torch.nn.init.zeros_(self.table.weight)
 
     def forward(self, input_ids, labels, **_):
-        logits = self.table(input_ids).mean(1)
+        logits = self.table(input_ids).mean(1) + self.bias
         return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
 
 
@@ -288,3 +289,26 @@ def test_what_does_not_go_with_it_is_refused(tmp_path):
             TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to=[]),
             optimizers=(torch.optim.SGD(net.parameters()), None),
         )
+
+
+def test_the_way_back_waits_for_the_next_step(tmp_path, monkeypatch):
+    """Nothing in Trainer's own loop makes it; a callback of the user's does."""
+    waiting: list[bool] = []
+    made = ZerothOrderTrainer.training_step
+
+    def observed(self, *args):
+        step = getattr(self.optimizer, "optimizer", self.optimizer)
+        waiting.append(step._walk.waiting)
+        return made(self, *args)
+
+    monkeypatch.setattr(ZerothOrderTrainer, "training_step", observed)
+    run = trainer(tmp_path, 4)
+    run.train()
+    assert waiting == [False, False, True, True]  # the first step counts the parameters
+    assert not getattr(run.optimizer, "optimizer", run.optimizer)._walk.waiting
+    assert "zero_grad" not in vars(run.model)
+    waiting.clear()
+    run = trainer(tmp_path, 4)
+    run.add_callback(TrainerCallback())
+    run.train()
+    assert waiting == [False] * 4

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from harness_tools import without_checksums
 from report_tools import Page
-from zobench.results.results import Results
 
 from zobench.cli import status_of
 from zobench.harness.plan import plan
 from zobench.harness.suite_file import load
 from zobench.results.command import command_of
+from zobench.results.results import Results
 from zobench.results.stored import stored
 
 TINY = """\

@@ -1,4 +1,4 @@
-"""Weights of 16 bits: stochastic rounding moves them as 32 bits do, by every write; the figures."""
+"""Weights of 16 bits: every write rounds stochastically; the figures. More: zobench.testing."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,13 @@ from optim_tools import loss_of, net, raw
 from torch import nn
 
 from zobench.core import directions as d
-from zobench.core.estimator import Finished
 from zobench.core.fixed import fixed
 from zobench.engine.scratch import ScratchParams
 from zobench.engine.tensors import TensorParams
-from zobench.errors import Unsuitable
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators
+from zobench.testing.weights import coarse, trained
 
-SHAPES = ((6, 6), (7, 4))  # d = 64
-STEPS, SEEDS = 200, 5
 HALVES = [torch.bfloat16, torch.float16]
 
 
@@ -28,82 +25,6 @@ def entry(request):
     found = estimators[request.param]
     require(found)
     return found
-
-
-class Script:
-    """Losses and gradients that depend on the number of the call alone, and never on the point."""
-
-    def __init__(self, params, seed, trace=None):
-        self.params, self.trace, self.draw = params, trace, np.random.default_rng(seed)
-        self.slopes = [self.draw.standard_normal(block.size) for block in params.blocks]
-
-    def __call__(self, probes):
-        if self.trace:
-            self.trace.probed(probes)
-        return self.draw.random(len(probes)).tolist()
-
-    def gradient(self):
-        if self.trace:
-            self.trace.probed(())
-        size = self.draw.random()
-        return size, [
-            torch.tensor(size * slope).to(block.tensor.dtype)
-            for slope, block in zip(self.slopes, self.params.blocks)
-        ]
-
-
-def start(dtype, size):
-    """Weights of both signs, of `size` to twice that: 16 bits have equal steps there."""
-    draw = torch.Generator().manual_seed(0)
-    tensors = []
-    for shape in SHAPES:
-        share = 0.3 + 0.4 * torch.rand(shape, generator=draw)
-        signs = torch.randint(0, 2, shape, generator=draw) * 2 - 1
-        tensors.append((signs * (size * (1 + share)).to(torch.bfloat16)).to(dtype))
-    return tensors
-
-
-def trained(entry, dtype, size, seed, rounding=None, steps=STEPS, observe=None):
-    """The points of an estimator whose losses are scripted; `observe` makes what is told."""
-    params = TensorParams([(f"x{i}", t) for i, t in enumerate(start(dtype, size))], (), rounding)
-    trace = params.observer = observe(params) if observe else None
-    estimator = entry.build(entry.sanity)
-    try:
-        estimator.start(params, seed)
-        script, points = Script(params, seed, trace), [params.flat()]
-        for _ in range(steps):
-            estimator.step(script)
-            points.append(params.flat())
-    except Unsuitable as error:
-        pytest.skip(str(error))
-    except Finished:
-        pass
-    return np.array(points)
-
-
-def coarse(entry):
-    """A size of weights at which bfloat16 has steps so long that rounding to nearest loses moves.
-
-    And so short that the noise of 200 stochastic roundings, below 5 steps a coordinate, leaves
-    0.08 of deviation of what `SEEDS` runs say.
-    """
-    points = trained(entry, torch.float32, 0.0, 0)
-    step = 0.08 * SEEDS**0.5 / 5 * (np.linalg.norm(points[-1] - points[0]) or 1.0)
-    return 2.0 ** (np.round(np.log2(step)) + 7)
-
-
-def test_stochastic_rounding_moves_the_weights_as_float32_does(entry):
-    size = coarse(entry)
-    made = meant = 0.0
-    for seed in range(SEEDS):
-        exact = trained(entry, torch.float32, size, seed)
-        found = trained(entry, torch.bfloat16, size, seed, rounding=seed + 100)
-        assert np.array_equal(found[0], exact[0])
-        wanted = exact[-1] - exact[0]
-        made, meant = made + (found[-1] - found[0]) @ wanted, meant + wanted @ wanted
-    if not meant:
-        pytest.skip("does not move on such losses")
-    assert made / meant == pytest.approx(1.0, abs=0.3)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zobench import testing as testing
     from zobench.api.comparing import compare as compare
     from zobench.api.comparing import run as run
     from zobench.api.factory import make as make
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _MODULES = {  # where each public name comes from; a name that ends with "." is a whole module
+    "": ("testing.",),
     "api.comparing": ("compare", "run"),
     "api.factory": ("make", "problem"),
     "core": ("directions.", "rules.", "samplers.", "schedules.", "schemes."),
@@ -103,7 +105,7 @@ def __getattr__(name: str) -> Any:
 
     home, inside = _HOMES[name]
     if inside.endswith("."):
-        return import_module(f"zobench.{home}.{name}")
+        return import_module(".".join(filter(None, ("zobench", home, name))))
     value = getattr(import_module(f"zobench.{home}"), name)
     globals()[name] = value
     return value

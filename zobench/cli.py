@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from zobench.commands import (
     bench,
+    check,
     compare,
     export,
     import_,
@@ -35,6 +36,7 @@ Start here:
   zobench compare mezo spsa                which of two is better, on a quick suite
   zobench compare mezo:lr=1e-3 ./mine.py:Mine --suite bbob
   zobench new estimator my-method          a file to start from
+  zobench check ./my_method.py:my-method   does it keep the contract of an estimator?
 """
 
 
@@ -68,6 +70,9 @@ app.command("compare", short_help="Run estimators on a suite: who reaches the ta
     compare.compare
 )
 app.command("run", short_help="The same without the verdict: a row a run.")(compare.run)
+app.command(
+    "check", short_help="Does your own estimator, objective, suite, ... keep its contract?"
+)(check.check)
 app.command("tune", short_help="Search better settings, fairly.")(tune.tune)
 app.command("report", short_help="One HTML page of stored results: verdict, figures, tables.")(
     report.report
@@ -83,7 +88,9 @@ app.command("import", short_help="Published data of COCO or IOHprofiler as resul
 )
 app.command("watch", short_help="The best policy of a run as a film.")(watch.watch)
 app.add_typer(
-    new.app, name="new", short_help="Write a file to start from: an estimator or an objective."
+    new.app,
+    name="new",
+    short_help="Write a file to start from: an estimator, an objective, a suite, ...",
 )
 app.add_typer(
     bench.app, name="bench", short_help="Measure zobench itself: a query, a training step."

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, TypeVar
 
 from zobench import user_file
-from zobench.errors import BadInput, unknown
+from zobench.errors import BadInput, Unsuitable, said_by, unknown
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
 _ANY = (-math.inf, math.inf, "linear")
@@ -44,6 +45,7 @@ class Entry:
     in_worker: tuple[str, ...] = ()  # heavy modules that a worker imports once, before its runs
     isolate: bool = False  # the run's memory is its own: a fresh process for each
     packages: tuple[str, ...] = ()  # that define results, beside what `needs` and its files import
+    max_dim: int = 0  # the largest number of coordinates that an estimator takes; 0: any
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
@@ -53,6 +55,13 @@ class Entry:
     def summary(self) -> str:
         """The first line of the factory's docstring."""
         return (inspect.getdoc(self.make) or "").partition("\n")[0]
+
+    def check_size(self, dimension: int) -> None:
+        """Raises Unsuitable for a point of more coordinates than the estimator takes."""
+        if self.max_dim and dimension > self.max_dim:
+            raise Unsuitable(
+                f"takes at most {self.max_dim:,} coordinates (max_dim), not {dimension:,}"
+            )
 
     def build(self, settings: Mapping[str, Any]) -> Any:
         """`make` with checked settings. Raises BadInput, which begins with the entry's name."""
@@ -66,7 +75,19 @@ class Entry:
 
 
 class Registry:
-    """What the modules of `package` register. Every name exists once, in the file that makes it."""
+    """What the modules of `package` register. Every name exists once, in the file that makes it.
+
+    Other packages add their own through entry points of the group `zobench.estimators` or
+    `zobench.objectives`: each names a module, whose import registers, as in the plugin's
+    pyproject.toml:
+
+        [project.entry-points."zobench.estimators"]
+        my-method = "my_package.my_method"
+
+    From then on `zobench list` shows `my-method`, and all commands take it by its name. A plugin
+    may not take a name that zobench registers; a file of a user's own may, as its names are
+    reached as `path/to/file.py:name`. A plugin that cannot be imported is named in a warning.
+    """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
@@ -89,6 +110,7 @@ class Registry:
         in_worker: tuple[str, ...] = (),
         isolate: bool = False,
         packages: tuple[str, ...] = (),
+        max_dim: int = 0,
     ) -> Callable[[Made], Made]:
         """Decorate a factory, whose parameters are the settings, each with a default.
 
@@ -107,6 +129,8 @@ class Registry:
             isolate: True to make each run in a fresh process, so that its memory is its own.
             packages: further packages that define the results, beside `needs` and what the
                 factory's file imports.
+            max_dim: the largest number of coordinates that an estimator takes: runs on larger
+                points are skipped, and `zobench check` takes smaller ones. 0: any.
 
         Returns:
             The decorator, which returns the factory as it is.
@@ -119,14 +143,14 @@ class Registry:
         def decorate(make: Made) -> Made:
             entry = Entry(
                 name, make, version, paper, needs, install, space or {}, sanity or {},
-                first_order, in_worker, isolate, packages,
+                first_order, in_worker, isolate, packages, max_dim,
             )  # fmt: skip
             if inspect.Parameter.empty in entry.defaults.values():
                 raise TypeError(f"{self.kind} {name!r}: every setting needs a default")
             home = self._entries
             if user_file.is_users(make.__module__):  # names of a user's file are its own
                 home = self._files.setdefault(make.__module__, {})
-            if name in home or name in self._entries:
+            if name in home:
                 raise ValueError(f"two {self.kind}s are named {name!r}")
             home[name] = entry
             return make
@@ -142,8 +166,21 @@ class Registry:
                 if not module.name.rpartition(".")[2].startswith("_"):
                     import_module(module.name)
             for point in entry_points(group=self.package):  # e.g. group "zobench.estimators"
-                point.load()
+                self._load_plugin(point)
         return dict(sorted(self._entries.items()))
+
+    def _load_plugin(self, point: EntryPoint) -> None:
+        """Import what another package announces; one that fails is told, and leaves the rest."""
+        try:
+            point.load()
+        except Exception as error:
+            owner = point.dist.name if point.dist else point.value
+            warnings.warn(
+                f"the {self.kind} {point.name!r} of the package {owner} cannot be loaded: "
+                f"{type(error).__name__}: {said_by(error)}; mend or uninstall {owner}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def __iter__(self) -> Iterator[str]:
         """All names, in order."""
@@ -162,6 +199,10 @@ class Registry:
         if name not in entries:
             raise unknown(self.kind, name, entries)
         return entries[name]
+
+    def of_module(self, module: str) -> list[Entry]:
+        """What a user's file registers, by the name of its module."""
+        return list(self._files.get(module, {}).values())
 
     def is_file(self, name: str) -> bool:
         """Does the name stand for an entry of a user's own file, `path/to/file.py:name`?"""

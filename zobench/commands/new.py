@@ -1,4 +1,4 @@
-"""`zobench new estimator` and `zobench new objective`."""
+"""`zobench new`: an estimator, an objective, a suite, an environment, a task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Write a commented file to start from; it runs as it is.",
+    help="Write a commented file to start from: it runs as it is, and passes `zobench check`.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -19,6 +19,10 @@ Name = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FILE", help="The Python file.  [default: ./NAME.py]"),
+]
+SuiteOut = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="The suite's file.  [default: ./NAME.toml]"),
 ]
 
 
@@ -44,10 +48,44 @@ def objective(name: Name, out: Out = None) -> None:
     _write("objective", name, out)
 
 
+@app.command("suite")
+def suite(name: Name, out: SuiteOut = None) -> None:
+    """Write a suite of problems to start from.
+
+    \b
+    zobench new suite my-problems
+    zobench compare spsa random-search --suite ./my_problems.toml
+    """
+    _write("suite", name, out)
+
+
+@app.command("environment")
+def environment(name: Name, out: Out = None) -> None:
+    """Write an environment of your own, for policies, and a suite that uses it.
+
+    \b
+    zobench new environment my-cart
+    zobench compare ars:lr=0.1,eps=0.1 cma-es --suite ./my_cart.toml
+    """
+    _write("environment", name, out)
+
+
+@app.command("task")
+def task(name: Name, out: Out = None) -> None:
+    """Write a prompt task with a judge of your own, and a suite that uses it.
+
+    \b
+    zobench new task my-prompt
+    zobench compare bdpl random-search:sigma=1 --suite ./my_prompt.toml
+    """
+    _write("task", name, out)
+
+
 def _write(kind: str, name: str, out: Path | None) -> None:
     from zobench.new.write import new
 
-    files, command = new(kind, name, out)  # pyright: ignore[reportArgumentType]
+    files, (check, command) = new(kind, name, out)  # pyright: ignore[reportArgumentType]
     for file in files:
         typer.echo(f"wrote {file}")
+    typer.echo(f"check:   {check}")
     typer.echo(f"try it:  {command}")

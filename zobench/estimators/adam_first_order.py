@@ -15,6 +15,8 @@ from zobench.registry import estimators
 def adam_first_order(lr: float = 1e-3, b1: float = 0.9, b2: float = 0.999) -> GradientDescent:
     """Adam with the objective's own gradients: a line to compare with, not a ZO method.
 
+        x <- x - lr m / (sqrt(v) + 1e-8),    m, v: running means of g and g^2, bias removed
+
     Queries a step: 1, of about 3 forward-equivalents. Memory: the weights, the gradient, two
     moments, the activations of the backward pass.
     """

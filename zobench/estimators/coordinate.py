@@ -21,7 +21,7 @@ def coordinate(
         g = (d/n) sum_{i in S} (f(x + mu e_i) - f(x - mu e_i)) / (2 mu) e_i,    mu = eps sqrt(d)
         x <- x - lr g
 
-    Queries a step: 2n (central) or n + 1 (forward). Memory: the weights. Scale: a probe is as long
-    as a random one, so `eps` is the papers' mu / sqrt(d); `lr` is theirs.
+    Queries a step: 2n or 2d (central), n + 1 or d + 1 (forward). Memory: the weights. Scale: a
+    probe is as long as a random one, so `eps` is the papers' mu / sqrt(d); `lr` is theirs.
     """
     return ComposedEstimator(Coordinates(n), schemes.named(scheme, eps, n), SGD(lr))

@@ -1,4 +1,4 @@
-"""The files that `zobench new` writes, with $name, $function and $title to be filled in."""
+"""The files that `zobench new` writes, with the words that begin with $ to be filled in."""
 
 from string import Template
 
@@ -35,13 +35,29 @@ class $title:
 
 
 # The defaults below are the settings: `zobench compare ./$function.py:$name:lr=0.1 mezo`.
-# `space` says where `zobench tune` looks for better ones: (low, high, "log" or "linear").
+# What an entry can state beside its name:
 @estimator(
     "$name",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},
+    paper="ours",  # such as "arXiv:2305.17333" or "doi:10.1109/9.119632"
+    version="1",  # of what is registered in a package; a file's version is its content
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-5, 0.1, "log")},  # where `zobench tune` looks
+    sanity={"lr": 0.02},  # settings that solve a sphere of 24 variables in 4000 queries
+    first_order=False,  # True: it asks for gradients, and is shown as a reference line
+    max_dim=0,  # the largest number of coordinates that it takes; 0: any
+    needs="",  # a package that must be installed, such as "scipy"; imported only in here
+    install="",  # what to `pip install` for it, where that has another name
+    in_worker=(),  # heavy modules that a worker imports once, before its runs
+    isolate=False,  # True: each run in a fresh process
+    packages=(),  # further packages that define its results: their versions are kept
 )
 def $function(lr: float = 1e-3, eps: float = 1e-3) -> $title:
-    """One line for `zobench list`; then the formula, and how many queries a step takes."""
+    """One line for `zobench list`: what it does.
+
+        slope = (f(x + eps z) - f(x - eps z)) / (2 eps),    z ~ N(0, I)
+        x <- x - lr slope z
+
+    Queries per step: 2. Memory: the weights.
+    """
     return $title(lr, eps)
 
 
@@ -50,6 +66,8 @@ def $function(lr: float = 1e-3, eps: float = 1e-3) -> $title:
 #     from zobench import ComposedEstimator, rules, samplers, schemes
 #
 #     return ComposedEstimator(samplers.gaussian, schemes.Central(eps), rules.SGD(lr))
+#
+# An estimator that only asks which of two losses is lower sets `ranks = True` in its class.
 ''')
 
 OBJECTIVE = Template('''\
@@ -61,7 +79,18 @@ from zobench import VectorProblem, objective
 
 
 # The defaults below are the settings; a suite gives others in its `settings = { ... }`.
-@objective("$name")
+# What an entry can state beside its name:
+@objective(
+    "$name",
+    paper="",  # where the problem comes from
+    version="1",  # of what is registered in a package; a file's version is its content
+    sanity={},  # settings for `zobench check`, where the defaults are large
+    needs="",  # a package that must be installed; imported only in here
+    install="",  # what to `pip install` for it, where that has another name
+    in_worker=(),  # heavy modules that a worker imports once, before its runs, such as ("torch",)
+    isolate=False,  # True: each run in a fresh process, so that its memory is its own
+    packages=(),  # further packages that define its results: their versions are kept
+)
 def $function(dim: int = 10, steepness: float = 10.0) -> VectorProblem:
     """One line for `zobench list`; then the formula, its minimum and where it is."""
     scales = steepness ** np.linspace(0.0, 1.0, dim)
@@ -80,17 +109,145 @@ def $function(dim: int = 10, steepness: float = 10.0) -> VectorProblem:
 ''')
 
 SUITE = Template("""\
-# Compare on your own objective:  zobench compare spsa random-search --suite ./$function.toml
+# Compare on your own objective:  zobench compare spsa random-search --suite $path.toml
 name = "$name"
 version = "1"               # raise it when results before and after must not be compared
 description = "What this suite is for."
-budget = 2000               # queries a run
+budget = 2000               # queries per run
 repetitions = 5             # runs of every estimator on every problem, each with its own seed
+# time_limit = 60           # seconds per run
+# memory_limit = 1000       # MiB per run
+# threads = 1               # of each library that computes, per run
+# scored = "best"           # what reaches a target: the "current" or the "best" point
 
 [[problem]]
 id = "$name-d{dim}"         # one problem for each value in `expand`
-objective = "$file:$name"
+objective = "$objective"
 expand = { dim = [5, 20] }
-settings = { steepness = 10.0 }
+settings = { $settings }
 targets = { log10 = [2, -4], step = -0.5 }   # gaps to reach: 10^2, 10^1.5, ..., 10^-4
+# group = "mine"            # problems of one group share tuned settings, and a table
+# instances = "1-5"         # of an objective with the setting `instance`: one per repetition
+""")
+
+ENVIRONMENT = Template('''\
+"""$title: say in a sentence what is to be learned."""
+
+import gymnasium
+import numpy as np
+
+from zobench import PolicySearch, objective
+
+
+class $title(gymnasium.Env):
+    """A cart on a line, to be brought to rest at zero; the reward is minus its distance."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)  # place and speed
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)  # a push
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        self.render_mode = render_mode  # "rgb_array": `zobench watch` films it, with `render`
+
+    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple:
+        """Begin an episode. All randomness comes from self.np_random, seeded here."""
+        super().reset(seed=seed)
+        self.state = self.np_random.uniform(-1.0, 1.0, 2)
+        return self.state.astype(np.float32), {}
+
+    def step(self, action: np.ndarray) -> tuple:
+        """(observation, reward, terminated, truncated, info)."""
+        place, speed = self.state
+        speed += 0.2 * float(action[0])
+        self.state = np.array([place + 0.2 * speed, speed])
+        reward = -float(self.state @ self.state)
+        return self.state.astype(np.float32), reward, False, False, {}
+
+
+# What else an entry can state: `zobench new objective` shows it. PolicySearch has more settings.
+@objective("$name", needs="gymnasium", sanity={"score_episodes": 5})
+def $function(
+    cap: int = 50, hidden: tuple = (), whiten: bool = False, score_episodes: int = 20
+) -> PolicySearch:
+    """Minus the return of a policy, linear or with `hidden` layers; episodes of `cap` steps."""
+    return PolicySearch(
+        $title, cap=cap, hidden=hidden, whiten=whiten, score_episodes=score_episodes
+    )
+''')
+
+ENVIRONMENT_SUITE = Template("""\
+# Compare on your own environment:  zobench compare ars:lr=0.1,eps=0.1 cma-es --suite $path.toml
+name = "$name"
+version = "1"               # raise it when results before and after must not be compared
+description = "Policies for $title."
+budget = 300                # queries per run: one is the mean return of the training episodes
+repetitions = 5             # runs of every estimator on every problem, each with its own seed
+
+[[problem]]
+id = "$name"
+objective = "$file:$name"
+settings = { cap = 50 }     # steps of an episode, where the environment has no limit of its own
+targets = [20.0, 10.0, 6.0] # minus the mean return: lower is better
+""")
+
+TASK = Template('''\
+"""$title: say in a sentence what the prompt is for."""
+
+from collections.abc import Sequence
+
+from zobench import BlackBox, Service, Task, objective
+
+LABEL_WORDS = ["bad", "good"]
+MOODS = {"dull": 0, "awful": 0, "lovely": 1, "superb": 1}  # 0 and 1: which label word is right
+
+
+def rows(things: Sequence[str]) -> list[tuple[str, int]]:
+    """Texts with the number of their label word: here made up, in yours read from a file."""
+    return [(f"the {thing} was {mood}", label) for thing in things for mood, label in MOODS.items()]
+
+
+def judge(texts: Sequence[str]) -> list[list[float]]:
+    """One row of scores per text, one score per label word: bad, good. The highest is the answer.
+
+    Ask your model or service here. This one is a toy, which reads with more care after some words.
+    """
+    scores = []
+    for text in texts:
+        words = text.split()
+        care = 1.0 + sum(word in ("honest", "critic") for word in words[:3])
+        mood = MOODS.get(words[-1]) if words else None
+        scores.append([0.0, 0.0 if mood is None else care if mood else -care])
+    return scores
+
+
+# What else an entry can state: `zobench new objective` shows it.
+@objective("$name")
+def $function(tokens: int = 3, reading: str = "largest") -> BlackBox:
+    """Cross-entropy of the label words after `tokens` chosen words and a text."""
+    train, dev, test = rows(["film", "book"]), rows(["song", "play"]), rows(["meal", "room"])
+    task = Task("$name", LABEL_WORDS, train, dev, test)
+    words = ["the", "of", "blue", "honest", "seven", "critic"]  # to choose among
+    # A paid judge: Service(judge, words=2, together=16, per_minute=60, retries=5)
+    return BlackBox(
+        task,
+        lambda: Service(judge, words=len(LABEL_WORDS)),
+        tokens=tokens,
+        candidates=words,
+        reading=reading,
+        shots=0,  # rows per label word; 0: all
+        dev_shots=0,
+    )
+''')
+
+TASK_SUITE = Template("""\
+# Search a prompt for your own task:  zobench compare bdpl random-search:sigma=1 --suite $path.toml
+name = "$name"
+version = "1"               # raise it when results before and after must not be compared
+description = "Prompts for $title."
+budget = 400                # queries per run: one is the loss of one prompt on the train rows
+repetitions = 5             # runs of every estimator on every problem, each with its own seed
+
+[[problem]]
+id = "$name"
+objective = "$file:$name"
+targets = [0.2, 0.05, 0.02] # loss on the dev rows
 """)

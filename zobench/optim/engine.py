@@ -48,6 +48,7 @@ class Engine:
         estimator = self.entry.build(settings)
         if isinstance(estimator, ComposedEstimator):
             self._attend(estimator.rule)
+        self.entry.check_size(self.params.size)
         estimator.start(self.params, seed)
         if held is not None:
             Reader(self.entry, self.walk.blocks).whole(estimator, held)

@@ -74,26 +74,36 @@ class ZerothOrder(torch.optim.Optimizer):
         reuse_prefix: bool = False,
         **settings: Any,
     ) -> None:
-        """
-        params: a module, tensors, (name, tensor) pairs, or dicts {"params": ..., "lr": ...,
-            "weight_decay": ...}. Frozen parameters never move, tied ones move once.
-        estimator: a registered name, or `path/to/file.py:name`.
-        model: the module that `params` come from, if they are not a module.
-        groups: for block-coordinate methods, names of groups and of their parameters. By default
-            decoder layers where the module has a list of layers, else its child modules.
-        on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
-            raises FloatingPointError ("raise") or goes on with the next step ("skip").
-        delay: of the way back and the move, see above; only with a module, and with scratch there
-            is nothing to delay.
-        check: call the closure once more at the first probe, no query; its two losses must be equal
-        stochastic_rounding: of writes to 16-bit weights.
-        realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
-            perturbed copies, "auto" chooses. See optim.realise.
-        reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
-            the first one that a step's probes move run once a step; no loss changes by a bit.
-        With scratch or reuse, the first step calls the closure a few times more (no queries), to
-            find out whether that is right. With reuse, later closures must run the model alike.
-        Raises BadInput for what cannot be, and Unsuitable for an estimator that needs gradients.
+        """Take the weights to train and the estimator that trains them.
+
+        With "scratch" or `reuse_prefix`, the first step calls the closure a few times more, which
+        are not queries, to find out whether that is right.
+
+        Args:
+            params: a module, tensors, (name, tensor) pairs, or dicts {"params": ..., "lr": ...,
+                "weight_decay": ...}. Frozen parameters never move, tied ones move once.
+            estimator: a registered name, or "path/to/file.py:name".
+            model: the module that `params` come from, if they are not a module.
+            groups: for block-coordinate methods, names of groups and of their parameters. By
+                default decoder layers if the module has a list of layers, else its child modules.
+            seed: of all directions.
+            on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
+                raises FloatingPointError ("raise") or goes on with the next step ("skip").
+            delay: let the way back and the move wait for the next probe; only with a module, and
+                with "scratch" there is nothing to delay.
+            check: call the closure once more at the first probe, which is not a query; its two
+                losses must be equal.
+            stochastic_rounding: round writes to 16-bit weights stochastically.
+            realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
+                perturbed copies, "auto" chooses.
+            reuse_prefix: for block-coordinate methods on a module with a list of layers: those
+                before the first one that a step's probes move run once per step; no loss changes by
+                a bit. Later closures must run the model as the first one did.
+            settings: of the estimator, such as `lr` and `eps`.
+
+        Raises:
+            BadInput: a name, a setting or the weights are wrong.
+            Unsuitable: the estimator needs gradients.
         """
         entry = estimators[estimator]
         if entry.first_order:
@@ -136,20 +146,27 @@ class ZerothOrder(torch.optim.Optimizer):
         micro_batches: Sequence[Any] | None = None,
         weights: Sequence[float] | None = None,
     ) -> float:
-        """One step of the estimator; returns the mean of its probes' losses, for the log.
+        """Make one step of the estimator.
 
-        closure: returns the loss, a number or a 0-d tensor, on the same data whenever it is called
-            in one step, under torch.no_grad. What it draws from torch's generators (dropout) is the
-            same at every probe of a step. It must not draw from other generators.
-        micro_batches: given these, the closure is called with each, and the loss of a probe is
-            their mean, or their mean by `weights` (such as numbers of tokens): the step of the
-            whole batch, at the memory of a part. Keep the batches on the device they run on.
-        Raises BadInput for a closure that gives no loss or computes gradients, FloatingPointError
-        for a loss that is not finite. Buffers are then as before the step. So are weights: with
-        scratch exactly, with walk but for the rounding of the way there and back, which in 16 bits
-        adds up over many such steps. The same holds for an error inside of a write, and for Ctrl-C
-        anywhere: what a write that breaks off had written is taken back, and an estimator's move is
-        made whole or not at all.
+        Args:
+            closure: returns the loss, a number or a 0-d tensor, on the same data whenever it is
+                called in one step, under torch.no_grad. What it draws from torch's generators
+                (dropout) is the same at every probe of a step. It must not draw from others.
+            micro_batches: the closure is called with each of them, and the loss of a probe is their
+                mean: the step of the whole batch, at the memory of a part. Keep them on the device
+                where they run.
+            weights: of the micro-batches in that mean, such as numbers of tokens.
+
+        Returns:
+            The mean of the probes' losses, for the log.
+
+        Raises:
+            BadInput: the closure gives no loss, or computes gradients.
+            FloatingPointError: a loss is not finite. Buffers and weights are then as before the
+                step; with "walk" up to the rounding of the way there and back, which in 16 bits
+                adds up over many such steps. The same holds for an error inside of a write, and
+                for Ctrl-C anywhere: what an unfinished write has written is taken back, and an
+                estimator's move is made whole or not at all.
         """
         check_processes()
         if self._stepping:

@@ -1,0 +1,383 @@
+"""The contract of an objective, what every estimator relies on; `gradients` adds to it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from zobench.core.directions import Noise, Probe
+from zobench.core.params import Params
+from zobench.core.problem import InPlaceProblem, Problem, VectorProblem
+from zobench.errors import BadInput
+from zobench.harness.elements import load_packages, seed_generators
+from zobench.testing.contract import Breach, Contract, NotApplicable, Subject, global_generators
+from zobench.testing.estimators import Stop, entry_of
+
+EPS = 1e-3
+
+contract = Contract("objective")
+check = contract.check
+
+
+def pairs(count: int = 2, eps: float = EPS) -> list[Probe]:
+    """Probes on both sides of the point along `count` directions."""
+    return [(s * eps, Noise(7 + k)) for k in range(count) for s in (1.0, -1.0)]
+
+
+def close(actual: Any, desired: Any) -> bool:
+    """Equal up to the rounding of a few moves in float32."""
+    return np.allclose(actual, desired, rtol=1e-4, atol=1e-5)
+
+
+def built(subject: Subject) -> Problem:
+    """A problem with the settings in `sanity`, not started."""
+    return entry_of(subject).build(entry_of(subject).sanity)
+
+
+def started(subject: Subject, seed: int = 1) -> Problem:
+    """The same, started."""
+    problem = built(subject)
+    problem.start(seed)
+    return problem
+
+
+def losses(problem: Problem, probes: Sequence[Probe], seed: int) -> list[float]:
+    """Losses as plain numbers."""
+    return list(map(float, problem.losses(probes, seed)))
+
+
+def scored(problem: Problem) -> dict[str, float]:
+    """The scores of the point, all of whose moves are written first, as in a run."""
+    problem.params.flush()
+    return problem.score()
+
+
+@check("starts")
+def it_starts(subject: Subject) -> None:
+    """It makes a problem whose start, first losses and first score are finite numbers."""
+    load_packages(entry_of(subject))
+    problem = built(subject)
+    if not isinstance(problem, Problem):
+        raise Breach(
+            f"makes a {type(problem).__name__}: return a zobench.VectorProblem, or an object of a "
+            "class that derives from zobench.InPlaceProblem"
+        )
+    params = problem.start(1)
+    if not isinstance(params, Params):
+        raise Breach(f"starts with a {type(params).__name__}: let start(seed) return the params "
+                     "that move, such as zobench.TensorParams(...)")  # fmt: skip
+    if not np.isfinite(params.flat()).all():
+        raise Breach("starts at a point that is not finite: return finite numbers from start")
+    score = scored(problem)
+    if problem.score_name not in score:
+        raise Breach(f"gives no score named {problem.score_name!r}: return it from score(), or "
+                     f"set score_name to one of {', '.join(score)}")  # fmt: skip
+    values = losses(problem, pairs(), 5)
+    for what, numbers in (("losses", values), ("scores", list(score.values()))):
+        if not all(map(math.isfinite, numbers)):
+            raise Breach(f"has {what} at its start that are not finite ({numbers}): start where "
+                         "the function has a value")  # fmt: skip
+
+
+@check("docstring")
+def it_is_documented(subject: Subject) -> None:
+    """Its docstring says what is minimised; its file has one, too; it states a version."""
+    entry = entry_of(subject)
+    if not entry.summary.strip():
+        raise Breach("has no docstring: begin it with one line for `zobench list`")
+    if not sys.modules[entry.make.__module__].__doc__:
+        raise Breach("comes from a file without a docstring: begin the file with one that says "
+                     "where the problem comes from")  # fmt: skip
+    if not entry.version:
+        raise Breach('states no version: version="1", raised when results change')
+
+
+@check("settings")
+def wrong_settings_are_refused(subject: Subject) -> None:
+    """Unknown settings, and values of a wrong type, are refused in one line."""
+    entry = entry_of(subject)
+    wrongs: list[dict[str, Any]] = [{"no_such_setting": 1}]
+    number = next((k for k, v in entry.defaults.items() if type(v) in (int, float)), None)
+    wrongs += [{number: "many"}] if number else []
+    for wrong in wrongs:
+        try:
+            entry.build(wrong)
+        except BadInput as error:
+            if next(iter(wrong)) in str(error):
+                continue
+        raise Breach(f"takes the setting {wrong}: raise zobench.BadInput, which names it")
+    if unknown := set(entry.sanity) - set(entry.defaults):
+        raise Breach(f"has no setting {sorted(unknown)[0]!r}, which its sanity names: take the "
+                     f"names of its parameters ({', '.join(entry.defaults)})")  # fmt: skip
+
+
+@check("seed")
+def one_seed_starts_at_one_point(subject: Subject) -> None:
+    """Equal seeds start at equal points, whatever was done before; nothing is counted yet."""
+    seed_generators(0)  # draws from global generators are told by another check
+    problem = built(subject)
+    first = problem.start(3).flat()
+    problem.losses(pairs(), 1)
+    problem.params.add(1.0, Noise(4))
+    seed_generators(0)
+    again = problem.start(3).flat()
+    seed_generators(0)
+    if not np.array_equal(again, first) or not np.array_equal(
+        built(subject).start(3).flat(), first
+    ):
+        raise Breach("starts elsewhere when it starts again with the same seed: make the start "
+                     "anew from the seed or rng that start is given")  # fmt: skip
+    if problem.samples or problem.forwards:
+        raise Breach("begins with counted samples or forwards: call self.reset_meters() at the "
+                     "end of start")  # fmt: skip
+
+
+@check("repeats", "seed")
+def losses_replay(subject: Subject) -> None:
+    """The same calls from the same start give the same losses, to the last bit."""
+
+    def calls() -> list[list[float]]:
+        seed_generators(0)  # draws from global generators are told by another check
+        problem = started(subject, 2)
+        return [losses(problem, pairs(), seed) for seed in (5, 6, 5)]
+
+    if calls() != calls():
+        raise Breach("gives other losses when the same calls are made again: derive noise and "
+                     "minibatches from the seed of the call")  # fmt: skip
+
+
+@check("restores")
+def losses_leave_the_point_where_it_was(subject: Subject) -> None:
+    """After losses and scores, the point is where it was."""
+    problem = started(subject)
+    before = problem.params.flat()
+    problem.losses([*pairs(), (0.0, Noise(3)), (1.0, Noise(3))], 5)
+    if not close(problem.params.flat(), before):
+        raise Breach("moves the point in losses: change no weight in loss, only read them")
+    scored(problem)
+    if not close(problem.params.flat(), before):
+        raise Breach("moves the point in score: change no weight there, only read them")
+
+
+@check("draws", "restores", "repeats")
+def one_call_is_one_draw(subject: Subject) -> None:
+    """Losses depend on the probes and the seed of the call alone; `stochastic` says if on it."""
+    problem = started(subject)
+    first, second, third = losses(problem, [pairs()[0], pairs()[1], pairs()[0]], 5)
+    if not close(third, first):
+        raise Breach("gives two losses for one probe within a call: draw noise or a minibatch "
+                     "once per call, from its seed")  # fmt: skip
+    if not close(losses(problem, pairs(1), 5), [first, second]):
+        raise Breach("gives other losses for the probes of an earlier call with its seed: let "
+                     "losses depend on the point and the seed alone")  # fmt: skip
+    others = [losses(problem, pairs(1), seed) for seed in range(6, 14)]
+    vary = not all(close(other, [first, second]) for other in others)
+    if vary and not problem.stochastic:
+        raise Breach("gives losses that depend on the seed of the call: set stochastic = True")
+    if problem.stochastic and not vary:
+        raise Breach("states stochastic = True, but its losses do not depend on the seed of the "
+                     "call: use it, or set stochastic = False")  # fmt: skip
+
+
+@check("alone", "draws")
+def losses_of_rows_are_those_alone(subject: Subject) -> None:
+    """A probe's loss does not depend on the other probes of its call."""
+    problem = started(subject)
+    if problem.stochastic:
+        raise NotApplicable("losses of a call are drawn together")
+    probes = pairs(eps=0.3)
+    together = losses(problem, probes, 5)
+    alone = [losses(problem, [probe], 5)[0] for probe in probes]
+    if not close(together, alone):
+        raise Breach("gives a point another loss in the company of other points: compute each row "
+                     "by itself, f: (n, d) -> (n,)")  # fmt: skip
+
+
+@check("overwriting", "draws", "alone")
+def rows_may_be_overwritten(subject: Subject) -> None:
+    """Its function gives the same losses, and moves no point, after its rows were overwritten."""
+    problem = started(subject)
+    if not isinstance(problem, VectorProblem):
+        raise NotApplicable("not a function of rows")
+    f = problem.f
+
+    def spoiling(rows: np.ndarray) -> np.ndarray:
+        values = np.array(f(rows))
+        rows[:] = np.nan
+        return values
+
+    expected, before = losses(started(subject), pairs(), 5), problem.params.flat()
+    problem.f = spoiling
+    again = [losses(problem, pairs(), 5) for _ in range(2)]
+    if not close(problem.params.flat(), before) or not close(again, [expected] * 2):
+        raise Breach("remembers the rows that it was given: keep copies of what it needs later")
+
+
+@check("restores-after-errors", "restores")
+def also_when_the_loss_raises(subject: Subject) -> None:
+    """After a loss that raises, the point is where it was."""
+    problem = started(subject)
+    if isinstance(problem, InPlaceProblem):
+        problem.loss = failing(problem.loss, 3)
+    elif isinstance(problem, VectorProblem):
+        problem.f = failing(problem.f, 1)
+    else:
+        raise NotApplicable("neither a VectorProblem nor an InPlaceProblem")
+    before = problem.params.flat()
+    try:
+        problem.losses(pairs(), 5)
+    except Stop:
+        if not close(problem.params.flat(), before):
+            raise Breach("leaves the point elsewhere when a loss raises: write losses with "
+                         "`with self.params.probed(scale, direction):`") from None  # fmt: skip
+        return
+    raise Breach("hides what its loss raises: let exceptions pass")
+
+
+def failing(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
+    """`function` until its call number `calls`, which raises."""
+    left = [calls]
+
+    def wrapped(*args: Any) -> Any:
+        left[0] -= 1
+        if left[0] <= 0:
+            raise Stop
+        return function(*args)
+
+    return wrapped
+
+
+@check("meters", "restores")
+def queries_are_counted_and_warming_up_is_not(subject: Subject) -> None:
+    """Losses count samples and forwards; warming up counts nothing and moves nothing."""
+    problem = started(subject)
+    problem.losses(pairs(), 5)
+    if not problem.samples >= 4 or not problem.forwards > 0.0:
+        raise Breach(f"counts {problem.samples} samples and {problem.forwards:g} forwards for 4 "
+                     "probes: add to self.samples in loss, the rows or examples "
+                     "of each")  # fmt: skip
+    before = problem.params.flat()
+    problem.warm_up()
+    if problem.samples or problem.forwards or problem.seen is not None:
+        raise Breach("counts its warming up: end warm_up with self.reset_meters()")
+    if not close(problem.params.flat(), before):
+        raise Breach("moves the point in warm_up: leave it where it was")
+
+
+@check("seen", "draws", "alone")
+def seen_is_the_score_of_the_probes(subject: Subject) -> None:
+    """Where the problem tells scores of the probes for nothing, they are what score() says."""
+    problem = started(subject)
+    problem.losses(pairs(), 5)
+    if problem.seen is None:
+        if problem.scored != "current":
+            raise Breach("judges the best point that was seen, but tells no scores of points: set "
+                         'self.seen in losses, or scored = "current"')  # fmt: skip
+        return
+    for (scale, direction), value in zip(pairs(), list(problem.seen), strict=True):
+        problem.params.add(scale, direction)
+        if not close(scored(problem)[problem.score_name], value):
+            raise Breach("sets `seen` to other numbers than score() gives at the probes: set it "
+                         "to their noise-free scores, or to None")  # fmt: skip
+        problem.params.add(-scale, direction)
+
+
+@check("score", "draws")
+def the_score_is_finite_free_and_of_the_current_point(subject: Subject) -> None:
+    """The score is finite, the same twice, of the point as it stands, and counts no query."""
+    problem = started(subject)
+    problem.losses(pairs(), 5)
+    name, spent = problem.score_name, (problem.samples, problem.forwards)
+    here = scored(problem)
+    if not all(math.isfinite(value) for value in here.values()):
+        raise Breach(f"has scores that are not finite: {here}")
+    if scored(problem) != here:
+        raise Breach("gives another score at the same point: score on fixed rows or episodes, "
+                     "without noise")  # fmt: skip
+    problem.params.add(0.1, Noise(9))
+    if scored(problem)[name] == here[name]:
+        raise Breach(f"has a {name} that does not change with the point: compute it from the "
+                     "weights as they are now")  # fmt: skip
+    if (problem.samples, problem.forwards) != spent:
+        raise Breach("counts its score as queries: add to self.samples in loss alone")
+
+
+@check("minimum")
+def no_point_is_below_the_optimum(subject: Subject) -> None:
+    """No point has a gap below 0: the stated minimum is not beaten."""
+    problem = started(subject)
+    if problem.score_name != "gap":
+        raise NotApplicable("has no known optimum")
+    if not scored(problem)["gap"] > 0.0:
+        raise Breach("starts at its optimum or below: give the true minimum, and another start")
+    for seed in range(5):
+        problem.params.add(0.3, Noise(seed))
+        gap = scored(problem)["gap"]
+        if not gap >= -1e-6:
+            raise Breach(f"has a point {-gap:.3g} below its minimum: give the true minimum, or a "
+                         "bound below it")  # fmt: skip
+
+
+@check("agrees", "score")
+def losses_and_score_agree_on_what_is_better(subject: Subject) -> None:
+    """Of some probes, the one of the lowest loss has a better score than that of the highest."""
+    problem = started(subject)
+    probes = [(scale, Noise(11)) for scale in (0.0, 0.3, 1.0, 3.0)]
+    means = np.array([float(np.mean([problem.losses([p], s) for s in range(8)])) for p in probes])
+    scores = []
+    for scale, direction in probes:
+        problem.params.add(scale, direction)
+        scores.append(scored(problem)[problem.score_name])
+        problem.params.add(-scale, direction)
+    if not scores[int(means.argmin())] < scores[int(means.argmax())]:
+        raise Breach("has scores that are worse where losses are lower: lower is better for both "
+                     "(minus an accuracy, minus a return)")  # fmt: skip
+
+
+@check("description")
+def its_description_is_a_record(subject: Subject) -> None:
+    """describe() gives the dimension and the groups, as JSON can hold them."""
+    problem = started(subject)
+    told = problem.describe()
+    try:
+        facts = json.loads(json.dumps(told))
+    except (TypeError, ValueError) as error:
+        raise Breach(f"has a description that JSON cannot hold ({error}): give numbers, words, "
+                     "lists and dicts in describe()") from error  # fmt: skip
+    if missing := {"dimension", "groups"} - set(facts):
+        raise Breach(f"describes itself without {sorted(missing)}: return super().describe() | "
+                     "{...} from describe()")  # fmt: skip
+    size = problem.params.size
+    sizes = facts["groups"].values()
+    if facts["dimension"] != size or len(problem.params.flat()) != size:
+        raise Breach(f"says that it has {facts['dimension']} coordinates, but its point has {size}")
+    if sum(sizes) > size or not all(count > 0 for count in sizes):
+        raise Breach(f"has groups of {sum(sizes)} coordinates in all, of {size}: each belongs to "
+                     "one group at most, and no group is empty")  # fmt: skip
+
+
+@check("groups")
+def groups_share_no_block(subject: Subject) -> None:
+    """Groups have names of their own, hold blocks that there are, and share none."""
+    params = started(subject).params
+    blocks = [b for group in params.groups for b in group.blocks]
+    names = {group.name for group in params.groups}
+    there = {b.index for b in params.blocks}
+    if len(blocks) != len(set(blocks)) or not set(blocks) <= there:
+        raise Breach("has groups that share a block or name one that is not there: give each block "
+                     "to one zobench.Group")  # fmt: skip
+    if len(names) != len(params.groups):
+        raise Breach("has two groups of one name: give each a name of its own")
+
+
+@check("generators")
+def global_generators_are_untouched(subject: Subject) -> None:
+    """It draws from no generator of the whole process: numpy.random, random or torch."""
+    with global_generators("take random numbers from the rng or seed that start and loss are given,"
+                           " as in torch.Generator().manual_seed(seed)"):  # fmt: skip
+        started(subject).losses(pairs(), 5)
