@@ -10,14 +10,14 @@ from unittest import SkipTest
 
 import pytest
 
-from zobench.harness.environment import threads_each
+from zobench.harness.environment import cores
 from zobench.registry import Entry
 
 # Before torch is imported: processes of pytest-xdist share the cores. With all cores each, the
 # threads of small operations wait for one another, and some tests take ten times as long.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     _processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ["OMP_NUM_THREADS"] = str(threads_each(_processes))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _processes)))
 
 
 def require(entry: Entry) -> None:

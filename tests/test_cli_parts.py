@@ -322,6 +322,27 @@ def test_the_numerics_benchmark_shows_what_16_bits_lose():
         next(rows(["int8"], "mezo", given, "tiny", "sentiment", "", "cpu"))
 
 
+def test_the_numerics_benchmark_shows_each_row_as_it_comes(monkeypatch, capsys):
+    from zobench.bench import numerics
+    from zobench.display.kernels import show_numerics
+    from zobench.engine.numerics import Numerics
+
+    cases, shown = numerics.cases(["bfloat16", "float32"]), []
+
+    def rows(*_):
+        for case in cases:
+            yield numerics.Row(case, Numerics(0.1, 0.2, 0.3), 1.0, 0.01, 0.1)
+            shown.append(capsys.readouterr().out)  # when the next row is asked for
+
+    monkeypatch.setattr(numerics, "rows", rows)
+    show_numerics(
+        ["bfloat16", "float32"], "mezo", {"lr": 1e-5, "eps": 1e-3}, "tiny", "x", "", "cpu"
+    )
+    for case, printed in zip(cases, shown, strict=True):
+        last = printed.splitlines()[-1].split()
+        assert last[:3] == [case.dtype, case.realisation, case.rounding]
+
+
 def test_the_floor_counts_the_matrices_and_the_weights(subject):
     from zobench.bench.floor import Machine, work
 

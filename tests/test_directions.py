@@ -243,7 +243,7 @@ def test_what_cannot_change_waits_and_merges(direction):
     with params.probed(0.1, direction):
         pass
     assert params.writes == writes + 1  # nothing was written but the probe
-    assert len(params._pending) == 1
+    assert len(params._due.pending) == 1
 
 
 def test_equal_directions_of_ones_own_are_one():
@@ -275,3 +275,62 @@ def test_a_direction_that_compares_some_fields_only_is_not_merged():
         return params.flat()
 
     assert moved(1.0, 3.0) == pytest.approx(4 * moved(1.0), rel=1e-5)
+
+
+class Entry:
+    """Can be put into a set, and be changed there."""
+
+    factor = 1.0
+
+
+class Masked(np.ndarray):
+    pass
+
+
+@dataclass(frozen=True)
+class Holding(Direction):
+    inside: object
+
+    def expand(self, block):
+        return ((1.0, Noise(0)),)
+
+
+@dataclass(frozen=True)
+class Making(Direction):
+    """Makes an array of its fields, which can be written to."""
+
+    seed: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "array", np.full(3, self.seed))
+
+    def expand(self, block):
+        return ((float(self.array[0]), Noise(0)),)
+
+
+CHANGEABLE = {
+    "set": lambda: Holding(frozenset([Entry()])),
+    "set in a set": lambda: Holding(frozenset([1, frozenset([Entry()])])),
+    "record": lambda: Holding(np.zeros(1, [("a", float)])[0]),
+    "masked array": lambda: Holding(np.ma.masked_array(locked(np.ones(3)), [0, 0, 1])),
+    "array of a class": lambda: Holding(locked(np.ones(3)).view(Masked)),
+    "made": lambda: Making(3),
+}
+
+
+@pytest.mark.parametrize("make", CHANGEABLE.values(), ids=CHANGEABLE)
+def test_what_holds_something_that_can_change_is_not_fixed(make):
+    from zobench.core.fixed import fixed
+
+    assert not fixed(make())
+    params = walk((3, 3))
+    params.add(0.5, make())
+    assert not params._due  # written at once
+
+
+def test_frozen_sets_of_values_are_fixed():
+    from zobench.core.fixed import fixed
+
+    inside = frozenset([1, "a", np.float32(2), (1, frozenset([Noise(3)]))])
+    assert fixed(Holding(inside))
+    assert not fixed(Holding(np.zeros(1, [("a", float)])[0]))

@@ -15,7 +15,8 @@ RUNS = {"harness", "results", "running", "analysis", "errors"}
 ALLOWED = {
     "errors": set(),
     "spreadsheet": set(),
-    "user_file": {"errors"},
+    "beside": set(),
+    "user_file": {"beside", "errors"},
     "registry": {"errors", "user_file"},
     "core": {"errors"},
     "engine": NUMBERS,

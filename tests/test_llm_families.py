@@ -133,6 +133,11 @@ def test_a_row_in_a_batch_is_the_row_alone(kind, order):
 
 
 @pytest.mark.parametrize("kind", FEW)
+def test_no_mechanism_is_refused_instead(kind):
+    assert weighty(kind) is not None
+
+
+@pytest.mark.parametrize("kind", FEW)
 def test_a_text_after_a_prompt_is_that_text(kind):
     prompts(kind, (SHORT, LONG))
 

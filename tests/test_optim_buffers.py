@@ -319,3 +319,50 @@ def test_writes_without_a_word_are_found_when_training_begins():
     once.linear.load_state_dict(model.linear.state_dict())
     once(WIDE)
     assert torch.allclose(model.var, once.var, atol=1e-4)
+
+
+class Cached(nn.Module):
+    """Makes a buffer at its first call, and writes it in place at all calls."""
+
+    def __init__(self, large=False):
+        super().__init__()
+        self.linear, self.large = nn.Linear(8, 8), large
+
+    def forward(self, x):
+        if not hasattr(self, "seen"):
+            self.register_buffer("seen", torch.zeros(8))
+            self.register_buffer("still", torch.ones(8))
+        self.seen += x.mean(0)
+        return self.linear(x - 0.1 * self.seen) * self.still
+
+
+@pytest.mark.parametrize("kind", ["cached", "batch norm", "counting"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "in a step"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+def test_those_that_are_made_in_inference_mode(monkeypatch, kind, before, realisation):
+    monkeypatch.setitem(LAYERS, "cached", Cached)
+    ours, plain = Net(kind), Net(kind)
+
+    def inferring(model, rows, wrong=False):
+        def closure():
+            with torch.inference_mode():
+                loss = loss_of(model, rows)()
+            return 1 / 0 if wrong else loss
+
+        return closure
+
+    if before:
+        inferring(ours, slice(4))(), inferring(plain, slice(4))()
+    opt = ZerothOrder(ours, "mezo", lr=0.0, eps=1e-3, n=3, realisation=realisation)
+    for t in range(3):
+        rows = slice(16 * t, 16 * t + 16)
+        opt.step(inferring(ours, rows))
+        inferring(plain, rows)()
+        assert close(buffers(ours), buffers(plain))
+    kept = buffers(ours)
+    with pytest.raises(ZeroDivisionError):
+        opt.step(inferring(ours, slice(16), wrong=True))
+    assert close(kept, buffers(ours), 0.0)
+    assert opt.step(inferring(ours, slice(16))) == pytest.approx(
+        float(inferring(plain, slice(16))()), abs=1e-2
+    )

@@ -1,8 +1,11 @@
 """Bad input to the optimizer: one line, that says what would be right."""
 
+import copy
+
+import numpy as np
 import pytest
 import torch
-from optim_tools import X, Y, loss_of, net
+from optim_tools import X, Y, loss_of, net, raw
 from torch import nn
 
 from zobench.errors import BadInput, Unsuitable
@@ -170,3 +173,69 @@ def test_what_is_no_model_is_told():
     for wrong in (5, None):
         with pytest.raises(BadInput, match="params are a module, tensors or dicts"):
             ZerothOrder(wrong)
+
+
+NO_NUMBERS = {
+    "an object": np.array(None),
+    "a word": np.array("1.0"),
+    "a date": np.array("2020", "datetime64[D]"),
+    "masked": np.ma.masked,
+    "too large": 10**400,
+    "on meta": torch.zeros((), device="meta"),
+}
+
+
+@pytest.mark.parametrize("loss", NO_NUMBERS.values(), ids=NO_NUMBERS)
+def test_a_loss_that_is_no_number_is_told(loss):
+    with pytest.raises(BadInput, match=r"^the closure"):
+        ZerothOrder(net()).step(lambda: loss)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float8_e4m3fn])
+def test_a_coarse_loss_is_told(kind):
+    with pytest.warns(UserWarning, match="is lost in its rounding"):
+        ZerothOrder(net()).step(lambda: torch.tensor(1.0).to(kind))
+
+
+def test_a_step_inside_of_a_step_is_told():
+    model = net()
+    opt, before = ZerothOrder(model, lr=0.1, eps=0.1), raw(model)
+
+    def inner():
+        opt.step(loss_of(model))
+        return loss_of(model)()
+
+    with pytest.raises(BadInput, match="inside of the closure"):
+        opt.step(inner)
+    torch.testing.assert_close(raw(model), before)
+    opt.step(loss_of(model))
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [("param_groups", None), ("param_groups", []), ("param_groups", [1]), ("lr", "x"),
+     ("lr", None), ("weight_decay", -1.0), ("params", [0])],
+)  # fmt: skip
+def test_a_damaged_state_is_refused_before_anything_is_loaded(where, wrong):
+    model = net()
+    opt = ZerothOrder(model, "zo-adam", lr=0.1)
+    opt.step(loss_of(model))
+    told = copy.deepcopy(opt.state_dict())
+    (told if where == "param_groups" else told["param_groups"][0])[where] = wrong
+    told["zobench"]["seed"] = 77
+    with pytest.raises(BadInput):
+        opt.load_state_dict(told)
+    assert opt._engine.seed == 0
+
+
+@pytest.mark.parametrize("told", [None, [], 1])
+def test_what_is_no_state_is_told(told):
+    with pytest.raises(BadInput, match="no state of a ZerothOrder"):
+        ZerothOrder(net()).load_state_dict(told)
+
+
+def test_a_rate_that_is_no_number_is_told():
+    opt = ZerothOrder(net())
+    opt.param_groups[0]["lr"] = "a"
+    with pytest.raises(BadInput, match="needs the numbers lr and weight_decay, and has 'a'"):
+        opt.step(lambda: 1.0)

@@ -85,12 +85,108 @@ class Named(torch.Tensor):
     pass
 
 
-def test_plain_subclasses_and_buffers_train():
-    model = nn.Linear(4, 1)
-    model.weight = Mine(model.weight.data)
-    model.bias = nn.Parameter(torch.zeros(1).as_subclass(Named))
-    first, *_, last = train(model, 60)
-    assert last < first
+class Halved(torch.Tensor):
+    """Is read as half of what it holds."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        args = [a.as_subclass(torch.Tensor) / 2 if isinstance(a, cls) else a for a in args]
+        return func(*args, **(kwargs or {}))
+
+
+class Bare(torch.Tensor):
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+
+OF_A_CLASS = {
+    "parameter": lambda: Mine(torch.ones(1, 4)),
+    "tensor": lambda: nn.Parameter(torch.ones(1, 4).as_subclass(Named)),
+    "function": lambda: torch.ones(1, 4).as_subclass(Halved),
+    "bare": lambda: torch.ones(1, 4).as_subclass(Bare),
+}
+
+
+@pytest.mark.parametrize("make", OF_A_CLASS.values(), ids=OF_A_CLASS)
+@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+def test_tensors_of_a_class_of_their_own_are_refused(make, realisation):
+    tensor = make()
+    with pytest.raises(BadInput, match=r"^w is a (Mine|Named|Halved|Bare), .*as_subclass"):
+        ZerothOrder([("w", tensor)])
+    if isinstance(tensor, nn.Parameter):
+        model = nn.Linear(4, 1)
+        model.weight = tensor
+        with pytest.raises(BadInput, match=r"^weight is a "):
+            ZerothOrder(model, realisation=realisation)
+        model.weight = nn.Parameter(tensor.detach().as_subclass(torch.Tensor))
+        train(model, 1, realisation=realisation)
+
+
+def test_a_delay_needs_a_module():
+    """Who reads a tensor of a list asks nobody: it would hold a probe."""
+    model = net()
+    with pytest.raises(BadInput, match=r"delay=True needs the module .* give model="):
+        ZerothOrder(list(model.parameters()), delay=True)
+    ZerothOrder(list(model.parameters()), model=model, delay=True).step(loss_of(model))
+
+
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_a_table_that_its_forward_overwrites_is_not_walked(kind):
+    """Rows at a probe would be clipped, and the way back would lead elsewhere."""
+    model = nn.Sequential(kind(8, 4, max_norm=1.0), nn.Linear(4, 1))
+    ids = torch.arange(8).view(-1, 1)
+
+    def loss():
+        return (model(ids) ** 2).mean()
+
+    with pytest.raises(BadInput, match=r"^0 has max_norm: .* realisation = scratch"):
+        ZerothOrder(model)
+    with torch.no_grad():
+        loss()  # a forward at the point clips the point, as with any optimizer
+    before = raw(model)
+    for realisation in ("scratch", "auto"):
+        opt = ZerothOrder(model, lr=0.0, eps=0.1, realisation=realisation)
+        opt.step(loss)
+        assert opt.realisation == "scratch"
+        assert torch.equal(raw(model), before)
+    model[0].weight.requires_grad_(False)
+    ZerothOrder(model, lr=0.01).step(loss)
+
+
+def test_what_is_unfrozen_later_is_told_once(recwarn):
+    model = net()
+    model[0].weight.requires_grad_(False)
+    opt = ZerothOrder(model, check=False)
+    opt.step(loss_of(model))
+    model[0].weight.requires_grad_(True)
+    with pytest.warns(UserWarning, match=r"^0.weight was frozen .* make a new ZerothOrder"):
+        opt.step(loss_of(model))
+    recwarn.clear()
+    opt.step(loss_of(model))
+    assert not recwarn
+
+
+CHANGES = {
+    "fewer": lambda groups: groups[0]["params"].pop(),
+    "another": lambda groups: groups[0]["params"].__setitem__(0, nn.Parameter(torch.ones(2))),
+    "more": lambda groups: groups[0]["params"].append(nn.Parameter(torch.ones(2))),
+    "a group more": lambda groups: groups.append(
+        {"params": [nn.Parameter(torch.ones(2))], "lr": 0.1, "weight_decay": 0.0}
+    ),
+    "a group less": lambda groups: groups.pop(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_parameter_groups_that_were_changed_are_told(change):
+    model = net()
+    opt = ZerothOrder([{"params": [p]} for p in model.parameters()])
+    opt.step(loss_of(model))
+    change(opt.param_groups)
+    with pytest.raises(BadInput, match=r"^a parameter group was added, removed or given other par"):
+        opt.step(loss_of(model))
+
+
+def test_buffers_train():
     shift = nn.Buffer(torch.ones(1))
     opt = ZerothOrder([shift], lr=0.1)
     assert opt.step(lambda: (shift**2).sum()) == pytest.approx(1, abs=0.1)
@@ -153,6 +249,9 @@ else:
     from torch.distributed.tensor import DeviceMesh, Shard, distribute_tensor
     told(nn.parallel.DistributedDataParallel(net), "is a DistributedDataParallel")
     told(nn.Sequential(nn.parallel.DistributedDataParallel(net)), "is a DistributedDataParallel")
+    class Logged(nn.parallel.DistributedDataParallel):
+        pass
+    told(Logged(net), "is a Logged: zobench trains in one process")
     mesh = DeviceMesh("cpu", [0])
     split = distribute_tensor(torch.randn(4, 2), mesh, [Shard(0)])
     told([("w", nn.Parameter(split))], "w holds its values in other tensors (DTensor")

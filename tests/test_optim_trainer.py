@@ -194,10 +194,11 @@ class Classifier(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.table = torch.nn.Embedding(16, 2)
+        self.bias = torch.nn.Parameter(torch.zeros(2))  # so that both groups hold something
         torch.nn.init.zeros_(self.table.weight)
 
     def forward(self, input_ids, labels, **_):
-        logits = self.table(input_ids).mean(1)
+        logits = self.table(input_ids).mean(1) + self.bias
         return {"loss": torch.nn.functional.cross_entropy(logits, labels), "logits": logits}
 
 

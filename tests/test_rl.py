@@ -428,6 +428,88 @@ def test_a_reward_that_is_not_one_number_is_told(reward):
         searched(made).score()
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [
+        *(np.zeros(2, bool), np.ones(2, bool), np.zeros(0), [False], [], (), None, "False", ""),
+        *(float("nan"), 2, np.ma.masked, {"over": False}),
+    ],
+)
+@pytest.mark.parametrize("place", [2, 3])
+def test_an_end_that_is_neither_true_nor_false_is_told(flag, place):
+    def step(self, action):
+        got = list(Line.step(self, action))
+        got[place] = flag
+        return tuple(got)
+
+    what = {2: "terminated", 3: "truncated"}[place]
+    made = type("Made", (Line,), {"step": step})
+    with pytest.raises(BadInput, match=rf"^Made: step gave {what} as .*, which is not True or Fal"):
+        searched(made).score()
+
+
+@pytest.mark.parametrize("cast", [np.bool_, int, float, np.array, lambda f: np.array([[f]])])
+def test_an_end_of_any_type_is_the_end(cast):
+    def step(self, action):
+        got = list(Line.step(self, action))
+        return (*got[:2], cast(got[2]), cast(got[3]), None)
+
+    made = type("Made", (Line,), {"step": step})
+    assert searched(made).score() == searched(Line).score()
+
+
+def masked(obs, at=None):
+    return np.ma.masked_array(obs, np.arange(3) == at)
+
+
+OBSERVATIONS = {
+    "masked": (lambda obs: masked(obs, 1), "have masked entries"),
+    "unequal": (lambda obs: [1.0, [2.0, 3.0], 4.0], "are no numbers"),
+    "complex": (lambda obs: obs + 1j, "are no numbers"),
+    "words": (lambda obs: obs.astype(str), "are no numbers"),
+    "one axis more": (lambda obs: obs[None], r"of shape \(1, 3\)"),
+    "none": (lambda obs: None, r"of shape \(\)"),
+}
+
+
+@pytest.mark.parametrize("kind", OBSERVATIONS)
+@pytest.mark.parametrize("first", [0, 3])
+@pytest.mark.parametrize("given", [{}, {"whiten": True}, {"hidden": (4,)}], ids=str)
+def test_observations_that_are_no_vector_are_told(kind, first, given):
+    change, words = OBSERVATIONS[kind]
+
+    def observe(self):
+        obs = Line.observe(self)
+        return change(obs) if self.steps >= first else obs
+
+    made, giver = type("Made", (Line,), {"observe": observe}), "step" if first else "reset"
+    problem = searched(made, **given)
+    with pytest.raises(BadInput, match=rf"^Made: {giver} gave observations (that )?{words}"):
+        problem.losses(probes(1), 1)
+
+
+@pytest.mark.parametrize("given", [{}, {"whiten": True}, {"hidden": (4,)}], ids=str)
+@pytest.mark.parametrize("kind", ["masked", "list", "torch", "gradient", "16 bits"])
+def test_observations_of_any_type_are_the_numbers(kind, given):
+    torch = pytest.importorskip("torch")
+    change = {
+        "masked": masked,
+        "list": np.ndarray.tolist,
+        "torch": torch.tensor,
+        "gradient": lambda obs: torch.tensor(obs, requires_grad=True),
+        "16 bits": lambda obs: torch.tensor(obs, dtype=torch.bfloat16),
+    }[kind]
+    losses = []
+    for cast in (change, np.array):
+
+        def observe(self, cast=cast):
+            return cast(np.round(Line.observe(self)))
+
+        made = type("Made", (Line,), {"observe": observe})
+        losses.append(searched(made, **given).losses(probes(1), 1))
+    assert losses[0] == losses[1]
+
+
 class Old(Line):
     def reset(self):
         return super().reset(seed=3)[0]
@@ -480,6 +562,7 @@ FLAT = "^Made has observations of .* no fixed number of entries: give an observa
         (Pair, r"^Pair: reset gave array\(.*, not a tuple of \(obs, info\)$"),
         (Mute, r"^Mute: step gave None, not a tuple of \(obs, reward"),
         (Keyed, r"^Keyed: reset gave a dict, not a tuple of \(obs, info\)$"),
+        (of(None), "^Made has the observation_space None, which is no gymnasium space$"),
         (Beyond, r"^Beyond: reset gave the observation 3, which does not fit Discrete\(3\)$"),
         (of(SPACES.Sequence(SPACES.Discrete(2))), FLAT),
         (of(SPACES.Graph(SPACES.Box(0, 1, (2,)), None)), FLAT),

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import decimal
+import gc
+import locale
 import os
 import random
+import resource
+import signal
+import socket
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+from conftest import require
 from harness_tools import comparable
 
 import zobench
+from zobench.harness import elements
+from zobench.harness.needs import needs_of
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
+from zobench.harness.run import execute
 from zobench.harness.store import Store
-from zobench.harness.suite_file import load
+from zobench.harness.suite_file import load, suite_files
+from zobench.registry import estimators
 
 ROOT = Path(zobench.__file__).parents[1]
 
@@ -160,6 +174,65 @@ def test_no_state_of_a_process_gets_from_one_users_file_into_another(tmp_path):
         assert runs.loc[index].to_dict() == whole.loc[index].to_dict()
 
 
+def state():
+    """What a process has that results may depend on; not its generators, which runs seed."""
+    umask = os.umask(0)
+    os.umask(umask)
+    held = {
+        "errors": np.geterr(), "filters": list(warnings.filters), "umask": umask,
+        "recursion": sys.getrecursionlimit(), "decimal": repr(decimal.getcontext()),
+        "environ": dict(os.environ), "folder": os.getcwd(), "path": list(sys.path),
+        "signals": {s: signal.getsignal(s) for s in signal.valid_signals() - {signal.SIGALRM}},
+        "collector": [gc.isenabled(), *gc.get_threshold()],
+        "locale": locale.setlocale(locale.LC_ALL), "timeout": socket.getdefaulttimeout(),
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+        "patched": {name: id(thing) for name, thing in vars(np).items() if callable(thing)},
+        "hook": sys.excepthook,
+    }  # fmt: skip
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        held |= {
+            "dtype": torch.get_default_dtype(), "device": torch.get_default_device(),
+            "exact": torch.are_deterministic_algorithms_enabled(), "grad": torch.is_grad_enabled(),
+            "threads": torch.get_num_threads(), "matmul": torch.get_float32_matmul_precision(),
+        }  # fmt: skip
+    return held
+
+
+SHIPPED = {  # a problem of every objective that a suite which ships has
+    problem.objective: (name, problem.id)
+    for name in suite_files()
+    for problem in reversed(load(name).problems)
+}
+
+
+def made_here(suite, problem, estimator):
+    (spec,) = plan(load(suite).pick([problem]), [estimator], budget=50, repetitions=1)
+    if needs_of(spec).alone:
+        pytest.skip("each run has a process of its own")
+    elements.warm_noise()
+    for entry in elements.entries(spec):
+        require(entry)
+        elements.load_packages(entry)  # as a process does before it makes runs
+    execute(spec)  # what is loaded late is loaded
+    before = state()
+    result = execute(spec)
+    assert result.status != "failed", result.reason
+    if result.status == "skipped":
+        pytest.skip(result.reason)
+    return before
+
+
+@pytest.mark.parametrize("objective", SHIPPED)
+def test_a_run_on_a_registered_objective_leaves_its_process_as_it_was(objective):
+    assert made_here(*SHIPPED[objective], "random-search") == state()
+
+
+@pytest.mark.parametrize("estimator", estimators.load())
+def test_a_run_of_a_registered_estimator_leaves_its_process_as_it_was(estimator):
+    assert made_here("smoke", "sphere-d10", estimator) == state()
+
+
 def test_registered_elements_that_share_a_process_leave_no_state(tmp_path):
     names = ["random-search", "cma-es", "nevergrad", "mezo", "ars"]
     suite = load("smoke").pick(["sphere*", "bbob-f8-*"])
@@ -171,6 +244,32 @@ def test_registered_elements_that_share_a_process_leave_no_state(tmp_path):
             run_all(specs, store, jobs)
             rows.append(comparable(store))
     assert all(one.equals(two) for one, two in zip(*rows))
+
+
+@pytest.mark.slow
+def test_smoke_and_users_files_give_equal_runs_in_any_order_and_with_any_jobs(tmp_path):
+    """A file that changes its process when it runs, and one that tells what it finds, beside all
+    of smoke."""
+    (tmp_path / "at_run.py").write_text(SPOILER)
+    (tmp_path / "witness.py").write_text(WITNESS)
+    files = {"early": "at_run", "late": "at_run", "witness": "witness", "with_torch": "witness"}
+    more = "".join(
+        problem(name, f"{file}.py:{name}") + "budget = 40\ntargets = [1e-30]\n"
+        for name, file in files.items()
+    )
+    (tmp_path / "all.toml").write_text(suite_files()["smoke"].read_text() + "\n" + more)
+    names = ["random-search", "mezo"]
+    specs = plan(load(tmp_path / "all.toml"), names, budget=40, repetitions=1)
+    assert {spec.problem.id for spec in specs} > {p.id for p in load("smoke").problems}
+    rows = []
+    for number, jobs in enumerate((1, 2, 3)):
+        random.Random(number).shuffle(specs)
+        with Store.open(tmp_path / str(number)) as store:
+            run_all(specs, store, jobs)
+            rows.append(comparable(store))
+    assert "failed" not in set(rows[0][0].status)
+    for other in rows[1:]:
+        assert all(one.equals(two) for one, two in zip(rows[0], other))
 
 
 def test_threads_are_the_suites_for_any_number_of_jobs(tmp_path):

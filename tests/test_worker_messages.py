@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,18 @@ def test_what_left_its_session_ends_with_its_run(hostile):
     while _sleepers() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _sleepers()
+
+
+def test_what_the_system_kills_for_lack_of_memory_is_told_so(tmp_path, monkeypatch):
+    from zobench.harness import proc
+
+    numbers = count()  # one kill more each time the system is asked
+    monkeypatch.setattr(proc, "kernel_kills", lambda: next(numbers))
+    specs = specs_of(tmp_path, problem("p", 'deed = "group"') + problem("after", ""))
+    with Store.open(tmp_path / "r") as store:
+        assert run_all(specs, store, jobs=1) == {"resumed": 0, "oom": 1, "budget": 1}
+        reason = store.runs().set_index("problem").loc["p"].reason
+    assert reason == "killed by the system for lack of memory"
 
 
 def test_a_factory_that_hangs_is_ended_by_the_time_limit(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -52,6 +53,25 @@ def check(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> Non
         )
     if problems.duplicated(["problem", "target_index"]).any():
         raise BadInput("a problem has two targets of the same index")
+
+
+def score_name(runs: pd.DataFrame) -> str:
+    """What targets are values of, such as "gap"; "score" where that is not known.
+
+    Runs of earlier layouts of results do not say: then the first score that equals the final one.
+    """
+    if "score_name" in runs:
+        names = [name for name in runs["score_name"] if isinstance(name, str) and name]
+        if names:
+            return str(names[0])
+    if "scores" not in runs:
+        return "score"
+    for text, final in zip(runs["scores"], runs["final_score"]):
+        values = json.loads(text) if isinstance(text, str) and text else {}
+        for name, value in values.items():
+            if value == final:
+                return str(name)
+    return "score"
 
 
 def first_order(runs: pd.DataFrame) -> dict[str, bool]:

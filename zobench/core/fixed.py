@@ -11,25 +11,29 @@ import numpy as np
 
 from zobench.core.directions import Coordinate, Direction, LowRank, Noise
 
-_VALUES = frozenset((int, float, bool, complex, str, bytes, type(None), frozenset))
+# np.void is a record, whose entries can be set
+_NUMPYS = frozenset(np.sctypeDict.values()) - {np.void, np.object_}
+_VALUES = frozenset((int, float, bool, complex, str, bytes, type(None), *_NUMPYS))
 SEEDED = frozenset((Noise, LowRank, Coordinate))  # made of numbers alone
 
 
 def fixed(value: Any) -> bool:
-    """Can nobody change it? True of frozen directions that hold only numbers, words, tuples,
-    read-only arrays and other such directions; they can be hashed."""
+    """Can nobody change it? True of frozen directions that hold only numbers, words, tuples and
+    frozen sets of these, read-only arrays and other such directions; they can be hashed."""
     kind = type(value)
     if kind is Noise and type(value.seed) is int:  # by far the most common
         return True
-    if kind in _VALUES or isinstance(value, np.generic):
+    if kind in _VALUES:
         return True
-    if kind is tuple:
-        return all(map(fixed, value))
-    if isinstance(value, np.ndarray):
+    if kind is tuple or kind is frozenset:
+        return _VALUES.issuperset(map(type, value)) or all(map(fixed, value))
+    if kind is np.ndarray:
         return _read_only(value)
     if not isinstance(value, Direction) or not is_frozen(kind) or not _compares(kind):
         return False
-    return all(fixed(getattr(value, name)) for name in _fields(kind)) and _hashable(value)
+    held = [getattr(value, name) for name in _fields(kind)]
+    held += getattr(value, "__dict__", {}).values()  # also what it made of its fields
+    return all(map(fixed, held)) and _hashable(value)
 
 
 def key(value: Any) -> Hashable:

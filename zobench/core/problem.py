@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +14,7 @@ from zobench.core.directions import Array, Direction, Noise, Probe
 from zobench.core.params import Params
 from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
-from zobench.errors import Unsuitable
+from zobench.errors import BadInput, Unsuitable
 
 Losses = Sequence[float]  # or 0-d tensors, of a problem whose losses stay on their device
 Sharing = AbstractContextManager[Callable[[], float]]  # gives the cost of each probe in turn
@@ -98,6 +99,12 @@ class VectorProblem(Problem):
         noise: Noisy | None = None,
         scored: str = "best",
     ) -> None:
+        try:
+            known = math.isfinite(minimum)
+        except TypeError:
+            known = False
+        if not known:
+            raise BadInput(f"the minimum of a problem is a finite number, not {minimum!r}")
         self.f, self.x0, self.minimum, self.shapes = f, start, minimum, shapes
         self._gradient, self.noise, self.scored = gradient, noise, scored
         self.stochastic = noise is not None

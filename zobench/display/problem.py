@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 
+from zobench.analysis.frames import score_name
 from zobench.display import text
 from zobench.results.frame import Frame
 
@@ -24,7 +25,7 @@ def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
     size = "" if math.isnan(facts["dimension"]) else f" (d = {facts['dimension']:,.0f})"
     title = f"{facts['problem']}{size}"
     line = (
-        f"{title}: target {_score_name(runs)}{text.number(facts[f'{which}_target'])} by the {point}"
+        f"{title}: target {score_name(runs)} {text.number(facts[f'{which}_target'])} by the {point}"
     )
     if easier:
         line += f" (none reaches the final one, {text.number(facts['final_target'])})"
@@ -83,7 +84,7 @@ def _score(rows: Frame) -> Columns:
 def _others(rows: Frame, runs: Frame) -> Columns:
     """What else the problem scores at the end, such as accuracies: medians over runs."""
     found: Columns = {}
-    known = _score_name(runs).strip()
+    known = score_name(runs)
     for name in dict.fromkeys(key for text_ in runs["scores"] for key in json.loads(text_)):
         if name in (known, "loss", *NUMERICS):
             continue
@@ -91,15 +92,6 @@ def _others(rows: Frame, runs: Frame) -> Columns:
         medians = values.astype(float).groupby(runs["estimator"]).median()
         found[name.replace("_", " ")] = [text.number(medians.get(e)) for e in rows["estimator"]]
     return found
-
-
-def _score_name(runs: Frame) -> str:
-    """What targets are values of, such as "gap ": the first score that equals the final one."""
-    for said, final in zip(runs["scores"], runs["final_score"]):
-        for name, value in json.loads(said).items():
-            if value == final:
-                return f"{name} "
-    return ""
 
 
 def _queries(value: float, low: float, high: float) -> str:

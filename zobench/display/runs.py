@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import typer
@@ -41,11 +42,22 @@ def show_runs(request: Request) -> int:
     lines = text.table([*head, "targets"], rows, left=2)
     if (more := len(results.runs) - MANY) > 0:
         lines.append(f"  ... and {more} more, in runs.csv")
-    lines += ["", *troubles(results.runs)]
+    lines += [*_off_the_clock(results.runs), "", *troubles(results.runs)]
     files = write_runs(results)
     told = [part for line in differing(results) for part in text.wrapped(line)]
     typer.echo("\n".join([*lines, *told, *ending(results, files)]))
     return int(results.failed)
+
+
+def _off_the_clock(runs: Frame) -> list[str]:
+    """What a run takes beside the time of its steps; nothing of runs that do not say."""
+    build, score = runs["build_seconds"].median(), runs["score_seconds"].median()
+    if math.isnan(build):
+        return []
+    return [
+        f"  beside the time: {text.seconds(build)} to load and build, {text.seconds(score)} to "
+        "score, per run (medians)"
+    ]
 
 
 def troubles(runs: Frame) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,21 +31,28 @@ def add(
     block: TensorBlock,
     row: int,
     stochastic_seed: int | None = None,
+    note: Callable[[int, torch.Tensor], AbstractContextManager[Any]] = lambda *_: nullcontext(),
 ) -> None:
     """out += scale * sum of low-rank terms, for rows of the block from `row` on; shape (rows, n).
 
     The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded
     once for all terms, stochastically where a seed is given. A weight or a scale that lies on the
-    device is not waited for.
+    device is not waited for. `note(first row, rows of out)` is around each write.
     """
     if out.dtype in WHOLE:
-        for u, v in _factors(out, terms, scale, block):
-            out.addmm_(u[row : row + len(out)].to(out.dtype), v.to(out.dtype).T)
+        factors = [
+            (u[row : row + len(out)].to(out.dtype), v.to(out.dtype).T)
+            for u, v in _factors(out, terms, scale, block)
+        ]
+        with note(0, out):
+            for u, v in factors:
+                out.addmm_(u, v)
         return
     u, v = _joined(out, terms, scale, block)
     for a, piece, values in _sums(out, u[row : row + len(out)], v):
         start = (row + a) * out.shape[1]
-        store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
+        with note(a, piece):
+            store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
 
 
 def add_rows(

@@ -106,6 +106,13 @@ class ScratchParams(TensorParams):
         self.flush()
         check({part: [p for p, _ in members] for part, members in self._units.items()}, loss)
 
+    def owned(self) -> None:
+        """The parameters have the memory that moves are written to, wherever a probe broke off."""
+        for parameter, block in (pair for members in self._units.values() for pair in members):
+            if parameter.data_ptr() != block.tensor.data_ptr():
+                parameter.data = block.tensor
+        self._room = Room()
+
     def _moved(self, direction: Direction) -> dict[nn.Module, list[Moved]]:
         """The parameters that a probe along the direction moves, by the module that reads them."""
         found = {

@@ -6,32 +6,38 @@ step (the restore and the update ride on the next step's first probe), with no c
 estimator. Only directions that cannot change can wait; moves along others are written at once.
 
 Every write tells autograd (`Tensor._version` goes up), and every write to 16 bits is rounded once,
-to nearest or, on demand, stochastically.
+to nearest or, on demand, stochastically. A write that breaks off is taken back, and is due again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch.autograd.graph import increment_version
 
-from zobench.core.directions import Direction, Noise, Primitive, Term, add_terms
+from zobench.core.directions import Direction, Noise, Primitive, Probe, Term, add_terms
 from zobench.core.fixed import SEEDED, fixed, key
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
 from zobench.core.seeds import fold
 from zobench.engine import low_rank
+from zobench.engine.due import Due, Written
 from zobench.engine.tensor_block import Observer, TensorBlock, flattened
 from zobench.engine.ties import check_apart
+from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 
 STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
-_Moves = dict[Hashable, tuple[float, Direction]]  # scale and direction, by `fixed.key`
+# note(outs, blocks, terms, start) is around each write that is made whole or not at all
+Note = Callable[
+    [Sequence[torch.Tensor], Sequence[TensorBlock], Sequence[Term], int],
+    AbstractContextManager[Any],
+]
 
 
 class TensorParams(Params):
@@ -59,46 +65,65 @@ class TensorParams(Params):
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self.rounding, self.writes = rounding, 0
         self.observer: Observer | None = None
-        self._pending: _Moves = {}
-        self._sealed: list[_Moves] = []  # earlier ones, which later moves do not merge with
+        self._due = Due()
+        self.broke = False  # was a write taken back?
 
     def add(self, scale: float, direction: Direction) -> None:
         """x <- x + scale * direction, written at the next flush."""
         if self.observer:
             self.observer.added(scale, direction)
-        if not self._delay(scale, direction):
+        before = self._due
+        self._due = after = before.moved(_name(direction), scale, direction)
+        if fixed(direction):
+            return  # others may change before they are written
+        try:
             self.flush()
+        except BaseException:
+            if self._due is after:  # it was not written
+                self._due = before
+            raise
 
     @contextmanager
     def probed(self, scale: float, direction: Direction) -> Iterator[None]:
+        probe: Probe = scale, direction
         try:
-            self._delay(scale, direction)
+            self._due = self._due.probing(_name(direction), probe)
             self.flush()
             yield
         finally:
-            if not self._delay(-scale, direction):
+            if self._back(probe) and not fixed(direction):
                 self.flush()
 
-    def _delay(self, scale: float, direction: Direction) -> bool:
-        """Keep a move for the next flush. May it wait for long? Not where the direction may change
-        before."""
-        lasts = fixed(direction)
-        name = direction if lasts else id(direction)
-        before = self._pending[name][0] if name in self._pending else 0.0
-        self._pending[name] = before + scale, direction
-        return lasts
+    def _back(self, probe: Probe) -> bool:
+        """The way back from a probe is due; False where it was already."""
+        if not any(other is probe for other in self._due.probes):
+            return False
+        self._due = self._due.back(_name(probe[1]), probe)
+        return True
 
     def seal(self) -> None:
         """Moves to come merge with none before: the point is rounded as if it were written now."""
-        if self._pending:
-            self._sealed.append(self._pending)
-            self._pending = {}
+        if self._due.pending:
+            self._due = self._due.parted()
+
+    @property
+    def away(self) -> bool:
+        """Are the blocks at a probe, or on the way?"""
+        return bool(self._due.probes)
+
+    def home(self) -> None:
+        """The blocks hold the point, wherever a probe or a write was broken off."""
+        for probe in reversed(self._due.probes):
+            self._back(probe)
+        self.flush()
 
     def flush(self) -> None:
+        self._take_back()  # what could not be taken back before
+        due = self._due
         # A scale on a device is not looked at: that would be to wait for the device.
         moves = [
             (layer, scale, direction)
-            for layer, held in enumerate((*self._sealed, self._pending))
+            for layer, held in enumerate((*due.sealed, due.pending))
             for scale, direction in held.values()
             if type(scale) is not float or scale != 0.0
         ]
@@ -120,8 +145,6 @@ class TensorParams(Params):
             )
             if terms and block.size:
                 alike.setdefault(terms, []).append(block)
-        self._pending.clear()
-        self._sealed.clear()
         increment_version([block.tensor for blocks in alike.values() for block in blocks])
         passes: list[list[tuple[list[TensorBlock], list[Term]]]] = [[]]
         for terms, blocks in alike.items():
@@ -136,22 +159,44 @@ class TensorParams(Params):
             for k, total in enumerate([whole] if one_law(whole) else layers):
                 passes += [[]] if k == len(passes) else []
                 passes[k].append((blocks, total))
-        for writes in passes:
-            self.writes += 1  # two writes of a weight are not rounded by the same random numbers
-            for blocks, total in writes:
-                self.write_all([block.out for block in blocks], blocks, total)
+        try:
+            for writes in passes:
+                self.writes += 1  # two writes of a weight are not rounded by the same numbers
+                for blocks, total in writes:
+                    self.write_all([b.out for b in blocks], blocks, total, _noting(due.written))
+            self._due = due.done()
+        except BaseException:
+            self._take_back()
+            raise
+
+    def _take_back(self) -> None:
+        """Take back what a flush had written that did not come to its end, the last write first."""
+        written = self._due.written
+        if not written:
+            return
+        self.broke = True
+        self.writes += 1
+        increment_version([block.tensor for write in written for block in write.blocks])
+        while written:
+            outs, blocks, terms, start = written[-1]
+            back = [(-weight, primitive) for weight, primitive in terms]
+            if len(outs) > 1 or outs[0].dim() != 1:
+                self.write_all(outs, blocks, back, _dropping(written))
+            else:
+                self.write(outs[0], back, 1.0, blocks[0], start, _dropping(written))
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
         if self.observer:
             self.observer.shrunk(factor, blocks)
         self.flush()
         self.writes += 1
-        for block in self.blocks:
-            if blocks is None or block.index in blocks:
-                if self._rounds(block):
-                    self._rewrite(block, lambda values, _: values.mul_(factor))
-                else:
-                    block.tensor.mul_(factor)
+        with unbroken:
+            for block in self.blocks:
+                if blocks is None or block.index in blocks:
+                    if self._rounds(block):
+                        self._rewrite(block, lambda values, _: values.mul_(factor))
+                    else:
+                        block.tensor.mul_(factor)
 
     def dense(self, direction: Direction, block: TensorBlock) -> torch.Tensor:
         """On the block's device, in float32 (float64 for float64 weights)."""
@@ -163,10 +208,11 @@ class TensorParams(Params):
         if self.observer:
             self.observer.updated(block, delta)
         self.writes += 1
-        if self._rounds(block):
-            self._rewrite(block, lambda values, part: values.add_(delta[part]))
-        else:
-            block.out.add_(delta if block.out.dim() == 1 else delta.view(block.shape))
+        with unbroken:
+            if self._rounds(block):
+                self._rewrite(block, lambda values, part: values.add_(delta[part]))
+            else:
+                block.out.add_(delta if block.out.dim() == 1 else delta.view(block.shape))
 
     def _rounds(self, block: TensorBlock) -> bool:
         """Are writes to this block rounded stochastically?"""
@@ -189,55 +235,73 @@ class TensorParams(Params):
         return np.concatenate([b.data.cpu().double().numpy() for b in self.blocks])
 
     def write_all(
-        self, outs: Sequence[torch.Tensor], blocks: Sequence[TensorBlock], terms: Sequence[Term]
+        self,
+        outs: Sequence[torch.Tensor],
+        blocks: Sequence[TensorBlock],
+        terms: Sequence[Term],
+        note: Note | None = None,
     ) -> None:
         """outs[i] += sum of terms on blocks[i]: on a GPU, plain noise goes into all in one launch.
 
         `outs` are flat and as long as their blocks, or of a block's shape and not contiguous: these
         are written one by one, through a flat copy.
         """
-        law = one_law(terms)
+        note, law = note or _unnoted, one_law(terms)
         plain = law is not None and all(noise.serves(out.device.type) for out in outs)
-        together = []
+        together: list[tuple[torch.Tensor, TensorBlock]] = []
         for out, block in zip(outs, blocks):
             if out.dim() != 1:
-                with flattened(out) as flat:
-                    self.write(flat, terms, 1.0, block, 0)
+                flat = out.reshape(-1)
+                self.write(flat, terms, 1.0, block, 0)
+                with note([out], [block], terms, 0):
+                    out.copy_(flat.view(out.shape))
             elif plain:
-                together.append((out, block.index))
+                together.append((out, block))
             else:
-                self.write(out, terms, 1.0, block, 0)
+                self.write(out, terms, 1.0, block, 0, note)
         if law is None or not together:
             return
-        flats, indices = zip(*together)
-        noise.accumulate_blocks(
-            flats,
-            indices,
-            [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
-            law,
-            threads=_threads(),
-            stochastic_seed=self.rounding_seed(),
-        )
+        flats, whole = zip(*together)
+        with note(flats, whole, terms, 0):
+            noise.accumulate_blocks(
+                flats,
+                [block.index for block in whole],
+                [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
+                law,
+                threads=_threads(),
+                stochastic_seed=self.rounding_seed(),
+            )
 
     def write(
-        self, out: torch.Tensor, terms: Sequence[Term], scale: float, block: TensorBlock, start: int
+        self,
+        out: torch.Tensor,
+        terms: Sequence[Term],
+        scale: float,
+        block: TensorBlock,
+        start: int,
+        note: Note | None = None,
     ) -> None:
         """out += scale * sum of terms, for the slice of `block` from `start` on; out is flat.
 
         A slice of a matrix is whole rows. Noise of one law goes in directly, in one pass; so do
         products of factors; the rest by chunks, made on the host.
         """
-        law = one_law(terms)
+        note, law = note or _unnoted, one_law(terms)
         if law is not None and noise.serves(out.device.type):
             seeds = [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)]
-            noise.accumulate(
-                out, seeds, law, block.index,
-                start=start, threads=_threads(), stochastic_seed=self.rounding_seed(),
-            )  # fmt: skip
+            with note([out], [block], terms, start):
+                noise.accumulate(
+                    out, seeds, law, block.index,
+                    start=start, threads=_threads(), stochastic_seed=self.rounding_seed(),
+                )  # fmt: skip
             return
         if low_rank.only(terms) and noise.serves(out.device.type):
-            width, seed = block.shape[1], self.rounding_seed()
-            low_rank.add(out.view(-1, width), terms, scale, block, start // width, seed)
+            width, seed, rows = block.shape[1], self.rounding_seed(), start // block.shape[1]
+
+            def noted(first: int, piece: torch.Tensor) -> AbstractContextManager[Any]:
+                return note([piece.view(-1)], [block], terms, start + first * width)
+
+            low_rank.add(out.view(-1, width), terms, scale, block, rows, seed, noted)
             return
         scaled = [(scale * float(w), p) for w, p in terms]
         for at in range(0, len(out), CHUNK):
@@ -245,11 +309,45 @@ class TensorParams(Params):
             add_terms(part, scaled, block, start + at)
             piece = out[at : at + len(part)]
             values = torch.from_numpy(part).to(out.device).add_(piece)
-            store(piece, values, block.index, start + at, self.rounding_seed())
+            with note([piece], [block], terms, start + at):
+                store(piece, values, block.index, start + at, self.rounding_seed())
 
     def rounding_seed(self) -> int | None:
         """The seed of the writes until `writes` goes up, where they round stochastically."""
         return None if self.rounding is None else fold(self.rounding, self.writes)
+
+
+def _noting(written: list[Written]) -> Note:
+    """Adds each write to `written`, as soon as it is made."""
+
+    @contextmanager
+    def note(*write: Any) -> Iterator[None]:
+        with unbroken:
+            yield
+            written.append(Written(*write))
+
+    return note
+
+
+def _dropping(written: list[Written]) -> Note:
+    """Drops the last of `written`, as soon as it is taken back."""
+
+    @contextmanager
+    def note(*_: Any) -> Iterator[None]:
+        with unbroken:
+            yield
+            written.pop()
+
+    return note
+
+
+def _unnoted(*_: Any) -> AbstractContextManager[Any]:
+    return nullcontext()
+
+
+def _name(direction: Direction) -> Hashable:
+    """What equal directions are merged by."""
+    return direction if fixed(direction) else id(direction)
 
 
 def one_law(terms: Sequence[Term]) -> str | None:

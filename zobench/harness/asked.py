@@ -10,7 +10,11 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.result import plain
 from zobench.harness.tables import Shown
 
-PLAN = f"INSERT INTO plans VALUES (NULL{', ?' * 11})"
+COLUMNS = (
+    *("problem", "run_key", "estimator", "estimator_name", "estimator_version", "settings"),
+    *("settings_from", "repetition", "instance", "seed", "limits"),
+)
+PLAN = f"INSERT INTO plans ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _UNDEFINING = ("repetitions", "time_limit", "memory_limit", "threads")  # kept with the plan
 
 
@@ -18,6 +22,7 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
     """Rows of table `plans`, but for their ids; notes the problems that are new."""
     problems: dict[int, tuple[int, str]] = {}  # many runs share their problem, and
     chosen: dict[int, tuple[str, str]] = {}  # their estimator: each is written once
+    seeds: dict[tuple[int, int], int] = {}  # estimators share them
     for spec in specs:
         if (p := id(spec.problem)) not in problems:
             definition, limits = _split(spec)
@@ -29,13 +34,15 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
         problem, limits = problems[p]
         named = (problem, spec.key, e.display, e.name, e.version, *chosen[id(e)])
         instance = spec.problem.instance(spec.repetition)
-        yield (*named, spec.repetition, instance, spec.problem_seed, limits)
+        if (of := (p, spec.repetition)) not in seeds:
+            seeds[of] = spec.problem_seed
+        yield (*named, spec.repetition, instance, seeds[of], limits)
 
 
 def missing(db: sqlite3.Connection, shown: Shown, rows: Iterable[tuple]) -> list[tuple]:
     """Those of `rows`, of the table of plans but for the id, that no shown cell is equal to."""
     wanted = dict.fromkeys(rows)
-    for id, *row in db.execute("SELECT * FROM plans"):
+    for id, *row in db.execute(f"SELECT id, {', '.join(COLUMNS)} FROM plans"):
         if id in shown:
             wanted.pop(tuple(row), None)
     return list(wanted)

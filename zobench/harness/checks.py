@@ -7,6 +7,8 @@ import sqlite3
 import zlib
 from typing import Any
 
+from zobench.harness.schema import ADDED
+
 # Kind -> (the table, its key, what else belongs to a row of it). A run is one with its hits and
 # its trace.
 KINDS = {
@@ -42,10 +44,7 @@ def misfits(db: sqlite3.Connection) -> dict[str, list[int]]:
 
     Raises sqlite3.DatabaseError where the file itself is damaged.
     """
-    said = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if said != "ok":
-        raise sqlite3.DatabaseError(" ".join(said.split()))
-    found = {}
+    found = check_pages(db)
     for kind, (table, key, _) in KINDS.items():
         changed = f"""
             SELECT t.{key} FROM {table} AS t NOT INDEXED
@@ -56,6 +55,14 @@ def misfits(db: sqlite3.Connection) -> dict[str, list[int]]:
         if ids := [id for (id,) in db.execute(changed, (kind, kind))]:
             found[kind] = ids
     return found
+
+
+def check_pages(db: sqlite3.Connection) -> dict[str, list[int]]:
+    """Nothing, or raises sqlite3.DatabaseError where SQLite finds the file itself damaged."""
+    said = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if said != "ok":
+        raise sqlite3.DatabaseError(" ".join(said.split()))
+    return {}
 
 
 def sound(db: sqlite3.Connection, kind: str, id: int) -> bool:
@@ -71,14 +78,20 @@ def sound(db: sqlite3.Connection, kind: str, id: int) -> bool:
 
 
 def register(db: sqlite3.Connection) -> None:
-    """Make the two functions of a connection that the queries here use."""
+    """Make the functions of a connection that the queries here use."""
     db.create_function("checksum", -1, _checksum, deterministic=True)
+    db.create_function("checksum_with", -1, _checksum_with, deterministic=True)
     db.create_aggregate("checksum_of", 5, _Rows)  # type: ignore[arg-type]
 
 
 def _checksum(*values: Any) -> int:
     """CRC-32 of the values: in format 2, marshal writes equal values as equal bytes."""
     return zlib.crc32(marshal.dumps(values, 2))
+
+
+def _checksum_with(checksum: int, *added: Any) -> int:
+    """The checksum of a row with the columns that layouts have added since; empty: none of them."""
+    return checksum if all(value is None for value in added) else _checksum(checksum, *added)
 
 
 class _Rows:
@@ -97,5 +110,8 @@ class _Rows:
 def _checksum_of(db: sqlite3.Connection, kind: str) -> str:
     """SQL: the checksum of a row of a kind, of the table `t`, and of what belongs to it."""
     table, _, more = KINDS[kind]
-    columns = [f't."{row[1]}"' for row in db.execute(f"PRAGMA table_info({table})")]
-    return f"checksum({', '.join(columns)}{more})"
+    names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+    first = [f't."{name}"' for name in names if name not in ADDED]
+    added = [f't."{name}"' for name in names if name in ADDED]
+    checksum = f"checksum({', '.join(first)}{more})"
+    return f"checksum_with({', '.join([checksum, *added])})" if added else checksum

@@ -47,12 +47,14 @@ def run_all(
     store: Store,
     jobs: int = 1,
     on_event: Callable[[Event], None] | None = None,
+    suite_file: str = "",
 ) -> dict[str, int]:
     """Make the runs that `store` lacks, `jobs` at a time; how many ended with each status.
 
     The entry "resumed" counts those that earlier commands have settled. Two specs of one key are
-    one run. Raises Interrupted on Ctrl-C (a second one does not wait), BadInput when results
-    cannot be stored, Missing when in the end not all are; what was finished is kept.
+    one run. `suite_file`: of a suite of the user's own. Raises Interrupted on Ctrl-C (a second one
+    does not wait), BadInput when results cannot be stored, Missing when in the end not all are;
+    what was finished is kept.
     """
     if IN_WORKER in os.environ:
         raise BadInput(
@@ -63,7 +65,7 @@ def run_all(
     unique = {spec.key: spec for spec in specs}
     threads = max((spec.problem.threads for spec in unique.values()), default=1)
     with stoppable() as stopped:  # from here on: to describe the machine may take seconds
-        store.begin(specs, environment(threads, jobs))
+        store.begin(specs, environment(threads, jobs), suite_file)
         done = store.done(unique)
         pool = _Pool([s for key, s in unique.items() if key not in done], store, on_event)
         pool.made, pool.total = len(done), len(unique)

@@ -44,6 +44,9 @@ class RunResult:
     final_score: float = NAN  # of the point where the run ended, or where it was last scored
     best_score: float = NAN  # of the best evaluated point, where the problem knows it
     scored: str = ""  # the kind of hit that ends the run: "current" or "best"
+    score_name: str = ""  # the entry of `scores` that targets refer to
+    build_seconds: float = NAN  # until the first step: loading, building, the first score
+    score_seconds: float = NAN  # of scoring after that, which is off the clock
     dimension: int | None = None
     first_order: bool = False
     started: str = ""  # UTC
@@ -92,11 +95,12 @@ class RunResult:
 
 
 KINDS: dict[type, tuple[str, ...]] = {
-    str: ("key", "status", "reason", "missing", "scored", "started"),
+    str: ("key", "status", "reason", "missing", "scored", "score_name", "started"),
     int: ("queries", "calls", "samples"),
     float: (
         *("forward_equivalents", "estimator_seconds", "objective_seconds"),
         *("peak_memory", "memory_ratio", "final_score", "best_score"),
+        *("build_seconds", "score_seconds"),
     ),
     bool: ("first_order",),
     dict: ("describe", "scores"),

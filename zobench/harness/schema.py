@@ -1,4 +1,8 @@
-"""The tables of results.sqlite. Rows are added, never edited."""
+"""The tables of results.sqlite. Rows are added, never edited.
+
+A new column is added at the end of its table, in ADDED, with the layout that has it: files of
+earlier layouts are read as they are, without it, and the next writer brings them up to date.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,16 @@ from dataclasses import fields
 
 from zobench.harness.result import RunResult
 
-VERSION = 2  # of the layout, in PRAGMA user_version
-BARE = 1  # the layout before checksums: read as it is; the next writer adds them
+VERSION = 3  # of the layout, in PRAGMA user_version
+BARE = 1  # the layout before checksums
 
+# Columns of table `runs` that files of layout 2 do not have.
+ADDED = ("score_name", "build_seconds", "score_seconds")
+
+_APART = ("key", "hits", "trace", *ADDED)
 # Columns of table `runs`, after id, run_key and attempt: what a result has, but for lists.
 RUN_COLUMNS = [
-    *(field.name for field in fields(RunResult) if field.name not in ("key", "hits", "trace")),
+    *(field.name for field in fields(RunResult) if field.name not in _APART),
     "settled",
 ]
 
@@ -20,6 +28,14 @@ CHECKS = """
 CREATE TABLE IF NOT EXISTS checks (
     kind TEXT NOT NULL, id INTEGER NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
+"""
+
+# Where a suite of the user's own was read from, last: its name in results does not tell.
+SUITES = """
+CREATE TABLE IF NOT EXISTS suites (
+    suite TEXT NOT NULL, suite_version TEXT NOT NULL, file TEXT NOT NULL,
+    PRIMARY KEY (suite, suite_version)
+);
 """
 
 SCHEMA = f"""
@@ -47,6 +63,7 @@ CREATE TABLE plans (
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY, run_key TEXT NOT NULL, attempt INTEGER NOT NULL,
     {", ".join(RUN_COLUMNS)}, environment TEXT REFERENCES environments,
+    {", ".join(ADDED)},
     UNIQUE (run_key, attempt)
 );
 CREATE TABLE hits (
@@ -58,6 +75,7 @@ CREATE TABLE hits (
 -- rows: little-endian float64 of shape (n, 4): queries, seconds, score, best.
 CREATE TABLE traces (run INTEGER PRIMARY KEY REFERENCES runs, rows BLOB NOT NULL);
 
+{SUITES}
 {CHECKS}
 PRAGMA user_version = {VERSION};
 COMMIT;

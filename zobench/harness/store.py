@@ -30,14 +30,16 @@ from zobench.harness.mending import told
 from zobench.harness.place import Place
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult, plain
-from zobench.harness.schema import RUN_COLUMNS
+from zobench.harness.schema import ADDED, RUN_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
+COLUMNS = (*RUN_COLUMNS, *ADDED)
 RUN = (
-    "INSERT INTO runs VALUES (NULL, ?, (SELECT COUNT(*) + 1 FROM runs WHERE run_key = ?)"
-    + ", ?" * (len(RUN_COLUMNS) + 1)
+    f"INSERT INTO runs (run_key, attempt, {', '.join(COLUMNS)}, environment)"
+    " VALUES (?, (SELECT COUNT(*) + 1 FROM runs WHERE run_key = ?)"
+    + ", ?" * (len(COLUMNS) + 1)
     + ")"
 )
 
@@ -73,10 +75,13 @@ class Store:
                 lock.close()
             raise
 
-    def begin(self, specs: Sequence[RunSpec], environment: dict[str, Any]) -> None:
+    def begin(
+        self, specs: Sequence[RunSpec], environment: dict[str, Any], suite_file: str = ""
+    ) -> None:
         """Note what is asked for and where it runs, before the runs of `specs` are added.
 
-        What is noted already, and shown, is not noted again.
+        What is noted already, and shown, is not noted again. `suite_file`: where the suite of the
+        specs was read from, if it is the user's own.
         """
         from zobench.harness.environment import fingerprint
 
@@ -86,12 +91,16 @@ class Store:
             self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
             asked = missing(self.db, self._cells(), plan_rows(self.db, specs))
             self.db.executemany(PLAN, asked)
+            if suite_file and specs:
+                row = (specs[0].suite, specs[0].suite_version, suite_file)
+                if self.suite_file(*row[:2]) != suite_file:
+                    self.db.execute("INSERT OR REPLACE INTO suites VALUES (?, ?, ?)", row)
 
     def add(self, results: Iterable[RunResult]) -> None:
         """Add finished runs, all of them or none."""
         with self._transaction():
             for result in results:
-                values = [_cell(getattr(result, column)) for column in RUN_COLUMNS]
+                values = [_cell(getattr(result, column)) for column in COLUMNS]
                 row = (result.key, result.key, *values, self.environment)
                 run = self.db.execute(RUN, row).lastrowid
                 hits = [(run, *hit) for hit in result.hits]
@@ -155,6 +164,15 @@ class Store:
             known = {key: json.loads(text) for key, text in rows}
             named = self.db.execute("SELECT DISTINCT environment FROM runs")
             return {key: {} for (key,) in named if key not in known} | known
+
+    def suite_file(self, suite: str, version: str) -> str:
+        """Where the suite was read from, if it is the user's own and that is known; or ""."""
+        with self._reading():
+            if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'suites'").fetchone():
+                return ""  # a file of an earlier layout
+            query = "SELECT file FROM suites WHERE suite = ? AND suite_version = ?"
+            found = self.db.execute(query, (suite, version)).fetchone()
+            return found[0] if found else ""
 
     def specs(self) -> list[RunSpec]:
         """The runs that tables show, whether made or not, as they were asked for.

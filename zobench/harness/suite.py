@@ -52,6 +52,7 @@ class Suite:
     version: str
     description: str
     problems: tuple[ProblemSpec, ...]
+    file: str = ""  # the full path of a suite of the user's own
 
     def problem(self, id: str) -> ProblemSpec:
         """The problem of that id. Raises BadInput with a near one."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput, unknown
 from zobench.harness.data import data_folder
+from zobench.harness.examine import version_with
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.targets import read_targets
 from zobench.harness.toml_file import TomlFile
@@ -46,7 +48,7 @@ def load(name_or_path: str | Path) -> Suite:
             raise BadInput(f"{text!r} is a folder; a suite is one .toml file")
         if not path.is_file():
             raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
-        return read_suite(path)
+        return replace(read_suite(path), file=str(path.resolve()))
     files = suite_files()
     if text not in files:
         raise unknown("suite", text, files)
@@ -154,9 +156,8 @@ def _problem(
     settings = entry.defaults | _check(file, entry, settings, *at, "settings")
     if "instances" in shared:
         del settings["instance"]
-    return ProblemSpec(
-        id, name, entry.version, settings, group=group or entry.name, how=how, **shared
-    )
+    version = version_with(entry, settings)
+    return ProblemSpec(id, name, version, settings, group=group or entry.name, how=how, **shared)
 
 
 def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | int) -> dict:

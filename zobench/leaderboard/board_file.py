@@ -27,7 +27,7 @@ def as_text(file: Path | io.StringIO) -> Frame:
     import pandas as pd
 
     try:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+        return pd.read_csv(file, dtype=str, keep_default_na=False, compression=None)
     except ValueError as error:  # empty, no text, no table
         raise BadInput(f"cannot read {file}: {error}") from error
 

@@ -5,10 +5,11 @@ that its first evaluation left. So a step of 64 probes updates running statistic
 differ in their weights only. A step that fails leaves the buffers as they were.
 
 Only what a forward writes costs time. `Tensor._version` tells of a write, but not of that of
-torch's own batch norm, so the modules of that class which train are copied in each step; and at
-the first evaluation values are compared, which finds others of the kind. Copies take memory: where
-the buffers are many (the weights of some quantised models are buffers), a large one is copied from
-the step after the first one that wrote it.
+torch's own batch norm, so the modules of that class which train are copied in each step, and so is
+what was made in inference mode, which has no version; and at the first evaluation values are
+compared, which finds others of the kind. Copies take memory: where the buffers are many (the
+weights of some quantised models are buffers), a large one is copied from the step after the first
+one that wrote it.
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ class _Part:
             return False
         if self.silent or (self.module is not None and self.module.training):
             return True
+        if any(_inferred(self.held[name]) for name in self.copies):
+            return True  # nothing counts the writes of such a tensor
         return self._changed()
 
     def _now(self) -> Values:
@@ -148,8 +151,11 @@ class _Part:
         for name, tensor in held.items():
             if name not in now or now[name] is not tensor:
                 self.place[name] = tensor
-        if copies:
-            torch._foreach_copy_([held[name] for name in copies], list(copies.values()))  # pyright: ignore
+        for mode in (True, False):  # what was made in inference mode can be written there only
+            names = [name for name in copies if _inferred(held[name]) is mode]
+            if names:
+                with torch.inference_mode(mode), torch.no_grad():
+                    torch._foreach_copy_([held[n] for n in names], [copies[n] for n in names])  # pyright: ignore
         if held is self.held:
             self.versions = _versions(held)
 
@@ -169,9 +175,14 @@ def _copied(values: Values, limit: int | None, seen: set[str]) -> Values:
     }
 
 
+def _inferred(tensor: torch.Tensor | None) -> bool:
+    """Was it made in inference mode?"""
+    return tensor is not None and tensor.is_inference()
+
+
 def _writable(tensor: torch.Tensor) -> bool:
     """Can a forward write it in place? Not where one number stands for many."""
-    if tensor.is_inference() or tensor.is_meta or not _plain(tensor):
+    if tensor.is_meta or not _plain(tensor):
         return False
     return all(step or n < 2 for step, n in zip(tensor.stride(), tensor.shape))
 

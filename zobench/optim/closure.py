@@ -28,7 +28,6 @@ LESS = (
     "return a loss of fewer examples; realisation = scratch holds a copy of one layer more, and "
     "estimators of other libraries hold many points"
 )
-_COARSE = (torch.float16, torch.bfloat16)
 
 
 class NotFinite(FloatingPointError):  # noqa: N818 - a fact about a loss
@@ -158,7 +157,9 @@ def _checked(loss: Any) -> Any:
             )
         if loss.is_complex():
             raise BadInput("the closure returned a complex number; a loss is real")
-        if loss.dtype in _COARSE:
+        if loss.is_meta:
+            raise BadInput("the closure's loss is on the device meta, where there are no values")
+        if loss.is_floating_point() and loss.element_size() < 4:
             warnings.warn(
                 f"the closure's loss is {str(loss.dtype).removeprefix('torch.')}: the difference "
                 "of two probes' losses is lost in its rounding; compute the loss in float32",
@@ -168,8 +169,14 @@ def _checked(loss: Any) -> Any:
             raise BadInput(GRADIENTS)
         # A number, or a copy that does not wait for the device: the next call may write into it.
         return loss.item() if loss.is_cpu else loss.detach().clone()
-    if isinstance(loss, numbers.Real) or (isinstance(loss, np.ndarray) and loss.ndim == 0):
-        return loss
+    if np.ma.is_masked(loss):
+        raise BadInput("the closure returned a masked number, which has no value")
+    zero_axes = isinstance(loss, np.ndarray) and loss.ndim == 0 and loss.dtype.kind in "biuf"
+    if isinstance(loss, numbers.Real) or zero_axes:
+        try:
+            return float(loss)
+        except OverflowError:
+            raise BadInput("the closure returned a number that is too large for float64") from None
     if loss is None:
         raise BadInput("the closure returned None; it must return the loss")
     what = f"the closure returned a {type(loss).__name__}; it must return the loss"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe, Recipe
 from zobench.core.estimator import ComposedEstimator, Finished
 from zobench.core.params import Params
+from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 from zobench.optim import journal, recordable, state, trajectory
 from zobench.optim.closure import Evaluate
@@ -77,11 +79,12 @@ class Engine:
             assert engine is not None
             assert rule is not None
             events = engine.journal
-            with events.quiet() if events else nullcontext():
-                engine.params.decay(gradient)
-                type(rule).apply(rule, params, gradient, t)
-            if events:
-                events.rule(gradient, t)
+            with unbroken:  # an array rule moves all blocks or none
+                with events.quiet() if events else nullcontext():
+                    engine.params.decay(gradient)
+                    type(rule).apply(rule, params, gradient, t)
+                if events:
+                    events.rule(gradient, t)
 
         rule.apply = apply
 
@@ -161,6 +164,7 @@ class Engine:
         if self.journal:
             raise BadInput(f"this run is recorded already, in {self.journal.path}")
         self.walk.flush()
+        self.walk.broke = False
         if self.asks_and_tells:
             raise BadInput(f"{self.entry.name} names its points outright: they cannot be recorded")
         rule = None
@@ -185,6 +189,23 @@ class Engine:
         self.walk.written = self.journal.written
         if not self.has_rule:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
+
+    def broke(self) -> None:
+        """A step broke off: what comes is no part of an event."""
+        if self.journal:
+            self.journal.loud()
+
+    def end_record(self) -> None:
+        """A write broke off: it was taken back, which rounds, and no record tells of that."""
+        if self.journal:
+            self.journal.sync()
+            path = self.journal.path
+            self.close()
+            warnings.warn(
+                f"the record {path} ends here: a step was stopped in the middle, from which the "
+                "same weights are not made again to the bit; record() into a new file",
+                RuntimeWarning, stacklevel=4,
+            )  # fmt: skip
 
     def close(self) -> None:
         """End the record."""

@@ -81,6 +81,10 @@ class Journal:
         finally:
             self._quiet -= 1
 
+    def loud(self) -> None:
+        """Nothing is quiet, also where Ctrl-C left the context half-way."""
+        self._quiet = 0
+
     def probes(self, probes: Sequence[Probe]) -> None:
         self._line(["p", *([float(s), self._told(d)] for s, d in probes)])
 

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from zobench.engine.unbroken import signals_held
+from zobench.engine.wrapping import put_back
 from zobench.errors import BadInput, Unsuitable
 from zobench.optim.buffers import Buffers
 from zobench.optim.caches import forget
@@ -72,25 +74,36 @@ class ZerothOrder(torch.optim.Optimizer):
         reuse_prefix: bool = False,
         **settings: Any,
     ) -> None:
-        """
-        params: a module, tensors, (name, tensor) pairs, or dicts {"params": ..., "lr": ...,
-            "weight_decay": ...}. Frozen parameters never move, tied ones move once.
-        estimator: a registered name, or `path/to/file.py:name`.
-        model: the module that `params` come from, if they are not a module.
-        groups: for block-coordinate methods, names of groups and of their parameters. By default
-            decoder layers where the module has a list of layers, else its child modules.
-        on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
-            raises FloatingPointError ("raise") or goes on with the next step ("skip").
-        delay: of the way back and the move, see above; only for a module.
-        check: call the closure once more at the first probe, no query; its two losses must be equal
-        stochastic_rounding: of writes to 16-bit weights.
-        realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
-            perturbed copies, "auto" chooses. See optim.realise.
-        reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
-            the first one that a step's probes move run once a step; no loss changes by a bit.
-        With scratch or reuse, the first step calls the closure a few times more (no queries), to
-            find out whether that is right. With reuse, later closures must run the model alike.
-        Raises BadInput for what cannot be, and Unsuitable for an estimator that needs gradients.
+        """Take the weights to train and the estimator that trains them.
+
+        With "scratch" or `reuse_prefix`, the first step calls the closure a few times more, which
+        are not queries, to find out whether that is right.
+
+        Args:
+            params: a module, tensors, (name, tensor) pairs, or dicts {"params": ..., "lr": ...,
+                "weight_decay": ...}. Frozen parameters never move, tied ones move once.
+            estimator: a registered name, or "path/to/file.py:name".
+            model: the module that `params` come from, if they are not a module.
+            groups: for block-coordinate methods, names of groups and of their parameters. By
+                default decoder layers if the module has a list of layers, else its child modules.
+            seed: of all directions.
+            on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
+                raises FloatingPointError ("raise") or goes on with the next step ("skip").
+            delay: let the way back and the move wait for the next probe; only with a module, and
+                with "scratch" there is nothing to delay.
+            check: call the closure once more at the first probe, which is not a query; its two
+                losses must be equal.
+            stochastic_rounding: round writes to 16-bit weights stochastically.
+            realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
+                perturbed copies, "auto" chooses.
+            reuse_prefix: for block-coordinate methods on a module with a list of layers: those
+                before the first one that a step's probes move run once per step; no loss changes by
+                a bit. Later closures must run the model as the first one did.
+            settings: of the estimator, such as `lr` and `eps`.
+
+        Raises:
+            BadInput: a name, a setting or the weights are wrong.
+            Unsuitable: the estimator needs gradients.
         """
         entry = estimators[estimator]
         if entry.first_order:
@@ -102,6 +115,11 @@ class ZerothOrder(torch.optim.Optimizer):
         self._rates = Rates(entry, settings)
         check_processes()
         found = subject(params, model)
+        if delay and found.model is None:
+            raise BadInput(
+                "delay=True needs the module that the tensors are in, so that reading it writes "
+                "what is delayed: give model="
+            )
         self._fixed, self._skips = False, on_nonfinite == "skip"
         defaults = {"lr": self._rates.lr, "weight_decay": self._rates.decay}
         super().__init__(found.param_groups, defaults)
@@ -115,6 +133,7 @@ class ZerothOrder(torch.optim.Optimizer):
         self._reuse = Reuse(found, self._walk, self._engine) if reuse_prefix else None
         self._trial = Trial(self._walk, realisation == "auto", self._reuse)
         self.queries = self.skipped = 0
+        self._stepping = False
         self._set_rates()
         self._buffers = Buffers(found.model, found.tensors)
         self._doubts = Doubts(found.tensors, found.weights, repeat=check)
@@ -127,50 +146,86 @@ class ZerothOrder(torch.optim.Optimizer):
         micro_batches: Sequence[Any] | None = None,
         weights: Sequence[float] | None = None,
     ) -> float:
-        """One step of the estimator; returns the mean of its probes' losses, for the log.
+        """Make one step of the estimator.
 
-        closure: returns the loss, a number or a 0-d tensor, on the same data whenever it is called
-            in one step, under torch.no_grad. What it draws from torch's generators (dropout) is the
-            same at every probe of a step. It must not draw from other generators.
-        micro_batches: given these, the closure is called with each, and the loss of a probe is
-            their mean, or their mean by `weights` (such as numbers of tokens): the step of the
-            whole batch, at the memory of a part. Keep the batches on the device they run on.
-        Raises BadInput for a closure that gives no loss or computes gradients, FloatingPointError
-        for a loss that is not finite. Buffers are then as before the step. So are weights: with
-        scratch exactly, with walk but for the rounding of the way there and back, which in 16 bits
-        adds up over many such steps.
+        Args:
+            closure: returns the loss, a number or a 0-d tensor, on the same data whenever it is
+                called in one step, under torch.no_grad. What it draws from torch's generators
+                (dropout) is the same at every probe of a step. It must not draw from others.
+            micro_batches: the closure is called with each of them, and the loss of a probe is their
+                mean: the step of the whole batch, at the memory of a part. Keep them on the device
+                where they run.
+            weights: of the micro-batches in that mean, such as numbers of tokens.
+
+        Returns:
+            The mean of the probes' losses, for the log.
+
+        Raises:
+            BadInput: the closure gives no loss, or computes gradients.
+            FloatingPointError: a loss is not finite. Buffers and weights are then as before the
+                step; with "walk" up to the rounding of the way there and back, which in 16 bits
+                adds up over many such steps. The same holds for an error inside of a write, and
+                for Ctrl-C anywhere: what an unfinished write has written is taken back, and an
+                estimator's move is made whole or not at all.
         """
         check_processes()
+        if self._stepping:
+            raise BadInput("step was called inside of the closure of a step")
         self._found.check(self._walk.blocks, self._walk.waiting)
+        self._found.check_groups(self.param_groups)
         self._set_rates()
+        with signals_held():
+            return self._step(closure, micro_batches, weights)
+
+    def _step(
+        self,
+        closure: Callable[..., Any] | None,
+        micro_batches: Sequence[Any] | None,
+        weights: Sequence[float] | None,
+    ) -> float:
+        if self._walk.away:  # the last step broke off, and what it wrote could not be taken back
+            self._walk.home()
         self._buffers.begin()
         evaluate = Evaluate(
             self._walk, closure, micro_batches, weights, self._found.devices,
             self._buffers, self._doubts, self._engine.probed,
         )  # fmt: skip
         try:
+            self._stepping = True
             with explained():
                 self._trial.prepare(evaluate)
                 self._engine.step(evaluate)
             self._buffers.settle()
-        except NotFinite:
-            self.flush()
+            if self._watch is None:
+                self._walk.flush()
+            self._stepping = False
+        except NotFinite as error:
+            self._home(error)
             with explained():
                 if not self._trial.stands(evaluate):
-                    return self.step(closure, micro_batches, weights)
+                    return self._step(closure, micro_batches, weights)
             if not self._skips:
                 raise
             self.skipped += 1
-        except BaseException:
-            self.flush()
+        except BaseException as error:
+            self._home(error)
             raise
         finally:
             self._buffers.restore()  # unless they were settled
             forget()
         self.queries += len(evaluate.losses)
-        if self._watch is None:
-            self._walk.flush()
         return sum(evaluate.losses) / max(1, len(evaluate.losses))
+
+    def _home(self, error: BaseException) -> None:
+        """The weights are at the point, and modules as they were, wherever `error` broke a step."""
+        self._stepping = False
+        put_back()
+        self._engine.broke()
+        with torch.inference_mode(False), torch.no_grad():
+            self._walk.home()
+        if self._walk.broke or not isinstance(error, Exception):
+            self._engine.end_record()
+        self.flush()
 
     @property
     def realisation(self) -> str:
@@ -207,14 +262,15 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there: give the model the weights of that moment too."""
-        if KEY not in state_dict:
+        if not isinstance(state_dict, Mapping) or KEY not in state_dict:
             raise BadInput("this is no state of a ZerothOrder: it lacks the entry 'zobench'")
         self.flush()
         saved = state_dict[KEY]
         self._engine.check(saved)
+        self._check_groups(state_dict.get("param_groups"))
         with torch.inference_mode(False):  # else what is loaded could not be written later
             self._engine.load(saved)  # before torch's part: it raises where it does not fit
-        super().load_state_dict({k: state_dict[k] for k in ("state", "param_groups")})
+        super().load_state_dict({"state": {}, "param_groups": state_dict["param_groups"]})
         self._rates.start(self._engine.settings)
         self.queries, self.skipped = saved["queries"], saved["skipped"]
         self._set_rates()
@@ -227,6 +283,16 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise BadInput("a ZerothOrder cannot be copied or pickled: use its state_dict()")
+
+    def _check_groups(self, saved: Any) -> None:
+        """Raises BadInput unless saved parameter groups are like those here."""
+        told = saved if isinstance(saved, list) else []
+        if not all(isinstance(group, dict) for group in told) or (
+            [len(group.get("params", ())) for group in told]
+            != [len(group["params"]) for group in self.param_groups]
+        ):
+            raise BadInput("the state is damaged, or of other parameter groups")
+        self._rates.of(told, self._engine.has_rule)
 
     def _set_rates(self) -> None:
         """What the parameter groups say now, to the engine."""

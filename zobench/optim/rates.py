@@ -40,7 +40,13 @@ class Rates:
         """
         found = []
         for group in groups:
-            rate, fraction = float(group["lr"]), float(group["weight_decay"])
+            try:
+                rate, fraction = float(group["lr"]), float(group["weight_decay"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadInput(
+                    "a parameter group needs the numbers lr and weight_decay, and has "
+                    f"{group.get('lr')!r} and {group.get('weight_decay')!r}"
+                ) from error
             if not (0 <= rate < math.inf and 0 <= fraction < math.inf):
                 raise BadInput(f"lr and weight_decay are 0 or above, not {rate:g} and {fraction:g}")
             if not self.has_lr and rate != 1.0:

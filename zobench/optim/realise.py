@@ -17,6 +17,7 @@ import torch
 
 from zobench.core.params import Group
 from zobench.engine.groups import layers
+from zobench.engine.ties import place
 from zobench.errors import BadInput, Unsuitable, unknown
 from zobench.optim.closure import Evaluate
 from zobench.optim.refusals import scripted
@@ -38,8 +39,16 @@ def realised(
     if realisation not in REALISATIONS:
         raise unknown("realisation", realisation, REALISATIONS)
     model, named = subject.model, subject.named
+    clipped = _clipped(subject)
+    if clipped and realisation == "walk":
+        raise BadInput(
+            f"{clipped} has max_norm: its forward overwrites the rows it reads, also at a probe, "
+            "from where no way leads back; use realisation = scratch, or set max_norm = None"
+        )
     coarse = any(tensor.element_size() == 2 for _, tensor in named)
-    if realisation == "walk" or (realisation == "auto" and (model is None or not coarse)):
+    if realisation == "walk" or (
+        realisation == "auto" and (model is None or not (coarse or clipped))
+    ):
         return Walk(named, groups, rounding)
     if model is None:
         raise BadInput("scratch needs the module whose forward reads the weights: give model=")
@@ -57,6 +66,16 @@ def realised(
         if realisation == "auto":
             return Walk(named, groups, rounding)
         raise BadInput(str(error)) from None
+
+
+def _clipped(subject: Subject) -> str:
+    """The path of an embedding that moves and is clipped by its own forward, if there is one."""
+    ours = {place(tensor) for tensor in subject.tensors}
+    for path, part in () if subject.model is None else subject.model.named_modules():
+        table = isinstance(part, torch.nn.Embedding | torch.nn.EmbeddingBag)
+        if table and part.max_norm is not None and place(part.weight) in ours:
+            return path or type(part).__name__
+    return ""
 
 
 class Trial:

@@ -12,12 +12,13 @@ from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from zobench.errors import BadInput
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+PLAIN = (torch.Tensor, nn.Parameter, nn.Buffer)
 ADAPTERS = "such weights cannot move; add adapters (the package peft, LoRA) and train those"
 SPREAD = "DistributedDataParallel", "FullyShardedDataParallel"
 
 
 def movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor. Raises BadInput unless it holds floats in a memory of its own."""
+    """The tensor. Raises BadInput unless it is a plain one, of floats in a memory of its own."""
     if is_lazy(tensor):
         raise BadInput(f"{name} has no shape yet: run the model on a batch first")
     if tensor.dtype not in DTYPES:
@@ -29,6 +30,13 @@ def movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
         raise BadInput(
             f"{name} holds its values in other tensors ({kind(tensor)}: quantised, sharded over "
             f"processes, or sparse): {ADAPTERS}"
+        )
+    if type(tensor) not in PLAIN:
+        raise BadInput(
+            f"{name} is a {type(tensor).__name__}, a tensor of a class of its own, which may be "
+            "read as other numbers than it holds: put a plain one in its place, "
+            "nn.Parameter(w.detach().as_subclass(torch.Tensor)), or train adapters (the package "
+            "peft, LoRA)"
         )
     return tensor
 
@@ -42,7 +50,7 @@ def kind(tensor: torch.Tensor) -> str:
     """What is unusual about a tensor, in a word."""
     if tensor.layout is not torch.strided:
         return str(tensor.layout).removeprefix("torch.")
-    plain = type(tensor) in (torch.Tensor, nn.Parameter)
+    plain = type(tensor) in PLAIN
     return str(tensor.dtype).removeprefix("torch.") if plain else type(tensor).__name__
 
 

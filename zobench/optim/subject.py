@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ class Subject:
     named: list[tuple[str, torch.Tensor]]
     param_groups: list[dict[str, Any]]  # as torch.optim takes them, params as (name, tensor)
     members: list[frozenset[int]]  # the blocks of each parameter group
+    frozen: list[tuple[str, torch.Tensor]]  # those that were left out
 
     @property
     def tensors(self) -> list[torch.Tensor]:
@@ -105,6 +107,28 @@ class Subject:
         if moved:
             check_apart((block.name, block.tensor) for block in blocks)
 
+    @cached_property
+    def _held(self) -> list[set[int]]:
+        return [{id(self.named[index][1]) for index in inside} for inside in self.members]
+
+    def check_groups(self, groups: Sequence[Mapping[str, Any]]) -> None:
+        """Raises BadInput unless the groups hold what they held when the optimizer was made. Warns
+        where something that was frozen then is not now: it does not move."""
+        if [{id(tensor) for tensor in group["params"]} for group in groups] != self._held:
+            raise BadInput(
+                "a parameter group was added, removed or given other params: they are fixed, so "
+                "make a new ZerothOrder"
+            )
+        freed = [name for name, tensor in self.frozen if tensor.requires_grad]
+        if freed:
+            self.frozen = []  # said once
+            warnings.warn(
+                f"{freed[0]} was frozen when the optimizer was made, and does not move: make a new "
+                "ZerothOrder to train it",
+                UserWarning,
+                stacklevel=4,
+            )
+
 
 def subject(params: Any, model: nn.Module | None = None) -> Subject:
     """From a module, tensors, (name, tensor) pairs, or dicts of these with settings of their own.
@@ -123,6 +147,7 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
     by_group = bool(given) and isinstance(given[0], dict)
     dicts: list[dict[str, Any]] = [dict(g) for g in given] if by_group else [{"params": given}]
     count, seen = 0, 0
+    frozen: list[tuple[str, torch.Tensor]] = []
     for group in dicts:
         if "params" not in group:
             raise BadInput("a parameter group needs the entry 'params'")
@@ -132,9 +157,10 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
             if not isinstance(tensor, torch.Tensor):
                 raise BadInput(f"params are tensors or (name, tensor), not {type(tensor).__name__}")
             seen += 1
-            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
-                continue
             name = name or names.get(place(tensor)) or f"param{count}"
+            if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
+                frozen.append((name, tensor))
+                continue
             count += 1
             kept.setdefault(place(tensor), (name, movable(name, tensor)))
         group["params"] = list(kept.values())
@@ -151,7 +177,7 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
         raise BadInput("two tensors have the same name, or one is in two parameter groups")
     index = {id(tensor): k for k, (_, tensor) in enumerate(flat)}
     members = [frozenset(index[id(t)] for _, t in group["params"]) for group in dicts]
-    return Subject(model, flat, dicts, members)
+    return Subject(model, flat, dicts, members, frozen)
 
 
 def _listed(params: Any) -> list[Any]:

@@ -55,16 +55,24 @@ def ties(model: nn.Module | None, tensors: Iterable[torch.Tensor]) -> list[list[
 
 
 def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | None = None) -> int:
-    """Move the weights that a record began with to where it ended; returns the number of steps.
+    """Move the weights that a record began with to where it ended.
 
-    model: as given to ZerothOrder. Of a module, the recorded parameters move by name, frozen or
-        not; its weights must be tied as they were.
-    estimator: as given to ZerothOrder, for one of a file of your own that this program has not
-        used yet: a file is never run because a record names it.
-    Needs no data and no forward pass: three draws of noise and two passes over the weights a MeZO
-    step. The whole record is read and checked before a weight moves. Of one that is cut off (its
-    program was killed), what it has up to the last sum is replayed, with a RuntimeWarning.
-    Raises BadInput for a record that is damaged, and for weights that it did not begin with.
+    This needs no data and no forward pass: three draws of noise and two passes over the weights per
+    MeZO step. The whole record is read and checked before a weight moves. If the record is cut off
+    because its program was killed, it is replayed up to its last checksum, with a RuntimeWarning.
+
+    Args:
+        path: the file that `ZerothOrder.record` wrote.
+        model: as given to ZerothOrder. Parameters of a module move by name, frozen or not; its
+            weights must be tied as they were.
+        estimator: as given to ZerothOrder, for an estimator in a file of your own that this program
+            has not used yet: a file is never run because a record names it.
+
+    Returns:
+        The number of steps.
+
+    Raises:
+        BadInput: the record is damaged, or did not begin with these weights.
     """
     record = Record(path)
     head = record.head

@@ -29,20 +29,28 @@ class Walk(TensorParams):
         rounding: int | None = None,
     ) -> None:
         super().__init__(named, groups, rounding)
-        self.waiting = False
         self.written: Callable[[], None] = _nothing
+        self._flushing = False
 
-    def _delay(self, scale: float, direction: Direction) -> bool:
-        self.waiting = True
-        return super()._delay(scale, direction)
+    @property
+    def waiting(self) -> bool:
+        """Are there moves to be written?"""
+        return bool(self._due) and not self._flushing
 
     def check(self, loss: Callable[[], Any]) -> None:
         """Raises Unsuitable for a loss that would not see the probes."""
 
+    def home(self) -> None:
+        self._flushing = False  # also where Ctrl-C came before that was said
+        super().home()
+
     def flush(self) -> None:
         if self.waiting:
-            self.waiting = False
-            super().flush()
+            try:
+                self._flushing = True
+                super().flush()
+            finally:
+                self._flushing = False
             forget()
             self.written()
 
@@ -61,7 +69,7 @@ class Apart(Walk, ScratchParams):
         rounding: int | None = None,
     ) -> None:
         ScratchParams.__init__(self, module, layers, groups, rounding, named)
-        self.waiting, self.written = False, _nothing
+        self.written, self._flushing = _nothing, False
 
     def check(self, loss: Callable[[], Any]) -> None:
         if self.stays:
@@ -72,6 +80,10 @@ class Apart(Walk, ScratchParams):
         kind = ScratchParams if self.stays else TensorParams
         with kind.probed(self, scale, direction):
             yield
+
+    def home(self) -> None:
+        self.owned()
+        super().home()
 
 
 class Scaled(Params):

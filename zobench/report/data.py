@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from zobench.analysis.frames import score_name
 from zobench.analysis.pareto import pareto
 from zobench.analysis.runlengths import Unit
 from zobench.report.encode import NONE, lengths, packed, plain, scores
@@ -68,18 +68,6 @@ def _problems(source: Source) -> list[dict[str, Any]]:
     return found
 
 
-def score_name(runs: Frame) -> str:
-    """What targets are values of, such as "gap": the first score that equals the final one."""
-    if "scores" not in runs:
-        return "score"
-    for said, final in zip(runs["scores"], runs["final_score"]):
-        values = json.loads(said) if isinstance(said, str) and said else {}
-        for name, value in values.items():
-            if value == final:
-                return str(name)
-    return "score"
-
-
 def _runs(runs: Frame, order: dict[str, int], names: list[str]) -> dict[str, Any]:
     """Columns: indices of problem, estimator, status and reason; numbers."""
     reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
@@ -127,7 +115,7 @@ def _index(problems: Frame, table: Frame) -> np.ndarray:
 def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows of each run (rows: their number a run); notes in `problems` how to read scores."""
     most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
-    groups = traces.groupby("run_key", sort=False).indices
+    groups = traces.groupby("run_key", sort=False, observed=True).indices
     empty = np.empty(0, int)
     found = [groups.get(key, empty) for key in runs["run_key"]]
     kept = [part[_places(len(part), most)] if len(part) > most else part for part in found]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zobench.results.results import Results
 from zobench.errors import BadInput
 from zobench.harness.chosen import IMPORTED, baseline_settings
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.harness.suite_file import load
+from zobench.results.results import Results
 
 
 def command_of(
@@ -28,18 +28,24 @@ def command_of(
         return ""
     if all(spec.estimator.imported for spec in specs):
         return _importing(results, suite, environments or {})
-    name = suite or specs[0].suite
+    name = suite or _shown(results.suite_file) or specs[0].suite
     words = ["zobench", "compare", *dict.fromkeys(s.estimator.display for s in specs)]
     words += ["--suite", name]
     try:
         words += _departures(specs, load(name))
-    except BadInput:  # a file of the user's, whose place is not recorded
+    except BadInput:  # a file of the user's that is gone, or whose place is not recorded
         words[-1] = name if name.endswith(".toml") else f"{name}.toml"
     if folder != Path("results") / specs[0].suite:
         words += ["--out", str(folder)]
     for stored in results.against:
         words += ["--against", str(stored)]
     return shlex.join(words)
+
+
+def _shown(file: str) -> str:
+    """A full path, as it is typed where the command runs."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def _importing(results: Results, suite: str, environments: Mapping[str, Mapping[str, Any]]) -> str:

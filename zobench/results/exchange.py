@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import zobench
-from zobench.results.results import Results
 from zobench.errors import BadInput, unknown
 from zobench.harness.suite import ProblemSpec
 from zobench.harness.suite_file import load, suite_files
 from zobench.interchange.curve import Curve
 from zobench.interchange.numbering import COUNTED
 from zobench.registry import objectives
+from zobench.results.results import Results
 from zobench.results.stored import stored
 from zobench.results.versions import differing
 

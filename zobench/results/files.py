@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zobench.results.frame import Frame
 from zobench.errors import BadInput
-from zobench.interchange.write_tables import plain_cells
+from zobench.interchange.write_tables import save_csv
+from zobench.results.frame import Frame
 
 if TYPE_CHECKING:
     from zobench.results.results import Results
@@ -25,7 +25,7 @@ def write_tables(results: Results, **tables: Frame) -> list[str]:
     for name, frame in tables.items():
         names.append(f"{name}.csv")
         try:
-            plain_cells(frame).to_csv(results.folder / names[-1], index=False)
+            save_csv(frame, results.folder / names[-1])
         except OSError as error:
             raise BadInput(
                 f"cannot write {results.folder / names[-1]}: {error.strerror}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zobench.analysis.frames import SKIPPED
+from zobench.registry import estimators
 from zobench.results.results import Results
 from zobench.results.versions import differing
-from zobench.registry import estimators
 
 
 def untuned(results: Results) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zobench.results.results import Results, read_from
 from zobench.errors import BadInput, unknown
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite_file import load
+from zobench.results.results import Results, read_from
 
 if TYPE_CHECKING:
     from zobench.harness.store import Store

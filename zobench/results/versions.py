@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zobench.analysis.frames import SKIPPED
-from zobench.results.frame import Frame
-from zobench.results.results import Results
 from zobench.errors import BadInput
 from zobench.harness.packages import packages, versions
 from zobench.registry import Registry, estimators, objectives
+from zobench.results.frame import Frame
+from zobench.results.results import Results
 
 MANY = 6  # names that a line lists
 

@@ -60,7 +60,8 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
             )
         for name in NUMBERS:  # NaN where unknown, also where all are
             runs = runs.assign(**{name: pd.to_numeric(runs[name])})
-        parts = [f.assign(run_key=f"{number}/" + f["run_key"]) for f in _cut(runs, found, budgets)]
+        parts = _cut(runs, found, budgets)
+        parts = [f.assign(run_key=f"{number}/" + f["run_key"].astype("str")) for f in parts]
         environments |= found.environments
         frames.append((parts[0].assign(estimator=parts[0]["estimator"].map(labels)), *parts[1:]))
     joined = [pd.concat(parts, ignore_index=True) for parts in zip(*frames)]
@@ -148,7 +149,7 @@ def _cut(runs: Frame, results: Results, budgets: dict[str, tuple[int, int]]) -> 
         share = (here / runs["queries"]).where(over, 1.0)
         runs = runs.assign(queries=runs["queries"].where(~over, here))
         runs = runs.assign(**{name: runs[name] * share for name in NUMBERS[:3]})
-        last = traces.groupby("run_key").last()  # the last known of each column
+        last = traces.groupby("run_key", observed=True).last()  # the last known of each column
         for column, name in (("final_score", "score"), ("best_score", "best")):
             runs[column] = runs[column].where(~over, runs["run_key"].map(last[name]))
     return [runs, hits, traces]

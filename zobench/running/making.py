@@ -78,7 +78,7 @@ def make_runs(request: Request, show: Show | None = None, traced: bool = True) -
     if request.fresh or not _all_made(specs, folder):
         check_problems(request.suite, specs)
     notes += _set_aside(folder) if request.fresh else []
-    counts = make(specs, folder, request.jobs, show)
+    counts = make(specs, folder, request.jobs, show, suite.file)
     resumed = not request.fresh and sum(counts.values()) == counts["resumed"]
     results = read(specs, folder, counts, notes, traced, checked=resumed)
     return with_stored(results, request.against) if request.against else results
@@ -93,7 +93,11 @@ def check_jobs(jobs: int) -> None:
 
 
 def make(
-    specs: Sequence[RunSpec], folder: Path, jobs: int, show: Show | None = None
+    specs: Sequence[RunSpec],
+    folder: Path,
+    jobs: int,
+    show: Show | None = None,
+    suite_file: str = "",
 ) -> dict[str, int]:
     """Make what the folder lacks; how many runs ended with each status, and "resumed"."""
     from zobench.harness.environment import cores
@@ -109,7 +113,7 @@ def make(
         done = store.done([spec.key for spec in specs])
         shown = show(specs, done) if show else nullcontext(lambda event: None)
         with shown as on_event:
-            return run_all(specs, store, jobs or cores(), on_event)
+            return run_all(specs, store, jobs or cores(), on_event, suite_file)
 
 
 def _all_made(specs: Sequence[RunSpec], folder: Path) -> bool:

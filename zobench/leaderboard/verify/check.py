@@ -58,13 +58,15 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
         return Checked(file, True, count=len(table.lines), faults=faults, older=older)
     check_head(table)
     beside = reference_file(file)
-    baseline, runs = "", None
+    baseline, runs, earlier = "", None, False
     if beside.is_file():
-        baseline, runs = reference.estimator_of(read_table(beside)), reference.frame_of(beside)
+        there = read_table(beside)
+        baseline, runs = reference.estimator_of(there), reference.frame_of(beside)
+        earlier = reference.earlier(there)
     rows = check_rows(table, suite, baseline, runs)
     checked = Checked(file, False, rows, len(rows), baseline=runs)
     if not checked.refused:  # else a row may be there, and not be readable as what it is
-        checked.lacks = lacking(rows, runs)
+        checked.lacks = lacking(rows, runs, earlier)
     return checked
 
 

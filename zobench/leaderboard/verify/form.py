@@ -68,12 +68,13 @@ def check_rows(
     return rows
 
 
-def lacking(rows: Sequence[Found], frozen: Frame | None) -> list[str]:
+def lacking(rows: Sequence[Found], frozen: Frame | None, earlier: bool) -> list[str]:
     """The rows that a leaderboard has to have and has not, a line a method.
 
     Where one method has a row, on a dimension and group of a suite's version, each has one; and
-    that of the `frozen` runs, if it has any, wherever runs are frozen. A group that no method has,
-    and a method that has no row at all, may never have been run, or its rows were withdrawn.
+    that of the `frozen` runs wherever runs are frozen. A group that no method has, and a method
+    that has no row at all, may never have been run. Where an `earlier` zobench froze the runs, all
+    rows of their method may have been withdrawn.
     """
     keys = ("suite", "suite_version", "method", "dimension", "group")
     there = {tuple(found.cells[key] for key in keys) for found in rows}
@@ -91,7 +92,7 @@ def lacking(rows: Sequence[Found], frozen: Frame | None) -> list[str]:
             (*suite, *name)
             for suite in suites
             for name in names.itertuples(index=False, name=None)
-            if (*suite, name[0]) in methods
+            if not earlier or (*suite, name[0]) in methods
         }
     missing: dict[str, list[str]] = {}
     for _, _, method, dimension, group in sorted(wanted - there):

@@ -28,6 +28,11 @@ def estimator_of(table: Table) -> str:
     return next((line.cells["estimator"] for line in table.lines if "estimator" in line.cells), "")
 
 
+def earlier(table: Table) -> bool:
+    """Were some of the runs frozen by an earlier zobench?"""
+    return any(_earlier(line.cells) for line in table.lines)
+
+
 def frame_of(file: Path) -> Frame:
     """The file as a run table. Raises BadInput where it is none."""
     import numpy as np
@@ -35,7 +40,7 @@ def frame_of(file: Path) -> Frame:
 
     numbers = ["target_index", "target", "length", "budget", "dimension"]
     try:
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, compression=None)
         if missing := set(COLUMNS) - set(table.columns):
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         table[numbers] = table[numbers].apply(pd.to_numeric)

@@ -142,6 +142,8 @@ def flattened(name: str, space: Any) -> tuple[int, Callable[[Any], Any] | None]:
 
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return space.shape[0], None
+    if not isinstance(space, spaces.Space):
+        raise BadInput(f"{name} has the observation_space {space!r}, which is no gymnasium space")
     if not space.is_np_flattenable:
         raise BadInput(
             f"{name} has observations of {space}, which have no fixed number of entries: give an "

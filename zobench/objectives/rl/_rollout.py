@@ -85,19 +85,25 @@ class Roller:
         obs: Any = None
         total: Any = 0.0
         step, flat, t = self.env.step, self.flat, 0
-        plain, double = float, np.float64
+        plain, double, array = float, np.float64, np.ndarray
         try:
             got = self.env.reset(seed=seed)
             if not isinstance(got, tuple):
                 raise TypeError
             obs, _ = got
+            if type(obs) is not array:
+                obs = numbers(obs)
             for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - told by errors, too
                 got = step(act(flat(obs) if flat else obs))
                 obs, reward, terminated, truncated, _ = got
+                if type(obs) is not array:
+                    obs = numbers(obs)
                 kind = type(reward)
                 total += reward if kind is plain or kind is double else number(reward)
-                if terminated or truncated:
-                    break
+                if terminated is not False or truncated is not False:
+                    over, cut = yes(terminated), yes(truncated)
+                    if over or cut:
+                        break
             else:
                 if not limit:
                     raise RuntimeError(f"{self.source.name}: an episode did not end within "
@@ -105,7 +111,7 @@ class Roller:
         except Diverged as error:
             raise Diverged(f"{self.source.name}: {error} in step {t} of an episode") from None
         except (TypeError, ValueError, LookupError, AttributeError) as error:
-            if fault := self._fault(got, obs, t):
+            if fault := self._fault(got, t):
                 raise BadInput(f"{self.source.name}: {fault}") from error
             raise
         total = float(total)
@@ -113,7 +119,7 @@ class Roller:
             raise Diverged(f"{self.source.name}: rewards of {t} steps added up to {total}")
         return total, t
 
-    def _fault(self, got: Any, obs: Any, t: int) -> str:
+    def _fault(self, got: Any, t: int) -> str:
         """What is wrong with what `reset` or `step` gave last, "" if nothing that we know.
 
         `t` is the number of the step, 0 where `reset` has not given anything yet.
@@ -125,12 +131,19 @@ class Roller:
             giver, names = ("step", STEP) if t else ("reset", "obs, info")
             return f"{giver} gave {_brief(got)}, not a tuple of ({names})"
         giver, space = "step" if size == 5 else "reset", self.env.observation_space
+        try:
+            obs = numbers(got[0])
+        except TypeError as error:
+            return f"{giver} gave observations that {error}: {_brief(got[0])}"
         if self.flat:
             try:
                 obs = self.flat(obs)
             except Exception:
                 return f"{giver} gave the observation {_brief(obs)}, which does not fit {space}"
-        shape = np.shape(obs)
+        try:
+            shape = np.shape(obs)
+        except ValueError:  # lists of unequal lengths
+            return f"{giver} gave observations that are no numbers: {_brief(obs)}"
         if shape != (self.shape.inputs,):
             return (f"{giver} gave observations of shape {shape}; its observation_space says "
                     f"({self.shape.inputs},)")  # fmt: skip
@@ -141,6 +154,11 @@ class Roller:
                 number(got[1])
             except TypeError:
                 return f"step gave the reward {_brief(got[1])}, which is not a number"
+            for name, flag in zip(("terminated", "truncated"), got[2:4]):
+                try:
+                    yes(flag)
+                except TypeError:
+                    return f"step gave {name} as {_brief(flag)}, which is not True or False"
         return ""
 
     def repeats(self) -> bool:
@@ -176,6 +194,38 @@ def number(reward: Any) -> float:
         return float(plain)
     except OverflowError as error:
         raise TypeError("too large for 64 bits") from error
+
+
+def numbers(obs: Any) -> Any:
+    """An observation that is no array of NumPy's own: a tensor's values, the array of a masked one.
+
+    Raises TypeError where entries are masked, or where there are no values.
+    """
+    if hasattr(obs, "detach"):
+        try:
+            return obs.detach().cpu().double().numpy()
+        except (RuntimeError, TypeError, NotImplementedError) as error:  # one on the device meta
+            raise TypeError("have no values") from error
+    parts = obs.values() if isinstance(obs, dict) else obs if isinstance(obs, tuple) else (obs,)
+    if any(np.ma.is_masked(part) for part in parts):
+        raise TypeError("have masked entries")
+    return obs.data if isinstance(obs, np.ma.MaskedArray) else obs
+
+
+def yes(flag: Any) -> bool:
+    """Whether an episode is over, as `step` said it: True, False, 1, 0, or an array that holds one.
+
+    Raises TypeError for anything else: of a text, a list or NaN, Python would take any for True.
+    """
+    if flag is True or flag is False or type(flag) is np.bool_:
+        return bool(flag)
+    try:
+        plain = flag.item() if hasattr(flag, "item") else flag
+    except (ValueError, RuntimeError) as error:  # several of them, or none
+        raise TypeError("not one") from error
+    if np.ma.is_masked(flag) or plain not in (True, False):
+        raise TypeError("neither true nor false")
+    return bool(plain)
 
 
 def _without_seed(env: Any) -> str:

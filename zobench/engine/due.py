@@ -1,0 +1,62 @@
+"""What the memory of the weights still owes: moves to be written, probes in force, a broken write.
+
+Each change is a new value in one assignment, so that whoever is stopped, anywhere, leaves the
+former or the later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+
+from zobench.core.directions import Direction, Probe, Term
+from zobench.engine.tensor_block import TensorBlock
+
+Moves = dict[Hashable, tuple[Any, Direction]]  # scale and direction, by `fixed.key`
+
+
+class Written(NamedTuple):
+    """One write: outs[i] += the sum of terms, from the element `start` of blocks[i] on."""
+
+    outs: Sequence[torch.Tensor]
+    blocks: Sequence[TensorBlock]
+    terms: Sequence[Term]
+    start: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Due:
+    """Memory = the point and its probes - `sealed` - `pending` + `written`."""
+
+    pending: Moves = field(default_factory=dict)
+    sealed: tuple[Moves, ...] = ()  # earlier ones, which later moves do not merge with
+    probes: tuple[Probe, ...] = ()  # those in force, the last one innermost
+    written: list[Written] = field(default_factory=list)  # by a flush that is under way, or broke
+
+    def __bool__(self) -> bool:
+        return bool(self.pending or self.sealed or self.written)
+
+    def moved(self, name: Hashable, scale: Any, direction: Direction) -> Due:
+        """With a move more. `name` is what equal directions are merged by."""
+        before = self.pending[name][0] if name in self.pending else 0.0
+        return replace(self, pending={**self.pending, name: (before + scale, direction)})
+
+    def probing(self, name: Hashable, probe: Probe) -> Due:
+        """With a probe more in force."""
+        return replace(self.moved(name, *probe), probes=(*self.probes, probe))
+
+    def back(self, name: Hashable, probe: Probe) -> Due:
+        """Without that probe."""
+        left = tuple(other for other in self.probes if other is not probe)
+        return replace(self.moved(name, -probe[0], probe[1]), probes=left)
+
+    def parted(self) -> Due:
+        """Moves to come merge with none of those before."""
+        return replace(self, pending={}, sealed=(*self.sealed, self.pending))
+
+    def done(self) -> Due:
+        """All is written."""
+        return Due(probes=self.probes)

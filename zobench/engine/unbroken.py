@@ -1,0 +1,74 @@
+"""Work that no signal breaks off: Ctrl-C in the middle of a write waits for its end.
+
+A signal whose handler is Python code (Ctrl-C raises KeyboardInterrupt so) may raise between any two
+operations of the main thread: also between a write of weights and the note that it was made.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+PATIENCE = 3  # a signal that comes so often does not wait: what is under way may hang
+
+
+class _Unbroken:
+    """`with unbroken:` around what is to be whole, inside of `signals_held`."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._handlers: dict[int, Any] = {}
+        self._came: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> None:
+        if self._handlers and threading.current_thread() is threading.main_thread():
+            self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        if self._depth and threading.current_thread() is threading.main_thread():
+            self._depth -= 1
+            while self._came and not self._depth:
+                number, frame = self._came.pop(0)
+                self._handlers[number](number, frame)
+
+    def handle(self, number: int, frame: Any) -> None:
+        """In the place of the handlers of SIGNALS."""
+        if self._depth and len(self._came) < PATIENCE - 1:
+            self._came.append((number, frame))
+        elif number in self._handlers:
+            self._handlers[number](number, frame)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        try:
+            for number in SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    signal.signal(number, self.handle)
+            yield
+        finally:
+            handlers = list(self._handlers.items())
+            for number, handler in handlers:
+                if signal.getsignal(number) == self.handle:  # else it was replaced inside
+                    signal.signal(number, handler)
+            self._handlers, self._came, self._depth = {}, [], 0
+
+
+unbroken = _Unbroken()
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Inside, signals wait for the end of what is `unbroken`."""
+    alone = threading.current_thread() is threading.main_thread()
+    if unbroken._handlers or not alone:
+        yield
+        return
+    with unbroken.installed():
+        yield
