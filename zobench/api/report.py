@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.api.command import command_of
-from zobench.api.frozen import frozen_runs
 from zobench.api.making import Results
 from zobench.api.notes import notes
 from zobench.api.versions import needed, versions_of
@@ -22,6 +21,7 @@ ENDINGS = {"html": ".html", "md": ".md"}
 
 def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = None) -> Source:
     """What a report is made from. `suite`: as the user named it; `known`: see `Source`."""
+    from zobench.api.frozen import frozen_runs
     from zobench.report.source import Source
 
     command = command_of(results, suite, results.environments)

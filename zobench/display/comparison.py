@@ -16,7 +16,6 @@ from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
-from zobench.display.slower import slower_lines
 
 MANY = 8  # problems; with more, only the means of groups are shown unless asked for
 
@@ -65,7 +64,10 @@ def _lines(found: Comparison, every: bool) -> list[str]:
     else:
         lines += _groups(found.summary)
     lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
-    lines += slower_lines(found.slowdowns)
+    if found.slowdowns:
+        from zobench.display.slower import slower_lines
+
+        lines += slower_lines(found.slowdowns)
     return [*lines, *_settings(found.results)]
 
 

@@ -8,7 +8,6 @@ import typer
 
 from zobench.api.frame import Frame
 from zobench.api.making import FAILED, Request, Results, make_runs
-from zobench.api.versions import differing
 from zobench.display import text
 from zobench.display.progress import shown
 
@@ -19,7 +18,8 @@ TROUBLES = 8  # reasons that are listed
 def show_runs(request: Request) -> int:
     """Make the runs, print them; the exit status."""
     results = make_runs(request, shown, traced=False)
-    from zobench.api.files import write_runs
+    from zobench.api.files import write_runs  # with pandas: while no run waits for it
+    from zobench.api.versions import differing
 
     head = ["estimator", "problem", "run", "status", "queries", "time", "score"]
     reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()
