@@ -13,7 +13,7 @@ ALLOWED = {
     "errors": set(),
     "spreadsheet": set(),
     "user_file": {"errors"},
-    "registry": {"errors", "user_file"},
+    "registry": {"core", "errors", "user_file"},
     "core": {"core", "errors"},
     "estimators": {"estimators", "core", "registry", "errors"},
     "objectives": {"objectives", "core", "registry", "user_file", "errors"},

@@ -13,6 +13,7 @@ from pkgutil import walk_packages
 from typing import Any, TypeVar
 
 from zobench import user_file
+from zobench.core import schedules
 from zobench.errors import BadInput, unknown
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
@@ -48,6 +49,12 @@ class Entry:
     def defaults(self) -> dict[str, Any]:
         return {p.name: p.default for p in inspect.signature(self.make).parameters.values()}
 
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """The settings that may be schedules: those whose annotation is `schedules.Value`."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return tuple(p.name for p in parameters if p.annotation in (schedules.Value, "Value"))
+
     @property
     def summary(self) -> str:
         """The first line of the factory's docstring."""
@@ -56,8 +63,9 @@ class Entry:
     def build(self, settings: Mapping[str, Any]) -> Any:
         """`make` with checked settings. Raises BadInput, which begins with the entry's name."""
         checked = check_settings(self, settings)
+        texts = {key for key in self.varying if isinstance(checked.get(key), str)}
         try:
-            return self.make(**checked)
+            return self.make(**checked | {key: schedules.parse(checked[key]) for key in texts})
         except BadInput as error:
             if str(error).startswith(self.name):
                 raise
@@ -207,15 +215,23 @@ class Registry:
 def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings in the types of the defaults.
 
-    Raises BadInput on an unknown name, a wrong type, and a value that is not above 0 where the
-    setting's span is logarithmic (a learning rate may be 0: the point stands still).
+    A schedule stays the text that it is. Raises BadInput on an unknown name, a wrong type, and a
+    value that is not above 0 where the setting's span is logarithmic (a learning rate may be 0: the
+    point stands still).
     """
     defaults, checked = entry.defaults, {}
     for key, value in settings.items():
         if key not in defaults:
             raise BadInput(f"{entry.name}: {unknown('setting', key, defaults)}")
         what = f"{entry.name}: setting {key!r}"
-        checked[key] = value = _as_type_of(defaults[key], value, what)
+        if key in entry.varying and isinstance(value, str) and "(" in value:
+            checked[key] = value = " ".join(value.split())
+            try:
+                value = schedules.start_of(schedules.parse(value))
+            except BadInput as error:
+                raise BadInput(f"{what}: {error}") from error
+        else:
+            checked[key] = value = _as_type_of(defaults[key], value, what)
         if entry.space.get(key, _ANY)[2] == "log":
             zero = key == "lr" or defaults[key] == 0
             if not (value > 0 or (zero and value == 0)):

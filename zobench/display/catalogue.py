@@ -6,6 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 
+from zobench.core.schedules import EXAMPLE
 from zobench.display.text import WIDEST, width
 from zobench.errors import BadInput, unknown
 from zobench.registry import Entry, Registry, estimators, objectives
@@ -100,6 +101,11 @@ def _settings(entry: Entry) -> Iterator[str]:
     first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
     for a, b, c in rows:
         yield f"  {a:{first}}  {b:{second}}  {c}".rstrip()
+    if entry.varying:
+        yield ""
+        yield f"  {' and '.join(entry.varying)}: a number, or a schedule over the steps:"
+        yield f"  {EXAMPLE}, linear(1e-3, 2000), warmup(1e-3, 100), warmup(linear(1e-3), 100)."
+        yield "  cosine and linear without a number of steps end with the run's budget."
 
 
 def _suite(name: str) -> str:

@@ -84,6 +84,8 @@ class ZerothOrder(torch.optim.Optimizer):
         delay: of the way back and the move, see above; only for a module.
         check: call the closure once more at the first probe, no query; its two losses must be equal
         stochastic_rounding: of writes to 16-bit weights.
+        settings: of the estimator. lr may be a schedule, such as "cosine(1e-3, 2000)": then
+            group["lr"] is the number that it scales, and a scheduler of torch multiplies it.
         realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
             perturbed copies, "auto" chooses. See optim.realise.
         reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
@@ -230,4 +232,5 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def _set_rates(self) -> None:
         """What the parameter groups say now, to the engine."""
-        self._engine.rates(self._rates.of(self.param_groups, self._engine.has_rule))
+        engine = self._engine
+        engine.rates(self._rates.of(self.param_groups, engine.has_rule, engine.t))
