@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from zobench.core.problem import InPlaceProblem, VectorProblem
-from zobench.harness.environment import threads_each
+from zobench.harness.environment import cores
 from zobench.registry import Entry
 
 # Before torch is imported: processes of pytest-xdist share the cores. With all cores each, the
 # threads of small operations wait for one another, and some tests take ten times as long.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     _processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ["OMP_NUM_THREADS"] = str(threads_each(_processes))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _processes)))
 
 SHAPES = ((4, 3), (6, 2))  # two groups, both matrices: d = 24
 
@@ -50,7 +50,7 @@ class TensorSphere(InPlaceProblem):
     def start(self, seed: int):
         import torch
 
-        from zobench.core.module import TensorParams
+        from zobench.engine.tensors import TensorParams
 
         self.tensors = [torch.zeros(s, dtype=getattr(torch, self.dtype)) for s in self.shapes]
         self.params = TensorParams((f"x{i}", t) for i, t in enumerate(self.tensors))

@@ -11,7 +11,7 @@ from zobench.harness.plan import plan
 from zobench.harness.pool import Event, run_all
 from zobench.harness.stopping import Interrupted
 from zobench.harness.store import Store
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 
 
 def say(event: Event) -> None:

@@ -6,7 +6,8 @@ import sqlite3
 from pathlib import Path
 
 from zobench.harness.plan import plan
-from zobench.harness.suite import Suite, load
+from zobench.harness.suite import Suite
+from zobench.harness.suite_file import load
 
 ELEMENTS = Path(__file__).with_name("harness_elements.py")
 VARYING = ("seconds", "estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 
 SUITE = """\
 name = "t"

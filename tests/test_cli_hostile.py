@@ -157,6 +157,35 @@ def test_a_command_without_its_streams_works_and_stores(here, closed):
         assert list(store.runs().status) == ["budget"]
 
 
+def test_what_is_printed_into_a_closed_stdout_is_told_to_be_lost(here):
+    """What a command stores it stores, and its status is its own."""
+
+    def shell(words, end):
+        done = subprocess.run(
+            f"{sys.executable} -m zobench {words} {end}", shell=True, cwd=here, text=True,
+            env=dict(os.environ) | {"PYTHONPATH": ROOT}, capture_output=True, timeout=120,
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    said = "zobench: stdout is closed, so what this command has printed is lost; send it to "
+    for words in (
+        "run random-search -s t.toml -o o",
+        "report o -f text",
+        "export o -f csv",
+        "list suites",
+        "list --help",
+        "--version",
+    ):
+        status, error = shell(words, ">&-")
+        last = error.splitlines()[-1]  # a run tells of its progress before
+        assert (status, last[: len(said)], error.count(said)) == (0, said, 1), words
+    assert (here / "o" / "runs.csv").is_file()
+    assert shell("report o -f text", ">out") == (0, "")
+    assert shell("report o -f text", ">/dev/full") == (2, "zobench: No space left on device\n")
+    status, error = shell("list nothing", ">&-")
+    assert (status, "stdout" in error) == (2, False)  # nothing was printed
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_told_to_end_says_what_it_keeps(here, signum):
     (here / "t.toml").write_text(SUITE.replace("budget = 20", "budget = 40_000_000"))

@@ -21,10 +21,10 @@ from zobench.core.directions import (
     Restricted,
     add_terms,
 )
-from zobench.core.module import TensorParams
-from zobench.core.prefix import Prefix
-from zobench.core.scratch import ScratchParams
 from zobench.core.vector import VectorParams
+from zobench.engine.prefix import Prefix
+from zobench.engine.scratch import ScratchParams
+from zobench.engine.tensors import TensorParams
 
 D = 40
 

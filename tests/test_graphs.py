@@ -14,8 +14,8 @@ from test_realisations import CAUSAL, batch, net
 
 from zobench.core.directions import Noise, Restricted
 from zobench.core.oracle import Oracle
-from zobench.core.recording import CudaGraphs
-from zobench.core.tape import Refused, Tape
+from zobench.engine.recording import CudaGraphs
+from zobench.engine.tape import Refused, Tape
 from zobench.errors import BadInput
 from zobench.objectives.llm import graphs as module
 from zobench.objectives.llm.batches import Batch

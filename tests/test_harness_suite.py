@@ -11,7 +11,7 @@ from harness_tools import element
 from zobench.errors import BadInput
 from zobench.harness.chosen import parse_estimator
 from zobench.harness.plan import RunSpec
-from zobench.harness.suite import load, suite_files
+from zobench.harness.suite_file import load, suite_files
 from zobench.registry import objectives
 
 HEAD = 'name = "s"\nversion = "1"\nbudget = 100\ntargets = [1.0]\n'

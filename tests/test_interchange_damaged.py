@@ -1,15 +1,16 @@
 """Data of stopped experiments and damaged files: whole runs are read, and the rest is told."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from interchange_tools import HEAD, coco_folder, ioh_folder
 
-from zobench.api.interchange import import_folders
-from zobench.api.stored import stored
 from zobench.errors import BadInput
 from zobench.interchange.read import read_folders
+from zobench.results.exchange import import_folders
+from zobench.results.stored import stored
 
 RUNS = [
     (1, 60, [(1, 36.728946), (3, 0.5137), (38, 0.25), (60, 0.231787)]),
@@ -239,3 +240,34 @@ def test_numbers_of_a_json_that_are_none(tmp_path):
             continue
         with pytest.raises(BadInput, match=r"json line \d+: best y is a number"):
             read_folders([folder])
+
+
+@pytest.mark.parametrize("make", [coco_folder, ioh_folder])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_copy_within_the_folder_counts_once_and_is_told(tmp_path, make, whole):
+    folder = make(tmp_path / "a" / "exdata", RUNS)
+    make(tmp_path / "a" / "backup", RUNS if whole else RUNS[:2])  # read first
+    curves, notes = read_folders([tmp_path / "a"])
+    assert sorted(c.instance for c in curves) == [1, 2, 3]
+    (note,) = notes
+    assert note.startswith(f"{3 if whole else 2} runs that other data files hold as well, and ")
+    assert "exdata" in note
+    assert "backup" in note
+    make(tmp_path / "a" / "third", RUNS)
+    assert len(read_folders([tmp_path / "a"])[0]) == 3
+    shutil.rmtree(tmp_path / "a" / "third")
+    again = [(i, n, [(q, g * 2) for q, g in rows]) for i, n, rows in RUNS]
+    make(folder, again)  # other runs of the same instances
+    curves, notes = read_folders([tmp_path / "a"])
+    assert (len(curves), notes) == (6 if whole else 5, [])
+
+
+def test_a_block_that_stands_twice_counts_once(tmp_path):
+    folder = coco_folder(tmp_path / "a", [*RUNS, RUNS[0]])  # a method without chance, run twice
+    assert len(read_folders([folder])[0]) == 4
+    info = folder / "f1.info"
+    info.write_text(info.read_text() + "\n" + info.read_text())
+    curves, notes = read_folders([folder])
+    assert (len(curves), len(notes)) == (4, 1)
+    (folder / "f1 (copy).info").write_text(info.read_text())
+    assert len(read_folders([folder])[0]) == 4

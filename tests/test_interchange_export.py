@@ -18,19 +18,19 @@ from interchange_tools import suite_in
 
 from zobench.analysis.ert import ert
 from zobench.analysis.runlengths import Cases, run_table
-from zobench.api.interchange import export_as, import_folders
-from zobench.api.stored import stored
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.store import Store
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 from zobench.interchange.curve import Curve
 from zobench.interchange.curves import _trajectory
 from zobench.interchange.numbering import number
 from zobench.interchange.write_coco import write_coco
 from zobench.interchange.write_tables import plain_cells
+from zobench.results.exchange import export_as, import_folders
+from zobench.results.stored import stored
 
 TARGETS = [10.0 ** round(2 - 0.2 * k, 9) for k in range(51)]
 NAMES = ("cma-es", "random-search")

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from interchange_tools import HEAD, coco_folder, ioh_folder, suite_in
 
-from zobench.api.interchange import import_folders
-from zobench.api.report import source
-from zobench.api.stored import stored
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve, distinct_names, file_name
 from zobench.interchange.read import read_folders
 from zobench.interchange.read_coco import pairs
 from zobench.interchange.to_results import TARGETS, to_results
 from zobench.report.html import page
+from zobench.report.write import source
+from zobench.results.exchange import import_folders
+from zobench.results.stored import stored
 
 RUNS = [(1, 90, [(1, 50.0), (7, 0.5), (90, 0.5)]), (2, 400, [(1, 9.0), (30, 1e-9), (400, 1e-10)])]
 

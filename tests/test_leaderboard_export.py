@@ -11,9 +11,9 @@ from harness_tools import without_checksums
 from interchange_tools import coco_folder
 from verify_tools import BOARD, MINE, TINY, read, write
 
-from zobench.api import leaderboard
 from zobench.cli import status_of
 from zobench.harness.store import FILE
+from zobench.leaderboard import export as leaderboard
 
 METHODS = ("random-search", "zo-sgd:lr=1e-2")
 PAIR = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zobench.core.groups import groups
+from zobench.engine.groups import groups
 from zobench.errors import BadInput
 from zobench.objectives.llm import corpus, models, pretrain
 from zobench.objectives.llm.batches import batches, encode, minibatch, room

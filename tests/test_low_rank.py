@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zobench.core import low_rank
 from zobench.core.directions import LowRank, Recipe
-from zobench.core.module import TensorParams
 from zobench.core.params import CHUNK
+from zobench.engine import low_rank
+from zobench.engine.tensors import TensorParams
 
 ROUNDING = {
     torch.float64: 2**-23,

@@ -8,7 +8,7 @@ import pytest
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
 from zobench.harness.store import Store
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 
 SUITE = """
 name = "memory"

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from zobench.core import directions as d
-from zobench.core.module import TensorParams
-from zobench.core.scratch import ScratchParams
+from zobench.engine.scratch import ScratchParams
+from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators

@@ -213,7 +213,7 @@ def test_the_unchecked_calls_are_accumulates(law, size):
     for row, scale in zip(want, scales):
         for block, (first, last) in enumerate(pairwise(borders)):
             noise.accumulate(row[first:last], [(scale, seed)], law, block)
-    noise.pair(points, x, scales, law, seed, borders)
+    noise.pair(points, x, *scales, law, seed, borders)
     noise.accumulate_one(one, scales[1], law, seed, 5)
     assert np.array_equal(points, want)
     noise.accumulate(x, [(scales[1], seed)], law, 5)

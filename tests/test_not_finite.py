@@ -17,6 +17,7 @@ from zobench.core.problem import VectorProblem
 from zobench.harness.chosen import parse_estimator
 from zobench.harness.plan import plan
 from zobench.harness.run import execute
+from zobench.harness.suite_file import load
 from zobench.registry import estimators, objectives
 
 WALL = """
@@ -161,3 +162,31 @@ def test_a_point_that_is_the_best_stays(tmp_path, chosen):
     )
     end = execute(spec)
     assert end.final_score == 0.0
+
+
+def test_a_run_whose_scores_are_never_numbers_has_diverged(tmp_path):
+    """An estimator that ranks goes on where a point has no score, but not for ever unseen."""
+    file = tmp_path / "lost.py"
+    file.write_text("""
+from zobench.core.problem import VectorProblem
+
+class Lost(VectorProblem):
+    def losses(self, probes, seed):
+        losses = super().losses(probes, seed)
+        self.seen = [float("nan")] * len(losses)
+        return losses
+    def score(self):
+        return {"gap": float("nan")}
+
+def lost(dim: int = 3):
+    return Lost(lambda x: (x**2).sum(axis=1), lambda rng: rng.normal(size=dim))
+""")
+    suite = suite_of(tmp_path, repetitions=1)
+    text = (tmp_path / "t.toml").read_text()
+    known = suite.problems[0].objective
+    (tmp_path / "t.toml").write_text(text.replace(known, f"{file}:lost"))
+    for name in (n for n in estimators.load() if getattr(estimators[n].make(), "ranks", False)):
+        require(estimators[name])
+        (spec,) = plan(load(tmp_path / "t.toml"), [name])
+        result = execute(spec)
+        assert (result.status, result.reason[:8]) == ("diverged", "none of ")

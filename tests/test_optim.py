@@ -12,9 +12,9 @@ import torch
 from optim_tools import X, Y, loss_of, net, raw
 from torch import nn
 
-from zobench.core.groups import any_groups, children
 from zobench.core.noise import reference
 from zobench.core.seeds import fold
+from zobench.engine.groups import any_groups, children
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder
 

@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import random
+import tracemalloc
 import warnings
 import zlib
 from contextlib import suppress
@@ -18,7 +19,7 @@ from optim_tools import loss_of, net
 from test_optim_state import equal
 
 from zobench.errors import BadInput
-from zobench.optim import ZerothOrder, replay
+from zobench.optim import ZerothOrder, reading, replay
 
 
 def record(path, estimator="mezo", count=4, **given):
@@ -329,3 +330,21 @@ def test_settings_of_a_rule_out_of_range_are_refused(tmp_path):
         told["rule"][name] = value
         path = written(tmp_path / "wrong.zo", [json.dumps(told).encode(), *lines[1:]])
         assert outcome(path, points) is None
+
+
+@pytest.mark.parametrize("lines", [b"\0" * 50_000_000, b'["w"]\n' * 8_000_000], ids=["one", "many"])
+def test_a_record_that_unpacks_to_more_than_any_record_is_refused(tmp_path, monkeypatch, lines):
+    monkeypatch.setattr(reading, "LARGEST", 10_000_000)
+    bomb = tmp_path / "bomb.zo"
+    bomb.write_bytes(gzip.compress(lines, 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadInput, match="unpacks to more than 10,000,000 bytes, which no"):
+            replay(bomb, net(width=4))
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(BadInput, match=r"unpacks to a line of more than 67,108,864 bytes"):
+        monkeypatch.undo()
+        bomb.write_bytes(gzip.compress(b"\0" * 70_000_000, 1))
+        replay(bomb, net(width=4))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from zobench.core.module import TensorParams
+from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder
 

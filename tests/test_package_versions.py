@@ -10,14 +10,14 @@ import pytest
 from harness_tools import without_checksums
 from verify_tools import TINY, edit, make_board, read
 
-from zobench.api.stored import stored
-from zobench.api.verify.columns import packages_of
-from zobench.api.verify.rerun import elsewhere
-from zobench.api.versions import differing
 from zobench.cli import status_of
 from zobench.harness.environment import environment
 from zobench.harness.packages import canonical, packages, required, versions
+from zobench.leaderboard.verify.columns import packages_of
+from zobench.leaderboard.verify.rerun import elsewhere
 from zobench.registry import Entry, estimators, objectives
+from zobench.results.stored import stored
+from zobench.results.versions import differing
 
 USERS = """\
 from typing import TYPE_CHECKING

@@ -1,5 +1,7 @@
 """What an objective's function may do and return, and what the oracle refuses."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -323,3 +325,10 @@ def test_masked_losses_are_refused():
     problem.start(0)
     with pytest.raises(ValueError, match="masked"):
         problem.losses([(0.1, Noise(1))], 0)
+
+
+@pytest.mark.parametrize("minimum", [math.nan, math.inf, -math.inf, None, "0", 1j, np.zeros(2)])
+def test_a_minimum_that_is_no_finite_number_is_refused(minimum):
+    with pytest.raises(BadInput, match="the minimum of a problem is a finite number, not "):
+        VectorProblem(lambda x: x.sum(axis=1), lambda rng: rng.normal(size=3), minimum)
+    VectorProblem(lambda x: x.sum(axis=1), lambda rng: rng.normal(size=3), np.float32(2.0))

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zobench.core.directions import LowRank, Noise, Recipe, Restricted
-from zobench.core.module import TensorParams
 from zobench.core.noise import tables
 from zobench.core.problem import InPlaceProblem
-from zobench.core.scratch import ScratchParams
+from zobench.engine.scratch import ScratchParams
+from zobench.engine.tensors import TensorParams
 from zobench.errors import Unsuitable
 from zobench.objectives.llm import masks
 from zobench.objectives.llm.batches import Batch, LabelWords

@@ -14,12 +14,12 @@ import pytest
 from harness_tools import without_checksums
 from report_tools import Page
 
-from zobench.api.command import command_of
-from zobench.api.making import Results
-from zobench.api.stored import stored
 from zobench.cli import status_of
 from zobench.harness.plan import plan
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
+from zobench.results.command import command_of
+from zobench.results.results import Results
+from zobench.results.stored import stored
 
 TINY = """\
 name = "tiny"

@@ -13,12 +13,13 @@ import pytest
 from analysis_tools import results
 from report_tools import Page, of_frames, source, two_estimators
 
+from zobench.analysis import words
 from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, score_matrix
 from zobench.analysis.runlengths import at_targets, run_table
 from zobench.analysis.speedup import speedup
 from zobench.analysis.targets import final_targets
 from zobench.analysis.verdict import CLAIMS
-from zobench.report import figures, tables, words
+from zobench.report import figures, tables
 from zobench.report.csvtext import csv_text
 from zobench.report.html import page
 from zobench.report.markdown import escaped, markdown

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zobench.analysis import words
 from zobench.errors import BadInput
-from zobench.report import csvtext, encode, marks, words
+from zobench.report import csvtext, encode, marks
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 

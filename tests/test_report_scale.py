@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zobench.api.report import source, write
-from zobench.api.stored import stored
 from zobench.harness.store import Store
 from zobench.interchange.curve import Curve
 from zobench.interchange.to_results import to_results
+from zobench.report.write import source, write
+from zobench.results.stored import stored
 
 MEASURED = 1e-6  # seconds a query, of the estimator and of the objective
 

@@ -12,7 +12,7 @@ from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
 from zobench.harness.run import Run, execute
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 from zobench.registry import objectives
 
 pytest.importorskip("gymnasium")

@@ -15,7 +15,7 @@ import zobench
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
 from zobench.harness.store import Store
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 
 ROOT = Path(zobench.__file__).parents[1]
 

@@ -16,7 +16,7 @@ from zobench.errors import BadInput
 from zobench.harness import plan
 from zobench.harness.chosen import parse_estimator
 from zobench.harness.run import execute
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
 from zobench.optim import ZerothOrder
 from zobench.registry import estimators, objectives
 

@@ -12,8 +12,8 @@ from torch import nn
 from zobench.core import directions as d
 from zobench.core.estimator import Finished
 from zobench.core.fixed import fixed
-from zobench.core.module import TensorParams
-from zobench.core.scratch import ScratchParams
+from zobench.engine.scratch import ScratchParams
+from zobench.engine.tensors import TensorParams
 from zobench.errors import Unsuitable
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators
@@ -249,7 +249,7 @@ class Meant:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_figures_are_those_of_the_estimators_own_move(entry, dtype):
     """Of a run's last step, whose move alone is written: as much is made again on copies."""
-    from zobench.core.numerics import Trace
+    from zobench.engine.numerics import Trace
 
     held = []
 
@@ -268,7 +268,7 @@ def test_figures_are_those_of_the_estimators_own_move(entry, dtype):
 
 def test_drift_is_that_of_the_last_probes():
     """As far as the weights themselves go, there and back; and none where probes stay apart."""
-    from zobench.core.numerics import PAIRS, Trace
+    from zobench.engine.numerics import PAIRS, Trace
 
     for direction in KINDS:
         params = TensorParams([("w", weight(torch.bfloat16))])

@@ -15,10 +15,10 @@ FIRST_QUERY = """
 import json, sys
 import zobench.harness.home, zobench.harness.worker
 from zobench.core.oracle import Oracle
-from zobench.harness import plan, suite
+from zobench.harness import plan, suite_file
 from zobench.harness.run import execute
 
-specs = plan.plan(suite.load("smoke"), ["mezo"])
+specs = plan.plan(suite_file.load("smoke"), ["mezo"])
 spec = next(spec for spec in specs if spec.problem.objective == "sphere")
 
 def first(oracle, probes):
@@ -78,7 +78,7 @@ def test_help_loads_no_command(arguments):
 def test_runs_begin_before_the_packages_that_show_them_load(command, tmp_path):
     words = (command, "mezo", "spsa", "--suite", "smoke", "--problem", "sphere*")
     modules = loaded(FIRST_WORKER, *words, cwd=tmp_path)
-    assert not modules & HEAVY
+    assert modules & HEAVY == set()
 
 
 def test_a_run_of_a_function_loads_the_noise_kernels_and_its_own_elements():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from harness_tools import element, suite_of
 
 from zobench.errors import BadInput
-from zobench.harness import checks
+from zobench.harness import checks, salvage
 from zobench.harness.mending import mend
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
@@ -42,6 +43,19 @@ def sound(tmp_path_factory):
     with Store.open(folder / "r") as store:
         store.begin(specs, {"machine": "test"})
         store.add(results_of(specs))
+    return folder / "r", specs, tables_of(folder / "r")
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """As `sound`, of more runs, which were stored few at a time, as a command does."""
+    folder = tmp_path_factory.mktemp("grown")
+    specs = plan(suite_of(folder), [element("walk"), element("walk:n=2")], repetitions=200)
+    results = list(results_of(specs))
+    with Store.open(folder / "r") as store:
+        store.begin(specs, {"machine": "test"})
+        for first in range(0, len(results), 8):
+            store.add(results[first : first + 8])
     return folder / "r", specs, tables_of(folder / "r")
 
 
@@ -170,7 +184,7 @@ def test_damage_at_random_is_told_or_changes_nothing_that_is_read(sound, tmp_pat
         for path in folder.glob("damaged-*"):
             path.unlink()
     assert told > 3
-    assert kept > told or kind == "end"  # of 60 runs each; SQLite reads nothing of a cut file
+    assert kept > (5 if kind == "end" else 20) * told  # of 60 runs each
 
 
 def test_a_file_from_before_checksums_is_read_and_gets_them(sound, tmp_path):
@@ -202,3 +216,95 @@ def test_text_that_is_not_utf8_is_damage_and_can_be_mended(sound, tmp_path):
     assert "move it away" not in str(why.value)
     assert mend(folder)
     assert len(tables_of(folder)["runs"]) == len(sound[2]["runs"]) - 1
+
+
+def zeros(data, start, end):
+    return data[:start] + bytes(end - start) + data[end:]
+
+
+BREAKS = {  # what is done to the bytes of a file -> the least share of its runs that is left
+    "name": (lambda d: b"X" * 16 + d[16:], 1.0),
+    "header": (lambda d: zeros(d, 0, 100), 1.0),
+    "random header": (lambda d: np.random.default_rng(0).bytes(100) + d[100:], 1.0),
+    "layout": (lambda d: d[:60] + b"\x77\x01\x02\x03" + d[64:], 1.0),
+    "first page": (lambda d: zeros(d, 0, 4096), 1.0),
+    "end": (lambda d: d[:-5000], 0.9),
+    "tenth": (lambda d: d[: len(d) * 9 // 10], 0.5),
+    "half": (lambda d: d[: len(d) // 2], 0.05),
+}
+
+
+@pytest.mark.parametrize(("harm", "least"), BREAKS.values(), ids=BREAKS)
+def test_runs_of_a_file_that_sqlite_does_not_open_are_rescued(grown, tmp_path, harm, least):
+    folder, (_, specs, before) = copied(grown, tmp_path), grown
+    file = folder / "results.sqlite"
+    broken = harm(file.read_bytes())
+    file.write_bytes(broken)
+    with pytest.raises(BadInput, match=r"is damaged.*: .*`zobench run` as before keeps all"):
+        tables_of(folder)
+    (line,) = mend(folder)
+    after = tables_of(folder)["runs"]
+    assert least * len(specs) <= len(after) <= len(specs)
+    assert f"the {len(after):,} sound runs were kept" in line
+    assert len(after) == len(specs) or "; at least " in line
+    (aside,) = folder.glob("damaged-*.sqlite")
+    assert aside.read_bytes() == broken
+    mine = before["runs"].set_index("run_key").loc[after["run_key"]].reset_index()
+    columns = ["run_key", "final_score", "queries", "status"]
+    assert mine[columns].equals(after[columns])
+    assert mend(folder) == []
+    with Store.open(folder) as store:  # the next command makes the rest
+        store.begin(specs, {"machine": "test"})
+        lost = {s.key for s in specs} - store.done(s.key for s in specs)
+        store.add(r for r in results_of(specs) if r.key in lost)
+    assert set(tables_of(folder)["runs"].run_key) == {s.key for s in specs}
+
+
+def test_a_page_that_is_gone_takes_few_runs(grown, tmp_path):
+    folder = copied(grown, tmp_path)
+    file = folder / "results.sqlite"
+    data = file.read_bytes()
+    kept = []
+    for page in range(1, len(data) // 4096, 7):
+        file.write_bytes(zeros(data, page * 4096, page * 4096 + 4096))
+        if mend(folder):
+            kept.append(len(tables_of(folder)["runs"]))
+    assert len(kept) > 15
+    assert np.median(kept) > 380  # of 400
+    assert min(kept) > 200  # a page of checksums is of many runs
+
+
+def test_long_rows_and_a_side_file_are_rescued_too(tmp_path):
+    specs = plan(suite_of(tmp_path), [element("walk")], repetitions=5)
+    with Store.open(tmp_path / "r") as store:
+        store.begin(specs, {"machine": "x" * 9000})
+        store.add(results_of(specs, rows=2000))  # 64 kB each
+        files = {p.name: p.read_bytes() for p in (tmp_path / "r").glob("results.sqlite*")}
+    assert len(files["results.sqlite-wal"]) > 300_000  # as a kill leaves it
+    (tmp_path / "k").mkdir()
+    (tmp_path / "k" / "results.sqlite").write_bytes(b"no database" * 20)
+    side = tmp_path / "k" / "results.sqlite-wal"
+    side.write_bytes(files["results.sqlite-wal"])
+    with contextlib.closing(salvage.salvaged(tmp_path / "k" / "results.sqlite")) as db:
+        assert checks.misfits(db) == {}
+        assert db.execute("SELECT COUNT(*) FROM runs").fetchone() == (5,)
+    side.write_bytes(b"y" * 24 + files["results.sqlite-wal"][24:])  # SQLite reads it no more
+    assert mend(tmp_path / "k")
+    assert same(tables_of(tmp_path / "k"), tables_of(tmp_path / "r"))
+
+
+def test_a_file_without_a_run_that_can_be_rescued_stays(tmp_path, sound):
+    folder = copied(sound, tmp_path)
+    file = folder / "results.sqlite"
+    for data in (b"a diary, in another program's form\n" * 400, bytes(9000), b"\x0d" * 9000):
+        file.write_bytes(data)
+        with pytest.raises(BadInput, match="none of its runs can be rescued: move it away"):
+            mend(folder)
+        assert file.read_bytes() == data
+    shutil.copy(sound[0] / "results.sqlite", file)
+    edited(folder, "DROP TABLE checks")
+    edited(folder, "PRAGMA user_version = 1")  # a file from before checksums
+    file.write_bytes(file.read_bytes()[:-9000])
+    with pytest.raises(BadInput, match="none of its runs can be rescued"):
+        mend(folder)
+    assert [p.name for p in folder.iterdir() if "part" in p.name or "damaged" in p.name] == []

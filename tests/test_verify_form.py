@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import gzip
 import io
 import itertools
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,19 +16,19 @@ from verify_tools import BOARD, MINE, TINY, edit, read, write
 
 import zobench
 from zobench.analysis.leaderboard import COLUMNS, targets_hash
-from zobench.api.boardfile import read_board
-from zobench.api.stored import stored
-from zobench.api.verify import reference
-from zobench.api.verify.check import check
-from zobench.api.verify.columns import cell_fault
-from zobench.api.verify.expected import problems_by_hash, repetitions
-from zobench.api.verify.form import check_rows, reference_file
-from zobench.api.verify.hashes import data_hash, settings_hash
-from zobench.api.verify.table import Line, Table, read_table
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
+from zobench.leaderboard.board_file import read_board
+from zobench.leaderboard.verify import reference
+from zobench.leaderboard.verify.check import check
+from zobench.leaderboard.verify.columns import cell_fault
+from zobench.leaderboard.verify.expected import problems_by_hash, repetitions
+from zobench.leaderboard.verify.form import check_rows, reference_file
+from zobench.leaderboard.verify.hashes import data_hash, settings_hash
+from zobench.leaderboard.verify.table import Line, Table, read_table
+from zobench.results.stored import stored
 
 METHODS = ("random-search", "zo-sgd:lr=1e-2")
 
@@ -543,3 +545,20 @@ def test_a_file_older_than_a_column_still_fits(board, verify):
 def test_an_unknown_suite_file_is_bad_input(board):
     with pytest.raises(BadInput, match="no suite file"):
         load("none.toml")
+
+
+@pytest.mark.parametrize("name", ["board.csv.gz", "board-reference.csv.gz"])
+def test_no_board_is_unpacked_whatever_its_name(tmp_path, name):
+    """A small file may unpack to more than the memory holds."""
+    bomb = tmp_path / name
+    bomb.write_bytes(gzip.compress(b"0," * 10_000_000, 1))
+    tracemalloc.start()
+    try:
+        for read in (read_board, reference.frame_of, read_table):
+            with pytest.raises(BadInput) as why:
+                read(bomb)
+            assert name in str(why.value)
+            assert "\n" not in str(why.value)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

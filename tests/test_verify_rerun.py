@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 from verify_tools import BOARD, MINE, TINY, edit, make_board, read
 
-from zobench.api.making import make
-from zobench.api.stored import stored
-from zobench.api.verify.check import again, check
-from zobench.api.verify.found import REFUSED, Found
-from zobench.api.verify.rerun import SPEEDUPS, elsewhere, judge
-from zobench.api.verify.sample import choose, cost, parse_rows
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.environment import environment
 from zobench.harness.stopping import Interrupted
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
+from zobench.leaderboard.verify.check import again, check
+from zobench.leaderboard.verify.found import REFUSED, Found
+from zobench.leaderboard.verify.rerun import SPEEDUPS, elsewhere, judge
+from zobench.leaderboard.verify.sample import choose, cost, parse_rows
+from zobench.results.stored import stored
+from zobench.running.making import make
 
 MADE = ("--out", "results/tiny")  # take the runs that the board was made from
 METHODS = ("random-search", "zo-sgd:lr=1e-2", "mine.py:Mine")
@@ -55,7 +55,7 @@ def test_ctrl_c_says_what_is_kept(board, verify, monkeypatch, tmp_path):
     def press(specs, folder, jobs, show):
         return make(specs, folder, jobs, lambda *_: contextlib.nullcontext(stop))
 
-    monkeypatch.setattr("zobench.api.verify.rerun.make", press)
+    monkeypatch.setattr("zobench.leaderboard.verify.rerun.make", press)
     status, _, err = verify()
     assert status == 130
     assert err.endswith("zobench: stopped: nothing is kept; --out FOLDER keeps the runs\n")

@@ -6,7 +6,7 @@ from optim_tools import X, loss_of, net
 from torch import nn
 
 from zobench.core import directions as d
-from zobench.core.module import TensorParams
+from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder
 
 DIRECTIONS = [d.Noise(1), d.LowRank(1, 2, 2), d.RandomMask(d.Noise(1), 2, 0.5)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from zobench.api.stored import stored
-from zobench.api.verify.hashes import with_hashes
 from zobench.cli import status_of
+from zobench.leaderboard.verify.hashes import with_hashes
+from zobench.results.stored import stored
 
 TINY = """\
 name = "tiny"

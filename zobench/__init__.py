@@ -9,12 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zobench.api.comparison import Comparison as Comparison
-    from zobench.api.comparison import compare as compare
-    from zobench.api.comparison import run as run
+    from zobench.api.comparing import compare as compare
+    from zobench.api.comparing import run as run
     from zobench.api.factory import make as make
     from zobench.api.factory import problem as problem
-    from zobench.api.making import Results as Results
     from zobench.core import directions as directions
     from zobench.core import rules as rules
     from zobench.core import samplers as samplers
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from zobench.core.estimator import Estimator as Estimator
     from zobench.core.estimator import Finished as Finished
     from zobench.core.fixed import locked as locked
-    from zobench.core.module import TensorParams as TensorParams
     from zobench.core.oracle import BudgetExhausted as BudgetExhausted
     from zobench.core.oracle import Diverged as Diverged
     from zobench.core.oracle import Oracle as Oracle
@@ -46,6 +43,7 @@ if TYPE_CHECKING:
     from zobench.core.schemes import Evaluate as Evaluate
     from zobench.core.seeds import fold as fold
     from zobench.core.vector import VectorParams as VectorParams
+    from zobench.engine.tensors import TensorParams as TensorParams
     from zobench.errors import BadInput as BadInput
     from zobench.errors import MissingPackage as MissingPackage
     from zobench.errors import Unsuitable as Unsuitable
@@ -59,13 +57,14 @@ if TYPE_CHECKING:
     from zobench.registry import Entry as Entry
     from zobench.registry import estimator as estimator
     from zobench.registry import objective as objective
+    from zobench.results.results import Results as Results
+    from zobench.running.comparison import Comparison as Comparison
 
 __version__ = "0.2.0"
 
 _MODULES = {  # where each public name comes from; a name that ends with "." is a whole module
-    "api.comparison": ("Comparison", "compare", "run"),
+    "api.comparing": ("compare", "run"),
     "api.factory": ("make", "problem"),
-    "api.making": ("Results",),
     "core": ("directions.", "rules.", "samplers.", "schedules.", "schemes."),
     "core.directions": (
         *("Block", "Coordinate", "Dense", "Direction", "LowRank", "Noise", "Probe", "Recipe"),
@@ -73,7 +72,7 @@ _MODULES = {  # where each public name comes from; a name that ends with "." is 
     ),
     "core.estimator": ("ComposedEstimator", "Estimator", "Finished"),
     "core.fixed": ("locked",),
-    "core.module": ("TensorParams",),
+    "engine.tensors": ("TensorParams",),
     "core.oracle": ("BudgetExhausted", "Diverged", "Oracle"),
     "core.params": ("Group", "Params"),
     "core.problem": ("InPlaceProblem", "Problem", "VectorProblem"),
@@ -88,6 +87,8 @@ _MODULES = {  # where each public name comes from; a name that ends with "." is 
     "optim.optimizer": ("ZerothOrder",),
     "optim.trainer": ("ZerothOrderTrainer",),
     "optim.trajectory": ("replay",),
+    "results.results": ("Results",),
+    "running.comparison": ("Comparison",),
     "registry": ("Entry", "estimator", "objective"),
 }
 _HOMES = {name.rstrip("."): (home, name) for home, names in _MODULES.items() for name in names}

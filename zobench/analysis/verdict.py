@@ -22,6 +22,7 @@ from zobench.analysis.frames import first_order
 from zobench.analysis.interval import LEVEL, RESAMPLES
 from zobench.analysis.overview import REFERENCE, Pair, overview
 from zobench.analysis.ranking import Ranking, rank
+from zobench.analysis.resampling import forget
 from zobench.analysis.runlengths import Cases, Unit, at_targets, run_tables
 from zobench.analysis.sentences import pair_sentence
 from zobench.analysis.speedup import Speedup, speedup_of
@@ -190,6 +191,7 @@ def verdict(
         for name in order
         if name != best
     )
+    forget()
     seen = [Pair(p.queries, p.seconds, p.easier, comparison.is_reference(p.b, best)) for p in pairs]
     lines = [ranking.sentence(), *overview(seen, level), *comparison.at_start(names)]
     return Verdict(tuple(lines), ranking, pairs)

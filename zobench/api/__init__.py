@@ -1,1 +1,1 @@
-"""The Python interface behind `zobench.compare` and `zobench.make`."""
+"""What users call from Python: the functions behind the names of `zobench`."""

@@ -63,7 +63,7 @@ def problem(name: str, /, **settings: Any) -> Problem:
     suite, _, id = name.rpartition(":")
     if not suite or objectives.is_file(name):
         return objectives[name].build(settings)
-    from zobench.harness.suite import load
+    from zobench.harness.suite_file import load
 
     chosen = load(suite).problem(id)
     instance = chosen.instance(0)

@@ -45,7 +45,7 @@ class Work:
 
 def work(model: PreTrainedModel, batch: Batch) -> Work:
     """Multiplications and additions in the layers' matrices and in attention; no logits."""
-    from zobench.core.groups import layers
+    from zobench.engine.groups import layers
 
     rows, tokens = batch.ids.shape
     stack = layers(model)

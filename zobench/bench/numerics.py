@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 from zobench.core.directions import Probe
-from zobench.core.numerics import Numerics, resolution
 from zobench.core.oracle import Oracle
 from zobench.core.problem import Losses
+from zobench.engine.numerics import Numerics, resolution
 from zobench.errors import BadInput
 from zobench.registry import estimators, objectives
 

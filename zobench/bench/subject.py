@@ -15,7 +15,7 @@ from zobench.errors import BadInput
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from zobench.core.module import TensorParams
+    from zobench.engine.tensors import TensorParams
     from zobench.objectives.llm.batches import Batch
 
 
@@ -91,7 +91,7 @@ class FixedBatch(InPlaceProblem):
         self.realisation, self.reuse, self.recorded = realisation, reuse, graphs
 
     def start(self, seed: int) -> TensorParams:
-        from zobench.core.scratch import ScratchParams
+        from zobench.engine.scratch import ScratchParams
         from zobench.objectives.llm.realisation import realise
         from zobench.objectives.llm.recorders import graphs
 

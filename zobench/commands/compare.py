@@ -94,7 +94,7 @@ def compare(
     Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
     for bad input; 130 after Ctrl-C.
     """
-    from zobench.api.making import Request
+    from zobench.running.making import Request
 
     request = Request(
         estimators=tuple(estimators), suite=suite, problems=tuple(problem or ()),
@@ -130,7 +130,7 @@ def run(
     Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for something wrong in the
     command or a file. Runs that diverge or are skipped are listed, and are no fault of the command.
     """
-    from zobench.api.making import Request
+    from zobench.running.making import Request
 
     request = Request(
         estimators=tuple(estimators), suite=suite, problems=tuple(problem or ()),

@@ -79,14 +79,14 @@ def export(
     zobench export results/bbob --suite bbob --format coco --out exdata
     python -m cocopp exdata/*                                (pip install cocopp)
     """
-    from zobench.api.stored import DEFAULT_SUITE, stored_specs
     from zobench.errors import BadInput
+    from zobench.results.stored import DEFAULT_SUITE, stored_specs
 
     if leaderboard and (format != "leaderboard" or suite not in ("", leaderboard)):
         raise BadInput("--leaderboard names suite and format: leave --suite and --format out")
     suite = leaderboard or suite
     if format == "leaderboard":
-        from zobench.api.leaderboard import export as write
+        from zobench.leaderboard.export import export as write
 
         whose = suite or (stored_specs(results)[0].suite if results else DEFAULT_SUITE)
         made = write(whose, results, out, freeze, replace or ())
@@ -121,7 +121,7 @@ def export(
                 f"{', '.join(made.unbuilt)}"
             )
         return
-    from zobench.api.interchange import export_as
+    from zobench.results.exchange import export_as
 
     if freeze or replace:
         raise BadInput("--freeze and --replace are for leaderboards; leave them or --format out")

@@ -45,8 +45,8 @@ def import_(
     zobench import exdata/CMA-ES exdata/BFGS --suite bbob --out results/published
     zobench compare mezo spsa --suite bbob --against results/published
     """
-    from zobench.api.interchange import import_folders
-    from zobench.report.words import some
+    from zobench.analysis.words import some
+    from zobench.results.exchange import import_folders
 
     found = import_folders(folders, suite, out)
     names = ", ".join(found.algorithms[:8]) + (", ..." if len(found.algorithms) > 8 else "")

@@ -56,9 +56,9 @@ def report(
     zobench report results/quick --format md --out verdict.md
     zobench report --leaderboards leaderboards --out index.html
     """
-    from zobench.api import report as make
-    from zobench.api.stored import stored
     from zobench.errors import BadInput
+    from zobench.report import write as make
+    from zobench.results.stored import stored
 
     if leaderboards is not None:
         if results is not None or csv is not None or form is not Form.html:

@@ -10,8 +10,8 @@ import typer
 from zobench.commands.options import Jobs
 
 if TYPE_CHECKING:
-    from zobench.api.verify.check import Checked
-    from zobench.api.verify.found import Found
+    from zobench.leaderboard.verify.check import Checked
+    from zobench.leaderboard.verify.found import Found
 
 
 def verify(
@@ -78,13 +78,13 @@ def verify(
     zobench verify leaderboards/quick.csv --sample 5 --seed 1
     zobench verify leaderboards/quick.csv --rows 4-6 --exact
     """
-    from zobench.api.verify import check as checking
-    from zobench.api.verify.rerun import EXACT, NOISE
-    from zobench.api.verify.sample import check_count, parse_rows
     from zobench.display.progress import shown
     from zobench.errors import BadInput
     from zobench.harness.environment import cores
-    from zobench.harness.suite import load
+    from zobench.harness.suite_file import load
+    from zobench.leaderboard.verify import check as checking
+    from zobench.leaderboard.verify.rerun import EXACT, NOISE
+    from zobench.leaderboard.verify.sample import check_count, parse_rows
 
     chosen_ways = [name for name, given in (("--form-only", form_only), ("--rows", bool(rows)),
                                             ("--sample", sample is not None)) if given]  # fmt: skip

@@ -66,6 +66,7 @@ class Oracle:
         self._losses, self._stochastic = problem.losses, problem.stochastic
         self._last = budget  # the last query that may be made
         self._end: Exception | None = None  # what ended the run before its budget
+        self.raised: BaseException | None = None  # the last end of the run that a call has raised
         self._refusals, self._refused_at = 0, 0  # calls in a row that raised, all at that query
 
     def __call__(self, probes: Sequence[Probe]) -> Losses:
@@ -74,15 +75,18 @@ class Oracle:
         except TypeError:
             kind = type(probes).__name__
             raise self._refused(TypeError(f"evaluate takes a list of probes, not {kind}")) from None
-        spent = self.queries + count
-        if not self.queries < spent <= self._last:
+        before = self.queries
+        spent = before + count
+        if not before < spent <= self._last:
             wrong = "evaluate was given no probes: a call takes at least one"
-            end = BudgetExhausted(f"the next step needs {count} queries")
-            raise self._refused(end if count else ValueError(wrong))
+            said = f"the next step needs {count} queries"
+            raise self._refused(self._spent(said) if count else ValueError(wrong))
         seed = fold(self.seed, self.calls + 1) if self._stochastic else 0
         began = perf_counter()
         try:
             losses = self._losses(probes, seed)
+        except Diverged as error:
+            raise self._refused(self._over(error)) from None
         except Exception as error:
             wrong = _wrong_probes(probes)  # the likelier cause, and said in the estimator's terms
             if (stop := self._refused(wrong or error)) is error:
@@ -137,10 +141,12 @@ class Oracle:
             raise self._refused(BadInput("the estimator asks for a gradient: it must be registered "
                                          "with first_order=True"))  # fmt: skip
         if self.queries + 1 > self._last:
-            raise self._refused(BudgetExhausted("the next step needs 1 query"))
+            raise self._refused(self._spent("the next step needs 1 query"))
         began = perf_counter()
         try:
             loss, gradients = self._problem.gradient(fold(self.seed, self.calls + 1))
+        except Diverged as error:
+            raise self._refused(self._over(error)) from None
         except Exception as error:
             if (stop := self._refused(error)) is error:
                 raise
@@ -186,6 +192,12 @@ class Oracle:
     def _over(self, end: Exception) -> Exception:
         """The run ends with this: no further query is made."""
         self._end, self._last = end, self.queries
+        self.raised = end
+        return end
+
+    def _spent(self, said: str) -> BudgetExhausted:
+        end = BudgetExhausted(said)
+        self.raised = self._end or end
         return end
 
     def _refused(self, error: Exception) -> BaseException:
@@ -202,6 +214,7 @@ class Oracle:
         )
         if self._refusals > 2 * REFUSALS and self.abandon is not None:
             self.abandon(stop)
+        self.raised = stop
         return stop
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +14,7 @@ from zobench.core.directions import Array, Direction, Noise, Probe
 from zobench.core.params import Params
 from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
-from zobench.errors import Unsuitable
+from zobench.errors import BadInput, Unsuitable
 
 Losses = Sequence[float]  # or 0-d tensors, of a problem whose losses stay on their device
 Sharing = AbstractContextManager[Callable[[], float]]  # gives the cost of each probe in turn
@@ -85,6 +86,7 @@ class VectorProblem(Problem):
 
     score_name, scored = "gap", "best"
     params: VectorParams
+    _rows, _more_samples, _more_forwards = 0, 0, 0.0
 
     def __init__(
         self,
@@ -97,6 +99,12 @@ class VectorProblem(Problem):
         noise: Noisy | None = None,
         scored: str = "best",
     ) -> None:
+        try:
+            known = math.isfinite(minimum)
+        except TypeError:
+            known = False
+        if not known:
+            raise BadInput(f"the minimum of a problem is a finite number, not {minimum!r}")
         self.f, self.x0, self.minimum, self.shapes = f, start, minimum, shapes
         self._gradient, self.noise, self.scored = gradient, noise, scored
         self.stochastic = noise is not None
@@ -106,32 +114,45 @@ class VectorProblem(Problem):
         self.reset_meters()
         return self.params
 
+    # A row is one sample and one forward: with one probe per call, counting it twice would show.
+    @property
+    def samples(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Rows evaluated so far, and what a subclass adds."""
+        return self._rows + self._more_samples
+
+    @samples.setter
+    def samples(self, value: int) -> None:
+        self._more_samples = value - self._rows
+
+    @property
+    def forwards(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Rows evaluated so far, and what a subclass adds."""
+        return self._rows + self._more_forwards
+
+    @forwards.setter
+    def forwards(self, value: float) -> None:
+        self._more_forwards = value - self._rows
+
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        count, noise = len(probes), self.noise
         points = self.params.rows(probes)
-        given = points if self.noise is None else points.copy()  # noise may depend on the points
-        values, count = self.f(given), len(probes)
-        if type(values) is not ARRAY or not values.ndim:
-            _check(values, count)
-        # The usual case is told from the list: with one probe a call, all this is to take 1 us.
+        values = self.f(points if noise is None else points.copy())  # noise may depend on points
+        # The usual case is told by three looks: with one probe a call, all this is to take 1 us.
+        if type(values) is not ARRAY or values.dtype is not WIDE or values.ndim != 1:
+            values = _checked(values, count)
         losses = values.tolist()
-        if len(losses) != count or type(losses[0]) is not float:
-            _check(values, count)
-        if values.dtype is not WIDE:  # gaps are differences, which narrow types cannot hold
-            values = values.astype(WIDE)
-            losses = values.tolist()
-        self.samples += count
-        self.forwards += count
-        if self.noise is not None:
+        if len(losses) != count:  # of a list: that is cheaper than of an array
+            _checked(values, count)
+        self._rows += count
+        if noise is not None:
             gaps = values - self.minimum
             self.seen = gaps.tolist()
-            return (self.noise(gaps, points, seed) + self.minimum).tolist()
+            return (noise(gaps, points, seed) + self.minimum).tolist()
         self.seen = (values - self.minimum).tolist() if self.minimum else losses
         return losses
 
     def _value(self) -> float:
-        values = self.f(self.params.flat()[None])
-        _check(values, 1)
-        return float(values[0])
+        return float(_checked(self.f(self.params.flat()[None]), 1)[0])
 
     def score(self) -> dict[str, float]:
         value = self._value()
@@ -146,14 +167,17 @@ class VectorProblem(Problem):
                 f"the gradient must be an array of shape ({self.params.size},), not {g.shape}"
             )
         loss = self._value()
-        self.samples += 1
-        self.forwards += 3  # a backward pass costs about two forwards
+        self._rows += 1
+        self.forwards += 2  # a backward pass costs about two more
         self.seen = [loss - self.minimum]
         return loss, [g[b.span] for b in self.params.blocks]
 
 
-def _check(values: Any, count: int) -> None:
-    """Raises ValueError unless `values` are `count` real numbers."""
+def _checked(values: Any, count: int) -> np.ndarray:
+    """`values` in 64 bits: gaps are differences, which narrow types cannot hold.
+
+    Raises ValueError unless they are `count` real numbers.
+    """
     array = isinstance(values, np.ndarray)
     right = array and values.dtype.kind in "fiu" and not np.ma.is_masked(values)
     if not right or np.shape(values) != (count,):
@@ -164,6 +188,7 @@ def _check(values: Any, count: int) -> None:
             + " with masked entries"
             * np.ma.is_masked(values)
         )
+    return np.asarray(values, WIDE)
 
 
 class InPlaceProblem(Problem):

@@ -95,45 +95,44 @@ class VectorParams(Params):
     def rows(self, probes: Sequence[Probe]) -> np.ndarray:
         """The probed points, shape (len(probes), d): a new array, the caller's to write to."""
         count = len(probes)
-        if count <= 2:
-            points = self._few(probes)
-            if points is not None:
+        # One probe a call and a pair are the calls of cheap objectives: they are told apart first.
+        if count == 1:
+            ((scale, direction),) = probes
+            if not scale:
+                return self._point.copy()
+            if type(direction) is Noise:
+                return self._one(scale, direction)
+        elif count == 2:
+            (scale, direction), (other_scale, other) = probes
+            if direction is other and type(direction) is Noise:
+                points = np.empty((2, self._dim))
+                law, seed = direction.law, direction.seed
+                noise.pair(points, self._x, scale, other_scale, law, seed, self._borders)
                 return points
         points = self._point.repeat(count, 0)
         if self._noise_rows(points, probes):
             return points
-        for row, (scale, direction) in zip(points, probes):
+        for k, (scale, direction) in enumerate(probes):
             for block in self.blocks if scale else ():
                 terms = [(scale * w, p) for w, p in direction.expand(block)]
                 if terms:
-                    add_terms(row[block.span], terms, block, 0)
+                    add_terms(points[k, block.span], terms, block, 0)
         return points
 
-    def _few(self, probes: Sequence[Probe]) -> np.ndarray | None:
-        """The point, or one probe or a pair along plain noise: the calls of cheap objectives."""
-        scale, direction = probes[0]
-        if len(probes) == 1:
-            if not scale:
-                return self._point.copy()
-            if type(direction) is not Noise:
-                return None
-            points = self._point.copy()
-            row = points[0]
-            for block in self.blocks:
-                part = row[block.span]
-                noise.accumulate_one(part, scale, direction.law, direction.seed, block.index)
+    def _one(self, scale: float, direction: Noise) -> np.ndarray:
+        """The point moved along plain noise, as a row."""
+        points = self._point.copy()
+        row, law, seed = points[0], direction.law, direction.seed
+        if len(self.blocks) == 1:  # a slice would cost as much as the noise of ten coordinates
+            noise.accumulate_one(row, scale, law, seed, 0)
             return points
-        other_scale, other = probes[1]
-        if direction is not other or type(direction) is not Noise:
-            return None
-        points = np.empty((2, self._dim))
-        scales = scale, other_scale
-        noise.pair(points, self._x, scales, direction.law, direction.seed, self._borders)
+        for block in self.blocks:
+            noise.accumulate_one(row[block.span], scale, law, seed, block.index)
         return points
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """The common case in one call: every probe along plain noise of one law."""
-        plain = [direction for _, direction in probes if isinstance(direction, Noise)]
+        plain = [direction for _, direction in probes if type(direction) is Noise]
         if len(plain) < len(probes) or len({direction.law for direction in plain}) != 1:
             return False
         scales, seeds = [scale for scale, _ in probes], [direction.seed for direction in plain]

@@ -6,7 +6,6 @@ import inspect
 import textwrap
 from collections.abc import Iterator
 
-from zobench.core.schedules import EXAMPLE
 from zobench.display.text import WIDEST, width
 from zobench.errors import BadInput, unknown
 from zobench.registry import Entry, Registry, estimators, objectives
@@ -39,7 +38,7 @@ def catalogue(kind: str = "", name: str = "") -> str:
 def _summaries(kind: str) -> dict[str, str]:
     if kind != "suites":
         return {name: entry.summary for name, entry in REGISTRIES[kind].load().items()}
-    from zobench.harness.suite import load, suite_files
+    from zobench.harness.suite_file import load, suite_files
 
     found = {}
     for name in suite_files():
@@ -104,12 +103,12 @@ def _settings(entry: Entry) -> Iterator[str]:
     if entry.varying:
         yield ""
         yield f"  {' and '.join(entry.varying)}: a number, or a schedule over the steps:"
-        yield f"  {EXAMPLE}, linear(1e-3, 2000), warmup(1e-3, 100), warmup(linear(1e-3), 100)."
+        yield "  cosine(1e-3, 2000), linear(1e-3, 2000), warmup(linear(1e-3), 100)."
         yield "  cosine and linear without a number of steps end with the run's budget."
 
 
 def _suite(name: str) -> str:
-    from zobench.harness.suite import load
+    from zobench.harness.suite_file import load
 
     suite = load(name)
     lines = [f"{suite.name} (suite, version {suite.version})", ""]

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import typer
 
-from zobench.api.comparison import Comparison, comparison, judged
-from zobench.api.frame import Frame
-from zobench.api.making import Request, Results
-from zobench.api.notes import notes
 from zobench.display import text
 from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
+from zobench.results.frame import Frame
+from zobench.results.notes import notes
+from zobench.results.results import Results
+from zobench.running.comparison import Comparison, comparison, judged
+from zobench.running.making import Request
 
 MANY = 8  # problems; with more, only the means of groups are shown unless asked for
 
@@ -28,7 +29,7 @@ def show_comparison(
     `picture`: an SVG file of what is shown. `report`: the page (default: report.html beside the
     results).
     """
-    from zobench.api import report as page
+    from zobench.report import write as page
 
     for path, check in ((picture, check_picture), (report, page.check_page)):
         if path:

@@ -6,8 +6,8 @@ import json
 import math
 from collections.abc import Iterator
 
-from zobench.api.frame import Frame
 from zobench.display import text
+from zobench.results.frame import Frame
 
 Columns = dict[str, list[str]]  # head -> a cell for each estimator
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import typer
 
-from zobench.api.frame import Frame
-from zobench.api.making import FAILED, Request, Results, make_runs
 from zobench.display import text
 from zobench.display.progress import shown
+from zobench.results.frame import Frame
+from zobench.results.results import FAILED, Results
+from zobench.results.versions import differing
+from zobench.running.making import Request, make_runs
 
 MANY = 60  # runs in a table
 TROUBLES = 8  # reasons that are listed
@@ -18,8 +20,7 @@ TROUBLES = 8  # reasons that are listed
 def show_runs(request: Request) -> int:
     """Make the runs, print them; the exit status."""
     results = make_runs(request, shown, traced=False)
-    from zobench.api.files import write_runs  # with pandas: while no run waits for it
-    from zobench.api.versions import differing
+    from zobench.results.files import write_runs
 
     head = ["estimator", "problem", "run", "status", "queries", "time", "score"]
     reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from zobench.report.words import CENTURY
+from zobench.analysis.words import CENTURY
 
 WIDEST = 100  # columns of running text
 NARROWEST = 12  # columns of a table's first column, which gives way

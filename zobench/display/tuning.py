@@ -8,13 +8,13 @@ from pathlib import Path
 
 import typer
 
-from zobench.api.building import check_problems
-from zobench.api.making import check_jobs, make
 from zobench.display import text
 from zobench.display.progress import shown
 from zobench.harness.mending import mend
 from zobench.harness.plan import RunSpec
-from zobench.harness.suite import load
+from zobench.harness.suite_file import load
+from zobench.running.building import check_problems
+from zobench.running.making import check_jobs, make
 from zobench.tune.search import AGAIN, FINALISTS, FIRST, Tuned
 from zobench.tune.tuning import searches, tune
 

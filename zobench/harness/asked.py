@@ -18,6 +18,7 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
     """Rows of table `plans`, but for their ids; notes the problems that are new."""
     problems: dict[int, tuple[int, str]] = {}  # many runs share their problem, and
     chosen: dict[int, tuple[str, str]] = {}  # their estimator: each is written once
+    seeds: dict[tuple[int, int], int] = {}  # estimators share them
     for spec in specs:
         if (p := id(spec.problem)) not in problems:
             definition, limits = _split(spec)
@@ -29,7 +30,9 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
         problem, limits = problems[p]
         named = (problem, spec.key, e.display, e.name, e.version, *chosen[id(e)])
         instance = spec.problem.instance(spec.repetition)
-        yield (*named, spec.repetition, instance, spec.problem_seed, limits)
+        if (of := (p, spec.repetition)) not in seeds:
+            seeds[of] = spec.problem_seed
+        yield (*named, spec.repetition, instance, seeds[of], limits)
 
 
 def missing(db: sqlite3.Connection, shown: Shown, rows: Iterable[tuple]) -> list[tuple]:

@@ -42,10 +42,7 @@ def misfits(db: sqlite3.Connection) -> dict[str, list[int]]:
 
     Raises sqlite3.DatabaseError where the file itself is damaged.
     """
-    said = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if said != "ok":
-        raise sqlite3.DatabaseError(" ".join(said.split()))
-    found = {}
+    found = check_pages(db)
     for kind, (table, key, _) in KINDS.items():
         changed = f"""
             SELECT t.{key} FROM {table} AS t NOT INDEXED
@@ -56,6 +53,14 @@ def misfits(db: sqlite3.Connection) -> dict[str, list[int]]:
         if ids := [id for (id,) in db.execute(changed, (kind, kind))]:
             found[kind] = ids
     return found
+
+
+def check_pages(db: sqlite3.Connection) -> dict[str, list[int]]:
+    """Nothing, or raises sqlite3.DatabaseError where SQLite finds the file itself damaged."""
+    said = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if said != "ok":
+        raise sqlite3.DatabaseError(" ".join(said.split()))
+    return {}
 
 
 def sound(db: sqlite3.Connection, kind: str, id: int) -> bool:

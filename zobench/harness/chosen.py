@@ -8,7 +8,7 @@ from typing import Any
 
 from zobench.errors import BadInput, check_printable
 from zobench.harness.data import data_folder
-from zobench.harness.examine import refused
+from zobench.harness.examine import refused, version_with
 from zobench.harness.toml_file import TomlFile
 from zobench.registry import check_settings, estimators
 
@@ -123,4 +123,7 @@ def settled(
     settings = defaults | tuned | spec.settings
     if fault := refused(entry, settings):
         raise BadInput(fault)
-    return replace(spec, settings=settings, settings_from=origin | spec.settings_from)
+    version = version_with(entry, settings)
+    return replace(
+        spec, version=version, settings=settings, settings_from=origin | spec.settings_from
+    )

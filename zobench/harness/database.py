@@ -19,6 +19,7 @@ from zobench.harness.schema import BARE, CHECKS, SCHEMA, VERSION
 
 UNUSABLE = "cannot be used as a results file"
 FILE, LOCK = "results.sqlite", ".lock"
+LATEST = 1000  # no layout is later: the number is not one that zobench has written
 MEND = (
     "`zobench run` as before keeps all that is sound, sets the file aside and makes the rest anew"
 )
@@ -58,8 +59,11 @@ def unusable(file: Path, error: Exception | str) -> str:
     """What to tell of a results file that SQLite cannot read, or cannot make."""
     if "disk is full" in str(error):
         return f"{file}: {error}; make room, or choose another folder"
-    if reason := _obstacle(file, str(error)):
+    if reason := has_obstacle(file, str(error)):
         return f"{file}: {reason}; mend that, or choose another folder"
+    if is_damage(error):
+        other = ", or another program's" if "not a database" in str(error) else ""
+        return f"{file} is damaged{other}: {error}; {MEND}"
     return f"{file} {UNUSABLE}: {error}; move it away, and make its runs again"
 
 
@@ -67,12 +71,19 @@ def unreadable(file: Path, error: Exception) -> str:
     """What to tell of a results file that opens, and of which a part cannot be read."""
     # SQLite says so of text that is not UTF-8, which it hands to the function of checksums.
     text = "user-defined function" in str(error) or "decode to UTF-8" in str(error)
-    if type(error) is not sqlite3.DatabaseError and not text:
+    if not is_damage(error) and not text:
         return unusable(file, error)
     return f"{file} is damaged: {'it holds text that is not UTF-8' if text else error}; {MEND}"
 
 
-def _obstacle(file: Path, said: str) -> str:
+def is_damage(error: object) -> bool:
+    """Does SQLite say of the file itself that it is damaged? Of its place it says other things."""
+    return type(error) is sqlite3.DatabaseError or (
+        isinstance(error, sqlite3.Error) and ("no such" in str(error) or "malformed" in str(error))
+    )
+
+
+def has_obstacle(file: Path, said: str) -> str:
     """Why the system does not let SQLite at a file that may be sound; "" where it does.
 
     SQLite says "unable to open database file" of many things: of a disk without room for one more
@@ -117,6 +128,9 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
         db.close()
         if not found:
             raise BadInput(unusable(file, "it is empty, or another program's"))
+        if found > LATEST:
+            error = sqlite3.DatabaseError(f"its header names a layout {found}")
+            raise BadInput(unusable(file, error)) from error
         raise BadInput(f"{file} has layout {found}, not {VERSION}: use another folder")
     return db
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 
+from zobench import user_file
 from zobench.core.directions import Noise, Recipe
 from zobench.core.noise import interface as noise
 from zobench.core.vector import VectorParams
@@ -22,8 +24,8 @@ from zobench.registry import Entry, Registry, estimators, objectives
 def entries(spec: RunSpec) -> tuple[Entry, Entry]:
     """(objective, estimator). Raises BadInput on an unknown name or another version."""
     return (
-        _entry(objectives, spec.problem.objective, spec.problem.version),
-        _entry(estimators, spec.estimator.name, spec.estimator.version),
+        _entry(objectives, spec.problem.objective, spec.problem.version, spec.settings),
+        _entry(estimators, spec.estimator.name, spec.estimator.version, spec.estimator.settings),
     )
 
 
@@ -85,8 +87,8 @@ def _warm_noise(tensors: bool) -> None:
             noise.accumulate(np.zeros(2, np.float32), terms, "gaussian", 0)
 
 
-def _entry(registry: Registry, name: str, version: str) -> Entry:
+def _entry(registry: Registry, name: str, version: str, settings: dict[str, Any]) -> Entry:
     entry = registry[name]
-    if entry.version != version:
+    if user_file.with_files(entry.version, settings) != version:
         raise BadInput(f"{registry.kind} {name} changed after the run was planned; start again")
     return entry

@@ -47,13 +47,6 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def threads_each(jobs: int) -> int:
-    """Threads for each of `jobs` workers: a fair share, or what OMP_NUM_THREADS says if less."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    share = max(1, cores() // jobs)
-    return min(share, int(asked)) if asked.isdigit() and int(asked) else share
-
-
 def cpu_name(cpuinfo: str) -> str:
     """What /proc/cpuinfo says of the first processor: name, family, model and vector units.
 

@@ -54,6 +54,14 @@ def apart() -> Iterator[None]:
         user_file.forget()
 
 
+def version_with(entry: Entry, settings: Mapping[str, Any]) -> str:
+    """The entry's version with these settings: files that they name are a part of it, and kept."""
+    if registry.look_apart is not None:  # a command, for which texts stay what they are now
+        for path in user_file.files_in(settings):
+            user_file.keep_all(Path(path), "a function")
+    return user_file.with_files(entry.version, settings)
+
+
 def refused(entry: Entry, settings: Mapping[str, Any]) -> str:
     """Why the entry's factory refuses these settings; "" where it does not, or does not say."""
     make = entry.make
@@ -64,7 +72,9 @@ def refused(entry: Entry, settings: Mapping[str, Any]) -> str:
         entry.build(settings)
     except BadInput as error:
         return str(error)
-    except (Exception, SystemExit):  # the run's to report: a package that is missing here, say
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the run's to report: a package that is missing here, say
         pass
     return ""
 
@@ -86,7 +96,7 @@ def _look(registry: Registry, path: Path, name: str) -> Entry:
     registry.load()
     key = (registry.kind, str(path.resolve()), name)
     if key not in _entries:
-        user_file.keep(path, user_file.text_of(path, f"{registry.kind} {name!r}"))
+        user_file.keep_all(path, f"{registry.kind} {name!r}")
         request = {"do": "describe", "kind": registry.kind, "name": f"{path}:{name}"}
         try:
             found = _ask(request, str(path), LOADING)
@@ -107,7 +117,8 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
 
     child = _running()
     files = [str(Path(file).resolve())] if file else []
-    text = {name: base64.b64encode(user_file.text_of(Path(name), "it")).decode() for name in files}
+    made_of = user_file.made_of(Path(file), "it") if file else {}
+    text = {name: base64.b64encode(text).decode() for name, text in made_of.items()}
     needs = {"files": files, "packages": [], "alone": True, "isolated": False}
     end = monotonic() + seconds
     try:

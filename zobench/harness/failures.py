@@ -55,6 +55,16 @@ def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
     return "failed", one_line(f"{name}: {said}" if said else name, _where(error))
 
 
+def not_ours(error: BaseException) -> BadInput:
+    """What failed where code of an element raises an end of the run that only zobench declares."""
+    name, said = type(error).__name__, said_by(error)
+    said = f" ({said})" if said else ""
+    return BadInput(
+        f"the code of an element raised {name} itself{said}{_where(error)}; "
+        "an estimator that has finished raises zobench.core.estimator.Finished"
+    )
+
+
 def missing_package(error: BaseException) -> str:
     """The package that an element needs and that is not installed; "" of any other error."""
     if not isinstance(error, MissingPackage) or not error.args:

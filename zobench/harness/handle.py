@@ -9,6 +9,7 @@ import subprocess
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
@@ -157,10 +158,11 @@ def _texts(spec: RunSpec) -> dict[str, str]:
         (spec.problem.objective, spec.problem.version),
         (spec.estimator.name, spec.estimator.version),
     )
-    texts = {}
+    texts: dict[str, bytes] = {}
     for name, version in pairs:
-        path = user_file.file_of(name)
-        text = user_file.text_read(path, version) if path else None
-        if text is not None:
-            texts[path] = base64.b64encode(text).decode()
-    return texts
+        if path := user_file.file_of(name):
+            texts |= user_file.texts_read(path, version.partition("+")[0])
+    for settings in (spec.settings, spec.estimator.settings):
+        for path in user_file.files_in(settings):
+            texts |= user_file.made_of(Path(path), "a function")
+    return {path: base64.b64encode(text).decode() for path, text in texts.items()}

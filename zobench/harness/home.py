@@ -47,6 +47,7 @@ class Line:
     def __init__(self, fd: int, key: str) -> None:
         self.fd, self.key, self.pid = fd, key, os.getpid()
         self._file, self._busy = os.fstat(fd).st_ino, False
+        self._begun = False
 
     def send(self, kind: str, content: str) -> None:
         """Send JSON. Raises OSError where the run has closed the connection, or replaced it."""
@@ -54,6 +55,9 @@ class Line:
             os._exit(0)  # a fork that the run made, and that came back: it is not the run
         if self._busy:
             return
+        if kind == "F" and not self._begun:  # what failed before a run could say that it begins
+            self.send("B", "0")
+        self._begun = True
         if os.fstat(self.fd).st_ino != self._file:
             raise OSError("the run has closed a file of zobench's")
         self._busy = True
@@ -70,7 +74,7 @@ def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, s
         link.send(LEAVING)
         leave(0)
 
-    calm = proc.threads()
+    calm, pid, deep = proc.threads(), os.getpid(), sys.getrecursionlimit()
     for path, text in texts.items():
         user_file.keep(Path(path), base64.b64decode(text))
     needed, loaded = Needs(**needs), False
@@ -79,19 +83,39 @@ def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, s
     for line in link.makefile("rb"):
         request = json.loads(line)
         if request["do"] != "run":
-            Line(fd, "").send("A", json.dumps(answer(request)))
+            answered = answer(request)
+            _undo(pid, deep)
+            Line(fd, "").send("A", json.dumps(answered))
             link.send(READY)
             continue
         spec = RunSpec.from_dict(request["spec"])
         if not loaded:
             load(needed)
+            _undo(pid, deep)
             loaded = True
-        if needed.alone and proc.threads() == calm:
-            _make_in_fork(link, fd, spec, needed.isolated)
-        elif make(fd, spec, needed.isolated, over) in DAMAGED or needed.alone:
-            link.send(LEAVING)  # a fork would lack the threads that loading has started
+        try:
+            if needed.alone and proc.threads() == calm:
+                _make_in_fork(link, fd, spec, needed.isolated)
+            elif make(fd, spec, needed.isolated, over) in DAMAGED or needed.alone:
+                link.send(LEAVING)  # a fork would lack the threads that loading has started
+                return
+        except Exception as error:  # such as of a function of Python's that a file has replaced
+            said = outcome(error, 1, 1)[1]
+            reason = f"its files leave a process in which no run can be made: {said}"
+            Line(fd, spec.key).send("F", RunResult(spec.key, "failed", reason).to_json())
+            link.send(LEAVING)
             return
         link.send(READY)
+
+
+def _undo(pid: int, deep: int) -> None:
+    """Undo what code of a user's has done to its process `pid`: forks, and a lower recursion limit.
+
+    A copy of the process that the code has forked, and that came back from it, ends here.
+    """
+    if os.getpid() != pid:
+        os._exit(0)
+    sys.setrecursionlimit(max(deep, sys.getrecursionlimit()))
 
 
 def load(needs: Needs) -> None:
@@ -121,11 +145,15 @@ def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None]) -> st
         line.send("F", result.to_json())
         over()
 
+    pid, deep = os.getpid(), sys.getrecursionlimit()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run = Run(spec, isolated)
         run.abandon = abandon
-        result = _limited(line, run)
+        try:
+            result = _limited(line, run)
+        finally:
+            _undo(pid, deep)
         text = result.to_json()
     except BaseException as error:  # of the result, which holds what the run put there
         result = RunResult(spec.key, *outcome(error, 0, spec.problem.budget))

@@ -47,6 +47,7 @@ class Limits:
         self.seconds: float | None = None
         self.building = False
         self.deadline = _FAR
+        self.raised: OutOfTime | None = None  # the last that came from here
 
     def __enter__(self) -> Limits:
         self._handler = signal.signal(signal.SIGALRM, self._tick)
@@ -81,6 +82,7 @@ class Limits:
     def _tick(self, signum: int, frame: FrameType | None) -> None:
         if monotonic() >= self.deadline:
             part = " of building; a longer time limit allows more" if self.building else ""
-            raise OutOfTime(f"stopped after {self.seconds:g} s{part}")
+            self.raised = OutOfTime(f"stopped after {self.seconds:g} s{part}")
+            raise self.raised
         self.beat()
         self._arm()

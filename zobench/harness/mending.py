@@ -8,8 +8,18 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zobench.harness.checks import KINDS, misfits, register, sound
-from zobench.harness.database import FILE, MEND, connect, has_checksums, take_lock
+from zobench.errors import BadInput
+from zobench.harness.checks import KINDS, check_pages, misfits, register, sound
+from zobench.harness.database import (
+    FILE,
+    MEND,
+    connect,
+    has_checksums,
+    has_obstacle,
+    is_damage,
+    take_lock,
+)
+from zobench.harness.salvage import salvaged
 from zobench.harness.schema import SCHEMA
 
 FEW = 3  # damaged rows that are named
@@ -27,35 +37,60 @@ def mend(folder: Path) -> list[str]:
     """Where results are damaged, set their file aside and put its sound rows in its place.
 
     Returns what to tell the user, a line each: nothing where all is sound, or there is no file.
-    Raises BadInput when the folder cannot be written, or another process is writing.
+    Raises BadInput when the folder cannot be written, another process is writing, or nothing of a
+    file can be rescued, which then stays where it is.
     """
     file = folder / FILE
     if not file.is_file():
         return []
-    with closing(connect(folder, write=False)) as db:
-        said = _damage(file, db)
+    said, broken = _damage(folder)
     if not said:
         return []
-    with take_lock(folder), closing(connect(folder, write=False)) as db:
+    with take_lock(folder), closing(_source(folder, broken)) as db:
         part = folder / f".{FILE}.part"
         part.unlink(missing_ok=True)
-        kept = _rescued(db, part)
+        kept, lost = _rescued(db, part)
+        if broken and not kept:
+            part.unlink()
+            raise BadInput(
+                f"{said}, and none of its runs can be rescued: move it away, and make them again"
+            )
         aside = folder / f"damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}.sqlite"
         file.rename(aside)
         for end in ("-wal", "-shm"):  # they belong to the file that was set aside
             if (side := file.with_name(FILE + end)).exists():
                 side.rename(aside.with_name(aside.name + end))
         part.rename(file)
-    return [f"{said}: the file was set aside as {aside}, and the {kept:,} sound runs were kept"]
+    least = "at least " * broken  # what is not in a file any more, nothing tells of
+    others = f"; {least}{lost:,} other{'s' * (lost != 1)} could not be read" if lost else ""
+    return [
+        f"{said}: the file was set aside as {aside}, and the {kept:,} sound runs were kept{others}"
+    ]
 
 
-def _damage(file: Path, db: sqlite3.Connection) -> str:
-    """What is damaged, in words; "" where all is sound."""
+def _damage(folder: Path) -> tuple[str, bool]:
+    """(what is damaged, in words, "" where all is sound; can SQLite not read the file?).
+
+    Raises BadInput where the file is sound and cannot be used: another layout, say.
+    """
+    file = folder / FILE
     try:
-        found = misfits(db) if has_checksums(db) else {}
-    except sqlite3.DatabaseError as error:
-        return f"{file} is damaged ({error})"
-    return f"{file} is {told(db, found).partition(';')[0]}" if found else ""
+        db = connect(folder, write=False)
+    except BadInput as error:
+        cause = error.__cause__
+        if not is_damage(cause) or has_obstacle(file, str(cause)):
+            raise
+        return f"{file} is damaged ({cause})", True
+    with closing(db):
+        try:
+            found = misfits(db) if has_checksums(db) else check_pages(db)
+        except sqlite3.DatabaseError as error:
+            return f"{file} is damaged ({error})", True
+        return (f"{file} is {told(db, found).partition(';')[0]}" if found else ""), False
+
+
+def _source(folder: Path, broken: bool) -> sqlite3.Connection:
+    return salvaged(folder / FILE) if broken else connect(folder, write=False)
 
 
 def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
@@ -74,8 +109,11 @@ def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
     return f"{of}run {number} of {estimator} on {problem}"
 
 
-def _rescued(db: sqlite3.Connection, part: Path) -> int:
-    """Write all sound rows of a damaged database into a new file; how many runs there are."""
+def _rescued(db: sqlite3.Connection, part: Path) -> tuple[int, int]:
+    """Write all sound rows of a damaged database into a new file.
+
+    Returns how many runs there are, and how many others the damaged one tells of.
+    """
     new = sqlite3.connect(part)
     register(new)
     new.executescript(SCHEMA)
@@ -91,9 +129,19 @@ def _rescued(db: sqlite3.Connection, part: Path) -> int:
         lost = "SELECT id FROM plans WHERE problem NOT IN (SELECT id FROM problems)"
         new.execute(f"DELETE FROM checks WHERE kind = 'plan' AND id IN ({lost})")
         new.execute(f"DELETE FROM plans WHERE id IN ({lost})")
-    count = new.execute("SELECT COUNT(*) FROM runs").fetchone()[0]
+    kept = {id for (id,) in new.execute("SELECT id FROM runs")}
     new.close()
-    return count
+    return len(kept), len(_known(db) - kept)
+
+
+def _known(db: sqlite3.Connection) -> set[int]:
+    """The ids of all runs of which a row is left, as far as that can be read."""
+    found = set(_checked(db, "run"))
+    for column, table in (("id", "runs"), ("run", "traces"), ("run", "hits")):
+        with suppress(sqlite3.DatabaseError):
+            for (id,) in db.execute(f"SELECT {column} FROM {table}"):
+                found.add(id)
+    return found
 
 
 def _checked(db: sqlite3.Connection, kind: str) -> list[int]:
@@ -108,7 +156,9 @@ def _checked(db: sqlite3.Connection, kind: str) -> list[int]:
 
 
 def _copy(db: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str, id: int) -> None:
-    rows = db.execute(f"SELECT * FROM {table} WHERE {key} = ?", (id,)).fetchall()
+    columns = "rowid, hash, json" if table == "environments" else "*"
+    rows = db.execute(f"SELECT {columns} FROM {table} WHERE {key} = ?", (id,)).fetchall()
     if rows:
         marks = ", ".join("?" * len(rows[0]))
-        new.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        into = f"{table} ({columns})" if columns != "*" else table
+        new.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -17,9 +17,9 @@ from zobench.core.oracle import BudgetExhausted, Diverged, Oracle, Unstoppable
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.harness.elements import entries, load_packages, seed_generators, warm_noise
-from zobench.harness.failures import LastTarget, missing_package, outcome
+from zobench.harness.failures import LastTarget, OutOfTime, missing_package, not_ours, outcome
 from zobench.harness.hits import Hits
-from zobench.harness.limits import build_limit
+from zobench.harness.limits import Limits, build_limit
 from zobench.harness.meters import Memory
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, Row, RunResult
@@ -55,13 +55,15 @@ class Run:
         self.zero: float | None = None  # when the clock started; moves on while the clock is off
         self.seconds = 0.0  # on the clock, once it has stopped
         self.oracle: Oracle | None = None
+        self.raised: Exception | None = None  # the end of the run that a score has declared
+        self.built = False  # is the objective? From then on the estimator's code runs as well
         self.memory: Memory | None = None
         self.hits = Hits(spec.problem.targets, spec.problem.scored)
         self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def execute(
         self,
-        limits: AbstractContextManager | None = None,
+        limits: Limits | None = None,
         phase: Phase = lambda seconds, building: None,
     ) -> RunResult:
         """Build, step until something ends it, score the end.
@@ -79,6 +81,7 @@ class Run:
         except BaseException as error:
             if limits is None and isinstance(error, KeyboardInterrupt):
                 raise
+            error = self._true(error, limits)
             missing = missing_package(error)
             queries = self.oracle.queries if self.oracle else 0
             status, reason = outcome(error, queries, self.spec.problem.budget)
@@ -104,6 +107,7 @@ class Run:
         self.memory.built()
         self.problem.warm_up()
         self.memory.evaluated()
+        self.built = True
         self.estimator = estimator.build(self.spec.estimator.settings)
         if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
             kind = type(self.estimator).__name__
@@ -125,18 +129,35 @@ class Run:
             due, asked, idle = 1, 0, 0
             while True:
                 step(oracle)
-                idle = idle + 1 if oracle.queries == asked else 0
-                asked = oracle.queries
-                if idle == IDLE:
+                if oracle.queries > asked:
+                    asked, idle = oracle.queries, 0
+                elif (idle := idle + 1) == IDLE:
                     said = "caught what it raises" if oracle.refused else "called it not once"
                     raise BadInput(f"{IDLE} steps in a row had no loss of evaluate: they {said}")
                 if asked >= due:
                     due = self._score()
         except (BudgetExhausted, Finished, Diverged) as end:
-            raise self._last_score(end) from None
+            if isinstance(true := self._true(end), BadInput):
+                raise true from end
+            self.raised = self._last_score(true)
+            raise self.raised from None
         finally:
             self._stop()
             getattr(self.estimator, "close", lambda: None)()
+
+    def _true(self, error: BaseException, limits: Limits | None = None) -> Any:
+        """The error; or what failed, where it is one of ours that nothing of ours has raised.
+
+        BudgetExhausted and the like count where a limit, a score or `evaluate` has declared the end
+        before, whoever raises them then; what was declared is what counts.
+        """
+        if isinstance(error, OutOfTime):
+            return (limits and limits.raised) or not_ours(error)
+        if not isinstance(error, BudgetExhausted | Diverged | Unstoppable):
+            return error
+        if not self.built and isinstance(error, Diverged):
+            return error  # the objective's to say
+        return self.raised or (self.oracle and self.oracle.raised) or not_ours(error)
 
     def _stop(self) -> None:
         """The steps are over, for the clock and the meter of memory."""
@@ -158,6 +179,8 @@ class Run:
                 end = reached
             except Diverged as diverged:
                 return end if isinstance(end, LastTarget) else diverged
+        if not any(math.isfinite(score) for row in self.trace for score in row[2:]):
+            end = Diverged(f"none of {len(self.trace)} scores was finite")
         self._stop()
         self.facts = self.problem.describe()
         finish = getattr(self.problem, "finish", None)  # scores that are dear: once, at the end
@@ -178,6 +201,9 @@ class Run:
         try:
             self.scores = self.problem.score()
             self._record(self.oracle.queries, paused - self.zero)
+        except Diverged as end:
+            self.raised = end
+            raise
         finally:
             self.memory.resume()
             self.zero += perf_counter() - paused
@@ -190,7 +216,9 @@ class Run:
         assert self.oracle is not None
         self.final = score = float(self.scores[self.problem.score_name])
         if self._lost():
-            raise Diverged(f"the {self.problem.score_name} was {score} after {queries} queries")
+            said = f"the {self.problem.score_name} was {score} after {queries} queries"
+            self.raised = Diverged(said)
+            raise self.raised
         if self.trace and self.trace[-1][0] == queries:
             self.trace.pop()
         low = self.oracle.low
@@ -201,7 +229,8 @@ class Run:
         if queries and self.hits.scored == "best" and not knows:
             raise BadInput('the objective knows no scores of evaluated points: scored = "current"')
         if self.hits.reach("current", score, queries, seconds):
-            raise LastTarget
+            self.raised = LastTarget()
+            raise self.raised
 
     def _lost(self) -> bool:
         """Does the score of the point end the run? Not where an estimator that ranks found it."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
-from zobench.errors import BadInput, unknown
-from zobench.harness.data import data_folder
+from zobench.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -73,29 +71,3 @@ class Suite:
                 raise unknown(f"problem in suite {self.name!r}", pattern, ids)
         kept = [p for p in self.problems if any(fnmatchcase(p.id, g) for g in patterns)]
         return replace(self, problems=tuple(kept)) if patterns else self
-
-
-def suite_files() -> dict[str, Path]:
-    """The suites that ship with zobench: name to file."""
-    return {path.stem: path for path in sorted(data_folder("suites").glob("*.toml"))}
-
-
-def load(name_or_path: str | Path) -> Suite:
-    """The suite of a name that ships with zobench, or of a path to a TOML file.
-
-    Raises BadInput: one line that names the file, the line and the fault.
-    """
-    from zobench.harness.suite_file import read_suite
-
-    text = str(name_or_path)
-    if text.endswith(".toml") or "/" in text:
-        path = Path(text)
-        if path.is_dir():
-            raise BadInput(f"{text!r} is a folder; a suite is one .toml file")
-        if not path.is_file():
-            raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
-        return read_suite(path)
-    files = suite_files()
-    if text not in files:
-        raise unknown("suite", text, files)
-    return read_suite(files[text])

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from zobench.errors import BadInput
+from zobench.errors import BadInput, unknown
+from zobench.harness.data import data_folder
+from zobench.harness.examine import version_with
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.targets import read_targets
 from zobench.harness.toml_file import TomlFile
@@ -26,6 +28,30 @@ SHARED = {  # keys that the top level may set for every problem -> kind
 TOP = ("name", "version", "description", "problem", *SHARED)
 OWN = ("id", "objective", "settings", "expand", "group", *SHARED)
 REPETITIONS = 5  # where neither the suite nor the instances say
+
+
+def suite_files() -> dict[str, Path]:
+    """The suites that ship with zobench: name to file."""
+    return {path.stem: path for path in sorted(data_folder("suites").glob("*.toml"))}
+
+
+def load(name_or_path: str | Path) -> Suite:
+    """The suite of a name that ships with zobench, or of a path to a TOML file.
+
+    Raises BadInput: one line that names the file, the line and the fault.
+    """
+    text = str(name_or_path)
+    if text.endswith(".toml") or "/" in text:
+        path = Path(text)
+        if path.is_dir():
+            raise BadInput(f"{text!r} is a folder; a suite is one .toml file")
+        if not path.is_file():
+            raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
+        return read_suite(path)
+    files = suite_files()
+    if text not in files:
+        raise unknown("suite", text, files)
+    return read_suite(files[text])
 
 
 def read_suite(path: Path) -> Suite:
@@ -129,9 +155,8 @@ def _problem(
     settings = entry.defaults | _check(file, entry, settings, *at, "settings")
     if "instances" in shared:
         del settings["instance"]
-    return ProblemSpec(
-        id, name, entry.version, settings, group=group or entry.name, how=how, **shared
-    )
+    version = version_with(entry, settings)
+    return ProblemSpec(id, name, version, settings, group=group or entry.name, how=how, **shared)
 
 
 def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | int) -> dict:

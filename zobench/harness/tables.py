@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ NUMBERS = (
     *("seconds", "estimator_seconds", "objective_seconds"),
 )
 
+PART = 4096  # rows that are Python's objects at a time
 Shown = dict[int, int | None]  # id of a plan -> id of its run, None where it was not made
 
 
@@ -72,47 +74,65 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     `settings_from`, `scores` and `describe` are JSON; `seconds` = estimator + objective seconds;
     `peak_memory` in bytes; `started` in UTC. What is unknown is NaN or None.
     """
+    import pandas as pd
+
     seconds = "estimator_seconds + objective_seconds AS seconds"
     of_run = [seconds if name == "seconds" else name for name in OF_RUN]
-    of_problem = {id: row for id, *row in db.execute(_select("problems", OF_PROBLEM))}
     wanted = {run for run in shown.values() if run is not None}
-    made = {id: row for id, *row in db.execute(_select("runs", of_run)) if id in wanted}
-    found = [
-        (*row, *of_problem[problem], *made[run])
-        for id, problem, *row in db.execute(_select("plans", ("problem", *OF_PLAN)))
-        if (run := shown.get(id)) is not None
-    ]
-    del made
-    names = (*OF_PLAN, *OF_PROBLEM, *OF_RUN)
-    frame = _frame(dict(zip(names, zip(*found) if found else [()] * len(names))), NUMBERS)
+    rows = db.execute(_select("plans", ("problem", *OF_PLAN)))
+    asked = _columns(
+        ((shown[id], *row) for id, *row in rows if shown.get(id) is not None),
+        ("run", "of", *OF_PLAN),
+        ("run", "of", *NUMBERS),
+    )
+    parts = [asked.drop(columns=["run", "of"])]
+    for column, table, columns, names in (
+        ("of", "problems", OF_PROBLEM, OF_PROBLEM),
+        ("run", "runs", of_run, OF_RUN),
+    ):
+        rows = db.execute(_select(table, columns))
+        if table == "runs":
+            rows = (row for row in rows if row[0] in wanted)
+        found = _columns(rows, ("id", *names), ("id", *NUMBERS))
+        places = np.searchsorted(found.pop("id").to_numpy(), asked[column].to_numpy())
+        parts.append(found.take(places).reset_index(drop=True))
+    frame = pd.concat(parts, axis=1)
     frame["first_order"] = frame["first_order"].astype(bool)
     return frame.reindex(columns=list(COLUMNS))
 
 
 def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     """One row a target that a run hit: run_key, kind, target_index, target, queries, seconds."""
-    names = ("kind", "target_index", "target", "queries", "seconds")
-    query = "SELECT run, kind, target_index, target, queries, seconds FROM hits"
-    owners, rows = _owned(db, shown, query)
-    columns = dict(zip(names, zip(*rows) if rows else [()] * len(names)))
-    frame = _frame(columns, ("target", "queries", "seconds"))
-    frame.insert(0, "run_key", _keys(db, owners))
+    wanted = {run for run in shown.values() if run is not None}
+    names = ("run", "kind", "target_index", "target", "queries", "seconds")
+    rows = db.execute(f"SELECT {', '.join(names)} FROM hits")
+    numbers = ("run", "target_index", "target", "queries", "seconds")
+    frame = _columns((row for row in rows if row[0] in wanted), names, numbers)
+    frame.insert(0, "run_key", _keys(db, frame.pop("run").to_numpy()).astype("str"))
     return frame
 
 
 def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
-    """One row a scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown)."""
+    """One row a scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown).
+
+    `run_key` is categorical: there are many rows a run.
+    """
     import pandas as pd
 
-    owners, rows = _owned(db, shown, "SELECT run, rows FROM traces ORDER BY run")
-    blobs = [blob for (blob,) in rows]
-    lengths = np.array([len(blob) for blob in blobs], int)
-    if (lengths % 32).any():
+    wanted = {run for run in shown.values() if run is not None}
+    owners, lengths, data = [], [], bytearray()
+    for run, rows in db.execute("SELECT run, rows FROM traces ORDER BY run"):
+        if run in wanted:
+            owners.append(run)
+            lengths.append(len(rows))
+            data += rows
+    counts = np.array(lengths, int)
+    if (counts % 32).any():
         raise ValueError("a trace is cut off")
-    values = np.frombuffer(b"".join(blobs), "<f8").reshape(-1, 4)
+    values = np.frombuffer(data, "<f8").reshape(-1, 4)
     return pd.DataFrame(
         {
-            "run_key": _keys(db, np.repeat(owners, lengths // 32)),
+            "run_key": _keys(db, np.repeat(np.array(owners, int), counts // 32)),
             "queries": values[:, 0].astype(np.int64),
             "seconds": values[:, 1],
             "score": values[:, 2],
@@ -194,21 +214,39 @@ def _select(table: str, columns: Iterable[str]) -> str:
     return f"SELECT id, {named} FROM {table} ORDER BY id"
 
 
-def _owned(db: sqlite3.Connection, shown: Shown, query: str) -> tuple[np.ndarray, list]:
-    """(the ids of runs that are shown, one a row; the rest of each row) of a query by runs."""
-    wanted = {run for run in shown.values() if run is not None}
-    rows = [row for row in db.execute(query) if row[0] in wanted]
-    return np.array([row[0] for row in rows], int), [row[1:] for row in rows]
+def _columns(
+    rows: Iterable[Sequence[Any]], names: Sequence[str], numbers: Iterable[str]
+) -> pd.DataFrame:
+    """The frame of many rows, `numbers` as in `_frame`.
+
+    Rows are taken a part at a time, and equal texts of a part become one: as Python's objects, all
+    rows at once would take several times the memory of the frame.
+    """
+    import pandas as pd
+
+    rows, numeric = iter(rows), set(numbers).intersection(names)
+    columns: dict[str, Any] = {name: [] for name in names}
+    while part := list(islice(rows, PART)):
+        for name, values in zip(names, zip(*part)):
+            if name in numeric:
+                columns[name].append(np.asarray(pd.to_numeric(pd.Series(values))))
+            else:
+                once: dict[Any, Any] = {}
+                columns[name] += [once.setdefault(value, value) for value in values]
+    for name in numeric:
+        columns[name] = np.concatenate(columns[name]) if columns[name] else ()
+    return _frame(columns, numeric)
 
 
 def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
-    """The run_key of each of these runs, which are in ascending order."""
+    """The run_key of each of these runs, which are in ascending order; categorical."""
     import pandas as pd
 
     known = db.execute("SELECT id, run_key FROM runs ORDER BY id").fetchall()
     ids, keys = zip(*known) if known else ((), ())
+    codes, categories = pd.factorize(pd.Series(keys, dtype="str"))  # a key has several attempts
     places = np.searchsorted(np.array(ids, int), owners)
-    return pd.Series(keys, dtype="str").take(places).reset_index(drop=True)
+    return pd.Series(pd.Categorical.from_codes(codes[places], categories))
 
 
 def _frame(columns: Any, numbers: Iterable[str]) -> pd.DataFrame:

@@ -106,4 +106,4 @@ def _trajectory(
 
 
 def _by_run(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {str(key): part for key, part in frame.groupby("run_key", sort=False)}
+    return {str(key): part for key, part in frame.groupby("run_key", sort=False, observed=True)}

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from zobench.errors import BadInput
+from zobench.interchange.curve import Curve
 from zobench.interchange.read_rows import Rows
 from zobench.interchange.text import bad
 
@@ -29,11 +32,28 @@ class Left:
     def __init__(self) -> None:
         self._runs: dict[str, list[tuple[int, str]]] = {}  # what is said -> (runs, file) of each
         self._faults: list[str] = []
+        self._taken: dict[tuple, list[tuple[list[Curve], Path]]] = {}  # the same function's lists
 
     def runs(self, count: int, said: str, where: str) -> None:
         """`count` runs of a file, `where`; `said` goes on from "3 runs"."""
         if count > 0:
             self._runs.setdefault(said, []).append((count, where))
+
+    def once(self, curves: list[Curve], file: Path) -> list[Curve]:
+        """Those of a data file that no copy of it has given, whole or with fewer runs."""
+        if not curves:
+            return curves
+        c = curves[0]
+        place = (c.algorithm, c.suite, c.function, c.name, c.dimension)
+        others = self._taken.setdefault(place, [])
+        copies = [known for known in others if all(map(_same, known[0], curves))]
+        others.append((curves, file))
+        if not copies:
+            return curves
+        known, other = max(copies, key=lambda copy: len(copy[0]))
+        said = "that other data files hold as well, and that count once"
+        self.runs(min(len(known), len(curves)), said, f"{file}, as {other}")
+        return curves[len(known) :]
 
     def fault(self, error: BadInput) -> None:
         """A run, a file or a part of it that cannot be read."""
@@ -53,6 +73,12 @@ class Left:
     def why(self) -> str:
         """The first reason, where no run is left; "" where nothing was left out."""
         return next(iter([*self._faults, *(f"no runs: {note}" for note in self.notes())]), "")
+
+
+def _same(one: Curve, other: Curve) -> bool:
+    facts = (one.instance, one.length) == (other.instance, other.length)
+    rows = np.array_equal(one.queries, other.queries)
+    return facts and rows and np.array_equal(one.gaps, other.gaps)
 
 
 def finished(

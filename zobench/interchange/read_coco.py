@@ -112,9 +112,11 @@ def _block(info: Path, folder: Path, block: list[tuple[int, str]], left: Left) -
             left.fault(error)
             continue
         agree = partial(_agree, precision=precision)
+        found = []
         for entry, rows in finished((info, line), entries, (path, runs), agree, left):
             place = (suite, function, name_of, dimension, entry.instance)
-            curves.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
+            found.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
+        curves += left.once(found, path)
     return curves
 
 

@@ -60,9 +60,11 @@ def read_ioh(path: Path, folder: Path, left: Left) -> list[Curve]:
         except BadInput as error:
             left.fault(error)
             continue
+        found = []
         for entry, rows in finished((path, line), entries, (file, runs), _agree, left):
             place = (suite, function, name, dimension, entry.instance)
-            curves.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
+            found.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
+        curves += left.once(found, file)
     return curves
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from zobench.errors import BadInput
 from zobench.spreadsheet import plain
 
+FEW = 4  # rows a text, at least
+
 
 def plain_cells(frame: Any) -> Any:
     """`frame` with text that a spreadsheet would take for a formula behind an apostrophe."""
@@ -24,11 +26,23 @@ def plain_cells(frame: Any) -> Any:
     return frame
 
 
+def save_csv(frame: Any, path: Path) -> None:
+    """Write one frame. Columns of few texts are written from these, not from a text a row."""
+    from pandas.api.types import is_string_dtype
+
+    frame = plain_cells(frame)
+    for name in frame.columns:
+        column = frame[name]
+        if is_string_dtype(column) and column.nunique() < len(column) / FEW:
+            frame[name] = column.astype("category")
+    frame.to_csv(path, index=False)
+
+
 def write_csv(frames: Mapping[str, Any], folder: Path) -> list[str]:
     """Write NAME.csv for each; the names of the files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        plain_cells(frame).to_csv(folder / f"{name}.csv", index=False)
+        save_csv(frame, folder / f"{name}.csv")
     return [f"{name}.csv" for name in frames]
 
 
@@ -43,5 +57,7 @@ def write_parquet(frames: Mapping[str, Any], folder: Path) -> list[str]:
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
+        repeated = frame.select_dtypes("category").columns
+        frame = frame.astype(dict.fromkeys(repeated, "str"))
         frame.to_parquet(folder / f"{name}.parquet", index=False, engine="pyarrow")
     return [f"{name}.parquet" for name in frames]

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from zobench.core.ties import overlapping
+from zobench.engine.ties import overlapping
 
 MANY, LARGE = 1 << 26, 1 << 20  # bytes: of all buffers, of one
 

@@ -21,8 +21,8 @@ from zobench.core.directions import (
     add_terms,
 )
 from zobench.core.fixed import fixed
-from zobench.core.module import TensorBlock
 from zobench.core.noise.layout import LAWS
+from zobench.engine.tensors import TensorBlock
 from zobench.optim.restore import decode
 from zobench.registry import Entry
 

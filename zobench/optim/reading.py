@@ -7,11 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from zobench.core.module import TensorBlock
+from zobench.engine.tensors import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim.events import WHOLE, Decoder, parsed
 from zobench.optim.journal import CHECK, FORMAT
 from zobench.registry import Entry
+
+LARGEST = 1 << 30  # bytes of a record, unpacked: some ten million steps
+LONGEST = 1 << 26  # bytes of a line of it
+_PIECE = 1 << 20
 
 _FIELDS: dict[str, tuple[type, ...]] = {
     "estimator": (str,),
@@ -62,16 +66,34 @@ class Record:
                 raise self.damaged(f"event {number + 1}: {why}") from error
 
     def _text(self) -> bytes:
-        unpacked = zlib.decompressobj(31)
+        """The text, unpacked piece by piece: a small file may hold more than the memory does."""
+        parts, size, line = [], 0, 0
         try:
-            text = unpacked.decompress(Path(self.path).read_bytes())
+            for part in self._parts():
+                end = part.rfind(b"\n")
+                size, line = size + len(part), len(part) - end - 1 + line * (end < 0)
+                if size > LARGEST or line > LONGEST:
+                    raise self._too_large(size > LARGEST)
+                parts.append(part)
         except OSError as error:
             raise BadInput(f"{self.path} cannot be read: {error.strerror}") from error
         except zlib.error as error:
             raise self._no_record() from error
-        if unpacked.unused_data:
-            raise self.damaged("something stands after its end")
-        return text
+        return b"".join(parts)
+
+    def _parts(self) -> Iterator[bytes]:
+        unpacked, packed, part = zlib.decompressobj(31), b"-", b""
+        with Path(self.path).open("rb") as file:
+            while packed or part:
+                packed = unpacked.unconsumed_tail or file.read(_PIECE)
+                yield (part := unpacked.decompress(packed, _PIECE))
+                if unpacked.unused_data or (unpacked.eof and file.read(1)):
+                    raise self.damaged("something stands after its end")
+
+    def _too_large(self, whole: bool) -> BadInput:
+        most = f"{LARGEST if whole else LONGEST:,} bytes"
+        what = f"to more than {most}" if whole else f"to a line of more than {most}"
+        return BadInput(f"{self.path} unpacks {what}, which no record of a run does")
 
     def _no_record(self) -> BadInput:
         return BadInput(

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import torch
 
-from zobench.core.groups import layers
 from zobench.core.params import Group
+from zobench.engine.groups import layers
 from zobench.errors import BadInput, Unsuitable, unknown
 from zobench.optim.closure import Evaluate
 from zobench.optim.refusals import scripted

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zobench.core.module import TensorBlock
+from zobench.engine.tensors import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim import classes, generators
 from zobench.registry import Entry

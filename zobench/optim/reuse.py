@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from zobench.core.directions import Direction, Noise, Restricted
-from zobench.core.groups import layers
 from zobench.core.params import Params
-from zobench.core.prefix import Prefix
 from zobench.core.problem import whole
-from zobench.core.reads import Reads
-from zobench.core.wrapping import Forward, Wrapper, wrapped
+from zobench.engine.groups import layers
+from zobench.engine.prefix import Prefix
+from zobench.engine.reads import Reads
+from zobench.engine.wrapping import Forward, Wrapper, wrapped
 from zobench.errors import BadInput
 from zobench.optim.closure import Evaluate
 from zobench.optim.draws import SameDraws

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from zobench.core.fixed import fixed
-from zobench.core.module import TensorBlock
 from zobench.core.params import Group, Params
-from zobench.core.ties import overlapping
+from zobench.engine.tensors import TensorBlock
+from zobench.engine.ties import overlapping
 from zobench.errors import BadInput
 from zobench.optim import classes, generators
 from zobench.optim.functions import is_function, remembered

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from zobench.core.groups import ROLES, any_groups, children
-from zobench.core.module import TensorBlock
 from zobench.core.params import Group
-from zobench.core.ties import check_apart, place
+from zobench.engine.groups import ROLES, any_groups, children
+from zobench.engine.tensors import TensorBlock
+from zobench.engine.ties import check_apart, place
 from zobench.errors import BadInput, unknown
 from zobench.optim.refusals import ADAPTERS, check_model, kind, movable, moves
 

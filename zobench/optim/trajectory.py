@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from zobench.core.rules import Rule
-from zobench.core.ties import place
+from zobench.engine.ties import place
 from zobench.errors import BadInput
 from zobench.optim import classes
 from zobench.optim.functions import is_function

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from zobench.core.directions import Array, Direction, Recipe, Restricted
-from zobench.core.module import TensorBlock, TensorParams
 from zobench.core.params import Group, Params
-from zobench.core.scratch import ScratchParams
+from zobench.engine.scratch import ScratchParams
+from zobench.engine.tensors import TensorBlock, TensorParams
 from zobench.optim.caches import forget
 
 

@@ -127,7 +127,7 @@ def _index(problems: Frame, table: Frame) -> np.ndarray:
 def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows of each run (rows: their number a run); notes in `problems` how to read scores."""
     most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
-    groups = traces.groupby("run_key", sort=False).indices
+    groups = traces.groupby("run_key", sort=False, observed=True).indices
     empty = np.empty(0, int)
     found = [groups.get(key, empty) for key in runs["run_key"]]
     kept = [part[_places(len(part), most)] if len(part) > most else part for part in found]

@@ -21,7 +21,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from zobench.report import marks, tables, words
+from zobench.analysis import words
+from zobench.report import marks, tables
 from zobench.report.data import page_data
 from zobench.report.encode import embedded
 from zobench.report.source import Source

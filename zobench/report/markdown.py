@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from zobench.report import tables, words
+from zobench.analysis import words
+from zobench.report import tables
 from zobench.report.source import Source
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")  # & too: an entity would be read as a sign

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from zobench.analysis import words
 from zobench.analysis.frames import FAILED, alike
 from zobench.analysis.speedup import Speedup
-from zobench.report import words
 from zobench.report.source import TROUBLE, Frame, Source
 
 NAMES = {

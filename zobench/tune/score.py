@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from zobench.api.frame import Frame
+from zobench.results.frame import Frame
 
 DEFINITION = (
     "log_area: mean over problems, runs and targets of 1 - log(queries)/log(budget); "
@@ -28,7 +28,7 @@ def trial_scores(
     scored = run_scores(run_table(runs, hits, problems))
     keys = ["problem", "estimator", "repetition"]
     shares = runs[[*keys, "final_score"]].merge(scored, on=keys, how="left")
-    start = traces.groupby("run_key")["score"].first()
+    start = traces.groupby("run_key", observed=True)["score"].first()
     worse = ~(runs["final_score"].to_numpy() <= start.reindex(runs["run_key"]).to_numpy())
     shares.loc[worse & (runs["scored"] == "current").to_numpy(), "log_area"] = 0.0
     by_cell = shares.fillna({"log_area": 0.0, "final_score": math.inf}).groupby(keys[:2])

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import zobench
-from zobench.api.frame import Frame
 from zobench.errors import BadInput, unknown
 from zobench.harness.chosen import baseline_file, parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
+from zobench.results.frame import Frame
 from zobench.tune import record
 from zobench.tune.score import DEFINITION, trial_scores
 from zobench.tune.search import AGAIN, FINALISTS, FIRST, Search, Tuned

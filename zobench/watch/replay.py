@@ -48,7 +48,7 @@ def find(run: str, estimator: str, number: int, folders: Sequence[Path]) -> Foun
     for folder in folders:
         with Store.open(folder, write=False) as store:
             specs, traces = {spec.key: spec for spec in store.specs()}, store.traces()
-        for key, trace in traces.groupby("run_key"):
+        for key, trace in traces.groupby("run_key", observed=True):
             spec = specs.get(str(key))
             if spec is None:
                 continue

@@ -157,16 +157,17 @@ def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: in
 def pair(
     points: np.ndarray,
     x: np.ndarray,
-    scales: tuple[float, float],
+    plus: float,
+    minus: float,
     law: str,
     seed: int,
     borders: np.ndarray,
 ) -> None:
-    """points = x + scales z for the two probes of a pair, unchecked.
+    """points[0] = x + plus z and points[1] = x + minus z, a pair of probes, unchecked.
 
     `points`: float64 (2, d), contiguous; `x`: float64 (d,); `borders`: int64, blocks' starts and d.
     """
-    _module("cpu_rows").pair(points, x, *scales, _code[law], seed, borders, DIRECTION)
+    _module("cpu_rows").pair(points, x, plus, minus, _code[law], seed, borders, DIRECTION)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:

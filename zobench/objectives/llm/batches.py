@@ -65,10 +65,8 @@ class Batch:
 
     def final(self, dtype: torch.dtype) -> torch.Tensor:
         """The mask as attention adds it, (rows, 1, tokens, tokens), made once."""
-        from zobench.objectives.llm.masks import final
-
         if dtype not in self._final:
-            self._final[dtype] = final(self.mask, self.mask.new_empty(0), dtype)
+            self._final[dtype] = final_mask(self.mask, self.mask.new_empty(0), dtype)
         return self._final[dtype]
 
     def parts(self, rows: int) -> list[Batch]:
@@ -202,3 +200,23 @@ def _label_words(
     lengths = tuple(len(ids) for ids in added)
     padded = [ids + [ids[-1]] * (max(lengths) - len(ids)) for ids in added]
     return LabelWords(torch.tensor(padded), lengths, tuple(ids[0] for ids in added))
+
+
+def final_mask(mask: torch.Tensor, owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """What is added to attention, (rows, 1, length, length): 0 where a token may look.
+
+    `mask` (rows, prompt): 0 on padding. `owner` (tail,): after the prompt, whose token each one
+    is. A token sees itself and what comes earlier in the prompt and among its owner's tokens.
+    """
+    import torch
+
+    rows, prompt = mask.shape
+    owners = torch.cat([owner.new_full((prompt,), -1), owner])
+    length = len(owners)
+    same = (owners[None, :] == -1) | (owners[None, :] == owners[:, None])
+    earlier = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+    real = torch.cat([mask, mask.new_ones(rows, length - prompt)], 1).bool()
+    itself = torch.eye(length, dtype=torch.bool, device=mask.device)  # padding: no empty row
+    allowed = (same & earlier & real[:, None, :]) | itself
+    added = torch.zeros(allowed.shape, dtype=dtype, device=mask.device)
+    return added.masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from zobench.core.prefix import Prefix, Shared
-    from zobench.core.recording import Recorder, Recording
+    from zobench.engine.prefix import Prefix, Shared
+    from zobench.engine.recording import Recorder, Recording
 
 SHAPES = 64  # buckets; a batch of yet another shape is computed as it is
 HELD = 64  # calls with recordings; the one that was used least recently makes room

@@ -50,7 +50,7 @@ def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     mask = attention(model, batch)
     if head is None:
         return logits(model, batch.ids, mask, batch.positions, 1)[:, -1, words].float()
-    from zobench.core.perturbed import rows  # it loads torch
+    from zobench.engine.perturbed import rows  # it loads torch
 
     last = hidden(model, batch.ids, mask, batch.positions)[:, -1]
     weight = rows(head, head.weight, words, batch.words.first)

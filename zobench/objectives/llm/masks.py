@@ -42,23 +42,3 @@ def obeys(model: PreTrainedModel, batch: Batch) -> bool:
 
     width = batch.ids.shape[1]
     return sees_all(model, width) and holds(_obey, model, None, width, same, batch.words)
-
-
-def final(mask: torch.Tensor, owner: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What is added to attention, (rows, 1, length, length): 0 where a token may look.
-
-    `mask` (rows, prompt): 0 on padding. `owner` (tail,): after the prompt, whose token each one
-    is. A token sees itself and what comes earlier in the prompt and among its owner's tokens.
-    """
-    import torch
-
-    rows, prompt = mask.shape
-    owners = torch.cat([owner.new_full((prompt,), -1), owner])
-    length = len(owners)
-    same = (owners[None, :] == -1) | (owners[None, :] == owners[:, None])
-    earlier = torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
-    real = torch.cat([mask, mask.new_ones(rows, length - prompt)], 1).bool()
-    itself = torch.eye(length, dtype=torch.bool, device=mask.device)  # padding: no empty row
-    allowed = (same & earlier & real[:, None, :]) | itself
-    added = torch.zeros(allowed.shape, dtype=dtype, device=mask.device)
-    return added.masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]

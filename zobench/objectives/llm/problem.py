@@ -14,8 +14,8 @@ from zobench.registry import objectives
 if TYPE_CHECKING:
     import torch
 
-    from zobench.core.module import TensorParams
-    from zobench.core.numerics import Numerics
+    from zobench.engine.numerics import Numerics
+    from zobench.engine.tensors import TensorParams
     from zobench.objectives.llm.batches import Batch, Split
     from zobench.objectives.llm.tasks import Task
 REALISATIONS, ROUNDINGS = ("walk", "scratch"), ("nearest", "stochastic")
@@ -48,7 +48,7 @@ class FineTuning(InPlaceProblem):
 
     def start(self, seed: int) -> TensorParams:
         """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
-        from zobench.core.numerics import Trace
+        from zobench.engine.numerics import Trace
         from zobench.objectives.llm import batches, models
         from zobench.objectives.llm.loss import decide
         from zobench.objectives.llm.realisation import realise
@@ -120,7 +120,7 @@ class FineTuning(InPlaceProblem):
     def finish(self) -> dict[str, float]:
         """Loss and accuracy over the test split: held-out templates, or the official dev file.
 
-        And what rounding did to the last probes and the last move: see `core.numerics`.
+        And what rounding did to the last probes and the last move: see `engine.numerics`.
         """
         from zobench.objectives.llm.loss import evaluate
 
@@ -166,7 +166,7 @@ class FineTuning(InPlaceProblem):
         "transformers.models.auto.modeling_auto",
         "transformers.models.auto.tokenization_auto",
         "transformers.models.opt.modeling_opt",
-        "zobench.core.module",
+        "zobench.engine.tensors",
         "zobench.objectives.llm.loss",
     ),
     packages=("tokenizers",),

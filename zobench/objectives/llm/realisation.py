@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zobench.core.groups import ROLES, groups, layers
 from zobench.core.params import Group
+from zobench.engine.groups import ROLES, groups, layers
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from zobench.core.module import TensorParams
-    from zobench.core.prefix import Prefix
+    from zobench.engine.prefix import Prefix
+    from zobench.engine.tensors import TensorParams
 
 
 def realise(
@@ -23,9 +23,9 @@ def realise(
     the layers, made one at a time. `rounding`: a seed to round 16-bit writes stochastically.
     Raises BadInput for a model without a list of layers.
     """
-    from zobench.core.module import TensorParams
-    from zobench.core.prefix import Prefix
-    from zobench.core.scratch import ScratchParams
+    from zobench.engine.prefix import Prefix
+    from zobench.engine.scratch import ScratchParams
+    from zobench.engine.tensors import TensorParams
 
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     place = {name: index for index, (name, _) in enumerate(named)}

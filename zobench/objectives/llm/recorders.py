@@ -9,8 +9,8 @@ from zobench.objectives.llm.graphs import Graphs
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from zobench.core.prefix import Prefix
-    from zobench.core.recording import Recorder
+    from zobench.engine.prefix import Prefix
+    from zobench.engine.recording import Recorder
     from zobench.objectives.llm.batches import LabelWords
 
 HELPED = 1_000_000_000  # weights; above, kernels take longer than the host needs to launch them
@@ -53,11 +53,11 @@ def recorder(setting: str, net: PreTrainedModel, realisation: str) -> tuple[Reco
         size = sum(p.numel() for p in net.parameters())
         if setting == "auto" and size >= HELPED:
             return None, f"a model of {size / 1e9:.2g} billion weights gains nothing"
-        from zobench.core.recording import CudaGraphs
+        from zobench.engine.recording import CudaGraphs
 
         return CudaGraphs(device), ""
     if setting == "on" and device.type == "cpu":
-        from zobench.core.tape import Tape
+        from zobench.engine.tape import Tape
 
         return Tape(), ""
     return None, f"there are none on device {device.type}"

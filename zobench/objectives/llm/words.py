@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from zobench.objectives.llm.batches import final_mask
 from zobench.objectives.llm.forward import logits
-from zobench.objectives.llm.masks import final
 from zobench.objectives.llm.reach import Found, holds, near, sees_all
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     tails = [batch.words.ids[k, : n - 1] for k, n in enumerate(batch.words.lengths)]
     ids = torch.cat([batch.ids, torch.cat(tails).expand(len(batch.ids), -1)], 1)
     positions = torch.cat([batch.positions, batch.positions[:, -1:] + step], 1)
-    return logits(model, ids, final(batch.mask, owner, model.dtype), positions, len(owner) + 1)
+    return logits(model, ids, final_mask(batch.mask, owner, model.dtype), positions, len(owner) + 1)
 
 
 def repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-    from zobench.core.wrapping import Forward, Wrapper
+    from zobench.engine.wrapping import Forward, Wrapper
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def injected(
     replaces the embeddings; depth l > 0 is added to what layer l reads, so that zeros leave the
     model as it is. Shorter sequences than that are left alone.
     """
-    from zobench.core.wrapping import wrapped
+    from zobench.engine.wrapping import wrapped
 
     wrappers: list[tuple[nn.Module, Wrapper]] = [
         (embedding, _replacing(prompts[:, 0], owner, begin))

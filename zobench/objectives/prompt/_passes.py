@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zobench.core.groups import layers
+from zobench.engine.groups import layers
 
 if TYPE_CHECKING:
     import torch

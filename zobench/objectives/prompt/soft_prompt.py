@@ -110,7 +110,7 @@ class SoftPrompt(PromptProblem):
         """The deviation of what each layer but the first reads, on the few-shot rows."""
         import torch
 
-        from zobench.core.wrapping import Forward, Wrapper, wrapped
+        from zobench.engine.wrapping import Forward, Wrapper, wrapped
 
         passes = self.frozen.passes
         batch = self.frozen.split("train").parts(EVALUATED)[0]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Probe
-from zobench.core.module import TensorParams
 from zobench.core.problem import InPlaceProblem, Losses, independent
+from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.synthetic._basis import Basis
 from zobench.objectives.synthetic._function import Function

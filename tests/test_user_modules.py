@@ -1,0 +1,144 @@
+"""The modules of a user's file, and files that settings name: part of a run's key, and frozen."""
+
+from __future__ import annotations
+
+import pytest
+from harness_tools import element, suite_of
+
+from zobench.harness.examine import apart
+from zobench.harness.plan import plan
+from zobench.harness.pool import run_all
+from zobench.harness.store import Store
+from zobench.harness.suite_file import load
+
+MINE = """
+import os, sys
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from zobench.core.directions import Noise
+{top}
+
+class Mine:
+    def start(self, params, seed):
+        self.t = 0
+        {start}
+    def step(self, evaluate):
+        self.t += 1
+        evaluate([({size}, Noise(self.t))])
+
+def mine(n: int = 1):
+    return Mine()
+"""
+WAYS = {
+    "import": {"top": "import helper", "size": "helper.SIZE"},
+    "from": {"top": "from helper import SIZE", "size": "SIZE"},
+    "inside": {"top": "", "start": "import helper; self.size = helper.SIZE", "size": "self.size"},
+    "by name": {
+        "top": "import importlib; helper = importlib.import_module('helper')",
+        "size": "helper.SIZE",
+    },
+    "through another": {"top": "import between", "size": "between.SIZE"},
+    "of a package": {"top": "from parts.deep import SIZE", "size": "SIZE"},
+    "by path": {
+        "top": "import importlib.util as u\n"
+        "spec = u.spec_from_file_location('other', os.path.join(HERE, 'helper.py'))\n"
+        "helper = u.module_from_spec(spec); spec.loader.exec_module(helper)",
+        "size": "helper.SIZE",
+    },
+}
+
+
+def written(folder, size, way="import"):
+    (folder / "mine.py").write_text(MINE.format(**({"start": ""} | WAYS[way])))
+    (folder / "helper.py").write_text(f"SIZE = {size}\n")
+    (folder / "between.py").write_text("from helper import SIZE\n")
+    (folder / "parts").mkdir(exist_ok=True)
+    (folder / "parts" / "__init__.py").write_text("")
+    (folder / "parts" / "deep.py").write_text("from .leaf import SIZE\n")
+    (folder / "parts" / "leaf.py").write_text(f"SIZE = {size}\n")
+
+
+def planned(folder):
+    suite = suite_of(folder, repetitions=1, budget=20, targets=[1e-99])
+    return plan(suite, [f"{folder}/mine.py:mine"])
+
+
+def made(folder, specs, name):
+    with Store.open(folder / name) as store:
+        run_all(specs, store, jobs=1)
+        return store.runs().iloc[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_module_beside_the_file_is_part_of_the_key_and_frozen(tmp_path, way):
+    written(tmp_path, 0.1, way)
+    with apart():
+        (first,) = planned(tmp_path)
+        plain = made(tmp_path, [first], "a")
+        written(tmp_path, 0.9, way)
+        frozen = made(tmp_path, [first], "b")
+    with apart():
+        (second,) = planned(tmp_path)
+        assert second.key != first.key
+        other = made(tmp_path, [second], "c")
+        written(tmp_path, 0.1, way)
+    with apart():
+        assert planned(tmp_path)[0].key == first.key
+    assert (plain.status, other.status) == ("budget", "budget"), (plain.reason, other.reason)
+    assert plain.best_score != other.best_score
+    if way == "by path":  # what no import finds cannot be frozen; it is told
+        assert "helper.py changed after the run was planned; start again" in frozen.reason
+    else:
+        assert frozen.best_score == plain.best_score
+
+
+def test_what_else_lies_in_the_folder_is_none_of_it(tmp_path):
+    written(tmp_path, 0.1)
+    with apart():
+        before = planned(tmp_path)[0].key
+    (tmp_path / "stranger.py").write_text("x = 1")
+    (tmp_path / "numpy.txt").write_text("1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    written(elsewhere, 0.1)
+    suite = suite_of(tmp_path, repetitions=1, budget=20, targets=[1e-99])
+    with apart():
+        assert planned(tmp_path)[0].key == before
+        (moved,) = plan(suite, [f"{elsewhere}/mine.py:mine"])
+    assert moved.key == before
+
+
+def test_a_file_that_a_setting_names_is_part_of_the_key_and_frozen(tmp_path):
+    (tmp_path / "mine.py").write_text("""
+from zobench.core.problem import VectorProblem
+from zobench import user_file
+from pathlib import Path
+def bowl(function: str = ""):
+    path, _, name = function.rpartition(":")
+    f = getattr(user_file.load(Path(path), "f")[0], name)
+    return VectorProblem(f, lambda rng: rng.normal(size=3))
+""")
+    judge = tmp_path / "judge.py"
+    suite_of(tmp_path, repetitions=1, budget=20, targets=[1e-99])
+    text = (tmp_path / "t.toml").read_text().replace(element("bowl"), "./mine.py:bowl")
+    text = text.replace("settings = {  }", f'settings = {{ function = "{judge}:f" }}')
+    (tmp_path / "t.toml").write_text(text)
+
+    def keys():
+        return plan(load(tmp_path / "t.toml"), ["random-search"])
+
+    judge.write_text("from factor import C\ndef f(x): return C * (x**2).sum(axis=1)\n")
+    (tmp_path / "factor.py").write_text("C = 1.0")
+    with apart(), pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        (first,) = keys()
+        (tmp_path / "factor.py").write_text("C = 3.0")
+        judge.write_text("from factor import C\ndef f(x): return 2 * C * (x**2).sum(axis=1)\n")
+        one = made(tmp_path, [first], "a")
+    with apart(), pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        (second,) = keys()
+        two = made(tmp_path, [second], "b")
+    assert second.key != first.key
+    assert (one.status, two.status) == ("budget", "budget"), (one.reason, two.reason)
+    assert two.best_score > 3 * one.best_score

@@ -1,0 +1,95 @@
+"""Low-rank directions into tensors where they are: the factors are made there, and are small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from zobench.core.directions import LowRank, Term
+from zobench.core.noise import interface as noise
+from zobench.core.noise.stored import store, store_rows
+from zobench.core.params import CHUNK
+
+if TYPE_CHECKING:
+    from zobench.engine.tensors import TensorBlock
+
+WHOLE = (torch.float32, torch.float64)  # types that a product is added to without a temporary
+
+
+def only(terms: Sequence[Term]) -> bool:
+    """Are all terms low-rank?"""
+    return bool(terms) and all(isinstance(primitive, LowRank) for _, primitive in terms)
+
+
+def add(
+    out: torch.Tensor,
+    terms: Sequence[Term],
+    scale: Any,
+    block: TensorBlock,
+    row: int,
+    stochastic_seed: int | None = None,
+) -> None:
+    """out += scale * sum of low-rank terms, for rows of the block from `row` on; shape (rows, n).
+
+    The factors are float32. Types of 16 bits are added to in float32, part by part, and rounded
+    once for all terms, stochastically where a seed is given. A weight or a scale that lies on the
+    device is not waited for.
+    """
+    if out.dtype in WHOLE:
+        for u, v in _factors(out, terms, scale, block):
+            out.addmm_(u[row : row + len(out)].to(out.dtype), v.to(out.dtype).T)
+        return
+    u, v = _joined(out, terms, scale, block)
+    for a, piece, values in _sums(out, u[row : row + len(out)], v):
+        start = (row + a) * out.shape[1]
+        store(piece.view(-1), values.view(-1), block.index, start, stochastic_seed)
+
+
+def add_rows(
+    out: torch.Tensor,
+    places: torch.Tensor,
+    terms: Sequence[Term],
+    scale: Any,
+    block: TensorBlock,
+    stochastic_seed: int | None = None,
+) -> None:
+    """`add` for the rows `places` (int64, shape (rows,), on the device) of the block."""
+    if out.dtype in WHOLE:
+        for u, v in _factors(out, terms, scale, block):
+            out.addmm_(u.index_select(0, places).to(out.dtype), v.to(out.dtype).T)
+        return
+    u, v = _joined(out, terms, scale, block)
+    for a, piece, values in _sums(out, u.index_select(0, places), v):
+        store_rows(piece, values, places[a : a + len(piece)], block.index, stochastic_seed)
+
+
+def _joined(
+    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """U and V of which the product is the sum of all terms."""
+    us, vs = zip(*_factors(out, terms, scale, block))
+    return (us[0], vs[0]) if len(us) == 1 else (torch.cat(us, 1), torch.cat(vs, 1))
+
+
+def _factors(
+    out: torch.Tensor, terms: Sequence[Term], scale: Any, block: TensorBlock
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """U, scaled, and V of each term: (rows of the block, rank) and (n, rank)."""
+    for weight, p in terms:
+        assert isinstance(p, LowRank)  # `only` said so
+        u, v = (torch.zeros(length * p.rank, device=out.device) for length in block.shape)
+        noise.accumulate(u, ((1.0, p.seed),), "gaussian", block.index, noise.FACTOR_U)
+        noise.accumulate(v, ((1.0, p.basis_seed),), "gaussian", block.index, noise.FACTOR_V)
+        yield (u.view(-1, p.rank) * (scale * weight * p.rank**-0.5), v.view(-1, p.rank))
+
+
+def _sums(
+    out: torch.Tensor, u: torch.Tensor, v: torch.Tensor
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """out + U Vᵀ in float32, part by part: the first row, those rows of `out`, and their sums."""
+    step = max(1, CHUNK // out.shape[1])
+    for a in range(0, len(out), step):
+        piece = out[a : a + step]
+        yield a, piece, (u[a : a + step] @ v.T).add_(piece)

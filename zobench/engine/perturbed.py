@@ -1,0 +1,106 @@
+"""A module's forward that runs with other weights in the place of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.graph import increment_version
+from torch.nn.functional import embedding
+
+from zobench.engine.reads import LookUps
+from zobench.engine.wrapping import Forward
+from zobench.errors import Unsuitable
+
+Weights = Callable[[], AbstractContextManager[Sequence[torch.Tensor]]]
+# rows(k, index, places): the rows `index` of weight k; `places`: the same on the host, or None
+Rows = Callable[[int, torch.Tensor, Sequence[int] | None], torch.Tensor]
+
+
+class Perturbed:
+    """A forward, in which `parameters` have the values that `weights()` gives for one call."""
+
+    def __init__(
+        self, forward: Forward, parameters: Sequence[nn.Parameter], weights: Weights, rows: Rows
+    ) -> None:
+        self.forward, self.parameters = forward, parameters
+        self.weights, self.rows = weights, rows
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if torch.is_grad_enabled():
+            raise Unsuitable(
+                "scratch: gradients are computed inside the loss, from weights that are there for "
+                "one call only; use torch.no_grad() or realisation = walk"
+            )
+        return self.run(*args, **kwargs)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        with self.placed():
+            return self.forward(*args, **kwargs)
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Inside, the parameters have the other values."""
+        former = [parameter.data for parameter in self.parameters]
+        with self.weights() as values:
+            try:
+                increment_version(self.parameters)
+                for parameter, value in zip(self.parameters, values):
+                    parameter.data = value
+                yield
+            finally:
+                increment_version(self.parameters)
+                for parameter, data in zip(self.parameters, former):
+                    parameter.data = data
+
+
+class LookedUp(Perturbed):
+    """The same for an embedding: of its table, only the rows that are looked up are made.
+
+    A forward that does anything else with the table (a scaled or normalised one) gets all of it.
+    """
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        (table,) = self.parameters
+        with ExitStack() as stack:
+            whole = False
+
+            def place(_: torch.Tensor) -> None:
+                nonlocal whole
+                if not whole:
+                    whole = True
+                    stack.enter_context(self.placed())
+
+            def look_up(ids: torch.Tensor) -> torch.Tensor | None:
+                return None if whole else self._look_up(ids, table)
+
+            with LookUps(table, look_up, place):
+                return self.forward(*args, **kwargs)
+
+    def _look_up(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor | None:
+        flat = ids.reshape(-1).long()
+        if ids.device.type == "cpu":
+            kept, where = torch.unique(flat, return_inverse=True)
+            return embedding(where.view(ids.shape), self.rows(0, kept, None))
+        # To find out which are equal would be to wait for the device.
+        if len(flat) >= len(table):
+            return None
+        return self.rows(0, flat, None).view(*ids.shape, table.shape[1])
+
+
+def rows(
+    module: nn.Module, parameter: torch.Tensor, index: torch.Tensor, places: Sequence[int]
+) -> torch.Tensor:
+    """Rows of a weight (rows, width) of `module`, as its forward would read them, and only these.
+
+    `places` are the numbers in `index`, on the host.
+    """
+    forward = module.__dict__.get("forward")
+    if isinstance(forward, Perturbed):
+        for k, member in enumerate(forward.parameters):
+            if member is parameter:
+                return forward.rows(k, index, places)
+    return parameter[index]

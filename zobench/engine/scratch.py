@@ -1,0 +1,218 @@
+"""Params over a module whose weights no probe touches ("scratch").
+
+Just before a layer runs, its perturbed weights w + s d are made in a buffer that all layers share,
+and the layer reads them there. So a probe costs no restore, the weights never drift, and the extra
+memory is that of the largest layer. Of an embedding, only the rows that are looked up are made.
+Only updates write to the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from zobench.core.directions import Direction, Noise, Term
+from zobench.core.fixed import key
+from zobench.core.noise import interface as noise
+from zobench.core.noise import tables
+from zobench.core.params import Group
+from zobench.engine import low_rank
+from zobench.engine.hidden import as_written, check, nowhere
+from zobench.engine.perturbed import LookedUp, Perturbed
+from zobench.engine.room import Room
+from zobench.engine.tensors import TensorBlock, TensorParams, one_law
+from zobench.engine.ties import overlapping, place
+from zobench.engine.wrapping import Forward, wrapped
+from zobench.errors import Unsuitable
+
+CACHED = 1 << 16  # elements that are copied before their noise is added, on a CPU
+
+
+class Moved(NamedTuple):
+    """A parameter that a probe moves: its block, and the terms of the direction on it."""
+
+    parameter: nn.Parameter
+    block: TensorBlock
+    terms: tuple[Term, ...]
+
+
+class ScratchParams(TensorParams):
+    """Parameters of `module`, by default all that require a gradient; `layers` run one by one.
+
+    A layer is perturbed as a whole. Outside the layers each module perturbs the parameters that
+    are its own, so a tied weight is perturbed wherever it is read, and moves once.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[nn.Module] = (),
+        groups: Sequence[Group] = (),
+        rounding: int | None = None,
+        named: Iterable[tuple[str, torch.Tensor]] = (),
+    ) -> None:
+        """`named`: the parameters that move. Raises Unsuitable for one that is not the module's,
+        or that shares memory with another tensor of the module, but for one tied to it."""
+        chosen = list(named) or [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+        super().__init__(chosen, groups, rounding)
+        owned = {place(p): block for (_, p), block in zip(chosen, self.blocks)}
+        _check_unmoved(module, owned)
+        inside = {id(part) for layer in layers for part in layer.modules()}
+        self._units: dict[nn.Module, list[tuple[nn.Parameter, TensorBlock]]] = {}
+        for part in module.modules():
+            whole = any(part is layer for layer in layers)
+            if whole or id(part) not in inside:
+                own = [p for p in part.parameters(recurse=whole) if place(p) in owned]
+                if own:
+                    self._units[part] = [(p, owned[place(p)]) for p in own]
+        found = {place(p) for members in self._units.values() for p, _ in members}
+        for name, tensor in chosen:
+            if place(tensor) not in found:
+                raise Unsuitable(
+                    f"scratch: {name} is no parameter of {type(module).__name__}, whose forward "
+                    "could read a perturbed copy of it; use realisation = walk"
+                )
+        self._room = Room()
+        self.making: Callable[[], AbstractContextManager[Any]] = nullcontext  # around each copy
+
+    @contextmanager
+    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
+        """Where no module reads its own copies, the weights that move are NaN, and take no memory.
+
+        So a loss that reads them there is not quietly that of other weights; `check` explains it.
+        """
+        self.flush()
+        if scale == 0.0:
+            yield
+            return
+        moved = self._moved(direction)
+        with (
+            as_written(),
+            nowhere(m.parameter for members in moved.values() for m in members),
+            wrapped(self._wrappers(scale, moved)),
+        ):
+            yield
+
+    def check(self, loss: Callable[[], Any]) -> None:
+        """Raises Unsuitable if `loss()` reads a weight outside the forward of the module it is in.
+
+        Such a weight would be read unperturbed.
+        """
+        self.flush()
+        check({part: [p for p, _ in members] for part, members in self._units.items()}, loss)
+
+    def _moved(self, direction: Direction) -> dict[nn.Module, list[Moved]]:
+        """The parameters that a probe along the direction moves, by the module that reads them."""
+        found = {
+            part: [Moved(p, b, tuple(direction.expand(b))) for p, b in members]
+            for part, members in self._units.items()
+        }
+        moved = {part: [m for m in members if m.terms] for part, members in found.items()}
+        return {part: members for part, members in moved.items() if members}
+
+    def _wrappers(
+        self, scale: float, units: dict[nn.Module, list[Moved]]
+    ) -> Iterator[tuple[nn.Module, Callable[[Forward], Perturbed]]]:
+        for part, moved in units.items():
+            kind = LookedUp if _by_rows(part, moved) else Perturbed
+            made: Callable[[Forward], Perturbed] = partial(
+                kind,
+                parameters=[m.parameter for m in moved],
+                weights=partial(self._copies, scale, moved),
+                rows=partial(self._rows, scale, moved),
+            )
+            yield part, made
+
+    @contextmanager
+    def _copies(self, scale: float, moved: Sequence[Moved]) -> Iterator[Sequence[torch.Tensor]]:
+        """Perturbed copies of the parameters, in their shapes, for as long as nobody needs more."""
+        data = [m.block.out for m in moved]
+        with self._room.taken(data) as taken:
+            # Copies lie in memory as their weights do.
+            views = [
+                view if d.dim() == 1 else view.as_strided(d.shape, d.stride())
+                for view, d in zip(taken, data)
+            ]
+            with self.making():
+                self._fill(views, data, scale, moved)
+            yield [view.view(m.parameter.shape) for view, m in zip(views, moved)]
+
+    def _fill(
+        self,
+        views: Sequence[torch.Tensor],
+        data: Sequence[torch.Tensor],
+        scale: float,
+        moved: Sequence[Moved],
+    ) -> None:
+        alike: dict[Any, list[int]] = {}
+        at = 0
+        for k, m in enumerate(moved):
+            # On a GPU one launch for all; on a CPU copies get their noise while in the cache.
+            piece = -1 if data[k].is_cuda else at // CACHED
+            terms = tuple((weight, key(primitive)) for weight, primitive in m.terms)
+            alike.setdefault((terms, piece), []).append(k)
+            at += data[k].numel()
+        for together in alike.values():
+            outs = [views[k] for k in together]
+            torch._foreach_copy_(outs, [data[k] for k in together])  # pyright: ignore
+            scaled = [(scale * weight, p) for weight, p in moved[together[0]].terms]
+            self.write_all(outs, [moved[k].block for k in together], scaled)
+
+    def _rows(
+        self,
+        scale: float,
+        moved: Sequence[Moved],
+        k: int,
+        index: torch.Tensor,
+        places: Sequence[int] | None,
+    ) -> torch.Tensor:
+        """Rows of the perturbed parameter k, and no others: drawn alone, to the same bits."""
+        with self.making():
+            return self._made(scale, moved[k], index, places)
+
+    def _made(
+        self, scale: float, member: Moved, index: torch.Tensor, places: Sequence[int] | None
+    ) -> torch.Tensor:
+        parameter, block, terms = member
+        out = block.tensor.index_select(0, index)
+        law = one_law(terms)
+        if law is not None and tables.serves_rows(out.device.type):
+            tables.accumulate_rows(
+                out, index, [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)], law,
+                block.index, stochastic_seed=self.rounding_seed(),
+            )  # fmt: skip
+            return out
+        if low_rank.only(terms) and noise.serves(out.device.type):
+            low_rank.add_rows(out, index, terms, scale, block, self.rounding_seed())
+            return out
+        for row, number in zip(out, index.tolist() if places is None else places):
+            self.write(row, terms, scale, block, number * parameter.shape[1])
+        return out
+
+
+def _check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock]) -> None:
+    """Raises Unsuitable where a tensor that is not perturbed shares memory with one that moves."""
+    parameters = module.named_parameters(remove_duplicate=False)
+    still = [(name, p) for name, p in parameters if place(p) not in owned]
+    moving = [(block.name, block.tensor) for block in owned.values()]
+    found = overlapping(moving, [*still, *module.named_buffers()])
+    if found:
+        raise Unsuitable(
+            f"scratch: {found[0]} and {found[1]} share memory, and not both would be perturbed; "
+            "use realisation = walk"
+        )
+
+
+def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:
+    """Is it an embedding whose rows can be drawn alone?"""
+    if not isinstance(part, nn.Embedding) or len(moved) > 1:
+        return False
+    ((parameter, block, terms),) = moved
+    alone = one_law(terms) is not None or low_rank.only(terms)
+    served = alone and tables.serves_rows(block.tensor.device.type)
+    return served and parameter is part.weight and part.max_norm is None

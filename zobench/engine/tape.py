@@ -1,0 +1,142 @@
+"""Recorded calls on a CPU: the operations of a function, played again on the same memory.
+
+It saves nothing. It is what makes a wrong recording visible without a GPU: as in a CUDA graph, the
+Python of the function runs once; a tensor from outside is read where it lay at that time, also if
+its owner has moved since; and a function that looks at values, or that makes tensors from numbers
+of the host, is refused, as a capture refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+
+from zobench.engine.recording import Function, Recording, copy_all
+
+# What a capture does not allow: to read values (the last two come with tolist() and numpy()), to
+# find out how many elements there are, and to copy from memory of the host that is not pinned.
+LOOKS = ("_local_scalar_dense", "item", "is_nonzero", "equal", "resolve_conj", "resolve_neg")
+SIZES = ("nonzero", "masked_select", "unique", "_unique2", "unique_consecutive", "bincount")
+HOST = ("lift_fresh", "lift_fresh_copy")
+
+
+class Refused(RuntimeError):  # noqa: N818 - as a capture refuses
+    """A function that no recorder can record."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where on the tape a tensor is made: its number among all that are."""
+
+    number: int
+
+
+class Step(NamedTuple):
+    """An operation: arguments with places in them, and the places of what it gives."""
+
+    operation: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    results: list[Place]
+
+
+class Tape:
+    """Records for a CPU; see the module."""
+
+    name = "tape"
+
+    def record(self, function: Function) -> Recording:
+        with torch.inference_mode():
+            outputs = tuple(torch.empty_like(t) for t in function())
+            with _Taping() as taping:
+                copy_all(outputs, function())
+        return Played(taping.steps, taping.reads, taping.made, outputs)
+
+
+class Played:
+    """A recorded function. `reads`: the tensors from outside that it reads and writes."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        reads: Sequence[torch.Tensor],
+        made: int,
+        outputs: tuple[torch.Tensor, ...],
+    ) -> None:
+        self.steps, self.reads, self.made, self.outputs = steps, reads, made, outputs
+
+    def replay(self) -> None:
+        tensors: list[Any] = [None] * self.made
+
+        def there(place: Place) -> torch.Tensor:
+            return tensors[place.number]
+
+        with torch.inference_mode():
+            for step in self.steps:
+                args, kwargs = tree_map_only(Place, there, (step.args, step.kwargs))
+                found = step.operation(*args, **kwargs)
+                for place, tensor in zip(step.results, _tensors(found)):
+                    tensors[place.number] = tensor
+
+
+class _Taping(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[Step] = []
+        self.reads: list[torch.Tensor] = []
+        self.made = 0
+        self._places: dict[int, Place | torch.Tensor] = {}
+        self._alive: list[torch.Tensor] = []  # so that no other tensor gets the name of one
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        _refuse(func, args)
+        read, named = tree_map_only(torch.Tensor, self._place, (args, kwargs))
+        found = func(*args, **kwargs)
+        self.steps.append(Step(func, read, named, [self._make(t) for t in _tensors(found)]))
+        return found
+
+    def _place(self, tensor: torch.Tensor) -> Place | torch.Tensor:
+        if id(tensor) not in self._places:
+            # Another view of the memory as it is now: the owner may get other memory later.
+            self._name(tensor, tensor.detach())
+            self.reads.append(tensor)
+        return self._places[id(tensor)]
+
+    def _make(self, tensor: torch.Tensor) -> Place:
+        place = Place(self.made)
+        self.made += 1
+        self._name(tensor, place)
+        return place
+
+    def _name(self, tensor: torch.Tensor, found: Place | torch.Tensor) -> None:
+        self._alive.append(tensor)
+        self._places[id(tensor)] = found
+
+
+def _refuse(func: Any, args: Any) -> None:
+    """Raises Refused for an operation that a capture does not allow."""
+    name = func._schema.name.removeprefix("aten::")
+    if name in LOOKS:
+        raise Refused(f"it looks at the value of a tensor ({name})")
+    by_mask = name in ("index", "index_put", "index_put_") and any(
+        isinstance(t, torch.Tensor) and t.dtype in (torch.bool, torch.uint8) for t in args[1]
+    )
+    repeats = name == "repeat_interleave" and func._overloadname != "self_int"
+    if name in SIZES or by_mask or repeats:
+        raise Refused(f"the shape of a tensor depends on values ({name})")
+    if name in HOST:
+        raise Refused("it makes a tensor from numbers of the host")
+
+
+def _tensors(found: Any) -> list[torch.Tensor]:
+    """The tensors among what an operation gives: one, or a list, or a tuple with others in it."""
+    several = found if isinstance(found, list | tuple) else [found]
+    return [t for t in several if isinstance(t, torch.Tensor)]

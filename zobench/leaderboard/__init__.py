@@ -1,0 +1,1 @@
+"""Leaderboards: rows made of results, kept in files, and verified."""

@@ -1,0 +1,1 @@
+"""What a results folder holds, as data frames, sentences and files."""

@@ -1,0 +1,80 @@
+"""Which versions of packages runs were made with, and where that may make their results differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from zobench.analysis.frames import SKIPPED
+from zobench.errors import BadInput
+from zobench.harness.packages import packages, versions
+from zobench.registry import Registry, estimators, objectives
+from zobench.results.frame import Frame
+from zobench.results.results import Results
+
+MANY = 6  # names that a line lists
+
+
+def differing(results: Results) -> list[str]:
+    """A line for each package of which runs, or they and what is installed, have other versions.
+
+    A problem's packages count for all runs on it, an estimator's for all of its runs. Installed
+    ones count where the command took runs of earlier ones. Unknown versions do not count.
+    """
+    made = results.runs[results.runs["status"] != SKIPPED]
+    places = {
+        key: versions_of(results.environments.get(key, {})) for key in set(made["environment"])
+    }
+    here = versions() if results.counts.get("resumed") else {}
+    known = [place for place in (*places.values(), here) if place]
+    if all(place == known[0] for place in known):  # nearly always, and known at once
+        return []
+    about: dict[str, dict[str, list[str]]] = {}  # package -> "on" problems, "of" estimators
+    seen: dict[str, set[str]] = {}  # package -> the versions that these were made with
+    for kind, what, names, part in _parts(results, made):
+        for name in names:
+            found = {places[key][name] for key in set(part["environment"]) if name in places[key]}
+            if found and len(found | ({here[name]} if name in here else set())) > 1:
+                about.setdefault(name, {}).setdefault(kind, []).append(what)
+                seen.setdefault(name, set()).update(found)
+    return [_line(name, about[name], seen[name], here.get(name, "")) for name in sorted(about)]
+
+
+def needed(results: Results, made: Frame) -> set[str]:
+    """The packages that the problems and estimators of the runs `made` need."""
+    return {name for _, _, names, _ in _parts(results, made) for name in names}
+
+
+def versions_of(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Package -> version, of an environment as it is stored."""
+    return dict(environment.get("packages", {}))
+
+
+def _parts(results: Results, made: Frame) -> Iterator[tuple[str, str, list[str], Frame]]:
+    """("on", problem) and ("of", estimator) of `made`, with the packages it needs and its runs."""
+    objective_of = {spec.problem.id: spec.problem.objective for spec in results.specs}
+    for name, part in made.groupby("problem", sort=False):
+        facts = [json.loads(text or "null") or {} for text in set(part["describe"])]
+        modules = {module for fact in facts for module in fact.get("modules", ())}
+        yield "on", str(name), _packages(objectives, objective_of[str(name)], modules), part
+    for name, part in made.groupby("estimator_name", sort=False):
+        yield "of", str(name), _packages(estimators, str(name)), part
+
+
+def _packages(registry: Registry, name: str, modules: Iterable[str] = ()) -> list[str]:
+    try:
+        return packages(registry[name], modules)
+    except BadInput:  # a file that is gone, imported data
+        return []
+
+
+def _line(package: str, about: Mapping[str, list[str]], found: set[str], here: str) -> str:
+    where = " and ".join(
+        f"{kind} {', '.join(names[:MANY])}" + (", ..." if len(names) > MANY else "")
+        for kind, names in about.items()
+    )
+    line = f"{package}: runs {where} were made with {' and '.join(sorted(found))}"
+    if here:
+        line += f"; here is {here}, and --fresh makes all runs with that"
+    return f"{line}. Other versions may give other results."

@@ -1,0 +1,1 @@
+"""From a request to stored runs, and to a comparison of them."""

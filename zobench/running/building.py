@@ -1,0 +1,40 @@
+"""Can the problems of a user's own suite be built? Asked before anything runs.
+
+The suites that ship with zobench are built by the tests, so they cost nothing here. Of a user's
+suite, each distinct objective and settings is built once, in a process of its own: what hangs or
+exits there, or takes too long, is left to the runs, and so are faults that are no BadInput.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+from zobench.harness.child import IN_WORKER
+from zobench.harness.examine import refused_apart
+from zobench.harness.plan import RunSpec
+from zobench.harness.suite_file import suite_files, unbuilt
+
+APART = 15.0  # seconds that building may take in all
+LEAST = 0.05  # seconds that are worth a try
+
+
+def check_problems(suite: str | Path, specs: Sequence[RunSpec]) -> None:
+    """Raises BadInput, with file and line, where an objective refuses its settings."""
+    if str(suite) in suite_files() or IN_WORKER in os.environ:
+        return
+    distinct: dict[str, RunSpec] = {}
+    for spec in sorted(specs, key=lambda spec: spec.repetition):  # every problem first, once
+        name = json.dumps([spec.problem.objective, spec.settings], sort_keys=True, default=str)
+        distinct.setdefault(name, spec)
+    end = monotonic() + APART
+    for spec in distinct.values():
+        left = end - monotonic()
+        if left < LEAST:
+            return
+        problem = spec.problem
+        if fault := refused_apart("objective", problem.objective, spec.settings, left):
+            raise unbuilt(Path(suite), problem, problem.instance(spec.repetition), fault)
