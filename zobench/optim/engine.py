@@ -61,6 +61,11 @@ class Engine:
         return isinstance(self.estimator, ComposedEstimator)
 
     @property
+    def t(self) -> int:
+        """The number of the next step, for an estimator with a rule; else 0."""
+        return self.estimator.t if isinstance(self.estimator, ComposedEstimator) else 0
+
+    @property
     def asks_and_tells(self) -> bool:
         """Does a library wait for an answer to each of its questions?"""
         return isinstance(self.estimator, Adapted)
