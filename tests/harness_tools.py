@@ -11,7 +11,7 @@ from zobench.harness.suite_file import load
 
 ELEMENTS = Path(__file__).with_name("harness_elements.py")
 VARYING = ("seconds", "estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio")
-VARYING = (*VARYING, "started", "attempt", "environment")
+VARYING = (*VARYING, "build_seconds", "score_seconds", "started", "attempt", "environment")
 
 
 def element(name: str) -> str:
