@@ -289,3 +289,20 @@ def test_a_record_ends_where_a_step_was_stopped(tmp_path):
     with pytest.raises(ZeroDivisionError):  # and errors of other kinds end none
         optimizer.step(lambda: 1 / 0)
     assert optimizer._engine.journal
+
+
+def test_handlers_set_inside_of_a_closure_stay():
+    model = net()
+    optimizer, came = ZerothOrder(model), []
+
+    def loss():
+        signal.signal(signal.SIGTERM, lambda *_: came.append(1))
+        return loss_of(model)()
+
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(2))
+    try:
+        optimizer.step(loss)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came == [1]

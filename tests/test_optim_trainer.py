@@ -289,3 +289,26 @@ def test_what_does_not_go_with_it_is_refused(tmp_path):
             TrainingArguments(output_dir=str(tmp_path), use_cpu=True, report_to=[]),
             optimizers=(torch.optim.SGD(net.parameters()), None),
         )
+
+
+def test_the_way_back_waits_for_the_next_step(tmp_path, monkeypatch):
+    """Nothing in Trainer's own loop makes it; a callback of the user's does."""
+    waiting: list[bool] = []
+    made = ZerothOrderTrainer.training_step
+
+    def observed(self, *args):
+        step = getattr(self.optimizer, "optimizer", self.optimizer)
+        waiting.append(step._walk.waiting)
+        return made(self, *args)
+
+    monkeypatch.setattr(ZerothOrderTrainer, "training_step", observed)
+    run = trainer(tmp_path, 4)
+    run.train()
+    assert waiting == [False, False, True, True]  # the first step counts the parameters
+    assert not getattr(run.optimizer, "optimizer", run.optimizer)._walk.waiting
+    assert "zero_grad" not in vars(run.model)
+    waiting.clear()
+    run = trainer(tmp_path, 4)
+    run.add_callback(TrainerCallback())
+    run.train()
+    assert waiting == [False] * 4

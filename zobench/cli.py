@@ -69,7 +69,7 @@ app.command("list", short_help="What there is: estimators, objectives, suites.")
 app.command("compare", short_help="Run estimators on a suite: who reaches the targets sooner?")(
     compare.compare
 )
-app.command("run", short_help="The same without the verdict: a row a run.")(compare.run)
+app.command("run", short_help="The same without the verdict: a row per run.")(compare.run)
 app.command(
     "check", short_help="Does your own estimator, objective, suite, ... keep its contract?"
 )(check.check)

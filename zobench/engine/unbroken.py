@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2")
+_NAMES = ("SIGINT", "SIGTERM", "SIGALRM")  # to look at more costs each step
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 PATIENCE = 3  # a signal that comes so often does not wait: what is under way may hang
 
@@ -55,8 +55,9 @@ class _Unbroken:
         finally:
             handlers = list(self._handlers.items())
             for number, handler in handlers:
-                if signal.getsignal(number) == self.handle:  # else it was replaced inside
-                    signal.signal(number, handler)
+                now = signal.signal(number, handler)
+                if now != self.handle:  # it was replaced inside
+                    signal.signal(number, now)
             self._handlers, self._came, self._depth = {}, [], 0
 
 

@@ -56,7 +56,7 @@ def parse_estimator(text: str) -> EstimatorSpec:
     for item in listed.split(",") if listed else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not key:
-            raise BadInput(f"{text!r}: {item!r} is no setting; write name=value")
+            raise BadInput(f"{text!r}: {item!r} is not a setting; write name=value")
         if key in typed:
             raise BadInput(f"{text!r}: setting {key!r} is given twice")
         typed[key] = value

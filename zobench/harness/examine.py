@@ -138,7 +138,7 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
                         return content
     except (ValueError, TypeError, RecursionError, Garbled) as error:
         stop()
-        raise _Silent("it sends what is no answer") from error
+        raise _Silent("it sends something that is not an answer") from error
     except BaseException:
         stop()
         raise

@@ -191,7 +191,7 @@ class Engine:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
 
     def broke(self) -> None:
-        """A step broke off: what comes is no part of an event."""
+        """A step broke off: what comes is not part of an event."""
         if self.journal:
             self.journal.loud()
 

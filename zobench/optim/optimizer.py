@@ -263,7 +263,7 @@ class ZerothOrder(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there: give the model the weights of that moment too."""
         if not isinstance(state_dict, Mapping) or KEY not in state_dict:
-            raise BadInput("this is no state of a ZerothOrder: it lacks the entry 'zobench'")
+            raise BadInput("this is not the state of a ZerothOrder: it lacks the entry 'zobench'")
         self.flush()
         saved = state_dict[KEY]
         self._engine.check(saved)

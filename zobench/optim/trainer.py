@@ -9,11 +9,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer, get_constant_schedule
+from transformers import (
+    DefaultFlowCallback,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    get_constant_schedule,
+)
 
 from zobench.errors import BadInput
 from zobench.optim.optimizer import ZerothOrder
+from zobench.optim.refusals import scripted
 from zobench.registry import estimators
+
+_BLIND = (DefaultFlowCallback, PrinterCallback, ProgressCallback)  # they look at no weights
 
 
 class ZerothOrderTrainer(Trainer):
@@ -30,7 +39,9 @@ class ZerothOrderTrainer(Trainer):
     probe sees all of them, and its loss is the mean over all their labels, in the step and in the
     log. (Trainer itself adds up the batches' means where a model takes `num_items_in_batch` and
     does not use it: 3 batches of loss 0.69 are logged as 2.07, and would make a step 3 times as
-    long.) The weights are the point whenever a callback looks at them.
+    long.) The way back from the last probe waits for the next one, as with `delay=True`: the loop
+    is zobench's. It is made before an evaluation, a checkpoint and the end, and in every step where
+    there are callbacks other than those that transformers adds: they see the point.
     A checkpoint has all that the estimator remembers; where that cannot be saved, checkpoints hold
     the model only. One process, no loss scaling (fp16), no gradient clipping: there is no gradient.
     Needs the package accelerate, as Trainer does.
@@ -53,6 +64,7 @@ class ZerothOrderTrainer(Trainer):
         self._estimator, self._settings = estimator, dict(settings or {})
         self._block_groups, self._record = groups, record
         self._held: list[Any] = []
+        self._operations: dict[tuple[int, ...], int] = {}
         taken = {"lr", "weight_decay", "seed"} & set(self._settings)
         if taken:
             raise BadInput(f"{min(taken)} is set in TrainingArguments, not in settings")
@@ -68,11 +80,24 @@ class ZerothOrderTrainer(Trainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         """Trainer's loop; afterwards a record is whole."""
+        module: Any = self.model
+        # Trainer lists the parameters in each step to forget gradients, and there are none; a
+        # module that is listed must be at the point.
+        module.__dict__["zero_grad"] = _no_gradients
         try:
             return super().train(*args, **kwargs)
         finally:
+            if module.__dict__.get("zero_grad") is _no_gradients:
+                del module.__dict__["zero_grad"]
             if self.optimizer is not None:
                 getattr(self.optimizer, "optimizer", self.optimizer).flush()
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Trainer's estimate for a batch, from parameters that are counted once per batch size."""
+        sizes = tuple(v.numel() for v in inputs.values() if isinstance(v, torch.Tensor))
+        if sizes not in self._operations:
+            self._operations[sizes] = super().floating_point_ops(inputs)
+        return self._operations[sizes]
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Trainer's two parameter groups, with and without weight decay, of a ZerothOrder."""
@@ -91,6 +116,7 @@ class ZerothOrderTrainer(Trainer):
                 model=module,
                 groups=self._block_groups,
                 seed=self.args.seed,
+                delay=not scripted(module),
                 **(given if has_lr else {}),
                 **self._settings,
             )
@@ -130,7 +156,8 @@ class ZerothOrderTrainer(Trainer):
 
         The loss of the step is reported with its last batch, and 0 with the others.
         """
-        model.train()
+        if not model.training:  # train() lists the modules, see `train`
+            model.train()
         self._held.append(self._prepare_inputs(inputs))
         if not self.accelerator.sync_gradients:
             return torch.zeros((), device=self.args.device)
@@ -140,7 +167,10 @@ class ZerothOrderTrainer(Trainer):
         if self._record is not None:
             step.record(self._record)
             self._record = None
-        return torch.tensor(step.make(closure), device=self.args.device)
+        loss = step.make(closure)
+        if any(type(callback) not in _BLIND for callback in self.callback_handler.callbacks):
+            step.flush()
+        return torch.tensor(loss, device=self.args.device)
 
     def _objective(
         self, model: nn.Module, batches: Sequence[Any], items: torch.Tensor | int | None
@@ -198,3 +228,7 @@ class TrainerStep(ZerothOrder):
     def step(self, closure: Any = None, *_: Any, **__: Any) -> float:  # pyright: ignore
         """Nothing: the step was made when its loss was known."""
         return 0.0
+
+
+def _no_gradients(set_to_none: bool = True) -> None:
+    """`zero_grad` of a module whose parameters never get a gradient."""
