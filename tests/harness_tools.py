@@ -10,7 +10,10 @@ from zobench.harness.suite import Suite
 from zobench.harness.suite_file import load
 
 ELEMENTS = Path(__file__).with_name("harness_elements.py")
-VARYING = ("seconds", "estimator_seconds", "objective_seconds", "peak_memory", "memory_ratio")
+VARYING = (
+    *("seconds", "estimator_seconds", "objective_seconds", "build_seconds", "score_seconds"),
+    *("peak_memory", "memory_ratio"),
+)
 VARYING = (*VARYING, "started", "attempt", "environment")
 
 
@@ -38,7 +41,8 @@ def specs_of(folder: Path, *estimators: str, objective: str = "bowl", **more):
 def comparable(store):
     """The tables of a store, without what two executions may differ in, in one order."""
     keys = ["run_key", "estimator", "queries", "kind", "target_index"]
-    frames = [store.runs(), store.hits(), store.traces()]
+    traces = store.traces().astype({"run_key": "str"})  # categories are in the order of the runs
+    frames = [store.runs(), store.hits(), traces]
     frames = [f.drop(columns=[c for c in VARYING if c in f]) for f in frames]
     return [f.sort_values([k for k in keys if k in f]).reset_index(drop=True) for f in frames]
 

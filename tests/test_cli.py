@@ -488,7 +488,7 @@ targets = [1e-9]
         ("run mezzo -s tiny.toml", "no estimator named 'mezzo'; did you mean 'mezo'?"),
         ("run mezo:rl=1 -s tiny.toml", "mezo: no setting named 'rl'; known: lr, eps"),
         ("run mezo:lr=fast -s tiny.toml", "setting 'lr' takes a number such as 1e-06, not 'fast'"),
-        ("run mezo:lr -s tiny.toml", "'lr' is no setting; write name=value"),
+        ("run mezo:lr -s tiny.toml", "'lr' is not a setting; write name=value"),
         ("run mezo mezo -s tiny.toml", "estimator 'mezo' is given twice"),
         ("run mezo -s tinny.toml", "no suite file 'tinny.toml'"),
         ("run mezo -s ./", "is a folder; a suite is one .toml file"),

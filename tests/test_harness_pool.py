@@ -230,7 +230,7 @@ def test_a_script_without_a_main_guard_works(tmp_path):
         "from zobench.harness.plan import plan\n"
         "from zobench.harness.pool import run_all\n"
         "from zobench.harness.store import Store\n"
-        "from zobench.harness.suite import load\n"
+        "from zobench.harness.suite_file import load\n"
         f"specs = plan(load({str(tmp_path / 't.toml')!r}), [{element('walk')!r}])\n"
         f"with Store.open({str(tmp_path / 'r')!r}) as store:\n"
         "    print(run_all(specs, store))\n"

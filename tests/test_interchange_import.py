@@ -263,7 +263,7 @@ def test_ioh_files_that_are_none(tmp_path):
 def test_folders_that_hold_nothing_or_both(tmp_path):
     with pytest.raises(BadInput, match="no runs in"):
         read_folders([tmp_path])
-    with pytest.raises(BadInput, match="is no folder"):
+    with pytest.raises(BadInput, match="is not a folder"):
         read_folders([tmp_path / "none"])
     coco_folder(tmp_path / "a", RUNS)
     with pytest.raises(BadInput, match="unpack an archive first"):

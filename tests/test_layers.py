@@ -17,7 +17,7 @@ ALLOWED = {
     "spreadsheet": set(),
     "beside": set(),
     "user_file": {"beside", "errors"},
-    "registry": {"errors", "user_file"},
+    "registry": {"core", "errors", "user_file"},
     "core": {"errors"},
     "engine": NUMBERS,
     "estimators": NUMBERS | {"registry"},

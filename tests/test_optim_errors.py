@@ -230,7 +230,7 @@ def test_a_damaged_state_is_refused_before_anything_is_loaded(where, wrong):
 
 @pytest.mark.parametrize("told", [None, [], 1])
 def test_what_is_no_state_is_told(told):
-    with pytest.raises(BadInput, match="no state of a ZerothOrder"):
+    with pytest.raises(BadInput, match="not the state of a ZerothOrder"):
         ZerothOrder(net()).load_state_dict(told)
 
 

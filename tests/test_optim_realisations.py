@@ -357,7 +357,7 @@ def test_what_cannot_be_scratch_says_so():
     refused("did you mean 'scratch'", model, realisation="scrach")
     refused("scratch needs the module", [torch.zeros(2)], "mezo", **SCRATCH)
     own = [*model.named_parameters(), ("other", torch.zeros(2))]
-    with pytest.raises(BadInput, match="other is no parameter of Sequential"):
+    with pytest.raises(BadInput, match="other is not a parameter of Sequential"):
         ZerothOrder(own, model=model, **SCRATCH)
     counted = lambda: (model(X) > model[0].weight.mean()).float().mean()  # noqa: E731
     refused("outside the forward", model, "mezo", counted, **SCRATCH)

@@ -179,7 +179,7 @@ def test_a_state_of_something_else_is_refused():
         ZerothOrder(model, "spsa").load_state_dict(saved)
     with pytest.raises(BadInput, match="other names, shapes or types"):
         ZerothOrder(net()[:3]).load_state_dict(saved)
-    with pytest.raises(BadInput, match="no state of a ZerothOrder"):
+    with pytest.raises(BadInput, match="not the state of a ZerothOrder"):
         ZerothOrder(model).load_state_dict(torch.optim.SGD(model.parameters()).state_dict())
     with pytest.raises(BadInput, match="state_dict"):
         copy.deepcopy(ZerothOrder(model))

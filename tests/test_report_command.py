@@ -130,7 +130,7 @@ def test_results_are_found_by_the_suite_file(zobench, compared, command):
         (["results/tiny", "-s", "tini"], "did you mean 'tiny'"),
         (["results/tiny", "-o", "tiny.toml/x.html"], "is a file"),
         (["results/tiny", "-f", "pdf"], "html"),
-        (["--leaderboards", "nowhere"], "there is no folder"),
+        (["--leaderboards", "nowhere"], "there is not a folder"),
         (["--leaderboards", "results"], "holds no leaderboard"),
         (["--leaderboards", "."], "holds no leaderboard"),
         (["results/tiny", "--leaderboards", "results"], "give only --out"),
@@ -152,14 +152,14 @@ def test_the_leaderboard_page_is_of_the_export(zobench, compared, tmp_path):
     (tmp_path / "leaderboards" / "other.csv").write_text("a,b\n1,2\n")
     status, _, err = zobench("report", "--leaderboards", "leaderboards")
     assert status == 2
-    assert "is no leaderboard: it lacks suite" in err
+    assert "is not a leaderboard: it lacks suite" in err
     (tmp_path / "leaderboards" / "other.csv").unlink()
     file = tmp_path / "leaderboards" / "tiny.csv"
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     rows["log_area"] = ["0.1", "abc", "0.2", ""]
     rows.to_csv(file, index=False)
     status, _, err = zobench("report", "--leaderboards", "leaderboards")
-    assert (status, "tiny.csv line 3, column log_area: 'abc' is no number" in err) == (2, True)
+    assert (status, "tiny.csv line 3, column log_area: 'abc' is not a number" in err) == (2, True)
 
 
 def asked_for(specs, folder):

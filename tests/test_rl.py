@@ -562,7 +562,7 @@ FLAT = "^Made has observations of .* no fixed number of entries: give an observa
         (Pair, r"^Pair: reset gave array\(.*, not a tuple of \(obs, info\)$"),
         (Mute, r"^Mute: step gave None, not a tuple of \(obs, reward"),
         (Keyed, r"^Keyed: reset gave a dict, not a tuple of \(obs, info\)$"),
-        (of(None), "^Made has the observation_space None, which is no gymnasium space$"),
+        (of(None), "^Made has the observation_space None, which is not a gymnasium space$"),
         (Beyond, r"^Beyond: reset gave the observation 3, which does not fit Discrete\(3\)$"),
         (of(SPACES.Sequence(SPACES.Discrete(2))), FLAT),
         (of(SPACES.Graph(SPACES.Box(0, 1, (2,)), None)), FLAT),

@@ -118,7 +118,8 @@ def test_a_run_that_was_changed_is_named_and_only_it_is_lost(sound, tmp_path, ed
     assert len(lost) <= 2  # "hit of another" changes two
     for name in ("runs", "hits", "traces"):
         kept = before[name][~before[name].run_key.isin(lost)].reset_index(drop=True)
-        assert kept.equals(after[name])
+        keyed = {"run_key": "str"}  # without the categories that are gone
+        assert kept.astype(keyed).equals(after[name].astype(keyed))
     assert after["specs"] == before["specs"]
     assert len(list(folder.glob("damaged-*.sqlite"))) == 1
     with Store.open(folder) as store:

@@ -83,7 +83,7 @@ def test_to_resume_adds_nothing_and_derives_each_seed_once(stores, monkeypatch):
             size = (folder / "results.sqlite").stat().st_size
             tables = ("problems", "plans", "runs", "hits", "traces", "environments", "checks")
             before = [store.db.execute(f"SELECT COUNT(*) FROM {t}").fetchone() for t in tables]
-            store.begin(specs, HERE)
+            store.begin(specs, HERE | {"commit": "another"})
             after = [store.db.execute(f"SELECT COUNT(*) FROM {t}").fetchone() for t in tables]
         assert before == after
         assert (folder / "results.sqlite").stat().st_size == size

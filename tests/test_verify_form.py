@@ -101,7 +101,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"n_runs": "4"}, "column n_runs: 4, but the suite asks for at most 3"),
     ({"n_failed": "4"}, "column n_failed: 4 of 3 runs"),
     ({"n_failed": "-1"}, "column n_failed: a whole number from 0, not '-1'"),
-    ({"success_rate": "0.5"}, "column success_rate: 0.5 is no share of 3 runs"),
+    ({"success_rate": "0.5"}, "column success_rate: 0.5 is not a share of 3 runs"),
     ({"success_rate": "nan"}, "column success_rate: a share from 0 to 1, not 'nan'"),
     ({"success_rate": ""}, "column success_rate: empty, though there are 3 runs"),
     ({"log_area": "1.2"}, "column log_area: a share from 0 to 1, not '1.2'"),
@@ -318,7 +318,7 @@ def test_frozen_runs_are_held_against_the_suite(board, verify):
     file = board.with_name("tiny-reference.csv")
     good = list(csv.DictReader(io.StringIO(file.read_text())))
     for cells, said in (
-        ({"run_key": "0" * 24}, "is no run of random-search on suite tiny version 1"),
+        ({"run_key": "0" * 24}, "is not a run of random-search on suite tiny version 1"),
         ({"estimator": "spsa"}, "column estimator"),
         ({"seed": "1"}, "column seed: '1', but "),
         ({"target": "3"}, "column target: '3', but "),

@@ -94,11 +94,11 @@ def slow():
 '''
 
 REASONS = {  # deed -> a part of the reason; "": the run is good
-    "bytes": "it sent what is no message of a run",
-    "unfinished": "it sent what is no message of a run",
-    "deep": "it sent what is no message of a run",
+    "bytes": "it sent something that is not a message of a run",
+    "unfinished": "it sent something that is not a message of a run",
+    "deep": "it sent something that is not a message of a run",
     "other-key": "it sent a message of another run",
-    "no-result": "it sent what is no message of a run",
+    "no-result": "it sent something that is not a message of a run",
     "surrogate": "ValueError: bad \\udcff (",
     "interrupt": "KeyboardInterrupt (",
     "signal": "KeyboardInterrupt (",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-MOST = 1000  # files; more are no file's own modules
+MOST = 1000  # files; more cannot be the modules of one file
 _CALLS = ("import_module", "__import__")
 _OURS = "zobench"
 

@@ -5,27 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from zobench.commands import (
-    bench,
-    check,
-    compare,
-    export,
-    import_,
-    listing,
-    new,
-    report,
-    tune,
-    verify,
-    watch,
-)
 from zobench.errors import BadInput, Missing, not_installed
-from zobench.harness.examine import apart
 
 ABOUT = """\b
 Zeroth-order optimization, benchmarked in queries, seconds and memory.
@@ -40,13 +27,60 @@ Start here:
 """
 
 
+COMMANDS = {  # name -> its function, or its group, in zobench.commands; one line of help
+    "list": ("listing.list_", "What there is: estimators, objectives, suites."),
+    "compare": ("compare.compare", "Run estimators on a suite: who reaches the targets sooner?"),
+    "run": ("compare.run", "The same without the verdict: a row per run."),
+    "check": (
+        "check.check",
+        "Does your own estimator, objective, suite, ... keep its contract?",
+    ),
+    "tune": ("tune.tune", "Search better settings, fairly."),
+    "report": ("report.report", "One HTML page of stored results: verdict, figures, tables."),
+    "export": ("export.export", "Results as a leaderboard, or for cocopp and IOHprofiler."),
+    "verify": ("verify.verify", "Check leaderboards: form, hashes, a sample run again."),
+    "import": ("import_.import_", "Published data of COCO or IOHprofiler as results."),
+    "watch": ("watch.watch", "The best policy of a run as a film."),
+    "new": ("new.app", "Write a file to start from: an estimator, an objective, a suite, ..."),
+    "bench": ("bench.app", "Measure zobench itself: a query, a training step."),
+}
+
+
 class Commands(TyperGroup):
-    """The group of all commands, which says itself how an interrupted one ends."""
+    """The group of all commands: each is loaded when it is called, for quick answers."""
+
+    def __init__(self, **facts: Any) -> None:
+        facts["commands"] = dict.fromkeys(COMMANDS)  # for "did you mean"
+        super().__init__(**facts)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        place, line = COMMANDS[cmd_name]
+        module, _, name = place.partition(".")
+        part = getattr(import_module(f"zobench.commands.{module}"), name)
+        if not isinstance(part, typer.Typer):
+            function, part = part, typer.Typer(add_completion=False, rich_markup_mode=None)
+            part.command(cmd_name, short_help=line)(function)
+        return typer.main.get_command(part)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write their names and lines of help; none is loaded."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: Any) -> Any:
-        """The command's exit status."""
+        """Run a command and return its exit status; an interrupted one says how it ended."""
+        from zobench.harness.examine import apart
+
         try:
-            status = super().invoke(ctx)
+            with apart():
+                status = super().invoke(ctx)
             sys.stdout.flush()
             return status
         except KeyboardInterrupt as stopped:
@@ -64,36 +98,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-app.command("list", short_help="What there is: estimators, objectives, suites.")(listing.list_)
-app.command("compare", short_help="Run estimators on a suite: who reaches the targets sooner?")(
-    compare.compare
-)
-app.command("run", short_help="The same without the verdict: a row a run.")(compare.run)
-app.command(
-    "check", short_help="Does your own estimator, objective, suite, ... keep its contract?"
-)(check.check)
-app.command("tune", short_help="Search better settings, fairly.")(tune.tune)
-app.command("report", short_help="One HTML page of stored results: verdict, figures, tables.")(
-    report.report
-)
-app.command("export", short_help="Results as a leaderboard, or for cocopp and IOHprofiler.")(
-    export.export
-)
-app.command("verify", short_help="Check leaderboards: form, hashes, a sample run again.")(
-    verify.verify
-)
-app.command("import", short_help="Published data of COCO or IOHprofiler as results.")(
-    import_.import_
-)
-app.command("watch", short_help="The best policy of a run as a film.")(watch.watch)
-app.add_typer(
-    new.app,
-    name="new",
-    short_help="Write a file to start from: an estimator, an objective, a suite, ...",
-)
-app.add_typer(
-    bench.app, name="bench", short_help="Measure zobench itself: a query, a training step."
 )
 
 
@@ -122,13 +126,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def status_of(arguments: list[str] | None = None) -> int:
     """Run a command; its exit status. Every error is one line on stderr."""
-    with apart():
-        if os.environ.get("ZOBENCH_TRACEBACK"):
-            return _invoke(arguments)
-        try:
-            return _invoke(arguments)
-        except Exception as error:
-            return _explained(error)
+    if os.environ.get("ZOBENCH_TRACEBACK"):
+        return _invoke(arguments)
+    try:
+        return _invoke(arguments)
+    except Exception as error:
+        return _explained(error)
 
 
 def _invoke(arguments: list[str] | None) -> int:

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zobench import user_file
+from zobench.core import schedules
 from zobench.errors import BadInput, Unsuitable, said_by, unknown
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
 _ANY = (-math.inf, math.inf, "linear")
@@ -51,6 +54,12 @@ class Entry:
     def defaults(self) -> dict[str, Any]:
         return {p.name: p.default for p in inspect.signature(self.make).parameters.values()}
 
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """The settings that may be schedules: those whose annotation is `schedules.Value`."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return tuple(p.name for p in parameters if p.annotation in (schedules.Value, "Value"))
+
     @property
     def summary(self) -> str:
         """The first line of the factory's docstring."""
@@ -66,8 +75,9 @@ class Entry:
     def build(self, settings: Mapping[str, Any]) -> Any:
         """`make` with checked settings. Raises BadInput, which begins with the entry's name."""
         checked = check_settings(self, settings)
+        texts = {key for key in self.varying if isinstance(checked.get(key), str)}
         try:
-            return self.make(**checked)
+            return self.make(**checked | {key: schedules.parse(checked[key]) for key in texts})
         except BadInput as error:
             if str(error).startswith(self.name):
                 raise
@@ -165,6 +175,8 @@ class Registry:
             for module in walk_packages(package.__path__, self.package + "."):
                 if not module.name.rpartition(".")[2].startswith("_"):
                     import_module(module.name)
+            from importlib.metadata import entry_points  # with much else: 10 ms
+
             for point in entry_points(group=self.package):  # e.g. group "zobench.estimators"
                 self._load_plugin(point)
         return dict(sorted(self._entries.items()))
@@ -195,6 +207,8 @@ class Registry:
             entry = look(self, Path(path), inner)
             self._used[Path(path).stem, inner, entry.version] = entry
             return entry
+        if name not in self._entries:
+            self._load_near(name)
         entries = self._entries if name in self._entries else self.load()
         if name not in entries:
             raise unknown(self.kind, name, entries)
@@ -203,6 +217,17 @@ class Registry:
     def of_module(self, module: str) -> list[Entry]:
         """What a user's file registers, by the name of its module."""
         return list(self._files.get(module, {}).values())
+
+    def _load_near(self, name: str) -> None:
+        """Load the file or the folder that bears the name, as most elements' do, and no other."""
+        stem = name.replace("-", "_")
+        if not stem.isidentifier():
+            return
+        for folder in map(Path, import_module(self.package).__path__):
+            for path in sorted((*folder.rglob(f"{stem}.py"), *folder.rglob(f"{stem}/*.py"))):
+                if not path.stem.startswith("_"):
+                    inner = path.relative_to(folder).with_suffix("").parts
+                    import_module(".".join((self.package, *inner)))
 
     def is_file(self, name: str) -> bool:
         """Does the name stand for an entry of a user's own file, `path/to/file.py:name`?"""
@@ -234,15 +259,23 @@ class Registry:
 def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings in the types of the defaults.
 
-    Raises BadInput on an unknown name, a wrong type, and a value that is not above 0 where the
-    setting's span is logarithmic (a learning rate may be 0: the point stands still).
+    A schedule stays the text that it is. Raises BadInput on an unknown name, a wrong type, and a
+    value that is not above 0 where the setting's span is logarithmic (a learning rate may be 0: the
+    point stands still).
     """
     defaults, checked = entry.defaults, {}
     for key, value in settings.items():
         if key not in defaults:
             raise BadInput(f"{entry.name}: {unknown('setting', key, defaults)}")
         what = f"{entry.name}: setting {key!r}"
-        checked[key] = value = _as_type_of(defaults[key], value, what)
+        if key in entry.varying and isinstance(value, str) and "(" in value:
+            checked[key] = value = " ".join(value.split())
+            try:
+                value = schedules.start_of(schedules.parse(value))
+            except BadInput as error:
+                raise BadInput(f"{what}: {error}") from error
+        else:
+            checked[key] = value = _as_type_of(defaults[key], value, what)
         if entry.space.get(key, _ANY)[2] == "log":
             zero = key == "lr" or defaults[key] == 0
             if not (value > 0 or (zero and value == 0)):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SKIPPED = "skipped"
 FAILED = ("diverged", "failed", "timeout", "oom")  # runs that ended before their budget, in trouble

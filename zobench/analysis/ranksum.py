@@ -2,7 +2,7 @@
 
 Given the pooled values of a stratum, each choice of which of them belong to `a` is as likely as
 any other if there is no difference. The ranks are counted, not approximated, so that ties and
-small samples are no trouble. With several strata (problems) rank sums are added: values of
+small samples are not a problem. With several strata (problems) rank sums are added: values of
 different problems are never compared.
 """
 

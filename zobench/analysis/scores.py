@@ -1,7 +1,7 @@
 """Scores of a run: how soon it reached how many targets. Each is defined here and nowhere else.
 
 Both are areas under the share of targets reached, from the first query to the budget: 1 is every
-target at the first query, 0 is no target. They differ in the axis.
+target at the first query, 0 is not a target. They differ in the axis.
 
 - `log_area`, on a log axis: mean over targets of 1 - log(q) / log(budget), 0 for a target that is
   missed. A factor in queries counts the same early and late.

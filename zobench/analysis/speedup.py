@@ -30,7 +30,6 @@ from zobench.errors import BadInput
 
 Sides = Mapping[str, tuple[RunLengths | None, RunLengths | None]]
 ROUNDING = 1e-9  # equal runs give an interval of [1, 1], up to this
-OUTCOMES = ("both", "only_a", "only_b", "neither", "missing")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class ProblemSpeedup:
     """One problem: who reached the target, ERT_b / ERT_a (inf, 0, NaN: see outcome), interval."""
 
     problem: str
-    outcome: str  # of OUTCOMES
+    outcome: str  # "both", "only_a", "only_b", "neither" or "missing"
     ratio: float
     low: float
     high: float

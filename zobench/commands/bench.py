@@ -9,6 +9,7 @@ import typer
 app = typer.Typer(
     help="Measure zobench itself: cost per query, and seconds per training step.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -89,7 +89,7 @@ def compare(
     not fail, and neither does a sure but small one. Runs too few to tell fail. Runs that take less
     than 10 ms, stored and new, are judged in queries alone: give them larger budgets. Seconds mean
     something only on one computer under one load: what all runs of a session share, such as other
-    work there, looks like a change, and p is no help. On shared machines take --queries-only.
+    work there, looks like a change, and p does not help. On shared machines take --queries-only.
 
     Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
     for bad input; 130 after Ctrl-C.
@@ -128,7 +128,7 @@ def run(
     zobench run mezo --suite quick --problem 'sphere*' --repetitions 1
 
     Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for something wrong in the
-    command or a file. Runs that diverge or are skipped are listed, and are no fault of the command.
+    command or a file. Runs that diverge or are skipped are listed; the command does not fail.
     """
     from zobench.running.making import Request
 

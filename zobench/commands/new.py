@@ -10,6 +10,7 @@ import typer
 app = typer.Typer(
     help="Write a commented file to start from: it runs as it is, and passes `zobench check`.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

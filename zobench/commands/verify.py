@@ -71,7 +71,7 @@ def verify(
     compared.
 
     Exit status: 0 if there are rows, none is refused or missing, and all of the sample reproduce, 1
-    otherwise, 2 where a file is no leaderboard.
+    otherwise, 2 where a file is not a leaderboard.
 
     \b
     zobench verify --form-only leaderboards/*.csv

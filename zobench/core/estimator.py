@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from zobench.core.directions import Direction
 from zobench.core.params import Params
 from zobench.core.rules import Rule
 from zobench.core.samplers import Sampler
+from zobench.core.schedules import EXAMPLE, over, spans_the_run
 from zobench.core.schemes import Evaluate, Scheme
 from zobench.core.seeds import fold
+from zobench.errors import BadInput
 
 
 class Finished(Exception):  # noqa: N818 - a normal end
@@ -58,9 +60,22 @@ class ComposedEstimator:
         self.t = self.drawn = 0
 
     def step(self, evaluate: Evaluate) -> None:
+        if self.t == 1:  # the first step has shown what a step costs
+            self._fit(evaluate)
         gradient = self.scheme(self.params, evaluate, self._draw, self.t)
         self.rule.apply(self.params, gradient, self.t)
         self.t += 1
+
+    def _fit(self, evaluate: Evaluate) -> None:
+        """Give schedules that span the whole run its number of steps: budget / queries per step."""
+        for part in (self.scheme, self.rule):
+            settings: dict[str, Any] = getattr(part, "__dict__", {})
+            for name, value in list(settings.items()):
+                if spans_the_run(value):
+                    each, budget = (getattr(evaluate, fact, 0) for fact in ("queries", "budget"))
+                    if not each:
+                        raise BadInput(f"{name}: give the number of steps, as in {EXAMPLE}")
+                    setattr(part, name, over(value, max(1, budget // each)))
 
     def _draw(self) -> Direction:
         self.drawn += 1

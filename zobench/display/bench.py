@@ -78,7 +78,7 @@ def show_step(
 
 
 def progress(line: str) -> None:
-    """Replace the line of progress; where stderr is no terminal, now and then one below another."""
+    """Replace the line of progress; without a terminal, show a new line now and then."""
     if sys.stderr.isatty():
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
         sys.stderr.write(f"\r\x1b[K{text.shortened(line, columns - 1)}")

@@ -100,6 +100,11 @@ def _settings(entry: Entry) -> Iterator[str]:
     first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
     for a, b, c in rows:
         yield f"  {a:{first}}  {b:{second}}  {c}".rstrip()
+    if entry.varying:
+        yield ""
+        yield f"  {' and '.join(entry.varying)}: a number, or a schedule over the steps:"
+        yield "  cosine(1e-3, 2000), linear(1e-3, 2000), warmup(linear(1e-3), 100)."
+        yield "  cosine and linear without a number of steps end with the run's budget."
 
 
 def _suite(name: str) -> str:

@@ -12,7 +12,6 @@ from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
-from zobench.display.slower import slower_lines
 from zobench.results.frame import Frame
 from zobench.results.notes import notes
 from zobench.results.results import Results
@@ -66,7 +65,10 @@ def _lines(found: Comparison, every: bool) -> list[str]:
     else:
         lines += _groups(found.summary)
     lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
-    lines += slower_lines(found.slowdowns)
+    if found.slowdowns:
+        from zobench.display.slower import slower_lines
+
+        lines += slower_lines(found.slowdowns)
     return [*lines, *_settings(found.results)]
 
 

@@ -1,4 +1,4 @@
-"""What `zobench run` shows: a row a run, the trouble there was, and where the data lie."""
+"""What `zobench run` shows: a row per run, the trouble there was, and where the data lie."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class ScratchParams(TensorParams):
         for name, tensor in chosen:
             if place(tensor) not in found:
                 raise Unsuitable(
-                    f"scratch: {name} is no parameter of {type(module).__name__}, whose forward "
+                    f"scratch: {name} is not a parameter of {type(module).__name__}, whose forward "
                     "could read a perturbed copy of it; use realisation = walk"
                 )
         self._room = Room()

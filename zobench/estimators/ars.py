@@ -3,6 +3,7 @@
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import gaussian
+from zobench.core.schedules import Value
 from zobench.core.schemes import TopPairs
 from zobench.registry import estimators
 
@@ -13,7 +14,7 @@ from zobench.registry import estimators
     space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 1.0, "log")},
     sanity={"lr": 0.05},
 )
-def ars(lr: float = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> ComposedEstimator:
+def ars(lr: Value = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> ComposedEstimator:
     """The `keep` best of n antithetic pairs, divided by the deviation of their losses.
 
         g = 1/(keep std) sum_{best pairs} (f(x + eps d_i) - f(x - eps d_i)) d_i,    x <- x - lr g

@@ -4,6 +4,7 @@ from zobench.core import schemes
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import Coordinates
+from zobench.core.schedules import Value
 from zobench.registry import estimators
 
 
@@ -14,7 +15,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.2},
 )
 def coordinate(
-    lr: float = 1e-2, eps: float = 1e-4, n: int = 0, scheme: str = "central"
+    lr: Value = 1e-2, eps: float = 1e-4, n: int = 0, scheme: str = "central"
 ) -> ComposedEstimator:
     """Finite differences along n coordinates a step, without replacement; n = 0: all of them.
 

@@ -3,6 +3,7 @@
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import LowRankSampler
+from zobench.core.schedules import Value
 from zobench.core.schemes import Central
 from zobench.registry import estimators
 
@@ -14,7 +15,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.02, "refresh": 5},
 )
 def lozo(
-    lr: float = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50
+    lr: Value = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50
 ) -> ComposedEstimator:
     """MeZO along U Vᵀ / sqrt(rank): U fresh each step, V fresh every `refresh` steps.
 

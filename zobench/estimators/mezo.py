@@ -3,6 +3,7 @@
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import gaussian
+from zobench.core.schedules import Value
 from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
@@ -14,7 +15,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.02},
 )
 def mezo(
-    lr: float = 1e-6, eps: float = 1e-3, n: int = 1, weight_decay: float = 0.0
+    lr: Value = 1e-6, eps: float = 1e-3, n: int = 1, weight_decay: float = 0.0
 ) -> ComposedEstimator:
     """SGD along seeded Gaussian directions that are replayed, never stored.
 

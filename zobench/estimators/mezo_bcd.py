@@ -4,6 +4,7 @@ from zobench.core.estimator import ComposedEstimator
 from zobench.core.params import Group
 from zobench.core.rules import SGD
 from zobench.core.samplers import OneGroup
+from zobench.core.schedules import Value
 from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
@@ -15,7 +16,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.05, "dwell": 5},
 )
 def mezo_bcd(
-    lr: float = 5e-6,
+    lr: Value = 5e-6,
     eps: float = 1e-3,
     dwell: int = 100,
     order: str = "random",

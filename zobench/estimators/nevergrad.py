@@ -29,7 +29,7 @@ def _imported() -> Any:
 
 
 def _check(name: str, n: int) -> None:
-    """Raises BadInput for what nevergrad does not have; a missing package is no fault."""
+    """Raises BadInput for what nevergrad does not have; a missing package is not a fault."""
     if name == USUAL or find_spec("nevergrad") is None:
         return
     known = _imported().optimizers.registry

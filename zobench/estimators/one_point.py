@@ -3,6 +3,7 @@
 from zobench.core import samplers
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
+from zobench.core.schedules import Value
 from zobench.core.schemes import OnePoint
 from zobench.registry import estimators
 
@@ -14,7 +15,7 @@ from zobench.registry import estimators
     sanity={"lr": 2e-3, "eps": 0.3},
 )
 def one_point(
-    lr: float = 1e-4, eps: float = 0.1, baseline: bool = True, directions: str = "sphere"
+    lr: Value = 1e-4, eps: float = 0.1, baseline: bool = True, directions: str = "sphere"
 ) -> ComposedEstimator:
     """One query a step; the variance grows as d (f - b)^2 / eps^2.
 

@@ -3,6 +3,7 @@
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import gaussian
+from zobench.core.schedules import Value
 from zobench.core.schemes import ResidualOnePoint
 from zobench.registry import estimators
 
@@ -13,7 +14,7 @@ from zobench.registry import estimators
     space={"lr": (1e-8, 0.1, "log"), "eps": (1e-3, 3.0, "log")},
     sanity={"lr": 2e-3, "eps": 0.3},
 )
-def residual_feedback(lr: float = 1e-4, eps: float = 0.1) -> ComposedEstimator:
+def residual_feedback(lr: Value = 1e-4, eps: float = 0.1) -> ComposedEstimator:
     """One query a step, compared with the query of the step before.
 
         x <- x - lr (f(x + eps u_t) - f(x_prev + eps u_{t-1})) / eps u_t,    u ~ N(0, I)

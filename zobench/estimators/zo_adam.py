@@ -3,6 +3,7 @@
 from zobench.core import samplers, schemes
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import Adam
+from zobench.core.schedules import Value
 from zobench.registry import estimators
 
 
@@ -13,7 +14,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.05},
 )
 def zo_adam(
-    lr: float = 1e-3,
+    lr: Value = 1e-3,
     eps: float = 1e-3,
     n: int = 1,
     b1: float = 0.9,

@@ -3,6 +3,7 @@
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import Momentum, ReplayedMomentum
 from zobench.core.samplers import gaussian
+from zobench.core.schedules import Value
 from zobench.core.schemes import Central, at_least_one
 from zobench.registry import estimators
 
@@ -14,7 +15,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.003},
 )
 def zo_momentum(
-    lr: float = 1e-4, eps: float = 1e-3, n: int = 1, beta: float = 0.9, replay: int = 0
+    lr: Value = 1e-4, eps: float = 1e-3, n: int = 1, beta: float = 0.9, replay: int = 0
 ) -> ComposedEstimator:
     """Central differences along Gaussians, with a momentum that is stored or replayed.
 

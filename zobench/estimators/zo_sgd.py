@@ -3,6 +3,7 @@
 from zobench.core import samplers, schemes
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD, Normalised
+from zobench.core.schedules import Value
 from zobench.registry import estimators
 
 
@@ -13,7 +14,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.02},
 )
 def zo_sgd(
-    lr: float = 1e-3,
+    lr: Value = 1e-3,
     eps: float = 1e-3,
     n: int = 1,
     directions: str = "gaussian",

@@ -21,7 +21,7 @@ _THREADS = [
 
 
 class Garbled(Exception):  # noqa: N818 - a fact about what was received
-    """What a process has sent is no message of its run; the text says what is wrong."""
+    """What a process has sent is not a message of its run; the text says what is wrong."""
 
 
 def how_ended(code: int) -> str:

@@ -40,7 +40,8 @@ def identity(name: str) -> str:
 def parse_estimator(text: str) -> EstimatorSpec:
     """`name`, `name:lr=1e-3,n=4`, `path/file.py:Name` or `path/file.py:Name:lr=1`.
 
-    Raises BadInput on an unknown name or setting, or a value of a wrong type.
+    A value may be a schedule, whose commas end no setting: `name:lr=cosine(1e-3,2000),n=4`. Raises
+    BadInput on an unknown name or setting, or a value of a wrong type.
     """
     check_printable(text, "an estimator")
     if text.endswith(".py"):
@@ -53,15 +54,27 @@ def parse_estimator(text: str) -> EstimatorSpec:
     if settings_follow and not listed:
         raise BadInput(f"{text!r}: no setting after the colon; write {text}name=value")
     typed: dict[str, str] = {}
-    for item in listed.split(",") if listed else ():
+    for item in _items(listed) if listed else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not key:
-            raise BadInput(f"{text!r}: {item!r} is no setting; write name=value")
+            raise BadInput(f"{text!r}: {item!r} is not a setting; write name=value")
         if key in typed:
             raise BadInput(f"{text!r}: setting {key!r} is given twice")
         typed[key] = value
     settings = check_settings(entry, typed)
     return EstimatorSpec(text, name, entry.version, settings, dict.fromkeys(settings, "user"))
+
+
+def _items(listed: str) -> list[str]:
+    """The parts between commas, but for commas in parentheses: lr=cosine(1e-3, 2000),n=4."""
+    items, depth = [""], 0
+    for sign in listed:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            items.append("")
+        else:
+            items[-1] += sign
+    return items
 
 
 def baseline_file(suite: str, name: str, folder: Path | None = None) -> Path:

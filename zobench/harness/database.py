@@ -159,7 +159,10 @@ def _add_checks(db: sqlite3.Connection) -> None:
 
 
 def _add_columns(db: sqlite3.Connection) -> None:
+    there = {row[1] for row in db.execute("PRAGMA table_info(runs)")}
     for column in ADDED:
+        if column in there:
+            continue
         db.execute(f"ALTER TABLE runs ADD COLUMN {column}")
     db.execute(SUITES)
 

@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing.connection import wait
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -114,6 +113,8 @@ def _look(registry: Registry, path: Path, name: str) -> Entry:
 
 def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
     """The answer of a process that has loaded `file` and no other. Raises _Silent."""
+    from multiprocessing.connection import wait  # with much else: 10 ms
+
     child = _running()
     files = [str(Path(file).resolve())] if file else []
     made_of = user_file.made_of(Path(file), "it") if file else {}
@@ -138,7 +139,7 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
                         return content
     except (ValueError, TypeError, RecursionError, Garbled) as error:
         stop()
-        raise _Silent("it sends what is no answer") from error
+        raise _Silent("it sends something that is not an answer") from error
     except BaseException:
         stop()
         raise

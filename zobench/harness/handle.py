@@ -81,7 +81,7 @@ class Worker(Child):
         try:
             kind, pid, key, content = json.loads(line)
         except (ValueError, TypeError, RecursionError) as error:
-            raise Garbled("it sent what is no message of a run") from error
+            raise Garbled("it sent something that is not a message of a run") from error
         if not self.given or key != self.given[0].key or pid.__class__ is not int:
             raise Garbled("it sent a message of another run")
         spec = self.given[0]

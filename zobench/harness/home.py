@@ -34,6 +34,7 @@ from zobench.harness.pages import file_pages, map_pages
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RUNNING, RunResult
 from zobench.harness.run import Run
+from zobench.registry import estimators, objectives
 
 READY, LEAVING = b"+", b"-"  # after a request: the home takes the next, or ends
 DELIVERED, CUT_OFF = 77, 78  # exit statuses of a run that sent its result, or that could not
@@ -119,6 +120,8 @@ def _undo(pid: int, deep: int) -> None:
 
 def load(needs: Needs) -> None:
     """Load what runs need, off their clocks. What is wrong with it, the runs say."""
+    for registry in (estimators, objectives) if needs.files else ():
+        registry.load()  # names of a file must be new: all others are looked at
     for path in needs.files:
         with suppress(BadInput):
             user_file.load(Path(path), "it")

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from zobench.core.schedules import Value
 from zobench.errors import BadInput, said_by
 from zobench.registry import Entry, Registry, estimators, objectives
 
@@ -23,7 +24,12 @@ class Elsewhere:
         self.__doc__ = facts["doc"]
         self.__signature__ = inspect.Signature(
             [
-                inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value)
+                inspect.Parameter(
+                    key,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=value,
+                    annotation=Value if key in facts["varying"] else inspect.Parameter.empty,
+                )
                 for key, value in facts["defaults"].items()
             ]
         )
@@ -97,4 +103,5 @@ def _facts(entry: Entry) -> dict[str, Any]:
                 "it must be a number, a word, true or false, or a list of these"
             ) from error
     facts = {name: coded(getattr(entry, name)) for name in _FACTS}
-    return facts | {"defaults": {"table": defaults}, "doc": inspect.getdoc(entry.make)}
+    facts |= {"defaults": {"table": defaults}, "varying": coded(entry.varying)}
+    return facts | {"doc": inspect.getdoc(entry.make)}

@@ -60,7 +60,7 @@ def _imported(entry: Entry) -> set[str]:
 def _of_file(module: str) -> frozenset[str]:
     """Top-level modules that a module imports, also in its functions, itself or by its siblings.
 
-    Siblings are the modules of its own registry: what all elements share is no element's.
+    Siblings are the modules of its own registry: what all elements share belongs to none of them.
     """
     home = ".".join(module.split(".")[:2])
     found, todo, seen = set(), [module], set()

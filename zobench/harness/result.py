@@ -75,7 +75,7 @@ class RunResult:
 
     @classmethod
     def from_plain(cls, data: Any) -> RunResult:
-        """The result of what JSON gave. Raises ValueError or TypeError where it is none."""
+        """The result of what JSON gave. Raises ValueError or TypeError where it is not one."""
         result = cls(**data)
         for kind, names in KINDS.items():
             for name in names:

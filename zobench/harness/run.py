@@ -109,7 +109,9 @@ class Run:
         estimator.check_size(self.params.size)
         self.facts = self.problem.describe()
         self.hits.scored = self.hits.scored or self.problem.scored
-        self.scores = self.problem.score()  # of x0; what scoring leaves behind is no estimator's
+        self.scores = (
+            self.problem.score()
+        )  # of x0; what scoring leaves behind is not the estimator's
         self.memory.built()
         self.problem.warm_up()
         self.memory.evaluated()

@@ -22,7 +22,7 @@ INDEX, INNER = 0x0A, 0x02  # pages with rows of an index: at its ends, and insid
 WAL = b"\x37\x7f\x06"  # how a sound side file begins
 WAL_HEAD, FRAME_HEAD = 32, 24  # bytes
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # type of a value -> its bytes
-_FAULTS = (IndexError, ValueError, OverflowError, KeyError)  # of what is no row
+_FAULTS = (IndexError, ValueError, OverflowError, KeyError)  # of what is not a row
 
 Row = tuple[int | None, list[Any]]  # its number, in a table that numbers rows; its values
 

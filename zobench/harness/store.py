@@ -52,6 +52,7 @@ class Store:
     ) -> None:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
+        self._facts = ""  # of that environment, as JSON
         self._place = Place(folder / FILE, lock) if lock is not None else None
         self._gone = ""  # what became of the file, once it is not in its place
         self._checked = checked or lock is not None or not has_checksums(db)
@@ -64,7 +65,7 @@ class Store:
         A reader checks every row before it gives the first table, unless the caller just did:
         `checked`. A writer does not: `mending.mend` comes first.
         Raises BadInput, one line, when the folder cannot be written (or, to read, holds no
-        results), another process is writing, or the file is no database or of another layout.
+        results), another process is writing, or the file is not a database or has another layout.
         """
         folder = Path(folder)
         lock = take_lock(folder) if write else None
@@ -78,17 +79,15 @@ class Store:
     def begin(
         self, specs: Sequence[RunSpec], environment: dict[str, Any], suite_file: str = ""
     ) -> None:
-        """Note what is asked for and where it runs, before the runs of `specs` are added.
+        """Note what is asked for, before the runs of `specs` are added; `add` notes where they ran.
 
         What is noted already, and shown, is not noted again. `suite_file`: where the suite of the
         specs was read from, if it is the user's own.
         """
         from zobench.harness.environment import fingerprint
 
-        self.environment = fingerprint(environment)
+        self.environment, self._facts = fingerprint(environment), json.dumps(environment)
         with self._transaction():
-            row = (self.environment, json.dumps(environment))
-            self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
             asked = missing(self.db, self._cells(), plan_rows(self.db, specs))
             self.db.executemany(PLAN, asked)
             if suite_file and specs:
@@ -99,6 +98,9 @@ class Store:
     def add(self, results: Iterable[RunResult]) -> None:
         """Add finished runs, all of them or none."""
         with self._transaction():
+            if self.environment:
+                row = self.environment, self._facts
+                self.db.execute("INSERT OR IGNORE INTO environments VALUES (?, ?)", row)
             for result in results:
                 values = [_cell(getattr(result, column)) for column in COLUMNS]
                 row = (result.key, result.key, *values, self.environment)
@@ -138,22 +140,22 @@ class Store:
             return {key for (key,) in self.db.execute("SELECT DISTINCT run_key FROM runs")}
 
     def runs(self) -> pd.DataFrame:
-        """One row a run: see `tables.runs`."""
+        """One row per run: see `tables.runs`."""
         with self._reading():
             return tables.runs(self.db, self._cells())
 
     def hits(self) -> pd.DataFrame:
-        """One row a target that a run hit: see `tables.hits`."""
+        """One row per target that a run hit: see `tables.hits`."""
         with self._reading():
             return tables.hits(self.db, self._cells())
 
     def traces(self) -> pd.DataFrame:
-        """One row a scored point of a run: see `tables.traces`."""
+        """One row per scored point of a run: see `tables.traces`."""
         with self._reading():
             return tables.traces(self.db, self._cells())
 
     def problems(self) -> pd.DataFrame:
-        """One row a target of a problem: see `tables.problems`."""
+        """One row per target of a problem: see `tables.problems`."""
         with self._reading():
             return tables.problems(self.db, self._cells())
 

@@ -34,7 +34,7 @@ class ProblemSpec:
         object.__setattr__(self, "settings", kept)
 
     def instance(self, repetition: int) -> int | None:
-        """The instance of a repetition; those beyond the list are none of the list.
+        """The instance of a repetition; those beyond the list are new ones.
 
         So tuning, which uses far repetitions, never sees an instance that is scored.
         """

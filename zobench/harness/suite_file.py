@@ -209,7 +209,7 @@ def _span(file: TomlFile, value: Any, *keys: str | int) -> list[int]:
     for part in str(value).split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
-            raise file.bad(f"{value!r} is no list of numbers such as '1-5,71-80'", *keys)
+            raise file.bad(f"{value!r} is not a list of numbers such as '1-5,71-80'", *keys)
         numbers += range(int(first), int(last or first) + 1)
     return numbers
 

@@ -69,7 +69,7 @@ def shown(db: sqlite3.Connection) -> Shown:
 
 
 def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
-    """One row a run, in the order of the plan.
+    """One row per run, in the order of the plan.
 
     `estimator` is the name as typed, `estimator_name` what it stands for; `settings`,
     `settings_from`, `scores` and `describe` are JSON; `seconds` = estimator + objective seconds;
@@ -105,7 +105,7 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
 
 
 def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
-    """One row a target that a run hit: run_key, kind, target_index, target, queries, seconds."""
+    """One row per target that a run hit: run_key, kind, target_index, target, queries, seconds."""
     wanted = {run for run in shown.values() if run is not None}
     names = ("run", "kind", "target_index", "target", "queries", "seconds")
     rows = db.execute(f"SELECT {', '.join(names)} FROM hits")
@@ -116,7 +116,7 @@ def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
 
 
 def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
-    """One row a scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown).
+    """One row per scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown).
 
     `run_key` is categorical: there are many rows a run.
     """
@@ -145,7 +145,7 @@ def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
 
 
 def problems(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
-    """One row a target of a problem, of the kind that ends its runs.
+    """One row per target of a problem, of the kind that ends its runs.
 
     suite, suite_version, problem, group, dimension, budget, target_index, target, kind, objective,
     how (the targets were chosen). `dimension` is NaN until a run has built the problem.
@@ -247,7 +247,8 @@ def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
 
     known = db.execute("SELECT id, run_key FROM runs ORDER BY id").fetchall()
     ids, keys = zip(*known) if known else ((), ())
-    codes, categories = pd.factorize(pd.Series(keys, dtype="str"))  # a key has several attempts
+    # a key has several attempts; the categories are in the order of texts
+    codes, categories = pd.factorize(pd.Series(keys, dtype="str"), sort=True)
     places = np.searchsorted(np.array(ids, int), owners)
     return pd.Series(pd.Categorical.from_codes(codes[places], categories))
 

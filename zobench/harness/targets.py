@@ -66,7 +66,7 @@ def _fractions(file: TomlFile, value: dict[str, Any], *keys: str | int) -> list[
 def _numbers(file: TomlFile, values: list[Any], *keys: str | int) -> list[float]:
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise file.bad(f"{value!r} is no number", *keys)
+            raise file.bad(f"{value!r} is not a number", *keys)
         if not math.isfinite(value):
             raise file.bad(f"{value!r} is not finite", *keys)
     return [float(value) for value in values]

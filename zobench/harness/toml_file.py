@@ -28,7 +28,7 @@ class TomlFile:
     """The data of a file, and BadInput that says where in the file the fault is."""
 
     def __init__(self, path: Path) -> None:
-        """Reads `path`. Raises BadInput when it cannot be read or is no TOML."""
+        """Reads `path`. Raises BadInput when it cannot be read or is not TOML."""
         self.path = path
         try:
             self.text = path.read_text(encoding="utf-8")

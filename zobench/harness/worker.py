@@ -21,7 +21,6 @@ from typing import Any
 
 from zobench.harness import proc
 from zobench.harness.home import LEAVING, READY, die_likewise, leave, live
-from zobench.registry import estimators, objectives
 
 MOST = 8  # homes at a time: one with PyTorch holds some 200 MB
 
@@ -42,8 +41,6 @@ def main() -> None:
 
 def serve(fd: int) -> None:
     """Have requests done until the connection ends."""
-    objectives.load()
-    estimators.load()
     gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
     homes: dict[str, Home] = {}  # the last one used at the end
     for line in os.fdopen(fd, "rb", closefd=False):

@@ -56,7 +56,7 @@ def read_folder(folder: Path) -> tuple[list[Curve], list[str]]:
     """(the runs of one folder, at any depth; notes on what cannot be read). Raises BadInput."""
     if not folder.is_dir():
         hint = "; unpack an archive first" if folder.is_file() else ""
-        raise BadInput(f"{str(folder)!r} is no folder{hint}")
+        raise BadInput(f"{str(folder)!r} is not a folder{hint}")
     infos, files = _below(folder, "*.info"), _below(folder, "IOHprofiler*.json")
     if infos and files:
         raise BadInput(

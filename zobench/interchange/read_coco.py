@@ -1,6 +1,6 @@
 """Reading COCO's data: .info files and the .dat files that they name. Parsed, never evaluated.
 
-A gap above a target is no hit of it, however near: cocopp allows 1e-12, see harness/targets.py.
+A gap above a target does not hit it, however near: cocopp allows 1e-12, see harness/targets.py.
 """
 
 from __future__ import annotations

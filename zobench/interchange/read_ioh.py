@@ -21,7 +21,7 @@ SIZE = 2**27  # characters of a JSON file
 def read_ioh(path: Path, folder: Path, left: Left) -> list[Curve]:
     """The runs of one JSON file that lies in `folder`; `left` takes runs that cannot be read.
 
-    Raises BadInput, with file and line, where the file itself is none.
+    Raises BadInput, with file and line, where the file itself is not one.
     """
     text = _text(path)
     try:

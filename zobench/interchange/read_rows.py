@@ -34,7 +34,7 @@ class Rows:
 def coco_runs(path: Path) -> list[Rows]:
     """The runs of a .dat file of COCO: each begins with lines of %; gaps are the third column.
 
-    Raises BadInput where the file is none; what is wrong in a run is kept with the run.
+    Raises BadInput where the file is not one; what is wrong in a run is kept with the run.
     """
 
     def rows() -> Iterator[Words]:
@@ -52,7 +52,7 @@ def coco_runs(path: Path) -> list[Rows]:
 def ioh_runs(path: Path) -> list[Rows]:
     """The runs of a .dat file of IOHprofiler: each begins with the names of the columns.
 
-    Raises BadInput where the file is none; what is wrong in a run is kept with the run.
+    Raises BadInput where the file is not one; what is wrong in a run is kept with the run.
     """
     at = 0  # the column of the gap; 0: not yet known
 

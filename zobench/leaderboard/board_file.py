@@ -23,7 +23,7 @@ RUNS = ["settings_hash", "data_sha256"]  # rows that agree in these are of the s
 
 
 def as_text(file: Path | io.StringIO) -> Frame:
-    """Cells as they are written. Raises BadInput where that is no table."""
+    """Cells as they are written. Raises BadInput where that is not a table."""
     import pandas as pd
 
     try:
@@ -41,7 +41,7 @@ def read_board(file: Path) -> Frame:
     if [name for name in COLUMNS if name not in LATER] == list(held.columns):
         held = held.assign(**LATER)[list(COLUMNS)]
     if list(held.columns) != list(COLUMNS):
-        raise BadInput(f"{file} is no leaderboard of this zobench: its columns differ")
+        raise BadInput(f"{file} is not a leaderboard of this zobench: its columns differ")
     twice = held[ROW].duplicated().to_numpy()
     if twice.any():
         row = 2 + int(twice.argmax())

@@ -38,7 +38,7 @@ def with_unrun(problems: Frame, suite: Suite) -> Frame:
 def missing(rows: Frame, methods: Iterable[str], suite: Suite) -> dict[str, list[str]]:
     """Method -> groups of the suite, with their dimensions where it says them, without a row.
 
-    `rows`: of a leaderboard, as text; rows of other versions of the suite are none.
+    `rows`: of a leaderboard, as text; rows of other versions of the suite do not count.
     """
     asked = dict.fromkeys((p.settings.get("dim"), p.group) for p in suite.problems)
     found = {}

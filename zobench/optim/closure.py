@@ -73,7 +73,7 @@ class Evaluate:
         self.ran: Callable[[int], None] = _ignored  # told of the closure's calls of a probe so far
 
     def rest(self) -> float:
-        """The loss at the point itself, which is no query."""
+        """The loss at the point itself, which is not a query."""
         return self._mean(self._values())
 
     def first(self) -> Any:

@@ -61,6 +61,11 @@ class Engine:
         return isinstance(self.estimator, ComposedEstimator)
 
     @property
+    def t(self) -> int:
+        """The number of the next step, for an estimator with a rule; else 0."""
+        return self.estimator.t if isinstance(self.estimator, ComposedEstimator) else 0
+
+    @property
     def asks_and_tells(self) -> bool:
         """Does a library wait for an answer to each of its questions?"""
         return isinstance(self.estimator, Adapted)
@@ -191,7 +196,7 @@ class Engine:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
 
     def broke(self) -> None:
-        """A step broke off: what comes is no part of an event."""
+        """A step broke off: what comes is not part of an event."""
         if self.journal:
             self.journal.loud()
 

@@ -70,7 +70,7 @@ class Decoder:
         except KeyError as error:
             raise ValueError(f"no direction is known as {error}") from None
         if not isinstance(made, Direction) or not fixed(made):
-            raise ValueError(f"a {type(made).__name__} is no direction that can be recorded")
+            raise ValueError(f"a {type(made).__name__} is not a direction that can be recorded")
         for leaf in self._leaves(made):
             _check_fields(leaf)
             self._try(leaf)
@@ -80,7 +80,7 @@ class Decoder:
     def _leaves(self, direction: Direction) -> Iterator[Direction]:
         """The directions of which it is made."""
         if not isinstance(direction, Direction):
-            raise ValueError(f"a {type(direction).__name__} is no direction")
+            raise ValueError(f"a {type(direction).__name__} is not a direction")
         if type(direction) is Recipe:
             for weight, inner in direction.terms:
                 _number(weight)
@@ -109,14 +109,14 @@ def parsed(line: bytes) -> Any:
     """A line of JSON. Raises ValueError or RecursionError."""
 
     def refused(word: str) -> Any:
-        raise ValueError(f"{word} is no number")
+        raise ValueError(f"{word} is not a number")
 
     return json.loads(line.decode("utf-8"), parse_constant=refused)
 
 
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
-        raise ValueError(f"{json.dumps(value)[:40]} is no finite number")
+        raise ValueError(f"{json.dumps(value)[:40]} is not a finite number")
     return float(value)
 
 
@@ -131,9 +131,9 @@ def _check_fields(leaf: Direction) -> None:
     }
     for name, value in whole.items():
         if type(value) is not int or not (value >= 1 if name == "rank" else abs(value) in WHOLE):
-            raise ValueError(f"the {name} of a direction is no {value!r}")
+            raise ValueError(f"the {name} of a direction cannot be {value!r}")
     if isinstance(leaf, LowRank) and leaf.rank > MOST_RANK:
-        raise ValueError(f"a rank of {leaf.rank} is none of an estimator's")
+        raise ValueError(f"a rank of {leaf.rank} is not one that an estimator uses")
     if isinstance(leaf, Noise) and leaf.law not in LAWS:
         raise ValueError(f"no law is {leaf.law!r}")
 

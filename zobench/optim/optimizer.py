@@ -99,7 +99,9 @@ class ZerothOrder(torch.optim.Optimizer):
             reuse_prefix: for block-coordinate methods on a module with a list of layers: those
                 before the first one that a step's probes move run once per step; no loss changes by
                 a bit. Later closures must run the model as the first one did.
-            settings: of the estimator, such as `lr` and `eps`.
+            settings: of the estimator, such as `lr` and `eps`. `lr` may be a schedule, such as
+                "cosine(1e-3, 2000)": then group["lr"] is the number that it scales, and a scheduler
+                of torch multiplies it.
 
         Raises:
             BadInput: a name, a setting or the weights are wrong.
@@ -263,7 +265,7 @@ class ZerothOrder(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there: give the model the weights of that moment too."""
         if not isinstance(state_dict, Mapping) or KEY not in state_dict:
-            raise BadInput("this is no state of a ZerothOrder: it lacks the entry 'zobench'")
+            raise BadInput("this is not the state of a ZerothOrder: it lacks the entry 'zobench'")
         self.flush()
         saved = state_dict[KEY]
         self._engine.check(saved)
@@ -292,8 +294,9 @@ class ZerothOrder(torch.optim.Optimizer):
             != [len(group["params"]) for group in self.param_groups]
         ):
             raise BadInput("the state is damaged, or of other parameter groups")
-        self._rates.of(told, self._engine.has_rule)
+        self._rates.of(told, self._engine.has_rule, self._engine.t)
 
     def _set_rates(self) -> None:
         """What the parameter groups say now, to the engine."""
-        self._engine.rates(self._rates.of(self.param_groups, self._engine.has_rule))
+        engine = self._engine
+        engine.rates(self._rates.of(self.param_groups, engine.has_rule, engine.t))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zobench.core.schedules import EXAMPLE, at, parse, spans_the_run, start_of
 from zobench.errors import BadInput
 from zobench.registry import Entry, check_settings
 
@@ -22,23 +23,35 @@ class Rates:
         self.entry, self.has_lr = entry, "lr" in entry.defaults
         self.decay = float(given.pop("weight_decay", entry.defaults.get("weight_decay", 0.0)))
         self.settings = check_settings(entry, given)
-        self.lr = float(self.settings.get("lr", entry.defaults.get("lr", 1.0)))
+        for key in entry.varying:
+            text = self.settings.get(key)
+            if isinstance(text, str) and spans_the_run(parse(text)):
+                raise BadInput(
+                    f"{key}: an optimizer has no budget; give the number of steps, as in {EXAMPLE}"
+                )
+        rate = self.settings.get("lr", entry.defaults.get("lr", 1.0))
+        self.lr = _start(rate)
         if self.has_lr:
-            self.settings["lr"] = self.lr or 1.0
+            self.settings["lr"] = rate if isinstance(rate, str) else self.lr or 1.0
         if "weight_decay" in entry.defaults:
             self.settings["weight_decay"] = 0.0
         self.start(self.settings)
 
     def start(self, settings: Mapping[str, Any]) -> None:
         """The estimator is built with these settings."""
-        self.base = settings.get("lr", 1.0)
+        rate = settings.get("lr", 1.0)
+        self.base = _start(rate)
+        self._rate = parse(rate) if isinstance(rate, str) else self.base
 
-    def of(self, groups: Iterable[Mapping[str, Any]], has_rule: bool) -> list[tuple[float, float]]:
-        """(ratio to the estimator's own rate, decayed fraction) for each group.
+    def of(
+        self, groups: Iterable[Mapping[str, Any]], has_rule: bool, t: int
+    ) -> list[tuple[float, float]]:
+        """(ratio to the estimator's own rate, decayed fraction) for each group at step t.
 
         Raises BadInput for rates that cannot be.
         """
         found = []
+        share = at(self._rate, t) / self.base  # what a schedule leaves of the rate
         for group in groups:
             try:
                 rate, fraction = float(group["lr"]), float(group["weight_decay"])
@@ -53,5 +66,10 @@ class Rates:
                 raise BadInput(f"{self.entry.name} has no learning rate: lr stays 1, not {rate:g}")
             if fraction and not has_rule:
                 raise BadInput(f"{self.entry.name} has no weight decay")
-            found.append((rate / self.base, rate * fraction))
+            found.append((rate / self.base, rate * fraction * share))
         return found
+
+
+def _start(rate: float | str) -> float:
+    """The rate that a parameter group shows: of a schedule, the number that it scales."""
+    return start_of(parse(rate)) if isinstance(rate, str) else float(rate)

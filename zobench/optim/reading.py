@@ -39,7 +39,7 @@ class Record:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Raises BadInput for a file that is no record, of another format, or damaged."""
+        """Raises BadInput if the file is not a record, has another format, or is damaged."""
         self.path = path
         text = self._text()
         lines = text.split(b"\n")
@@ -97,7 +97,7 @@ class Record:
 
     def _no_record(self) -> BadInput:
         return BadInput(
-            f"{self.path} is no record of a run, or a damaged one: ZerothOrder.record writes them"
+            f"{self.path} is not a record of a run, or is damaged: ZerothOrder.record writes them"
         )
 
     def _header(self, line: bytes) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Record:
             for line in since:
                 parsed(line)
         except (ValueError, RecursionError) as error:
-            raise self.damaged(f"a line is none of a record: {error}") from error
+            raise self.damaged(f"a line does not belong to a record: {error}") from error
         if not known:
             raise self.damaged("it is cut off in its header")
         return known[1:], bool(since or rest)

@@ -63,7 +63,7 @@ class _Still(Params):
         self.blocks, self.groups, self.ops = params.blocks, params.groups, params.ops
         self.params = params
         self.seen: list[Direction] = []
-        self.by_arrays = False  # did it move by something that is no direction?
+        self.by_arrays = False  # did it move by something other than a direction?
 
     def evaluate(self, probes: Sequence[Probe]) -> list[float]:
         self.seen += [direction for _, direction in probes]

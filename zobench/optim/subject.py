@@ -136,7 +136,7 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
     Frozen parameters are left out; a tensor that comes twice in a list counts once, and so do tied
     ones, also those that are tied by their memory (`.data`). Blocks are numbered in the model's
     order where there is a model, so that parameter groups change no noise. Raises BadInput when
-    nothing is left, or when something is no tensor that can move, or overlaps with another.
+    nothing is left, or when something is not a tensor that can move, or overlaps with another.
     """
     if isinstance(params, nn.Module):
         model, params = params, params.named_parameters()

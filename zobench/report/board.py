@@ -46,7 +46,7 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
                 reader = csv.DictReader(text)
                 names = list(reader.fieldnames or [])
                 if missing := [name for name in COLUMNS if name not in (*names, *LATER)]:
-                    raise BadInput(f"{file} is no leaderboard: it lacks {', '.join(missing)}")
+                    raise BadInput(f"{file} is not a leaderboard: it lacks {', '.join(missing)}")
                 for row in reader:
                     rows.append({key: value or "" for key, value in row.items() if key})
                     _check(rows[-1], file, reader.line_num)
@@ -58,12 +58,12 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
 
 
 def _check(row: dict[str, str], file: Path, line: int) -> None:
-    """Raises BadInput where a number that is shown is none."""
+    """Raises BadInput if a column of numbers holds something else."""
     for name, _, kind in SHOWN:
         try:
             float(row[name] or 0 if kind != "text" else 0)
         except ValueError:
-            fault = f"{file} line {line}, column {name}: {row[name][:40]!r} is no number"
+            fault = f"{file} line {line}, column {name}: {row[name][:40]!r} is not a number"
             raise BadInput(f"{fault}; zobench verify --form-only {file}") from None
 
 

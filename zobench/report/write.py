@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from zobench.errors import BadInput
 from zobench.harness.files import write_whole
-from zobench.leaderboard.frozen import frozen_runs
 from zobench.results.command import command_of
 from zobench.results.notes import notes
 from zobench.results.results import Results
@@ -22,6 +21,7 @@ ENDINGS = {"html": ".html", "md": ".md"}
 
 def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = None) -> Source:
     """What a report is made from. `suite`: as the user named it; `known`: see `Source`."""
+    from zobench.leaderboard.frozen import frozen_runs
     from zobench.report.source import Source
 
     command = command_of(results, suite, results.environments)

@@ -2,7 +2,7 @@
 
 The suites that ship with zobench are built by the tests, so they cost nothing here. Of a user's
 suite, each distinct objective and settings is built once, in a process of its own: what hangs or
-exits there, or takes too long, is left to the runs, and so are faults that are no BadInput.
+exits there, or takes too long, is left to the runs, and so are faults other than BadInput.
 """
 
 from __future__ import annotations

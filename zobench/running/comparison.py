@@ -39,17 +39,17 @@ class Comparison:
 
     @property
     def runs(self) -> Frame:
-        """One row a run."""
+        """One row per run."""
         return self.results.runs
 
     @property
     def hits(self) -> Frame:
-        """One row a target that a run hit."""
+        """One row per target that a run hit."""
         return self.results.hits
 
     @property
     def traces(self) -> Frame:
-        """One row a scored point of a run."""
+        """One row per scored point of a run."""
         return self.results.traces
 
     @property

@@ -102,5 +102,7 @@ def _guessed(element: str, thing: Callable[..., Any]) -> str:
         return "objective"
     if hasattr(made, "reset") and hasattr(made, "step"):
         return "environment"
-    raise BadInput(f"{element} makes a {type(made).__name__}, which is no element: say what it is "
-                   f"with --kind ({', '.join(KINDS)})")  # fmt: skip
+    raise BadInput(
+        f"{element} makes a {type(made).__name__}, which is not an element: say what it is with "
+        f"--kind ({', '.join(KINDS)})"
+    )

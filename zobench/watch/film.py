@@ -27,7 +27,7 @@ def check(path: Path, episode: int, seconds: float) -> None:
     if not 0.0 < seconds < float("inf"):
         raise BadInput(f"seconds is the length of a film, a number above 0, not {seconds}")
     if path.suffix.lower() not in KINDS:
-        raise BadInput(f"{path} is no {' or '.join(KINDS)} file")
+        raise BadInput(f"{path} is not a {' or '.join(KINDS)} file")
     if not path.parent.is_dir():
         raise BadInput(f"no folder {str(path.parent)!r} to write {path.name} to")
     try:

@@ -78,7 +78,7 @@ def replay(
 ) -> Policy:
     """Make the run again until its best score, off the record; `progress` hears of queries.
 
-    Raises BadInput where the run is none of a policy, or does not come to that score again.
+    Raises BadInput where the run is not that of a policy, or does not come to that score again.
     """
     spec = _short(found)
     objective, _ = entries(spec)

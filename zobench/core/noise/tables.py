@@ -31,7 +31,8 @@ def accumulate_rows(
     `out`, in any order and repeated at will; negative ones are undefined. Nothing waits for a
     device. On a CPU a chunk of 1024 elements is drawn once for rows of it that follow each other.
 
-    Raises BadInput as `accumulate` does, for shapes that do not fit, and where `serves_rows` is no.
+    Raises BadInput as `accumulate` does, for shapes that do not fit, and where `serves_rows` is
+    False.
     """
     code = interface._checked(law, block, stream, 0)
     interface._check_seeds(terms, stochastic_seed)

@@ -50,7 +50,7 @@ def check(file: Path, suite: Suite | None = None) -> Checked:
     """The form of a leaderboard, or of frozen runs (<name>-reference.csv); nothing is run.
 
     `suite`: the one it is about, where that does not ship with zobench. Raises BadInput where the
-    file is no such table: it cannot be read, or columns are missing.
+    file is not such a table: it cannot be read, or columns are missing.
     """
     table = read_table(file)
     if file.stem.endswith(reference.ENDING):

@@ -39,7 +39,7 @@ def coverage_fault(found: Found) -> str:
     if count and len(set(most)) == 1:
         reached = number(cells, "success_rate") * runs
         if abs(reached - round(reached)) > 1e-5 * runs:
-            return f"column success_rate: {cells['success_rate']} is no share of {runs} runs"
+            return f"column success_rate: {cells['success_rate']} is not a share of {runs} runs"
         if round(reached) + int(cells["n_failed"]) > runs:
             return (
                 f"column n_failed: {cells['n_failed']}, but {reached:.0f} of {runs} runs succeeded"

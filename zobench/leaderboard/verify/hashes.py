@@ -20,7 +20,7 @@ def settings_hash(specs: Iterable[RunSpec]) -> str:
 
     That is, for each problem: suite and its version; the problem's id, objective, version,
     settings, instances, budget, targets and scored point; the estimator's name, version and all of
-    its settings. Repetitions are no part of it, nor are limits, labels, the order of the runs, or
+    its settings. Repetitions are not part of it, nor are limits, labels, the order of the runs, or
     the folder of a user's file. "" without runs. Known without running anything.
     """
     kinds = {(id(spec.problem), id(spec.estimator)): spec for spec in specs}  # most are repetitions
@@ -31,8 +31,8 @@ def settings_hash(specs: Iterable[RunSpec]) -> str:
 def data_hash(runs: Frame, hits: Frame) -> str:
     """16 hex digits of SHA-256 over what scores are computed from; no seconds, no memory.
 
-    That is each run's key, status and queries, and its hits of targets. `runs` (one row a run) and
-    `hits` are the data frames of `harness.tables`; hits of other runs do not count.
+    That is each run's key, status and queries, and its hits of targets. `runs` (one row per run)
+    and `hits` are the data frames of `harness.tables`; hits of other runs do not count.
     """
     kept = runs[["run_key", "status", "queries"]].sort_values("run_key")
     reached = hits.loc[hits["run_key"].isin(list(kept["run_key"]))]

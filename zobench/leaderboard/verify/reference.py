@@ -34,7 +34,7 @@ def earlier(table: Table) -> bool:
 
 
 def frame_of(file: Path) -> Frame:
-    """The file as a run table. Raises BadInput where it is none."""
+    """The file as a run table. Raises BadInput where it is not one."""
     import numpy as np
     import pandas as pd
 
@@ -60,7 +60,7 @@ def check_reference(table: Table, given: Suite | None) -> tuple[list[tuple[int, 
     Nothing is run. Each run's key has to be that of a run of the suite, which ties it to the
     settings and versions of today; its final target has one row, others at most one. The key of a
     run that an earlier zobench froze is unchecked where it is of no run today; its other cells are
-    those of the suite. Raises BadInput where it is no such file.
+    those of the suite. Raises BadInput where it is not such a file.
     """
     for name in COLUMNS:
         if name not in table.columns:
@@ -134,9 +134,8 @@ def _fault(
         return f"column estimator: {short(cells['estimator'])} among runs of {method!r}"
     spec = planned.get(cells["run_key"])
     if spec is None:
-        return (
-            f"column run_key: {short(cells['run_key'])} is no run of {method} on {_suite(planned)}"
-        )
+        key = short(cells["run_key"])
+        return f"column run_key: {key} is not a run of {method} on {_suite(planned)}"
     problem, instance = spec.problem, spec.problem.instance(spec.repetition)
     for name, wanted in (
         ("problem", problem.id),
@@ -159,7 +158,7 @@ def _fault(
         return f"column instance: {short(cells['instance'])}, but {instance} by its run"
     index = numbers["target_index"]
     if index not in range(len(problem.targets)):
-        return f"column target_index: {short(cells['target_index'])} is no target's"
+        return f"column target_index: {short(cells['target_index'])} is not that of a target"
     target = problem.targets[int(index)]
     if not same(numbers["target"], target):
         return f"column target: {short(cells['target'])}, but {target:g} in the suite"

@@ -33,7 +33,7 @@ class Table:
 
 
 def read_table(file: Path) -> Table:
-    """Read a CSV file. Raises BadInput where it is none: unreadable, too large, no text, no head.
+    """Read a CSV file. Raises BadInput if it is unreadable, too large, not text, or has no head.
 
     A row that is wrong is kept with its fault, so that every row is told of.
     """

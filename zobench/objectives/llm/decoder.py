@@ -35,7 +35,7 @@ _long: Found = WeakKeyDictionary()  # what `check_rows` found
 
 
 def check_config(config: PreTrainedConfig) -> None:
-    """Raises BadInput where a configuration says that its model is no decoder."""
+    """Raises BadInput where a configuration says that its model is not a decoder."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING,
         MODEL_FOR_MASKED_LM_MAPPING,

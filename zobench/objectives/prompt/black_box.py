@@ -14,7 +14,6 @@ from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._answers import Answers
 from zobench.objectives.prompt._choices import Choices
-from zobench.objectives.prompt._completions import Completions
 from zobench.objectives.prompt._rows import named
 from zobench.objectives.prompt._sources import from_file, kept_in, local
 from zobench.objectives.prompt.choice import ChoiceProblem
@@ -179,6 +178,8 @@ def black_box(
     def connect() -> Service:
         identity = [api, model, made.label_words, top if served else 0]
         if served:
+            from zobench.objectives.prompt._completions import Completions  # with HTTP: 20 ms
+
             ask: Ask = Completions(api, model, made.label_words, top, key, timeout)
         elif ":" in api:
             ask, content = from_file(api)

@@ -104,7 +104,7 @@ def made_by(make: Callable[..., Any]) -> Source:
 def _quiet(entry_point: str) -> None:
     """Keep MuJoCo from writing its warnings to a file in the working folder.
 
-    What matters of them, numbers that are none, shows in rewards and observations.
+    What matters of them, values that are not numbers, shows in rewards and observations.
     """
     if "mujoco" in entry_point and find_spec("mujoco") is not None:
         mujoco = import_module("mujoco")
@@ -125,7 +125,7 @@ def opened(source: Source, **more: Any) -> gymnasium.Env:
         raise BadInput(f"{source.name} made the class {env.__name__}, not an environment of it")
     for what in ("reset", "step", "action_space", "observation_space"):
         if not hasattr(env, what):
-            raise BadInput(f"{source.name} is no gymnasium environment: it has no {what!r}")
+            raise BadInput(f"{source.name} is not a gymnasium environment: it has no {what!r}")
     space = env.action_space
     if not isinstance(space, (gymnasium.spaces.Box, gymnasium.spaces.Discrete)):
         raise BadInput(f"{source.name} has actions of {space}; a policy gives Box or Discrete")
@@ -143,7 +143,9 @@ def flattened(name: str, space: Any) -> tuple[int, Callable[[Any], Any] | None]:
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return space.shape[0], None
     if not isinstance(space, spaces.Space):
-        raise BadInput(f"{name} has the observation_space {space!r}, which is no gymnasium space")
+        raise BadInput(
+            f"{name} has the observation_space {space!r}, which is not a gymnasium space"
+        )
     if not space.is_np_flattenable:
         raise BadInput(
             f"{name} has observations of {space}, which have no fixed number of entries: give an "

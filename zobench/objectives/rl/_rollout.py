@@ -143,12 +143,12 @@ class Roller:
         try:
             shape = np.shape(obs)
         except ValueError:  # lists of unequal lengths
-            return f"{giver} gave observations that are no numbers: {_brief(obs)}"
+            return f"{giver} gave observations that are not numbers: {_brief(obs)}"
         if shape != (self.shape.inputs,):
             return (f"{giver} gave observations of shape {shape}; its observation_space says "
                     f"({self.shape.inputs},)")  # fmt: skip
         if np.asarray(obs).dtype.kind not in "bifu":
-            return f"{giver} gave observations that are no numbers: {_brief(obs)}"
+            return f"{giver} gave observations that are not numbers: {_brief(obs)}"
         if size == 5:
             try:
                 number(got[1])
@@ -197,7 +197,7 @@ def number(reward: Any) -> float:
 
 
 def numbers(obs: Any) -> Any:
-    """An observation that is no array of NumPy's own: a tensor's values, the array of a masked one.
+    """The values of a tensor, or of a masked array, as an array of NumPy's own.
 
     Raises TypeError where entries are masked, or where there are no values.
     """

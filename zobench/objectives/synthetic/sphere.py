@@ -21,7 +21,7 @@ def sphere(
 ) -> VectorProblem:
     """f(x) = |x - x*|^2, minimum 0, from x0 ~ N(0, I).
 
-    x* = 0; with `shifted`, x* ~ N(0, I) from the start's seed, so that shrinking x is no help.
+    x* = 0; with `shifted`, x* ~ N(0, I) from the start's seed, so that shrinking x does not help.
     `blocks` splits x into groups of equal size, as matrices with `matrix`. Noise: `_noise.py`.
     """
     at_least("dim", dim, 1)

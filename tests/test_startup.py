@@ -1,0 +1,117 @@
+"""Nothing loads before it is needed: modules are counted, since times depend on the machine."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "torch", "transformers", "numba", "scipy", "pandas", "pyarrow", "nevergrad", "cma", "cocoex",
+    "gymnasium", "jinja2", "psutil", "rich", "ssl",
+}  # fmt: skip
+
+FIRST_QUERY = """
+import json, sys
+import zobench.harness.home, zobench.harness.worker
+from zobench.core.oracle import Oracle
+from zobench.harness import plan, suite_file
+from zobench.harness.run import execute
+
+specs = plan.plan(suite_file.load("smoke"), ["mezo"])
+spec = next(spec for spec in specs if spec.problem.objective == "sphere")
+
+def first(oracle, probes):
+    raise KeyboardInterrupt
+
+Oracle.__call__ = first
+try:
+    execute(spec)
+except KeyboardInterrupt:
+    print(json.dumps(list(sys.modules)))
+"""
+
+FIRST_WORKER = """
+import json, sys
+from zobench.harness.child import Child
+
+def first(child, *arguments):
+    print(json.dumps(list(sys.modules)), flush=True)
+    raise KeyboardInterrupt
+
+Child.__init__ = first
+from zobench.cli import main
+main(sys.argv[1:])
+"""
+
+
+def loaded(code: str, *arguments: str, cwd=None) -> set[str]:
+    """The modules in the list that the code prints."""
+    words = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=cwd)
+    assert done.stdout, done.stderr
+    return set(json.loads(done.stdout.splitlines()[0]))
+
+
+def ours(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.partition(".")[0] == "zobench"}
+
+
+def test_the_package_alone_loads_nothing():
+    modules = loaded("import json, sys, zobench; print(json.dumps(list(sys.modules)))")
+    assert ours(modules) == {"zobench"}
+    assert not modules & {"numpy", "dataclasses", "inspect", "pathlib"}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), (), ("--version",)])
+def test_help_loads_no_command(arguments):
+    code = (
+        "import json, sys; from zobench.cli import status_of; sys.stdout = open('/dev/null', 'w');"
+        "status_of(sys.argv[1:]); sys.__stdout__.write(json.dumps(list(sys.modules)))"
+    )
+    modules = loaded(code, *arguments)
+    assert not modules & (HEAVY | {"numpy", "zobench.registry"})
+    assert not {name for name in modules if name.startswith("zobench.commands.")}
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_runs_begin_before_the_packages_that_show_them_load(command, tmp_path):
+    words = (command, "mezo", "spsa", "--suite", "smoke", "--problem", "sphere*")
+    modules = loaded(FIRST_WORKER, *words, cwd=tmp_path)
+    assert modules & HEAVY == set()
+
+
+def test_a_run_of_a_function_loads_the_noise_kernels_and_its_own_elements():
+    modules = loaded(FIRST_QUERY)
+    assert modules & HEAVY == {"numba"}
+    elements = {n for n in ours(modules) if n.startswith("zobench.estimators.")}
+    assert elements == {"zobench.estimators.mezo"}
+
+
+def test_numba_finds_its_blas_after_the_kernels_are_loaded_without():
+    code = """
+import json, sys
+from zobench.harness.elements import warm_noise
+warm_noise()
+print(json.dumps(list(sys.modules)))
+import numba, numpy as np
+a = np.arange(4.0).reshape(2, 2)
+assert np.array_equal(numba.njit(lambda a: np.dot(a, a))(a), a @ a)
+assert np.allclose(numba.njit(lambda a: np.linalg.inv(a))(a) @ a, np.eye(2))
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, last = done.stdout.splitlines()
+    assert not set(json.loads(first)) & {"scipy", "pandas"}
+    assert last == "done"
+
+
+def test_an_element_loads_without_the_others():
+    code = """
+import json, sys
+from zobench.registry import estimators, objectives
+assert estimators["zo-adam"].name == "zo-adam" and objectives["lqr"].name == "lqr"
+print(json.dumps(list(sys.modules)))
+"""
+    files = {n for n in ours(loaded(code)) if n.startswith("zobench.estimators.")}
+    assert files == {"zobench.estimators.zo_adam"}
