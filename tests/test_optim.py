@@ -478,3 +478,18 @@ def test_an_error_of_the_closure_leaves_the_point():
     with pytest.raises(BadInput, match="returned None"):
         opt.step(lambda: None)
     assert torch.allclose(raw(model), before, atol=1e-6)
+
+
+def test_what_was_compiled_before_flushes_too():
+    """Compiled code is shared by models of one class, and knows of hooks when it is made."""
+    torch.compile(net(), backend="eager")(X)
+    model = net()
+    compiled = torch.compile(model, backend="eager")
+    with torch.no_grad():
+        compiled(X)
+    opt = ZerothOrder(model, lr=LR, eps=1.0, delay=True)
+    opt.step(loss_of(compiled))
+    assert opt._walk.waiting
+    with torch.no_grad():
+        seen = compiled(X)
+        assert torch.equal(seen, model(X))

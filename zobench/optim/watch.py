@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import Any
 
+import torch
 from torch import nn
 
 from zobench.errors import BadInput
@@ -48,6 +50,8 @@ class Watch:
         """Raises BadInput for modules of torch.jit, which take no hooks."""
         if scripted(module):
             raise BadInput("delay=True needs hooks, which modules of torch.jit do not take")
+        if "torch._dynamo" in sys.modules:  # what it compiled before asks for no hooks
+            torch._dynamo.reset()
         self.flush, self.handles, self.modules = Flush(walk), [], []
         for part in module.modules():
             self.handles += [
