@@ -217,7 +217,7 @@ def add_terms(
     """out += sum_i w_i p_i on a slice; all noise of one law in a single pass over `out`."""
     laws: dict[str, list[tuple[float, int]]] = {}
     for weight, primitive in terms:
-        if isinstance(primitive, Noise):
+        if type(primitive) is Noise:
             laws.setdefault(primitive.law, []).append((weight, primitive.seed))
         else:
             primitive.add(out, weight, block, start)

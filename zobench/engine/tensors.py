@@ -266,7 +266,7 @@ class TensorParams(Params):
             noise.accumulate_blocks(
                 flats,
                 [block.index for block in whole],
-                [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
+                [(weight, p.seed) for weight, p in terms if type(p) is Noise],
                 law,
                 threads=_threads(),
                 stochastic_seed=self.rounding_seed(),
@@ -288,7 +288,7 @@ class TensorParams(Params):
         """
         note, law = note or _unnoted, one_law(terms)
         if law is not None and noise.serves(out.device.type):
-            seeds = [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)]
+            seeds = [(scale * w, p.seed) for w, p in terms if type(p) is Noise]
             with note([out], [block], terms, start):
                 noise.accumulate(
                     out, seeds, law, block.index,
@@ -352,7 +352,7 @@ def _name(direction: Direction) -> Hashable:
 
 def one_law(terms: Sequence[Term]) -> str | None:
     """The law of terms that are all plain noise of one law, else None."""
-    laws = {p.law if isinstance(p, Noise) else None for _, p in terms}
+    laws = {p.law if type(p) is Noise else None for _, p in terms}
     return laws.pop() if len(laws) == 1 else None
 
 
