@@ -94,7 +94,29 @@ class Expands(Direction):
         return ((1.0, Helper(self.scales)),)
 
 
+KEPT: dict[int, Any] = {}  # arrays by the seed of the direction that expands into them
+
+
+@dataclass(frozen=True)
+class KeptElsewhere(Direction):
+    """A seed alone, but its primitives hold an array that can change."""
+
+    seed: int
+
+    def expand(self, block):
+        return ((1.0, Dense(KEPT[self.seed])),)
+
+
+def kept_elsewhere(h):
+    KEPT[len(KEPT)] = h
+    return KeptElsewhere(len(KEPT) - 1)
+
+
 KINDS = {
+    "kept-elsewhere": kept_elsewhere,
+    "recipe-of-one-kept-elsewhere": lambda h: Recipe(
+        ((2.0, Restricted(kept_elsewhere(h), frozenset([0]))),)
+    ),
     "plain": lambda h: Plain(h),
     "unhashable": lambda h: Unhashable(h),
     "frozen-with-array": lambda h: FrozenWithArray(h),

@@ -64,8 +64,9 @@ class Direction:
     Its fields are numbers, words, tuples and directions; then it is saved, recorded and replayed by
     them, moves along it may wait, and equal ones merge. One that holds arrays is declared with
     @dataclass(frozen=True, eq=False); it is saved but not recorded, and moves along it are written
-    at once unless its arrays are read-only (see `fixed.locked`). Any other object with `expand`
-    works too; it is neither saved nor recorded, and moves along it are written at once.
+    at once unless its arrays are read-only (see `fixed.locked`). The same holds for the arrays of
+    the primitives that it expands into. Any other object with `expand` works too; it is neither
+    saved nor recorded, and moves along it are written at once.
     """
 
     __slots__ = ()
