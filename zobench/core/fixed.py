@@ -48,12 +48,11 @@ def waits(direction: Direction, blocks: Iterable[Block]) -> bool:
 
 def _ours(direction: Direction) -> bool:
     """Is it made of the core's directions alone? These expand into what they hold."""
-    kind = type(direction)
-    if kind is Recipe:
+    if type(direction) is Recipe:
         return all(_ours(inner) for _, inner in direction.terms)
-    if kind is Restricted:
+    if type(direction) is Restricted:
         return _ours(direction.inner)
-    return kind.__module__ == Direction.__module__
+    return type(direction).__module__ == Direction.__module__
 
 
 def key(value: Any) -> Hashable:
