@@ -94,7 +94,29 @@ class Expands(Direction):
         return ((1.0, Helper(self.scales)),)
 
 
+KEPT: dict[int, Any] = {}  # arrays by the seed of the direction that expands into them
+
+
+@dataclass(frozen=True)
+class KeptElsewhere(Direction):
+    """A seed alone, but its primitives hold an array that can change."""
+
+    seed: int
+
+    def expand(self, block):
+        return ((1.0, Dense(KEPT[self.seed])),)
+
+
+def kept_elsewhere(h):
+    KEPT[len(KEPT)] = h
+    return KeptElsewhere(len(KEPT) - 1)
+
+
 KINDS = {
+    "kept-elsewhere": kept_elsewhere,
+    "recipe-of-one-kept-elsewhere": lambda h: Recipe(
+        ((2.0, Restricted(kept_elsewhere(h), frozenset([0]))),)
+    ),
     "plain": lambda h: Plain(h),
     "unhashable": lambda h: Unhashable(h),
     "frozen-with-array": lambda h: FrozenWithArray(h),
@@ -334,3 +356,34 @@ def test_frozen_sets_of_values_are_fixed():
     inside = frozenset([1, "a", np.float32(2), (1, frozenset([Noise(3)]))])
     assert fixed(Holding(inside))
     assert not fixed(Holding(np.zeros(1, [("a", float)])[0]))
+
+
+@dataclass(frozen=True)
+class Sevens(Noise):
+    """A subclass of a core direction with an `add` of its own."""
+
+    def add(self, out, scale, block, start):
+        out += scale * np.float32(7)
+
+
+@dataclass(frozen=True)
+class LowRankSevens(LowRank):
+    add = Sevens.add
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("other", [(), ((1.0, Noise(2)), (-1.0, Noise(2)))], ids=["alone", "with"])
+@pytest.mark.parametrize("own", [Sevens(1), LowRankSevens(1, 2, 3)], ids=["noise", "low-rank"])
+def test_the_add_of_a_subclass_is_used(own, other, dtype):
+    """On vectors, tensors, copies and rows of copies alike."""
+    direction = Recipe(((1.0, own), *other))
+    vector = VectorParams(np.zeros(6), [(3, 2)])
+    (row,) = vector.rows([(1.0, direction)])
+    vector.add(1.0, direction)
+    tensors = TensorParams([("x", torch.zeros(3, 2, dtype=dtype))])
+    tensors.add(1.0, direction)
+    table = nn.Embedding(3, 2, _weight=torch.zeros(3, 2, dtype=dtype))
+    with torch.no_grad(), ScratchParams(table).probed(1.0, direction):
+        looked_up = table(torch.tensor([2, 0]))
+    for found in (row, vector.flat(), tensors.flat(), looked_up.double().numpy()):
+        np.testing.assert_allclose(found, np.full_like(found, 7.0), rtol=1e-2)

@@ -286,6 +286,30 @@ def test_the_check_is_one_call_and_changes_nothing(dtype):
     assert torch.equal(ends[0][1], ends[1][1])
 
 
+@pytest.mark.parametrize("frozen", [False, True], ids=["all", "adapter"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_other_rows_are_told_however_few_bits_the_weights_have(dtype, frozen):
+    """Rows whose losses differ by less than the rounding of the weights."""
+    torch.manual_seed(0)
+    model, calls = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)).to(dtype), 0
+    if frozen:
+        model[2].float()
+        model[0].requires_grad_(False)
+
+    def closure(apart=1e-4):
+        nonlocal calls
+        calls += 1
+        hidden = model[1](model[0](X.to(dtype))).to(model[2].weight.dtype)
+        return ((model[2](hidden).float() - Y) ** 2).mean() * (1 + apart * (calls % 2))
+
+    with pytest.raises(BadInput, match="gave two losses at one point"):
+        ZerothOrder(model).step(closure)
+    ZerothOrder(model).step(lambda: closure(0.0))
+    rounded = ZerothOrder(model)
+    with pytest.warns(UserWarning, match="the closure's loss is"):
+        rounded.step(lambda: closure().to(dtype))  # equal, but for the rounding of the loss
+
+
 def test_sums_in_another_order_are_no_other_loss():
     model, calls = net(), 0
 

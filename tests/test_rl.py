@@ -341,10 +341,16 @@ def test_episodes_do_not_depend_on_those_before(name):
     ({"env": "CartPole-v99"}, "did you mean 'CartPole-v"),
     ({"env": "no_such_module:CartPole-v1"}, "no_such_module"),
     ({"hidden": [0]}, "hidden lists sizes"),
-    ({"episodes": 0}, "episodes is a number of at least 1, not 0"),
-    ({"workers": 0}, "workers is a number of at least 1"),
-    ({"cap": -1}, "cap is a number of at least 0"),
-    ({"action_noise": -1.0}, "action_noise"),
+    ({"episodes": 0}, "^episodes is a whole number of at least 1, not 0$"),
+    ({"workers": 0}, "^workers is a whole number of at least 1"),
+    ({"cap": -1}, "^cap is a whole number of at least 0"),
+    *(({name: value}, rf"^{name} is a whole number of at least \d, not {value}$")
+      for name in ("episodes", "workers", "cap", "score_episodes", "test_episodes")
+      for value in (None, 2.5)),
+    ({"hidden": None}, "^hidden lists sizes"),
+    ({"hidden": 16}, "^hidden lists sizes"),
+    *(({"action_noise": value}, "^action_noise") for value in (-1.0, float("nan"), None)),
+    *(({"shift": value}, "^shift is a number") for value in (float("inf"), None)),
     ({"seeds": "comon"}, "did you mean 'common'"),
 ])  # fmt: skip
 def test_wrong_settings_are_one_clear_line(settings, words):
@@ -557,6 +563,7 @@ FLAT = "^Made has observations of .* no fixed number of entries: give an observa
                  "give Line, or a function that returns a new one$"),
         (gymnasium.wrappers.TimeLimit(Line(), 5), "not an environment: give TimeLimit"),
         (None, "^env is an id of gymnasium, or a class or a function .*, not None$"),
+        (lambda length: Line(), "^env is called without arguments, but .* needs length"),
         (lambda **more: Line, "made the class Line, not an environment of it$"),
         (Old, r"^Old: its reset takes no seed, as in gym before 0.26: write it as .*seed=None"),
         (Pair, r"^Pair: reset gave array\(.*, not a tuple of \(obs, info\)$"),

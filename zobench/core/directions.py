@@ -64,8 +64,9 @@ class Direction:
     Its fields are numbers, words, tuples and directions; then it is saved, recorded and replayed by
     them, moves along it may wait, and equal ones merge. One that holds arrays is declared with
     @dataclass(frozen=True, eq=False); it is saved but not recorded, and moves along it are written
-    at once unless its arrays are read-only (see `fixed.locked`). Any other object with `expand`
-    works too; it is neither saved nor recorded, and moves along it are written at once.
+    at once unless its arrays are read-only (see `fixed.locked`). The same holds for the arrays of
+    the primitives that it expands into. Any other object with `expand` works too; it is neither
+    saved nor recorded, and moves along it are written at once.
     """
 
     __slots__ = ()
@@ -217,7 +218,7 @@ def add_terms(
     """out += sum_i w_i p_i on a slice; all noise of one law in a single pass over `out`."""
     laws: dict[str, list[tuple[float, int]]] = {}
     for weight, primitive in terms:
-        if isinstance(primitive, Noise):
+        if type(primitive) is Noise:
             laws.setdefault(primitive.law, []).append((weight, primitive.seed))
         else:
             primitive.add(out, weight, block, start)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Coordinate, Direction, LowRank, Noise
+from zobench.core.directions import Block, Coordinate, Direction, LowRank, Noise, Recipe, Restricted
 
 # np.void is a record, whose entries can be set
 _NUMPYS = frozenset(np.sctypeDict.values()) - {np.void, np.object_}
@@ -34,6 +34,25 @@ def fixed(value: Any) -> bool:
     held = [getattr(value, name) for name in _fields(kind)]
     held += getattr(value, "__dict__", {}).values()  # also what it made of its fields
     return all(map(fixed, held)) and _hashable(value)
+
+
+def waits(direction: Direction, blocks: Iterable[Block]) -> bool:
+    """May a move along it wait? Where it is fixed, and all primitives that it expands into are.
+
+    A class of one's own may hold a seed alone and expand into an array that is kept elsewhere.
+    """
+    if not fixed(direction):
+        return False
+    return _ours(direction) or all(fixed(p) for b in blocks for _, p in direction.expand(b))
+
+
+def _ours(direction: Direction) -> bool:
+    """Is it made of the core's directions alone? These expand into what they hold."""
+    if type(direction) is Recipe:
+        return all(_ours(inner) for _, inner in direction.terms)
+    if type(direction) is Restricted:
+        return _ours(direction.inner)
+    return type(direction).__module__ == Direction.__module__
 
 
 def key(value: Any) -> Hashable:

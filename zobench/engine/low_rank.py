@@ -21,7 +21,7 @@ WHOLE = (torch.float32, torch.float64)  # types that a product is added to witho
 
 def only(terms: Sequence[Term]) -> bool:
     """Are all terms low-rank?"""
-    return bool(terms) and all(isinstance(primitive, LowRank) for _, primitive in terms)
+    return bool(terms) and all(type(primitive) is LowRank for _, primitive in terms)
 
 
 def add(
@@ -86,7 +86,7 @@ def _factors(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """U, scaled, and V of each term: (rows of the block, rank) and (n, rank)."""
     for weight, p in terms:
-        assert isinstance(p, LowRank)  # `only` said so
+        assert type(p) is LowRank  # `only` said so
         u, v = (torch.zeros(length * p.rank, device=out.device) for length in block.shape)
         noise.accumulate(u, ((1.0, p.seed),), "gaussian", block.index, noise.FACTOR_U)
         noise.accumulate(v, ((1.0, p.basis_seed),), "gaussian", block.index, noise.FACTOR_V)

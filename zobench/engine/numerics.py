@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Dense, Direction, Probe, add_terms
-from zobench.core.fixed import fixed, locked
+from zobench.core.fixed import locked, waits
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
 
@@ -97,10 +97,10 @@ class Trace:
 
     def probed(self, probes: Sequence[Probe]) -> None:
         """These probes come next: the moves before them were those of a step."""
-        self._over = True
+        self._over, blocks = True, [block for block, _ in self.blocks]
         for scale, direction in probes[-2 * PAIRS :]:
             if scale:
-                self.probes.append((scale, self._kept(direction), fixed(direction)))
+                self.probes.append((scale, self._kept(direction), waits(direction, blocks)))
 
     def added(self, scale: Any, direction: Direction) -> None:
         self._moved(_Added(scale, self._kept(direction)))
@@ -119,14 +119,14 @@ class Trace:
         start = self._copies(rounding).flat()
         walked = self._copies(rounding)
         lengths, last, seen = [], None, _Seen(locked(start))
-        for scale, direction, waits in self.probes:
+        for scale, direction, waiting in self.probes:
             if direction is not last:
                 last, seen = direction, self.seen(direction)
             lengths.append(scale**2 * self._product(seen.vector, seen.vector))
             if not apart:
                 with walked.probed(scale, seen):
                     pass
-                if not waits:
+                if not waiting:
                     walked.flush()
         far = walked.flat() - start
         probe = float(np.mean(lengths)) if lengths else 0.0

@@ -190,7 +190,7 @@ class ScratchParams(TensorParams):
         law = one_law(terms)
         if law is not None and tables.serves_rows(out.device.type):
             tables.accumulate_rows(
-                out, index, [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)], law,
+                out, index, [(scale * w, p.seed) for w, p in terms if type(p) is Noise], law,
                 block.index, stochastic_seed=self.rounding_seed(),
             )  # fmt: skip
             return out

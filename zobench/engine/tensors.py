@@ -3,7 +3,8 @@
 Moves along equal directions merge until somebody must see the point. So MeZO's walk
 x + eps z, x - eps z, x, x - lr c z costs three draws of noise and two passes over the weights a
 step (the restore and the update ride on the next step's first probe), with no code for it in any
-estimator. Only directions that cannot change can wait; moves along others are written at once.
+estimator. Only directions that cannot change, nor what they expand into, can wait; moves along
+others are written at once.
 
 Every write tells autograd (`Tensor._version` goes up), and every write to 16 bits is rounded once,
 to nearest or, on demand, stochastically. A write that breaks off is taken back, and is due again.
@@ -20,7 +21,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from zobench.core.directions import Direction, Noise, Primitive, Probe, Term, add_terms
-from zobench.core.fixed import SEEDED, fixed, key
+from zobench.core.fixed import SEEDED, fixed, key, waits
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
@@ -72,9 +73,9 @@ class TensorParams(Params):
         """x <- x + scale * direction, written at the next flush."""
         if self.observer:
             self.observer.added(scale, direction)
-        before = self._due
+        before, waiting = self._due, waits(direction, self.blocks)
         self._due = after = before.moved(_name(direction), scale, direction)
-        if fixed(direction):
+        if waiting:
             return  # others may change before they are written
         try:
             self.flush()
@@ -86,12 +87,13 @@ class TensorParams(Params):
     @contextmanager
     def probed(self, scale: float, direction: Direction) -> Iterator[None]:
         probe: Probe = scale, direction
+        waiting = waits(direction, self.blocks)
         try:
             self._due = self._due.probing(_name(direction), probe)
             self.flush()
             yield
         finally:
-            if self._back(probe) and not fixed(direction):
+            if self._back(probe) and not waiting:
                 self.flush()
 
     def _back(self, probe: Probe) -> bool:
@@ -266,7 +268,7 @@ class TensorParams(Params):
             noise.accumulate_blocks(
                 flats,
                 [block.index for block in whole],
-                [(weight, p.seed) for weight, p in terms if isinstance(p, Noise)],
+                [(weight, p.seed) for weight, p in terms if type(p) is Noise],
                 law,
                 threads=_threads(),
                 stochastic_seed=self.rounding_seed(),
@@ -288,7 +290,7 @@ class TensorParams(Params):
         """
         note, law = note or _unnoted, one_law(terms)
         if law is not None and noise.serves(out.device.type):
-            seeds = [(scale * w, p.seed) for w, p in terms if isinstance(p, Noise)]
+            seeds = [(scale * w, p.seed) for w, p in terms if type(p) is Noise]
             with note([out], [block], terms, start):
                 noise.accumulate(
                     out, seeds, law, block.index,
@@ -352,7 +354,7 @@ def _name(direction: Direction) -> Hashable:
 
 def one_law(terms: Sequence[Term]) -> str | None:
     """The law of terms that are all plain noise of one law, else None."""
-    laws = {p.law if isinstance(p, Noise) else None for _, p in terms}
+    laws = {p.law if type(p) is Noise else None for _, p in terms}
     return laws.pop() if len(laws) == 1 else None
 
 

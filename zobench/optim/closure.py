@@ -91,7 +91,9 @@ class Evaluate:
         values = []
         for _, call in self.parts:
             with self.doubts.watched():
-                values.append(_checked(call()))
+                loss = call()
+                values.append(_checked(loss))
+            self.doubts.saw(loss)
             self.ran(len(values))
         self.buffers.keep()
         return values

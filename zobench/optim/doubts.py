@@ -33,7 +33,10 @@ class Doubts:
         steps = [torch.finfo(t.dtype).eps for t in computes if t.is_floating_point()]
         devices = {t.device.type for t in computes}
         # sums of atomic adds on a GPU are in another order each time
-        self._near = max(steps, default=0.0) ** (0.75 if devices <= {"cpu"} else 0.5)
+        power = 0.75 if devices <= {"cpu"} else 0.5
+        self._coarse = self._near = max(steps, default=0.0) ** power
+        if devices <= {"cpu"}:  # a loss of more bits shows what 16-bit weights give to the last bit
+            self._near = min(self._near, torch.finfo(torch.float32).eps ** power)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -46,6 +49,11 @@ class Doubts:
         if before != [_gradient(t) for t in self._tensors]:
             raise BadInput(GRADIENTS)
         self._tensors = ()
+
+    def saw(self, loss: Any) -> None:
+        """A closure returned this: losses of 16 bits are compared as coarsely as they round."""
+        if self.repeat and isinstance(loss, torch.Tensor) and loss.element_size() < 4:
+            self._near = self._coarse
 
     def compare(self, one: float, two: float) -> None:
         """Losses at one point. Raises BadInput unless they are equal, but for rounding."""

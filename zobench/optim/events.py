@@ -132,9 +132,9 @@ def _check_fields(leaf: Direction) -> None:
     for name, value in whole.items():
         if type(value) is not int or not (value >= 1 if name == "rank" else abs(value) in WHOLE):
             raise ValueError(f"the {name} of a direction cannot be {value!r}")
-    if isinstance(leaf, LowRank) and leaf.rank > MOST_RANK:
+    if type(leaf) is LowRank and leaf.rank > MOST_RANK:
         raise ValueError(f"a rank of {leaf.rank} is not one that an estimator uses")
-    if isinstance(leaf, Noise) and leaf.law not in LAWS:
+    if type(leaf) is Noise and leaf.law not in LAWS:
         raise ValueError(f"no law is {leaf.law!r}")
 
 

@@ -48,6 +48,8 @@ class ZerothOrder(torch.optim.Optimizer):
 
     **Buffers** of the module (running statistics and the like) are written once per step, by its
     first evaluation of the closure, which is mostly that of the first probe. See optim.buffers.
+    Tensors alone do not tell which module they come from, and its buffers are then written by each
+    evaluation: give the module, or model=.
 
     **Checkpoints.** `state_dict()` has all that the estimator remembers; `load_state_dict` takes
     the settings from there too. With equal weights and realisation a run goes on bit for bit as the

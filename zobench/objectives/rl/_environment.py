@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import Parameter, signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,23 @@ def made_by(make: Callable[..., Any]) -> Source:
             f"env is an id of gymnasium, or a class or a function that makes an environment, "
             f"not {make!r}"
         )
-    return Source(getattr(make, "__name__", "environment"), make)
+    name = getattr(make, "__name__", "environment")
+    try:
+        missing = [p.name for p in signature(make).parameters.values() if _needed(p)]
+    except (TypeError, ValueError):  # some compiled classes do not say what they take
+        missing = []
+    if missing:
+        raise BadInput(
+            f"env is called without arguments, but {name} needs {', '.join(missing)}: give "
+            f"functools.partial({name}, ...), or a function that takes none"
+        )
+    return Source(name, make)
+
+
+def _needed(parameter: Parameter) -> bool:
+    """Must a call give it?"""
+    several = parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return parameter.default is Parameter.empty and not several
 
 
 def _quiet(entry_point: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,14 +83,17 @@ class PolicySearch(VectorProblem):
     ) -> None:
         limits = {"episodes": 1, "score_episodes": 1, "test_episodes": 0, "workers": 1, "cap": 0}
         for name, value in zip(limits, (episodes, score_episodes, test_episodes, workers, cap)):
-            if value < limits[name]:
-                raise BadInput(f"{name} is a number of at least {limits[name]}, not {value}")
+            if not isinstance(value, Integral) or value < limits[name]:
+                raise BadInput(f"{name} is a whole number of at least {limits[name]}, not {value}")
         if workers > MOST:
             raise BadInput(f"workers is a number of processes, {MOST} at most, not {workers}")
-        if not all(isinstance(size, int) and size > 0 for size in hidden):
-            raise BadInput(f"hidden lists sizes of layers, such as [16], not {list(hidden)}")
-        if action_noise < 0.0:
+        sized = isinstance(hidden, Sequence)
+        if not sized or not all(isinstance(size, int) and size > 0 for size in hidden):
+            raise BadInput(f"hidden lists sizes of layers, such as [16], not {hidden!r}")
+        if not isinstance(action_noise, Real) or not action_noise >= 0.0:
             raise BadInput(f"action_noise is a number >= 0, not {action_noise}")
+        if not isinstance(shift, Real) or not math.isfinite(shift):
+            raise BadInput(f"shift is a number that is subtracted from each reward, not {shift}")
         if seeds not in SEEDS:
             raise unknown("seeds", seeds, SEEDS)
         self.source = registered(env, options or {}) if isinstance(env, str) else made_by(env)
