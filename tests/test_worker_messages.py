@@ -71,6 +71,9 @@ DEEDS = {
     "forks": lambda p: os.fork(),
     "daemon": depart,
     "exit": lambda p: os._exit(5),
+    "exit-0": lambda p: os._exit(0),
+    "exit-77": lambda p: os._exit(77),
+    "exit-78": lambda p: os._exit(78),
     "group": lambda p: os.killpg(os.getpgrp(), signal.SIGKILL),
 }
 
@@ -111,6 +114,9 @@ REASONS = {  # deed -> a part of the reason; "": the run is good
     "forks": "",
     "daemon": "",
     "exit": "its process ended with status 5",
+    "exit-0": "its process ended with status 0",
+    "exit-77": "its process ended with status 77",
+    "exit-78": "its process ended with status 78",
     "group": "killed by signal 9 (SIGKILL)",
 }
 
