@@ -145,8 +145,8 @@ def load(needs: Needs) -> None:
 def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None], mark: mmap) -> str:
     """Make the run within its limits and send what comes of it; its status.
 
-    Where that cannot be sent, `mark` says so, and the process ends. `over` ends the process of a run
-    that nothing else ends, once its result is sent.
+    Where that cannot be sent, `mark` says so, and the process ends. `over` ends the process of a
+    run that nothing else ends, once its result is sent.
     """
     line = Line(fd, spec.key)
 
