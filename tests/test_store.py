@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,8 +17,10 @@ import numpy as np
 import pytest
 from harness_tools import element, specs_of, suite_of
 
+from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.environment import cpu_name, environment, fingerprint
+from zobench.harness.mending import mend
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.run import execute
@@ -240,11 +243,43 @@ def test_files_that_are_no_results(tmp_path):
     db.close()
     (tmp_path / "o").mkdir()
     (tmp_path / "other.sqlite").rename(tmp_path / "o" / "results.sqlite")
-    with pytest.raises(BadInput, match="it is empty, or another program's; move it away"):
+    with pytest.raises(BadInput, match="it is another program's; move it away"):
         Store.open(tmp_path / "o")
     (tmp_path / "d" / "results.sqlite").mkdir(parents=True)
     with pytest.raises(BadInput, match=r"d/results.sqlite cannot be used .*; move it away"):
         Store.open(tmp_path / "d")
+
+
+def _no_bytes(file):
+    file.touch()
+
+
+def _no_tables(file):
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+
+
+@pytest.mark.parametrize("left", [_no_bytes, _no_tables])
+def test_a_file_that_was_only_begun_is_no_results_and_is_filled(tmp_path, left):
+    left(tmp_path / "results.sqlite")
+    with pytest.raises(BadInput, match=r"no results in .*is empty; run something first"):
+        Store.open(tmp_path, write=False)
+    assert mend(tmp_path) == []
+    with Store.open(tmp_path) as store:
+        store.begin(specs_of(tmp_path, "walk"), PLACE)
+    with Store.open(tmp_path, write=False) as store:
+        assert len(store.specs())
+
+
+@pytest.mark.parametrize("left", [_no_bytes, _no_tables])
+def test_a_command_goes_on_from_a_file_that_was_only_begun(tmp_path, left):
+    suite_of(tmp_path, repetitions=1)
+    (tmp_path / "r").mkdir()
+    left(tmp_path / "r" / "results.sqlite")
+    more = ("--suite", str(tmp_path / "t.toml"), "--out", str(tmp_path / "r"), "-j", "1")
+    assert status_of(["run", element("walk"), *more]) == 0
+    with Store.open(tmp_path / "r", write=False) as store:
+        assert len(store.runs()) == 1
 
 
 @pytest.mark.parametrize("column", ["queries", "final_score", "dimension"])

@@ -14,10 +14,11 @@ from harness_tools import element, suite_of
 
 from zobench.errors import BadInput
 from zobench.harness import checks, salvage
+from zobench.harness.database import LATEST
 from zobench.harness.mending import mend
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
-from zobench.harness.schema import ADDED
+from zobench.harness.schema import ADDED, VERSION
 from zobench.harness.store import Store
 
 FRAMES = ("runs", "hits", "traces", "problems")
@@ -273,6 +274,33 @@ def test_runs_of_a_file_that_sqlite_does_not_open_are_rescued(grown, tmp_path, h
         lost = {s.key for s in specs} - store.done(s.key for s in specs)
         store.add(r for r in results_of(specs) if r.key in lost)
     assert set(tables_of(folder)["runs"].run_key) == {s.key for s in specs}
+
+
+@pytest.mark.parametrize("layout", [0, 1, VERSION + LATEST, -VERSION])
+def test_a_layout_that_is_not_that_of_the_tables_is_damage(sound, tmp_path, layout):
+    folder = copied(sound, tmp_path)
+    edited(folder, f"PRAGMA user_version = {layout}")
+    for write in (False, True):
+        with pytest.raises(BadInput, match=f"is damaged: its header names layout {layout}, which"):
+            Store.open(folder, write=write)
+    (said,) = mend(folder)
+    assert "60 sound runs were kept" in said
+    with Store.open(folder, write=False) as store:
+        assert len(store.runs()) == 60
+    assert mend(folder) == []
+
+
+def test_the_number_of_the_layout_before_hides_no_damage(sound, tmp_path):
+    folder = copied(sound, tmp_path)
+    edited(folder, f"PRAGMA user_version = {VERSION - 1}")
+    assert mend(folder) == []
+    assert same(tables_of(folder), sound[2])
+    Store.open(folder).close()
+    assert same(tables_of(folder), sound[2])
+    edited(folder, f"PRAGMA user_version = {VERSION - 1}")
+    edited(folder, EDITS["score"])
+    with pytest.raises(BadInput, match="damaged: run"):
+        tables_of(folder)
 
 
 def test_a_page_that_is_gone_takes_few_runs(grown, tmp_path):

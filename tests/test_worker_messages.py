@@ -12,6 +12,7 @@ import pytest
 
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
+from zobench.harness.run import execute
 from zobench.harness.store import Store
 from zobench.harness.suite_file import load
 
@@ -71,6 +72,9 @@ DEEDS = {
     "forks": lambda p: os.fork(),
     "daemon": depart,
     "exit": lambda p: os._exit(5),
+    "exit-0": lambda p: os._exit(0),
+    "exit-77": lambda p: os._exit(77),
+    "exit-78": lambda p: os._exit(78),
     "group": lambda p: os.killpg(os.getpgrp(), signal.SIGKILL),
 }
 
@@ -87,6 +91,16 @@ def hostile(deed: str = "", when: str = "run"):
     if when == "build":
         DEEDS[deed](problem)
     return problem
+
+@objectives.register("number")
+def number():
+    return 3
+
+
+@objectives.register("of-class")
+def of_class():
+    return VectorProblem
+
 
 @objectives.register("slow")
 def slow():
@@ -111,6 +125,9 @@ REASONS = {  # deed -> a part of the reason; "": the run is good
     "forks": "",
     "daemon": "",
     "exit": "its process ended with status 5",
+    "exit-0": "its process ended with status 0",
+    "exit-77": "its process ended with status 77",
+    "exit-78": "its process ended with status 78",
     "group": "killed by signal 9 (SIGKILL)",
 }
 
@@ -197,6 +214,17 @@ def test_a_factory_that_hangs_is_ended_by_the_time_limit(tmp_path):
         run = store.runs().iloc[0]
     assert counts == {"resumed": 0, "timeout": 1}
     assert run.reason.startswith("stopped after 0.5 s of building")
+
+
+@pytest.mark.parametrize(
+    ("objective", "made"),
+    [("number", "a value of type int"), ("of-class", "the class VectorProblem")],
+)
+def test_a_factory_that_makes_no_problem_is_told_in_one_sentence(tmp_path, objective, made):
+    (spec, *_) = specs_of(tmp_path, problem("p", "", objective))
+    reason = execute(spec).reason
+    assert f"{objective} made {made}, which is not a problem: return" in reason
+    assert "Error" not in reason
 
 
 def test_the_text_that_was_planned_is_the_text_that_runs(tmp_path):

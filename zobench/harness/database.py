@@ -102,11 +102,19 @@ def has_obstacle(file: Path, said: str) -> str:
     return ""
 
 
+class NoResults(BadInput):
+    """There is nothing to read in a folder, and a writer may begin there."""
+
+
 def connect(folder: Path, write: bool) -> sqlite3.Connection:
-    """The database of a folder, made if need be when writing. Raises BadInput, one line."""
+    """The database of a folder, made if need be when writing.
+
+    Raises BadInput, one line: to read, NoResults where there is no file, or a file without tables,
+    which a process that was ended while it made the file has left.
+    """
     file = folder / FILE
     if not write and not file.is_file():
-        raise BadInput(f"no results in {str(folder)!r}: there is no {FILE}; run something first")
+        raise NoResults(f"no results in {str(folder)!r}: there is no {FILE}; run something first")
     if write and not file.exists():
         try:
             file.touch()
@@ -116,9 +124,17 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
         db = _open_to_write(file) if write else _open_to_read(file)
         register(db)
         found = db.execute("PRAGMA user_version").fetchone()[0]
-        if write and found == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        if not tables and not write:
+            db.close()
+            raise NoResults(f"no results in {str(folder)!r}: {FILE} is empty; run something first")
+        if not tables:
             db.executescript(SCHEMA)
             found = VERSION
+        elif not 0 <= found <= LATEST or (found <= BARE and "checks" in tables):
+            db.close()
+            said = f"its header names layout {found}, which does not fit its tables"
+            raise sqlite3.DatabaseError(said)
         while write and found in _MIGRATIONS:
             _migrate(db, found)
             found += 1
@@ -127,10 +143,7 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
     if not BARE <= found <= VERSION:
         db.close()
         if not found:
-            raise BadInput(unusable(file, "it is empty, or another program's"))
-        if found > LATEST:
-            error = sqlite3.DatabaseError(f"its header names a layout {found}")
-            raise BadInput(unusable(file, error)) from error
+            raise BadInput(unusable(file, "it is another program's"))
         raise BadInput(
             f"{file} has layout {found}, of a later zobench than this one, which knows layouts up "
             f"to {VERSION}: upgrade zobench, or choose another folder"

@@ -16,7 +16,6 @@ from typing import IO, Any
 from zobench import user_file
 from zobench.harness import proc
 from zobench.harness.child import GRACE, IN_WORKER, Child, Garbled, how_ended
-from zobench.harness.home import CUT_OFF
 from zobench.harness.limits import build_limit
 from zobench.harness.needs import Needs, needs_of
 from zobench.harness.plan import RunSpec
@@ -85,6 +84,10 @@ class Worker(Child):
         if not self.given or key != self.given[0].key or pid.__class__ is not int:
             raise Garbled("it sent a message of another run")
         spec = self.given[0]
+        if kind == "C" and pid == self.process.pid:
+            text = "it closed files that are not its own, so its result could not be sent"
+            self.condemn("failed", text)
+            return spec, kind, None
         if kind == "B" and not self.building:
             self.building, self.pid, self.since = True, pid, monotonic()
             memory = spec.problem.memory_limit
@@ -147,8 +150,6 @@ class Worker(Child):
             return self.verdict
         if code == -signal.SIGKILL and proc.kernel_kills() > self._kills:
             return "oom", "killed by the system for lack of memory"
-        if code == CUT_OFF:
-            return "failed", "it closed files that are not its own, so its result could not be sent"
         return "failed", how_ended(code)
 
 

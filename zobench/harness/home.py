@@ -2,7 +2,8 @@
 
 Runs of registered elements share it where that is cheaper. Any other run gets a fork of it: the
 home then computes nothing itself. Messages are lines of JSON: kind, process, run, content. Kinds: B
-building, S stepping, P progress, F finished, A an answer.
+building, S stepping, P progress, F finished, A an answer; C, of a worker: the run's result was cut
+off.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from itertools import chain, repeat
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ from zobench.harness.run import Run
 from zobench.registry import estimators, objectives
 
 READY, LEAVING = b"+", b"-"  # after a request: the home takes the next, or ends
-DELIVERED, CUT_OFF = 77, 78  # exit statuses of a run that sent its result, or that could not
+SENT, CUT_OFF = 1, 2  # the mark of a run that sent its result, or that could not: see `live`
 DAMAGED = ("timeout", "oom")  # after these, a process is not fit for another run
 
 
@@ -67,8 +69,14 @@ class Line:
         self._busy = False
 
 
-def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, str]) -> None:
-    """Do what the worker asks until it ends; `texts` are those of the users' files, in base64."""
+def live(
+    link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, str], mark: mmap
+) -> None:
+    """Do what the worker asks until it ends; `texts` are those of the users' files, in base64.
+
+    `mark`: a byte that the worker, the home and its forks share. It says what became of the result
+    of a run, which an exit status cannot: a run may end its process with any.
+    """
 
     def over() -> None:
         link.send(LEAVING)
@@ -95,8 +103,8 @@ def live(link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, s
             loaded = True
         try:
             if needed.alone and proc.threads() == calm:
-                _make_in_fork(link, fd, spec, needed.isolated)
-            elif make(fd, spec, needed.isolated, over) in DAMAGED or needed.alone:
+                _make_in_fork(link, fd, spec, needed.isolated, mark)
+            elif make(fd, spec, needed.isolated, over, mark) in DAMAGED or needed.alone:
                 link.send(LEAVING)  # a fork would lack the threads that loading has started
                 return
         except Exception as error:  # such as of a function of Python's that a file has replaced
@@ -134,10 +142,11 @@ def load(needs: Needs) -> None:
         gc.freeze()
 
 
-def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None]) -> str:
+def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None], mark: mmap) -> str:
     """Make the run within its limits and send what comes of it; its status.
 
-    `over` ends the process of a run that nothing else ends, once its result is sent.
+    Where that cannot be sent, `mark` says so, and the process ends. `over` ends the process of a
+    run that nothing else ends, once its result is sent.
     """
     line = Line(fd, spec.key)
 
@@ -161,7 +170,8 @@ def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None]) -> st
     try:
         line.send("F", text)
     except OSError:
-        os._exit(CUT_OFF)
+        mark[0] = CUT_OFF
+        os._exit(1)
     return result.status
 
 
@@ -183,26 +193,30 @@ def _limited(line: Line, run: Run) -> RunResult:
     return run.execute(limits, phase)
 
 
-def _make_in_fork(link: socket.socket, fd: int, spec: RunSpec, isolated: bool) -> None:
+def _make_in_fork(link: socket.socket, fd: int, spec: RunSpec, isolated: bool, mark: mmap) -> None:
+    def over() -> None:
+        mark[0] = SENT
+        leave(0)
+
+    mark[0] = 0
     home = os.getpid()
     pages = file_pages() if isolated else []
     pid = os.fork()
     if pid == 0:
-        status = 1
         try:
             link.close()
             proc.die_with_parent()
             if os.getppid() == home:
                 map_pages(pages)
-                make(fd, spec, isolated, lambda: leave(DELIVERED))
-                status = DELIVERED
+                make(fd, spec, isolated, over, mark)
+                over()
         except BaseException:
             traceback.print_exc()
         finally:
-            leave(status)
+            leave(1)
     _, ended = os.waitpid(pid, 0)
     proc.end_children()
-    if os.waitstatus_to_exitcode(ended) != DELIVERED:
+    if mark[0] != SENT:
         die_likewise(os.waitstatus_to_exitcode(ended))
 
 

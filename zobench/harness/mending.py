@@ -13,6 +13,7 @@ from zobench.harness.checks import KINDS, check_pages, misfits, register, sound
 from zobench.harness.database import (
     FILE,
     MEND,
+    NoResults,
     connect,
     has_checksums,
     has_obstacle,
@@ -41,8 +42,6 @@ def mend(folder: Path) -> list[str]:
     file can be rescued, which then stays where it is.
     """
     file = folder / FILE
-    if not file.is_file():
-        return []
     said, broken = _damage(folder)
     if not said:
         return []
@@ -76,6 +75,8 @@ def _damage(folder: Path) -> tuple[str, bool]:
     file = folder / FILE
     try:
         db = connect(folder, write=False)
+    except NoResults:
+        return "", False
     except BadInput as error:
         cause = error.__cause__
         if not is_damage(cause) or has_obstacle(file, str(cause)):

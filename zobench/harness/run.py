@@ -14,6 +14,7 @@ from typing import Any
 
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Oracle, Unstoppable
+from zobench.core.problem import Problem
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.harness.elements import entries, load_packages, seed_generators, warm_noise
@@ -103,6 +104,11 @@ class Run:
         seed_generators(seed)
         self.memory = Memory(self.isolated)
         self.problem = objective.build(self.spec.settings)
+        if not isinstance(self.problem, Problem):
+            raise BadInput(
+                f"{objective.name} made {_called(self.problem)}, which is not a problem: return an "
+                "instance of zobench.Problem, such as zobench.VectorProblem(f, start)"
+            )
         self.score_name = self.problem.score_name
         self.params = self.problem.start(fold(seed, START))
         self.dimension = self.params.size
@@ -118,8 +124,8 @@ class Run:
         self.built = True
         self.estimator = estimator.build(self.spec.estimator.settings)
         if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
-            kind = type(self.estimator).__name__
-            raise BadInput(f"{estimator.name} made a {kind}, which has no start and step")
+            made = _called(self.estimator)
+            raise BadInput(f"{estimator.name} made {made}, which has no start and step")
         self.problem.on_device = getattr(self.estimator, "on_device", False)
         self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
         self.oracle.ranks = getattr(self.estimator, "ranks", False)
@@ -277,3 +283,10 @@ class Run:
         if memory is not None:
             result.peak_memory, result.memory_ratio = memory.peak, memory.ratio
         return result
+
+
+def _called(made: object) -> str:
+    """What a factory has made, in words."""
+    if isinstance(made, type):
+        return f"the class {made.__name__}"
+    return f"a value of type {type(made).__name__}"

@@ -17,10 +17,12 @@ import socket
 import sys
 import traceback
 from contextlib import suppress
+from mmap import mmap
 from typing import Any
 
 from zobench.harness import proc
-from zobench.harness.home import LEAVING, READY, die_likewise, leave, live
+from zobench.harness.home import CUT_OFF, LEAVING, READY, Line, die_likewise, leave, live
+from zobench.harness.plan import RunSpec
 
 MOST = 8  # homes at a time: one with PyTorch holds some 200 MB
 
@@ -62,6 +64,7 @@ class Home:
 
     def __init__(self, fd: int, request: dict[str, Any]) -> None:
         worker = os.getpid()
+        self.fd, self.mark = fd, mmap(-1, 1)
         self.link, theirs = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
@@ -71,7 +74,7 @@ class Home:
                 proc.die_with_parent()
                 if os.getppid() == worker:
                     self.link.close()
-                    live(theirs, fd, request["needs"], request["texts"])
+                    live(theirs, fd, request["needs"], request["texts"], self.mark)
                 status = 0
             except BaseException:
                 traceback.print_exc()
@@ -95,6 +98,9 @@ class Home:
             _, code = os.waitpid(self.pid, 0)
         self.link.close()
         if answer != LEAVING:
+            if self.mark[0] == CUT_OFF:
+                key = RunSpec.from_dict(json.loads(line)["spec"]).key
+                Line(self.fd, key).send("C", "0")
             die_likewise(os.waitstatus_to_exitcode(code))
         return False
 

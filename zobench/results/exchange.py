@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -158,14 +159,16 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
     under the data's name, else one made of the data. `out`: by default results/import-FOLDER.
     Raises BadInput, for data with file and line.
     """
-    from zobench.harness.store import FILE, Store
+    from zobench.harness.database import NoResults, connect
+    from zobench.harness.store import Store
     from zobench.interchange.read import read_folders
     from zobench.interchange.to_results import to_results
 
     if not folders:
         raise BadInput("name at least one folder of COCO or IOHprofiler data")
     out = out or Path("results") / f"import-{folders[0].resolve().name}"
-    if (out / FILE).exists():
+    with suppress(NoResults):
+        connect(out, write=False).close()
         raise BadInput(f"{out} holds results already; choose another folder with --out")
     curves, notes = read_folders(folders, suite_name)
     name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")

@@ -117,13 +117,15 @@ def make(
 
 
 def _all_made(specs: Sequence[RunSpec], folder: Path) -> bool:
-    from zobench.harness.store import FILE, Store
+    from zobench.harness.database import NoResults
+    from zobench.harness.store import Store
 
-    if not (folder / FILE).is_file():
-        return False
     keys = {spec.key for spec in specs}
-    with Store.open(folder, write=False) as store:
-        return store.done(keys) == keys
+    try:
+        with Store.open(folder, write=False) as store:
+            return store.done(keys) == keys
+    except NoResults:
+        return False
 
 
 def _set_aside(folder: Path) -> list[str]:
