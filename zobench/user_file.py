@@ -21,6 +21,7 @@ from typing import Any
 
 from zobench.beside import modules_beside, names_imported
 from zobench.errors import BadInput, not_installed, said_by
+from zobench.process_state import put_back
 
 _PREFIX = "zobench_user_"  # how modules of users' files are named
 _read: dict[tuple[str, str], dict[str, bytes]] = {}  # (path, version) -> texts by path
@@ -161,7 +162,8 @@ def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
         deep = sys.getrecursionlimit()
         sys.modules[name] = module = module_from_spec(spec)
         try:
-            loader.exec_module(module)
+            with put_back():  # what one file sets is not for another file of the run
+                loader.exec_module(module)
         except BaseException as error:
             del sys.modules[name]
             if isinstance(error, KeyboardInterrupt):
