@@ -40,6 +40,7 @@ ALLOWED = {
     "commands": RUNS | {"display", "report", "leaderboard", "bench", "new"},
     "cli": {"commands", "harness", "errors"},
     "__main__": {"cli"},
+    "moved": set(),
 }
 PUBLIC = "__init__"
 HEAVY = ("torch", "transformers", "numba", "scipy", "pandas", "nevergrad", "cma", "cocoex")

@@ -312,3 +312,32 @@ def test_the_way_back_waits_for_the_next_step(tmp_path, monkeypatch):
     run.add_callback(TrainerCallback())
     run.train()
     assert waiting == [False] * 4
+
+
+def test_whoever_looks_between_two_steps_sees_the_point(tmp_path):
+    """A subclass, a method put into the object, a hook of the optimizer: as a callback does."""
+    given = {"learning_rate": 0.0, "settings": {"eps": 1.0}, "logging_steps": 1}
+    seen: list[float] = []
+
+    class Looking(ZerothOrderTrainer):
+        def training_step(self, *args, **kwargs):
+            loss = super().training_step(*args, **kwargs)
+            seen.append(float(self.model.model.decoder.layers[0].fc1.weight.detach().norm()))
+            return loss
+
+    plain = trainer(tmp_path, 3, **given)
+    expected = float(plain.model.model.decoder.layers[0].fc1.weight.detach().norm())
+    plain.__class__ = Looking
+    plain.train()
+    hooked = trainer(tmp_path, 3, **given)
+    weight = hooked.model.model.decoder.layers[0].fc1.weight
+    hooked.create_optimizer().register_step_post_hook(
+        lambda *_: seen.append(float(weight.detach().norm()))
+    )
+    hooked.train()
+    logged = trainer(tmp_path, 3, **given)
+    held, log = logged.model.model.decoder.layers[0].fc1.weight, logged.log
+    logged.log = lambda *a, **k: (seen.append(float(held.detach().norm())), log(*a, **k))[1]
+    logged.train()
+    assert len(seen) >= 9
+    assert seen == pytest.approx([expected] * len(seen), rel=1e-3)

@@ -113,3 +113,20 @@ def test_runs_without_a_verdict(tmp_path):
     assert (tmp_path / "runs.csv").exists()
     with pytest.raises(zobench.BadInput, match="a list of names"):
         zobench.run("spsa", "smoke")
+
+
+def test_old_names_of_modules_still_load():
+    """Each is the very module of its new name, with a warning that says so."""
+    code = (
+        "import importlib, warnings; from zobench.moved import MOVED\n"
+        "for old, new in MOVED.items():\n"
+        "    with warnings.catch_warnings(record=True) as told:\n"
+        "        warnings.simplefilter('always')\n"
+        "        module = importlib.import_module('zobench.' + old)\n"
+        "    assert module is importlib.import_module('zobench.' + new), old\n"
+        "    assert module.__name__ == module.__spec__.name == 'zobench.' + new\n"
+        "    assert [w.category for w in told if 'has moved' in str(w.message)], old\n"
+        "from zobench.core.estimator import ComposedEstimator, ZerothOrder\n"
+        "assert ZerothOrder is ComposedEstimator\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

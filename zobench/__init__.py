@@ -113,3 +113,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _find_moved_modules() -> None:
+    from zobench.moved import install
+
+    install()
+
+
+_find_moved_modules()

@@ -111,7 +111,7 @@ class CommandsPage(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         top: Any = typer.main.get_command(commands)
         above = top.context_class(top, info_name="zobench", **top.context_settings)
-        return [_command(name, command, above) for name, command in top.commands.items()]
+        return [_command(name, top.get_command(above, name), above) for name in top.commands]
 
 
 def _command(name: str, command: Any, above: Any) -> nodes.section:
@@ -119,7 +119,7 @@ def _command(name: str, command: Any, above: Any) -> nodes.section:
     made = section(context.command_path, context.command_path)
     made += nodes.literal_block("", command.get_help(context), language="text")
     inner = getattr(command, "commands", {})  # of a command of commands
-    made += [_command(word, each, context) for word, each in inner.items()]
+    made += [_command(word, command.get_command(context, word), context) for word in inner]
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,3 +81,16 @@ class ComposedEstimator:
     def _draw(self) -> Direction:
         self.drawn += 1
         return self.sampler(self.params, self.t, fold(self.seed, self.drawn), self.seed)
+
+
+def __getattr__(name: str) -> Any:
+    """The class by its name of zobench 0.1, for files written then."""
+    if name != "ZerothOrder":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        "zobench.core.estimator.ZerothOrder is now zobench.ComposedEstimator; the old name goes in "
+        "zobench 0.4",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return ComposedEstimator

@@ -22,7 +22,9 @@ from zobench.optim.optimizer import ZerothOrder
 from zobench.optim.refusals import scripted
 from zobench.registry import estimators
 
-_BLIND = (DefaultFlowCallback, PrinterCallback, ProgressCallback)  # they look at no weights
+_BLIND = {DefaultFlowCallback, PrinterCallback, ProgressCallback}  # they look at no weights
+# What may be replaced in a Trainer object itself, and runs between two steps.
+_OVERRIDABLE = {"log", "training_step", "evaluate", "create_optimizer", "get_batch_samples"}
 
 
 class ZerothOrderTrainer(Trainer):
@@ -40,8 +42,9 @@ class ZerothOrderTrainer(Trainer):
     log. (Trainer itself adds up the batches' means where a model takes `num_items_in_batch` and
     does not use it: 3 batches of loss 0.69 are logged as 2.07, and would make a step 3 times as
     long.) The way back from the last probe waits for the next one, as with `delay=True`: the loop
-    is zobench's. It is made before an evaluation, a checkpoint and the end, and in every step where
-    there are callbacks other than those that transformers adds: they see the point.
+    is zobench's. It is made before an evaluation, a checkpoint and the end, and at once where code
+    of others may look: callbacks other than those that transformers adds, hooks of the optimizer, a
+    subclass of this Trainer.
     A checkpoint has all that the estimator remembers; where that cannot be saved, checkpoints hold
     the model only. One process, no loss scaling (fp16), no gradient clipping: there is no gradient.
     Needs the package accelerate, as Trainer does.
@@ -168,9 +171,19 @@ class ZerothOrderTrainer(Trainer):
             step.record(self._record)
             self._record = None
         loss = step.make(closure)
-        if any(type(callback) not in _BLIND for callback in self.callback_handler.callbacks):
+        if self._is_watched(step):
             step.flush()
         return torch.tensor(loss, device=self.args.device)
+
+    def _is_watched(self, step: TrainerStep) -> bool:
+        """Does code that is neither ours nor Trainer's run between two steps, and may see weights?
+
+        Callbacks of the user's, a subclass of this Trainer, hooks of the optimizer.
+        """
+        callbacks = {type(callback) for callback in self.callback_handler.callbacks}
+        hooks = (step._optimizer_step_pre_hooks, step._optimizer_step_post_hooks)
+        own = type(self) is ZerothOrderTrainer and not set(vars(self)) & _OVERRIDABLE
+        return bool(callbacks - _BLIND or any(hooks) or not own)
 
     def _objective(
         self, model: nn.Module, batches: Sequence[Any], items: torch.Tensor | int | None
