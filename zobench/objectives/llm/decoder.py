@@ -83,7 +83,8 @@ def check_length(model: PreTrainedModel, tokens: int) -> None:
         raise BadInput(
             f"{type(model).__name__} takes other rotary positions for all rows of a batch that is "
             f"longer than {most} tokens (its rope_type), and this task has rows of {tokens} with "
-            f"their label words: a model with a fixed rope_type is needed, or shorter rows (max_length of llm)"
+            "their label words: a model with a fixed rope_type is needed, or shorter rows "
+            "(max_length of llm)"
         )
 
 
