@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,9 @@ import transformers
 from zobench.bench.subject import Setup, build
 from zobench.errors import BadInput
 from zobench.objectives.llm import models
+from zobench.objectives.llm.batches import LabelWords
+from zobench.objectives.llm.loss import label_scores
+from zobench.objectives.llm.reach import example
 from zobench.objectives.llm.tokenizer import build_tokenizer
 from zobench.registry import objectives
 
@@ -141,3 +145,33 @@ def test_wherever_a_model_is_loaded(folder, name):
     setting = {"api" if name == "black-box" else "model": path}
     with pytest.raises(BadInput, match="is an encoder"):
         build(Setup(path)) if name == "bench" else objectives[name].build(setting).start(0)
+
+
+LONGROPE = {"rope_type": "longrope", "short_factor": [1.0] * 4, "long_factor": [4.0, 3.0, 2.0, 8.0]}
+
+
+@pytest.mark.parametrize("width", [3, 11, 12, 13, 20])
+@pytest.mark.parametrize("lengths", [(1, 1), (3, 2)])
+def test_rotary_positions_that_depend_on_the_batch_are_refused(width, lengths):
+    config = transformers.Phi3Config(
+        **SMALL, **WIDE, vocab_size=64, original_max_position_embeddings=12, bos_token_id=1,
+        eos_token_id=2, rope_scaling=LONGROPE | {"rope_theta": 10000.0}, sliding_window=None,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    model = transformers.Phi3ForCausalLM(config).eval()
+    words = LabelWords(
+        torch.tensor([[10, 11, 12], [20, 21, 0]])[:, : max(lengths)], lengths, (10, 20)
+    )
+    batch = example(model, width, words)
+    if width + max(lengths) - 1 > 12:
+        with pytest.raises(BadInput, match="longer than 12 tokens") as error:
+            label_scores(model, batch)
+        assert "\n" not in str(error.value)
+    else:
+        padded = label_scores(model, batch)[1:].softmax(1)
+        own = batch.mask[1].bool()
+        alone = replace(
+            batch, ids=batch.ids[1:, own], mask=batch.mask[1:, own],
+            positions=batch.positions[1:, own], labels=batch.labels[1:], _final={},
+        )  # fmt: skip
+        assert torch.allclose(label_scores(model, alone).softmax(1), padded, atol=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from harness_tools import element, suite_of
 
+from zobench.errors import BadInput
 from zobench.harness.examine import apart
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
@@ -142,3 +143,51 @@ def bowl(function: str = ""):
     assert second.key != first.key
     assert (one.status, two.status) == ("budget", "budget"), (one.reason, two.reason)
     assert two.best_score > 3 * one.best_score
+
+
+def two_files(tmp_path, top, module):
+    """A suite with an objective in o/ob.py, and the name of an estimator in e/est.py."""
+    for folder, size in (("e", 1.0), ("o", 1000.0)):
+        place = tmp_path / folder / module
+        place.parent.mkdir(exist_ok=True, parents=True)
+        place.write_text(f"SIZE = {size}\n")
+    code = MINE.format(top=top, start="", size="helper.SIZE")
+    (tmp_path / "e" / "est.py").write_text(code)
+    (tmp_path / "o" / "ob.py").write_text(
+        code + "from zobench.core.problem import VectorProblem\n"
+        "def bowl():\n"
+        "    return VectorProblem(lambda x: helper.SIZE * (x**2).sum(1), lambda rng: rng.random(3))"
+    )
+    suite_of(tmp_path, repetitions=1, budget=20, targets=[1e-99])
+    text = (tmp_path / "t.toml").read_text().replace(element("bowl"), "o/ob.py:bowl")
+    (tmp_path / "t.toml").write_text(text)
+    return load(tmp_path / "t.toml"), f"{tmp_path}/e/est.py:mine"
+
+
+@pytest.mark.parametrize(
+    ("top", "module", "name"),
+    [
+        ("import helper", "helper.py", "helper"),
+        ("import helper", "helper/__init__.py", "helper"),
+        ("import parts.helper as helper", "parts/helper.py", "parts.helper"),
+    ],
+)
+def test_files_of_a_run_do_not_share_a_module_of_one_name(tmp_path, monkeypatch, top, module, name):
+    suite, estimator = two_files(tmp_path, top, module)
+    monkeypatch.chdir(tmp_path)
+    with apart(), pytest.raises(BadInput) as error:
+        plan(suite, [estimator])
+    assert str(error.value) == (
+        f"e/est.py and o/ob.py each import a module named {name}, from different folders: "
+        "rename one, or put both files into one folder"
+    )
+
+
+def test_files_of_one_folder_share_their_modules(tmp_path):
+    two_files(tmp_path, "import helper", "helper.py")
+    (tmp_path / "e" / "ob.py").write_bytes((tmp_path / "o" / "ob.py").read_bytes())
+    text = (tmp_path / "t.toml").read_text().replace("o/ob.py", "e/ob.py")
+    (tmp_path / "t.toml").write_text(text)
+    with apart():
+        (spec,) = plan(load(tmp_path / "t.toml"), [f"{tmp_path}/e/est.py:mine"])
+        assert made(tmp_path, [spec], "a").status == "budget"

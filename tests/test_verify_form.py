@@ -499,6 +499,10 @@ def test_frozen_runs_of_an_earlier_version_are_unchecked_but_for_their_suite(boa
     assert told(version="0.1.0", target="7")[0] == 1
     assert told(version="0.1.0", seed="7")[0] == 1
     assert told(version="soon")[0] == 1
+    for key in ("", "zzz", "0" * 23, "0" * 25, "A" * 24):
+        write(file, [rows[0] | {"run_key": key, "version": "0.1.0"}, *rows[1:]])
+        status, lines, _ = verify(name)
+        assert (status, "column run_key" in line_of(lines, 2)) == (1, True)
     older = [{k: v for k, v in row.items() if k != "version"} for row in rows]
     write(file, [row | {"run_key": row["run_key"][::-1]} for row in older])
     assert verify(name)[0] == 0

@@ -7,7 +7,7 @@ folders, names that are put together while the code runs, and files that the cod
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +35,18 @@ def modules_beside(file: str, text: bytes, read: Read) -> tuple[dict[str, bytes]
                 found[place] = other
                 todo.append((place, other))
     return found, by_path & found.keys()
+
+
+def names_imported(file: str, texts: Mapping[str, bytes]) -> dict[str, str]:
+    """Dotted name -> full path of each module among `texts` that `file` or one of them imports."""
+    home, found = Path(file).parent, {}
+    imported = {parts for text in texts.values() for level, parts in _said(text)[0] if not level}
+    for parts in imported:
+        for count in range(1, len(parts) + 1):
+            for place in _places(str(home), file, 0, parts[:count]):
+                if place in texts and place != file:
+                    found[".".join(Path(place).relative_to(home).with_suffix("").parts)] = place
+    return {name.removesuffix(".__init__"): place for name, place in found.items()}
 
 
 def _places(home: str, path: str, level: int, parts: tuple[str, ...]) -> Iterator[str]:

@@ -27,6 +27,8 @@ class Missing(Exception):  # noqa: N818 - it names what is missing, not the code
 def not_installed(error: ModuleNotFoundError) -> str:
     """The line for a module that some code imports and that is not there."""
     package = (error.name or "").partition(".")[0]
+    if package == "zobench":  # it is here: this code runs
+        return f"zobench has no module {error.name}"
     return f"needs the package {package!r}: pip install {package}" if package else str(error)
 
 

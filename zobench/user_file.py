@@ -11,7 +11,7 @@ import hashlib
 import linecache
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import decode_source, module_from_spec, spec_from_file_location
@@ -19,8 +19,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from zobench.beside import modules_beside
+from zobench.beside import modules_beside, names_imported
 from zobench.errors import BadInput, not_installed, said_by
+from zobench.process_state import put_back
 
 _PREFIX = "zobench_user_"  # how modules of users' files are named
 _read: dict[tuple[str, str], dict[str, bytes]] = {}  # (path, version) -> texts by path
@@ -65,6 +66,24 @@ def text_of(path: Path, wanted: str) -> bytes:
 def made_of(path: Path, wanted: str) -> dict[str, bytes]:
     """Full path -> text of the file and of its modules. Raises BadInput."""
     return _texts(path, wanted)[0]
+
+
+def check_together(paths: Iterable[str]) -> None:
+    """Raises BadInput where files of one process import different modules under one name.
+
+    Python keeps one module of a name: the file that is loaded last would get the first one's.
+    """
+    taken: dict[str, tuple[str, str]] = {}  # name -> where the module lies, who imports it
+    for path in paths:
+        full = str(Path(path).resolve())
+        for name, place in names_imported(full, made_of(Path(path), "it")).items():
+            other, owner = taken.setdefault(name, (place, path))
+            if Path(other).resolve() != Path(place).resolve():
+                raise BadInput(
+                    f"{os.path.relpath(owner)} and {os.path.relpath(path)} each import a module "
+                    f"named {name}, from different folders: rename one, or put both files into one "
+                    "folder"
+                )
 
 
 def keep_all(path: Path, wanted: str) -> None:
@@ -143,7 +162,8 @@ def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
         deep = sys.getrecursionlimit()
         sys.modules[name] = module = module_from_spec(spec)
         try:
-            loader.exec_module(module)
+            with put_back():  # what one file sets is not for another file of the run
+                loader.exec_module(module)
         except BaseException as error:
             del sys.modules[name]
             if isinstance(error, KeyboardInterrupt):

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zobench import user_file
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
 from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, settled
@@ -120,6 +121,7 @@ def plan(
     if (count := sum(each) * len(chosen)) > MOST:
         raise BadInput(f"{count:,} runs are more than {MOST:,}; take fewer repetitions or problems")
     ready: dict[tuple[str, str], EstimatorSpec] = {}
+    pairs: dict[tuple[str, ...], None] = {}
     runs = []
     for problem in suite.problems:
         problem = replace(problem, **limits)
@@ -135,4 +137,20 @@ def plan(
             for r in listed
             for spec in chosen
         ]
+        for spec in chosen:
+            pairs[_files(problem, ready[problem.group, spec.display])] = None
+    for files in pairs:
+        user_file.check_together(files)
     return runs
+
+
+def _files(problem: ProblemSpec, estimator: EstimatorSpec) -> tuple[str, ...]:
+    """The users' files that one process loads for a run: the estimator's, the objective's, theirs.
+
+    Empty where they cannot be in each other's way.
+    """
+    named = [user_file.file_of(estimator.name), user_file.file_of(problem.objective)]
+    for settings in (estimator.settings, problem.settings):
+        named += user_file.files_in(settings)
+    files = tuple(dict.fromkeys(file for file in named if file))
+    return files if len(files) > 1 else ()

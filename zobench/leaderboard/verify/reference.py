@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ COLUMNS = (
     "budget", "kind", "target_index", "target", "length", "success", "at_start",
 )  # fmt: skip
 VERSION, FIRST = "version", "0.1.0"  # which zobench froze a run; that of files that do not say
+KEY = r"[0-9a-f]{24}"  # the form of a run's key, whatever zobench made it
 ENDING = "-reference"  # of the file's stem
 
 
@@ -77,7 +79,8 @@ def check_reference(table: Table, given: Suite | None) -> tuple[list[tuple[int, 
         key = line.cells.get("run_key", "")
         if key in strange:
             continue
-        if not line.fault and key not in planned and _earlier(line.cells):
+        formed = re.fullmatch(KEY, key) is not None
+        if formed and not line.fault and key not in planned and _earlier(line.cells):
             place = line.cells["problem"], line.cells["repetition"]
             if place in places:
                 planned[key] = places[place]
@@ -135,6 +138,8 @@ def _fault(
     spec = planned.get(cells["run_key"])
     if spec is None:
         key = short(cells["run_key"])
+        if not re.fullmatch(KEY, cells["run_key"]):
+            return f"column run_key: 24 hex digits, not {key}"
         return f"column run_key: {key} is not a run of {method} on {_suite(planned)}"
     problem, instance = spec.problem, spec.problem.instance(spec.repetition)
     for name, wanted in (

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from zobench.errors import BadInput
 from zobench.objectives.llm.forward import logits
-from zobench.objectives.llm.reach import Found, drawn, holds, near
+from zobench.objectives.llm.reach import Found, drawn, holds, near, rope_length
 
 if TYPE_CHECKING:
     import torch
@@ -72,8 +72,20 @@ def check_rows(model: PreTrainedModel, batch: Batch) -> None:
         return near(logits(model, ids, mask, positions, 1), padded, model.dtype)
 
     check(model)
+    check_length(model, batch.ids.shape[1] + max(batch.words.lengths) - 1)
     if not model.training and not holds(_long, model, None, batch.ids.shape[1], same, batch.words):
         raise BadInput(f"{type(model).__name__} {PADDED}")
+
+
+def check_length(model: PreTrainedModel, tokens: int) -> None:
+    """Raises BadInput where a loss on so many tokens depends on the other rows of the batch."""
+    if tokens > (most := rope_length(model)):
+        raise BadInput(
+            f"{type(model).__name__} takes other rotary positions for all rows of a batch that is "
+            f"longer than {most} tokens (its rope_type), and this task has rows of {tokens} with "
+            "their label words: a model with a fixed rope_type is needed, or shorter rows "
+            "(max_length of llm)"
+        )
 
 
 def _look(model: PreTrainedModel) -> None:

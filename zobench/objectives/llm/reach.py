@@ -97,7 +97,26 @@ def window(model: PreTrainedModel) -> int:
         if ("window" in key or "chunk" in key) and not key.endswith(NO_LIMIT)
         and isinstance(value, int) and value > 0 and not isinstance(value, bool)
     ]  # fmt: skip
-    return min(found, default=1 << 30)
+    return min([*found, rope_length(model)])
+
+
+def rope_length(model: PreTrainedModel) -> int:
+    """The most tokens for which rotary positions do not depend on the length of the batch.
+
+    Beyond, "longrope" and "dynamic" take other frequencies for all rows of a batch.
+    """
+    config = model.config.get_text_config(decoder=True)
+    told = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    most, lengths = getattr(config, "max_position_embeddings", None), []
+    for table in (told, *(part for part in told.values() if isinstance(part, dict))):
+        kind = str(table.get("rope_type") or table.get("type"))
+        own = table.get("original_max_position_embeddings")
+        own = own or getattr(config, "original_max_position_embeddings", None)
+        if kind == "longrope":
+            lengths.append(own or most)
+        elif "dynamic" in kind:
+            lengths.append(most)
+    return min((n for n in lengths if n), default=1 << 30)
 
 
 def example(model: PreTrainedModel, tokens: int, words: LabelWords) -> Batch:

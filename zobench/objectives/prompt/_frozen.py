@@ -98,6 +98,7 @@ class Frozen:
         import torch
 
         from zobench.objectives.llm.batches import encode
+        from zobench.objectives.llm.decoder import check_length
 
         split = encode(rows, self.task, self.tokenizer, self.length, self.table.device)
         batch = split.take(torch.arange(len(split)))
@@ -106,6 +107,8 @@ class Frozen:
             mask.scatter_(1, mask.argmax(1, keepdim=True), 0)
             if not mask[:, 0].any():
                 ids, mask = ids[:, 1:], mask[:, 1:]
+        longest = self.begin + self.tokens + ids.shape[1]
+        check_length(self.net, longest + max(batch.words.lengths) - 1)
         filler = int(self.tokenizer.bos_token_id or 0)  # pyright: ignore[reportArgumentType]
         front = ids.new_full((len(ids), self.begin + self.tokens), filler)
         ids = torch.cat([front, ids], 1)
