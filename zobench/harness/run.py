@@ -193,7 +193,8 @@ class Run:
                 end = reached
             except Diverged as diverged:
                 return end if isinstance(end, LastTarget) else diverged
-        if not any(math.isfinite(score) for row in self.trace for score in row[2:]):
+        finite = any(math.isfinite(score) for row in self.trace for score in row[2:])
+        if not finite and not isinstance(end, Diverged):
             end = Diverged(f"none of {len(self.trace)} scores was finite")
         self._stop()
         self.facts = self.problem.describe()
