@@ -134,7 +134,7 @@ FAULTS = [  # what is added or replaced, the line of the fault, words of the mes
     (HEAD.replace("[1.0]", "{ log10 = [2, -8], step = 1 }") + PROBLEM, 4, "do not lead"),
     (HEAD.replace("[1.0]", "{ start = 1, fractions = [1] }") + PROBLEM, 4, "lack 'reference'"),
     (HEAD + PROBLEM + 'scored = "final"\n', 8, "'current' or 'best'"),
-    (HEAD + PROBLEM + 'instances = "5-1"\n', 8, "no list of numbers"),
+    (HEAD + PROBLEM + 'instances = "5-1"\n', 8, "not a list of numbers"),
     (HEAD + PROBLEM + "instances = [1]\nrepetitions = 2\n", 9, "2 repetitions, but 1 instances"),
     (HEAD + PROBLEM + 'group = "{size}"\n', 8, "does not fit expand"),
     (HEAD + PROBLEM + "expand = { dim = [] }\n", 8, "needs values"),

@@ -18,6 +18,15 @@ from zobench.core.directions import LowRank, Noise, RandomMask
 from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder, replay
 
+
+@pytest.fixture(autouse=True)
+def interrupts():
+    """Ctrl-C raises KeyboardInterrupt, also where the shell made processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 OWN = '''
 """Probes along a direction of its own, whose arrays may change, and moves along another."""
 import numpy as np

@@ -168,7 +168,7 @@ def test_what_a_record_refuses(tmp_path):
     with pytest.raises(BadInput, match="bfloat16"):
         replay(path, net(torch.bfloat16))
     (tmp_path / "no.zo").write_text("no record")
-    with pytest.raises(BadInput, match="no record of a run"):
+    with pytest.raises(BadInput, match="not a record of a run"):
         replay(tmp_path / "no.zo", net())
 
 

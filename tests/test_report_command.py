@@ -130,7 +130,7 @@ def test_results_are_found_by_the_suite_file(zobench, compared, command):
         (["results/tiny", "-s", "tini"], "did you mean 'tiny'"),
         (["results/tiny", "-o", "tiny.toml/x.html"], "is a file"),
         (["results/tiny", "-f", "pdf"], "html"),
-        (["--leaderboards", "nowhere"], "there is not a folder"),
+        (["--leaderboards", "nowhere"], "there is no folder"),
         (["--leaderboards", "results"], "holds no leaderboard"),
         (["--leaderboards", "."], "holds no leaderboard"),
         (["results/tiny", "--leaderboards", "results"], "give only --out"),

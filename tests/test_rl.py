@@ -470,9 +470,9 @@ def masked(obs, at=None):
 
 OBSERVATIONS = {
     "masked": (lambda obs: masked(obs, 1), "have masked entries"),
-    "unequal": (lambda obs: [1.0, [2.0, 3.0], 4.0], "are no numbers"),
-    "complex": (lambda obs: obs + 1j, "are no numbers"),
-    "words": (lambda obs: obs.astype(str), "are no numbers"),
+    "unequal": (lambda obs: [1.0, [2.0, 3.0], 4.0], "are not numbers"),
+    "complex": (lambda obs: obs + 1j, "are not numbers"),
+    "words": (lambda obs: obs.astype(str), "are not numbers"),
     "one axis more": (lambda obs: obs[None], r"of shape \(1, 3\)"),
     "none": (lambda obs: None, r"of shape \(\)"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,7 @@ class ZerothOrder(torch.optim.Optimizer):
                 self._trial.prepare(evaluate)
                 self._engine.step(evaluate)
             self._buffers.settle()
-            if self._watch is None:
+            if self._watch is None or self._optimizer_step_post_hooks or global_hooks():
                 self._walk.flush()
             self._stepping = False
         except NotFinite as error:
@@ -302,3 +303,9 @@ class ZerothOrder(torch.optim.Optimizer):
         """What the parameter groups say now, to the engine."""
         engine = self._engine
         engine.rates(self._rates.of(self.param_groups, engine.has_rule, engine.t))
+
+
+def global_hooks() -> bool:
+    """Are there hooks that torch runs after the step of any optimizer? They may look at weights."""
+    module = sys.modules[torch.optim.Optimizer.__module__]
+    return bool(getattr(module, "_global_optimizer_post_hooks", None))
