@@ -29,9 +29,8 @@ def put_back() -> Iterator[None]:
 
     import numpy as np
 
-    settings = _settings()
-    before = _read(settings)
-    fresh = "torch" not in sys.modules
+    settings, fresh = _settings(), "torch" not in sys.modules
+    before = _read(settings | ({} if fresh else _of_torch()))
     with ExitStack() as libraries:
         for manager in (np.errstate(), decimal.localcontext(), warnings.catch_warnings()):
             libraries.enter_context(manager)
@@ -40,14 +39,13 @@ def put_back() -> Iterator[None]:
         finally:
             _restore(settings, before)
             if "torch" in sys.modules:
-                of_torch = _of_torch()
-                _restore(of_torch, _at_import() if fresh else before)
+                _restore(_of_torch(), _at_import() if fresh else before)
 
 
 def _settings() -> dict[str, Setting]:
     import locale
 
-    settings: dict[str, Setting] = {
+    return {
         "locale": (
             lambda: locale.setlocale(locale.LC_ALL),
             lambda name: locale.setlocale(locale.LC_ALL, name),
@@ -55,7 +53,6 @@ def _settings() -> dict[str, Setting]:
         "folder": (os.getcwd, os.chdir),
         "environ": (lambda: dict(os.environ), _set_environ),
     }
-    return settings | (_of_torch() if "torch" in sys.modules else {})
 
 
 def _set_environ(wanted: dict[str, str]) -> None:

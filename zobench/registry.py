@@ -152,8 +152,9 @@ class Registry:
 
         def decorate(make: Made) -> Made:
             entry = Entry(
-                name, make, version, paper, needs, install, space or {}, sanity or {},
-                first_order, in_worker, isolate, packages, max_dim,
+                name, make, version=version, paper=paper, needs=needs, install=install,
+                space=space or {}, sanity=sanity or {}, first_order=first_order,
+                in_worker=in_worker, isolate=isolate, packages=packages, max_dim=max_dim,
             )  # fmt: skip
             if inspect.Parameter.empty in entry.defaults.values():
                 raise TypeError(f"{self.kind} {name!r}: every setting needs a default")

@@ -72,9 +72,8 @@ def band(curves: list[np.ndarray], level: float = LEVEL) -> tuple[np.ndarray, np
         return np.full_like(share, np.nan), np.full_like(share, np.nan)
     variance = sum(_variance(c) for c in curves) / len(curves) ** 2
     spread = share * (1 - share)
-    runs = len(curves) ** 2 / sum(
-        1 / len(c) for c in curves
-    )  # there are at least as many effective ones
+    # There are at least as many effective runs as this.
+    runs = len(curves) ** 2 / sum(1 / len(c) for c in curves)
     square = stdtrit(freedom, (1 + level) / 2) ** 2 / np.maximum(spread / variance, runs)
     half = np.sqrt(square * (spread + square / 4))
     low, high = ((share + square / 2 + sign * half) / (1 + square) for sign in (-1, 1))

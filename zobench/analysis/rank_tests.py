@@ -46,7 +46,7 @@ class RankTests:
 def score_matrix(
     table: pd.DataFrame, estimators: Sequence[str] | None = None, column: str = "log_area"
 ) -> pd.DataFrame:
-    """Mean `log_area` or `aocc` (higher is better): a row a problem that all ran, a column each.
+    """Mean `log_area` or `aocc` (higher is better): a row per problem that all ran, a column each.
 
     `table` from `run_table` in queries. Raises BadInput on an estimator without runs.
     """

@@ -19,11 +19,16 @@ def number(value: Any, digits: int = 3) -> str:
         return UNKNOWN
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    return finite(value, digits).replace("e-0", "e-").replace("e+0", "e")
+
+
+def finite(value: float, digits: int) -> str:
+    """A finite number as Python writes it, in so many digits: 1,230 or 1.2e+06."""
     if value == 0:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if size >= 6 or size < -4:
-        return f"{value:.{digits - 2}e}".replace("e-0", "e-").replace("e+0", "e")
+        return f"{value:.{digits - 2}e}"
     places = digits - 1 - size
     return f"{round(value, places):,.{max(0, places)}f}"
 

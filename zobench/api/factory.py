@@ -66,6 +66,4 @@ def problem(name: str, /, **settings: Any) -> Problem:
     from zobench.harness.suite_file import load
 
     chosen = load(suite).problem(id)
-    instance = chosen.instance(0)
-    own = chosen.settings | ({} if instance is None else {"instance": instance})
-    return objectives[chosen.objective].build(own | settings)
+    return objectives[chosen.objective].build(chosen.settings_of(0) | settings)

@@ -96,7 +96,7 @@ class Oracle:
         self.queries = spent
         if len(losses) != count:
             raise ValueError(f"the objective gave {len(losses)} losses for {count} probes")
-        if count == 1:  # one probe a call is where time shows
+        if count == 1:  # one probe per call is where time shows
             total = losses[0]
         else:
             self._beyond += count - 1

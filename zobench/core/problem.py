@@ -137,7 +137,7 @@ class VectorProblem(Problem):
         count, noise = len(probes), self.noise
         points = self.params.rows(probes)
         values = self.f(points if noise is None else points.copy())  # noise may depend on points
-        # The usual case is told by three looks: with one probe a call, all this is to take 1 us.
+        # The usual case is told by three looks: with one probe per call, all this is to take 1 us.
         if type(values) is not ARRAY or values.dtype is not WIDE or values.ndim != 1:
             values = _checked(values, count)
         losses = values.tolist()

@@ -171,7 +171,7 @@ def show_rollouts(names: Sequence[str], repeats: int) -> None:
         median = f"{1e6 * line.seconds.median:.2f}"
         ratio = f"{line.seconds.ratio(line.floor):.2f}"
         rows.append([line.env, line.name, median, f"{low:.2f} to {high:.2f}", ratio])
-    head = ["environment", "", "us a step", "quartiles", "ratio"]
+    head = ["environment", "", "us per step", "quartiles", "ratio"]
     typer.echo("\n".join([*text.table(head, rows, left=2), ""]))
     typer.echo(f"medians of {repeats} interleaved rounds; ratio: to the bare loop on what "
                "gymnasium.make gives.")  # fmt: skip

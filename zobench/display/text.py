@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from zobench.analysis.words import CENTURY
+from zobench.analysis.words import CENTURY, finite
 
 WIDEST = 100  # columns of running text
 NARROWEST = 12  # columns of a table's first column, which gives way
@@ -93,13 +93,7 @@ def number(value: float, digits: int = 3) -> str:
         return UNKNOWN
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    if value == 0:
-        return "0"
-    size = math.floor(math.log10(abs(value)))
-    if size >= 6 or size < -4:
-        return f"{value:.{digits - 2}e}"
-    rounded = round(value, digits - 1 - size)
-    return f"{rounded:,.{max(0, digits - 1 - size)}f}"
+    return finite(value, digits)
 
 
 def count(value: float) -> str:

@@ -21,7 +21,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from zobench.core.directions import Direction, Noise, Primitive, Probe, Term, add_terms
-from zobench.core.fixed import SEEDED, fixed, key, waits
+from zobench.core.fixed import SEEDED, key, waits
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params
@@ -74,7 +74,7 @@ class TensorParams(Params):
         if self.observer:
             self.observer.added(scale, direction)
         before, waiting = self._due, waits(direction, self.blocks)
-        self._due = after = before.moved(_name(direction), scale, direction)
+        self._due = after = before.moved(key(direction), scale, direction)
         if waiting:
             return  # others may change before they are written
         try:
@@ -89,7 +89,7 @@ class TensorParams(Params):
         probe: Probe = scale, direction
         waiting = waits(direction, self.blocks)
         try:
-            self._due = self._due.probing(_name(direction), probe)
+            self._due = self._due.probing(key(direction), probe)
             self.flush()
             yield
         finally:
@@ -100,7 +100,7 @@ class TensorParams(Params):
         """The way back from a probe is due; False where it was already."""
         if not any(other is probe for other in self._due.probes):
             return False
-        self._due = self._due.back(_name(probe[1]), probe)
+        self._due = self._due.back(key(probe[1]), probe)
         return True
 
     def seal(self) -> None:
@@ -345,11 +345,6 @@ def _dropping(written: list[Written]) -> Note:
 
 def _unnoted(*_: Any) -> AbstractContextManager[Any]:
     return nullcontext()
-
-
-def _name(direction: Direction) -> Hashable:
-    """What equal directions are merged by."""
-    return direction if fixed(direction) else id(direction)
 
 
 def one_law(terms: Sequence[Term]) -> str | None:

@@ -53,7 +53,7 @@ def seed_generators(seed: int) -> None:
 
 
 def warm_noise() -> None:
-    """Load the kernels of the noise, once a process, the way runs use them: no run pays for it."""
+    """Load the kernels of the noise once per process, as runs use them: no run pays for it."""
     _warm_noise("torch" in sys.modules)
 
 

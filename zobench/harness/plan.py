@@ -33,8 +33,7 @@ class RunSpec:
     @property
     def settings(self) -> dict[str, Any]:
         """The objective's settings, with the instance of this repetition."""
-        instance = self.problem.instance(self.repetition)
-        return self.problem.settings | ({} if instance is None else {"instance": instance})
+        return self.problem.settings_of(self.repetition)
 
     @cached_property
     def key(self) -> str:

@@ -43,6 +43,11 @@ class ProblemSpec:
         beyond = repetition - len(self.instances)
         return self.instances[repetition] if beyond < 0 else max(self.instances) + 1 + beyond
 
+    def settings_of(self, repetition: int) -> dict[str, Any]:
+        """The objective's settings, with the instance of this repetition."""
+        instance = self.instance(repetition)
+        return self.settings | ({} if instance is None else {"instance": instance})
+
 
 @dataclass(frozen=True)
 class Suite:

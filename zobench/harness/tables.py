@@ -118,7 +118,7 @@ def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
 def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     """One row per scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown).
 
-    `run_key` is categorical: there are many rows a run.
+    `run_key` is categorical: there are many rows per run.
     """
     import pandas as pd
 

@@ -9,7 +9,7 @@ from typing import Any
 from zobench.errors import BadInput
 from zobench.spreadsheet import plain
 
-FEW = 4  # rows a text, at least
+FEW = 4  # rows per text, at least
 
 
 def plain_cells(frame: Any) -> Any:

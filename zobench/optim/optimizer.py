@@ -201,7 +201,7 @@ class ZerothOrder(torch.optim.Optimizer):
                 self._trial.prepare(evaluate)
                 self._engine.step(evaluate)
             self._buffers.settle()
-            if self._watch is None or self._optimizer_step_post_hooks or global_hooks():
+            if self._watch is None or self._has_hooks():
                 self._walk.flush()
             self._stepping = False
         except NotFinite as error:
@@ -304,8 +304,12 @@ class ZerothOrder(torch.optim.Optimizer):
         engine = self._engine
         engine.rates(self._rates.of(self.param_groups, engine.has_rule, engine.t))
 
+    def _has_hooks(self) -> bool:
+        """Are there hooks that torch calls around a step, of this optimizer or of any?
 
-def global_hooks() -> bool:
-    """Are there hooks that torch runs after the step of any optimizer? They may look at weights."""
-    module = sys.modules[torch.optim.Optimizer.__module__]
-    return bool(getattr(module, "_global_optimizer_post_hooks", None))
+        They may look at weights.
+        """
+        module = sys.modules[torch.optim.Optimizer.__module__]
+        whole = (getattr(module, f"_global_optimizer_{w}_hooks", None) for w in ("pre", "post"))
+        own = (self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks)
+        return any(own) or any(whole)

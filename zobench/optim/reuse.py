@@ -2,8 +2,8 @@
 
 Which layers run before a weight is read is not guessed from names: one evaluation tells. Random
 draws stay what they are: after layers that are left out, the generators go on from where those
-layers had left them. The closure must run the model once a call (several passes: micro_batches), on
-the same data in all calls of a step.
+layers had left them. The closure must run the model once per call (several passes: micro_batches),
+on the same data in all calls of a step.
 """
 
 from __future__ import annotations

@@ -171,19 +171,18 @@ class ZerothOrderTrainer(Trainer):
             step.record(self._record)
             self._record = None
         loss = step.make(closure)
-        if self._is_watched(step):
+        if self._is_watched():
             step.flush()
         return torch.tensor(loss, device=self.args.device)
 
-    def _is_watched(self, step: TrainerStep) -> bool:
+    def _is_watched(self) -> bool:
         """Does code that is neither ours nor Trainer's run between two steps, and may see weights?
 
-        Callbacks of the user's, a subclass of this Trainer, hooks of the optimizer.
+        Callbacks of the user's, a subclass of this Trainer. Hooks are the optimizer's to see to.
         """
         callbacks = {type(callback) for callback in self.callback_handler.callbacks}
-        hooks = (step._optimizer_step_pre_hooks, step._optimizer_step_post_hooks)
         own = type(self) is ZerothOrderTrainer and not set(vars(self)) & _OVERRIDABLE
-        return bool(callbacks - _BLIND or any(hooks) or not own)
+        return bool(callbacks - _BLIND) or not own
 
     def _objective(
         self, model: nn.Module, batches: Sequence[Any], items: torch.Tensor | int | None

@@ -113,7 +113,7 @@ def _index(problems: Frame, table: Frame) -> np.ndarray:
 
 
 def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows of each run (rows: their number a run); notes in `problems` how to read scores."""
+    """Rows of each run (rows: their number per run); notes in `problems` how to read scores."""
     most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
     groups = traces.groupby("run_key", sort=False, observed=True).indices
     empty = np.empty(0, int)
@@ -146,7 +146,7 @@ def _places(count: int, most: int) -> np.ndarray:
 
 
 def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
-    """Rows: problem, estimator, seconds a query, of these its own, peak bytes, memory ratio."""
+    """Rows: problem, estimator, seconds per query, of these its own, peak bytes, memory ratio."""
     names = {name: i for i, name in enumerate(source.estimators)}
     numbers = ["seconds_per_query", "estimator_seconds_per_query", "peak_memory", "memory_ratio"]
     return [

@@ -23,8 +23,8 @@ WHY = "It takes two estimators, no first-order references, that ran on the same 
 def over_all(source: Source) -> list[dict[str, Any]]:
     """Friedman, Iman-Davenport, Nemenyi, and for every control Holm and Wilcoxon.
 
-    One for all problems, then one a dimension where there are several of them with two problems or
-    more. Keys: name, asked (problems), names (best mean rank first), left_out (those that ran on
+    One for all problems, then one per dimension where there are several of them with two problems
+    or more. Keys: name, asked (problems), names (best mean rank first), left_out (those that ran on
     too few problems to stand with them), why (there is no test, and then no more keys), problems
     (those that all ran), ranks, score (mean `log_area`), chi2, p_chi2, f, p, difference, level,
     groups; holm and wilcoxon, (k, k) p-values, and effect, of the estimator in the column against

@@ -33,6 +33,17 @@ class Stop(Exception):  # noqa: N818 - raised on purpose
     """What a failing loss raises."""
 
 
+def refuse_settings(entry: Entry, wrongs: Sequence[dict[str, Any]]) -> None:
+    """Raises Breach unless each of these settings is refused by its name."""
+    for wrong in wrongs:
+        try:
+            entry.build(wrong)
+        except BadInput as error:
+            if next(iter(wrong)) in str(error):
+                continue
+        raise Breach(f"takes the setting {wrong}: raise zobench.BadInput, which names it")
+
+
 def entry_of(subject: Subject) -> Entry:
     """The entry of a subject that has one."""
     assert subject.entry is not None
@@ -162,13 +173,7 @@ def wrong_settings_are_refused(subject: Subject) -> None:
     number = next((k for k, v in entry.defaults.items() if type(v) is float), None)
     if number:
         wrongs += [{number: v} for v in ("many", "nan", math.nan, math.inf)]
-    for wrong in wrongs:
-        try:
-            entry.build(wrong)
-        except BadInput as error:
-            if next(iter(wrong)) in str(error):
-                continue
-        raise Breach(f"takes the setting {wrong}: raise zobench.BadInput, which names it")
+    refuse_settings(entry, wrongs)
 
 
 @check("queries")

@@ -13,10 +13,9 @@ import numpy as np
 from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
 from zobench.core.problem import InPlaceProblem, Problem, VectorProblem
-from zobench.errors import BadInput
 from zobench.harness.elements import load_packages, seed_generators
 from zobench.testing.contract import Breach, Contract, NotApplicable, Subject, global_generators
-from zobench.testing.estimators import Stop, entry_of
+from zobench.testing.estimators import Stop, entry_of, refuse_settings
 
 EPS = 1e-3
 
@@ -110,13 +109,7 @@ def wrong_settings_are_refused(subject: Subject) -> None:
     wrongs: list[dict[str, Any]] = [{"no_such_setting": 1}]
     number = next((k for k, v in entry.defaults.items() if type(v) in (int, float)), None)
     wrongs += [{number: "many"}] if number else []
-    for wrong in wrongs:
-        try:
-            entry.build(wrong)
-        except BadInput as error:
-            if next(iter(wrong)) in str(error):
-                continue
-        raise Breach(f"takes the setting {wrong}: raise zobench.BadInput, which names it")
+    refuse_settings(entry, wrongs)
     if unknown := set(entry.sanity) - set(entry.defaults):
         raise Breach(f"has no setting {sorted(unknown)[0]!r}, which its sanity names: take the "
                      f"names of its parameters ({', '.join(entry.defaults)})")  # fmt: skip

@@ -1,4 +1,4 @@
-"""The embedded models' tokenizer: one token a word, lower case, left padding."""
+"""The embedded models' tokenizer: one token per word, lower case, left padding."""
 
 from __future__ import annotations
 

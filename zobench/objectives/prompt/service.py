@@ -12,7 +12,7 @@ import numpy as np
 from zobench.errors import BadInput
 from zobench.objectives.prompt._answers import Answers
 
-# Texts -> scores of the label words, a row a text: lists or an array.
+# Texts -> scores of the label words, one row per text: lists or an array.
 Ask = Callable[[Sequence[str]], Sequence[Sequence[float]] | np.ndarray]
 
 
