@@ -214,7 +214,7 @@ def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
     from zobench.harness.store import Store
 
     with Store.open("t", write=False) as store:
-        specs = [spec for spec in store.specs() if "#" in spec.estimator.display]
+        specs = [spec for spec in store.specs() if "#" in spec.estimator.text]
     scored = pd.read_csv("scored/runs.csv")
     assert len(specs) == 2 * (2 + 4)  # each of two trials: two repetitions, and four as a finalist
     assert not {spec.settings["instance"] for spec in specs} & set(scored["instance"])

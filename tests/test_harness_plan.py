@@ -20,9 +20,9 @@ def test_settings_are_typed_and_checked():
     spec = parse_estimator(f"{WALK}:n=3,size=1e-2")
     assert spec.settings == {"n": 3, "size": 0.01}
     assert spec.settings_from == {"n": "user", "size": "user"}
-    assert spec.display == f"{WALK}:n=3,size=1e-2"
-    assert identity(spec.name) == "harness_elements.py:walk"
-    assert parse_estimator("mezo").name == "mezo"
+    assert spec.text == f"{WALK}:n=3,size=1e-2"
+    assert identity(spec.entry) == "harness_elements.py:walk"
+    assert parse_estimator("mezo").entry == "mezo"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_key_names_what_defines_the_result(tmp_path):
         replace(spec, problem=replace(p, time_limit=5.0, memory_limit=9.0, group="g", how="h")),
         replace(spec, problem=replace(p, repetitions=50)),
         replace(spec, problem=replace(p, objective=f"/elsewhere/{identity(p.objective)}")),
-        replace(spec, estimator=replace(e, display="other", settings_from={})),
+        replace(spec, estimator=replace(e, text="other", settings_from={})),
         replace(spec, estimator=replace(e, settings=dict(reversed(e.settings.items())))),
     ]
     other = [
@@ -100,7 +100,7 @@ def test_a_key_names_what_defines_the_result(tmp_path):
         replace(spec, problem=replace(p, targets=(1.0,))),
         replace(spec, problem=replace(p, scored="current")),
         replace(spec, estimator=replace(e, version="2")),
-        replace(spec, estimator=replace(e, name=element("typo"))),
+        replace(spec, estimator=replace(e, entry=element("typo"))),
         replace(spec, estimator=replace(e, settings=e.settings | {"n": 2})),
     ]
     assert {s.key for s in same} == {spec.key}

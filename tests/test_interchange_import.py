@@ -27,7 +27,7 @@ def test_coco_data_are_judged_by_the_suite(tmp_path):
     suite = suite_in(tmp_path)
     found = to_results(read_folders([coco_folder(tmp_path / "a", RUNS)])[0], suite)
     one, two = found.results
-    assert [s.estimator.display for s in found.specs] == ["CMA", "CMA"]
+    assert [s.estimator.text for s in found.specs] == ["CMA", "CMA"]
     assert [s.problem.instance(s.repetition) for s in found.specs] == [1, 2]
     # one: 90 queries, no last target. two: stops at the last target, as runs here do
     assert (one.status, one.queries, two.status, two.queries) == ("ok", 90, "target", 30)
@@ -52,7 +52,7 @@ def test_several_algorithms_instances_and_repeats(tmp_path):
     coco_folder(tmp_path / "x" / "b", [(3, 50, row), (9, 50, row)], "B")
     found = to_results(read_folders([tmp_path / "x"])[0], suite_in(tmp_path))
     cells = {
-        (s.estimator.display, s.repetition, s.problem.instance(s.repetition)) for s in found.specs
+        (s.estimator.text, s.repetition, s.problem.instance(s.repetition)) for s in found.specs
     }
     assert cells == {("A", 0, 1), ("A", 1, 1), ("A", 2, 3), ("B", 2, 3), ("B", 3, 9)}
     # two folders of the same algorithm are told apart, the same folder twice is refused

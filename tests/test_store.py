@@ -59,7 +59,7 @@ def test_what_is_written_is_read(filled, tmp_path):
             3 + spec.repetition,
             spec.repetition,
         )
-        assert (run.estimator, run.estimator_name) == (spec.estimator.display, spec.estimator.name)
+        assert (run.estimator, run.estimator_name) == (spec.estimator.text, spec.estimator.entry)
         assert json.loads(run.settings) == spec.estimator.settings
         assert json.loads(run.settings_from) == spec.estimator.settings_from
         assert (run.seed, run.status, run.scored) == (spec.problem_seed, "budget", "best")

@@ -367,7 +367,7 @@ def test_the_settings_hash_is_of_what_defines_the_runs(made):
     same = [
         [s for s in reversed(specs) if s.repetition == 1],
         [replace(s, problem=replace(s.problem, time_limit=1.0, how="x")) for s in specs],
-        [replace(s, estimator=replace(s.estimator, display="mine")) for s in specs],
+        [replace(s, estimator=replace(s.estimator, text="mine")) for s in specs],
     ]
     assert {settings_hash(other) for other in same} == {digest}
     first, rest = specs[0], specs[1:]
@@ -385,7 +385,7 @@ def test_the_settings_hash_is_of_what_defines_the_runs(made):
         *(
             [replace(first, estimator=replace(estimator, **change)), *rest]
             for change in (
-                {"settings": estimator.settings | {"lr": 3.0}}, {"version": "9"}, {"name": "spsa"},
+                {"settings": estimator.settings | {"lr": 3.0}}, {"version": "9"}, {"entry": "spsa"},
             )
         ),
         [replace(s, suite_version="2") for s in specs],

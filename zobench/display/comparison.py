@@ -153,7 +153,7 @@ def _settings(results: Results) -> Iterator[str]:
         from_file = [k for k, origin in chosen.settings_from.items() if origin == "baseline"]
         if from_file:
             said = ", ".join(f"{k}={chosen.settings[k]}" for k in from_file)
-            tuned.setdefault(chosen.display, {})[spec.problem.group] = said
+            tuned.setdefault(chosen.text, {})[spec.problem.group] = said
     for name, groups in tuned.items():
         for group, said in groups.items():
             yield from text.wrapped(f"{name} on {group}: tuned settings (baselines) {said}")

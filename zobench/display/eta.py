@@ -79,4 +79,4 @@ def clock(seconds: float) -> str:
 
 
 def _cell(spec: RunSpec) -> Cell:
-    return spec.problem.id, spec.estimator.display
+    return spec.problem.id, spec.estimator.text

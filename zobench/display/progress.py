@@ -135,8 +135,8 @@ class Lines:
 
 
 def _cell(spec: RunSpec) -> tuple[str, str]:
-    return spec.problem.id, spec.estimator.display
+    return spec.problem.id, spec.estimator.text
 
 
 def _where(spec: RunSpec) -> str:
-    return f"{spec.estimator.display} on {spec.problem.id}, run {spec.repetition + 1}"
+    return f"{spec.estimator.text} on {spec.problem.id}, run {spec.repetition + 1}"

@@ -70,7 +70,7 @@ def show_tuning(
         chosen.append(tuned)
     rows = [
         [
-            tuned.search.estimator.display,
+            tuned.search.estimator.text,
             tuned.search.group,
             "skipped" if tuned.skipped else f"{tuned.scores[0]:.3f}",
             "-" if tuned.skipped else f"{tuned.scores[tuned.chosen]:.3f}",
@@ -82,7 +82,7 @@ def show_tuning(
     typer.echo("\n".join(["", *text.table(head, rows, left=2), ""]))
     typer.echo("score: 0 to 1, how early the targets are reached on a log axis of queries.")
     for tuned in chosen:
-        name, group = tuned.search.estimator.display, tuned.search.group
+        name, group = tuned.search.estimator.text, tuned.search.group
         if tuned.skipped:
             typer.echo(f"{name} on {group} was skipped: {tuned.skipped}")
         elif tuned.at_edge:

@@ -29,7 +29,7 @@ def show_watch(
     film.headless()
     found = find(run, estimator, number, folders(results))
     spec = found.spec
-    name = f"{spec.problem.id}, {spec.estimator.display}, run {spec.repetition + 1}"
+    name = f"{spec.problem.id}, {spec.estimator.text}, run {spec.repetition + 1}"
     policy = replay(
         found, lambda queries: progress(f"{name}: query {queries:,} of {found.queries:,}"), episode
     )

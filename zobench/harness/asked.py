@@ -32,7 +32,7 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
             settings = json.dumps(e.settings, default=plain)
             chosen[id(e)] = settings, json.dumps(e.settings_from)
         problem, limits = problems[p]
-        named = (problem, spec.key, e.display, e.name, e.version, *chosen[id(e)])
+        named = (problem, spec.key, e.text, e.entry, e.version, *chosen[id(e)])
         instance = spec.problem.instance(spec.repetition)
         if (of := (p, spec.repetition)) not in seeds:
             seeds[of] = spec.problem_seed

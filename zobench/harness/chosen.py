@@ -17,10 +17,10 @@ IMPORTED = "imported"  # version of algorithms whose runs are data: what is not 
 
 @dataclass(frozen=True)
 class EstimatorSpec:
-    """What to build, and how the user called it."""
+    """An estimator as typed, its entry in the registry, and the settings to build it with."""
 
-    display: str  # as typed: the name in tables
-    name: str  # registered, or /full/path.py:name
+    text: str  # the estimator as typed, "mezo:lr=1e-3": its name in tables
+    entry: str  # the registered name, "mezo", or /full/path.py:name
     version: str
     settings: dict[str, Any]  # as typed; after `settled`, all of them
     settings_from: dict[str, str]  # setting -> "user", "baseline" or "default"
@@ -116,9 +116,9 @@ def settled(
     The estimator is built once with them: raises BadInput, before any run, for settings that
     cannot be. Any other fault is the run's to report: a package that is missing here, say.
     """
-    entry = estimators[spec.name]
+    entry = estimators[spec.entry]
     defaults = entry.defaults
-    tuned = baseline_settings(suite, spec.name, group, folder) if baselines else {}
+    tuned = baseline_settings(suite, spec.entry, group, folder) if baselines else {}
     origin = dict.fromkeys(defaults, "default") | dict.fromkeys(tuned, "baseline")
     settings = defaults | tuned | spec.settings
     if fault := refused(entry, settings):

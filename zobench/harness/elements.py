@@ -25,7 +25,7 @@ def entries(spec: RunSpec) -> tuple[Entry, Entry]:
     """(objective, estimator). Raises BadInput on an unknown name or another version."""
     return (
         _entry(objectives, spec.problem.objective, spec.problem.version, spec.settings),
-        _entry(estimators, spec.estimator.name, spec.estimator.version, spec.estimator.settings),
+        _entry(estimators, spec.estimator.entry, spec.estimator.version, spec.estimator.settings),
     )
 
 

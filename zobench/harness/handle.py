@@ -157,7 +157,7 @@ def _texts(spec: RunSpec) -> dict[str, str]:
     """The texts of the users' files that the run was planned with, for JSON."""
     pairs = (
         (spec.problem.objective, spec.problem.version),
-        (spec.estimator.name, spec.estimator.version),
+        (spec.estimator.entry, spec.estimator.version),
     )
     texts: dict[str, bytes] = {}
     for name, version in pairs:

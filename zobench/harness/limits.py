@@ -29,7 +29,7 @@ def build_limit(spec: RunSpec) -> float | None:
     Those of a user's file have the run's time limit, or BUILD where there is none.
     """
     limit = spec.problem.time_limit
-    if file_of(spec.problem.objective) or file_of(spec.estimator.name):
+    if file_of(spec.problem.objective) or file_of(spec.estimator.entry):
         return limit or BUILD
     return limit and max(BUILD, limit)
 

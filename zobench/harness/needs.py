@@ -28,7 +28,7 @@ class Needs:
 
 def needs_of(spec: RunSpec) -> Needs:
     """The needs of a run, from the registered entries of its objective and its estimator."""
-    names = [(objectives, spec.problem.objective), (estimators, spec.estimator.name)]
+    names = [(objectives, spec.problem.objective), (estimators, spec.estimator.entry)]
     files = {file for _, name in names if (file := user_file.file_of(name))}
     found = [entry for pair in names if (entry := _entry(*pair))]
     packages = {module for e in found for module in (*e.in_worker, e.needs) if module}

@@ -45,7 +45,7 @@ class RunSpec:
         parts = [
             *(self.suite, self.suite_version, p.id, identity(p.objective), p.version),
             *(self.settings, p.budget, p.targets, p.scored),
-            *(identity(e.name), e.version, e.settings, self.repetition),
+            *(identity(e.entry), e.version, e.settings, self.repetition),
         ]
         parts += [p.threads] if p.threads != 1 else []  # sums of several threads round otherwise
         text = _ENCODER.encode(parts)
@@ -60,7 +60,7 @@ class RunSpec:
     @property
     def estimator_seed(self) -> int:
         """The seed of the estimator's own randomness."""
-        name = identity(self.estimator.name)
+        name = identity(self.estimator.entry)
         p = self.problem
         return derive("estimator", self.suite, self.suite_version, p.id, name, self.repetition)
 
@@ -105,8 +105,8 @@ def plan(
     """
     chosen = [parse_estimator(e) if isinstance(e, str) else e for e in estimators]
     for index, spec in enumerate(chosen):
-        if spec.display in [c.display for c in chosen[:index]]:
-            raise BadInput(f"estimator {spec.display!r} is given twice")
+        if spec.text in [c.text for c in chosen[:index]]:
+            raise BadInput(f"estimator {spec.text!r} is given twice")
     limits = {"budget": budget, "time_limit": time_limit, "memory_limit": memory_limit}
     limits = {k: v for k, v in limits.items() if v is not None}
     for name, value in limits.items():
@@ -127,17 +127,17 @@ def plan(
         if isinstance(repetitions, int):
             problem = replace(problem, repetitions=repetitions)
         for spec in chosen:
-            cell = (problem.group, spec.display)
+            cell = (problem.group, spec.text)
             if cell not in ready:
                 ready[cell] = settled(spec, suite.name, problem.group, baselines, baselines_folder)
         listed = repetitions if isinstance(repetitions, Sequence) else range(problem.repetitions)
         runs += [
-            RunSpec(suite.name, suite.version, problem, ready[problem.group, spec.display], r)
+            RunSpec(suite.name, suite.version, problem, ready[problem.group, spec.text], r)
             for r in listed
             for spec in chosen
         ]
         for spec in chosen:
-            pairs[_files(problem, ready[problem.group, spec.display])] = None
+            pairs[_files(problem, ready[problem.group, spec.text])] = None
     for files in pairs:
         user_file.check_together(files)
     return runs
@@ -148,7 +148,7 @@ def _files(problem: ProblemSpec, estimator: EstimatorSpec) -> tuple[str, ...]:
 
     Empty where they cannot be in each other's way.
     """
-    named = [user_file.file_of(estimator.name), user_file.file_of(problem.objective)]
+    named = [user_file.file_of(estimator.entry), user_file.file_of(problem.objective)]
     for settings in (estimator.settings, problem.settings):
         named += user_file.files_in(settings)
     files = tuple(dict.fromkeys(file for file in named if file))

@@ -79,7 +79,7 @@ def _check_all_made(wanted: Mapping[str, RunSpec], store: Store) -> None:
     lost = sorted(set(wanted) - store.made())
     if lost:
         some = ", ".join(
-            f"{wanted[key].estimator.display} on {wanted[key].problem.id}, "
+            f"{wanted[key].estimator.text} on {wanted[key].problem.id}, "
             f"run {wanted[key].repetition + 1}"
             for key in lost[:SHOWN]
         )

@@ -192,10 +192,10 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
             continue
         definition, estimator = texts[problem], tuple(named)
         if estimator not in chosen:
-            display, name, version, settings, origin = estimator
-            check_printable(display)
+            text, entry, version, settings, origin = estimator
+            check_printable(text)
             chosen[estimator] = EstimatorSpec(
-                display, name, version, json.loads(settings), json.loads(origin)
+                text, entry, version, json.loads(settings), json.loads(origin)
             )
         if (definition, limits) not in about:
             data = json.loads(definition)

@@ -60,8 +60,8 @@ def whole_groups(specs: Sequence[RunSpec], suite: Suite) -> list[RunSpec]:
 
     Settings are the same for all problems of a group.
     """
-    made = {(s.estimator.display, s.problem.id) for s in specs}
-    of_group = {(s.estimator.display, s.problem.group): s for s in specs}
+    made = {(s.estimator.text, s.problem.id) for s in specs}
+    of_group = {(s.estimator.text, s.problem.group): s for s in specs}
     return [
         *specs,
         *(

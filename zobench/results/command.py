@@ -29,7 +29,7 @@ def command_of(
     if all(spec.estimator.imported for spec in specs):
         return _importing(results, suite, environments or {})
     name = suite or _shown(results.suite_file) or specs[0].suite
-    words = ["zobench", "compare", *dict.fromkeys(s.estimator.display for s in specs)]
+    words = ["zobench", "compare", *dict.fromkeys(s.estimator.text for s in specs)]
     words += ["--suite", name]
     try:
         words += _departures(specs, load(name))
@@ -86,7 +86,7 @@ def _departures(specs: Sequence[RunSpec], suite: Suite) -> list[str]:
 def _tuned(spec: RunSpec) -> bool:
     """Would a setting that was left at its default be taken from a baseline now?"""
     try:
-        tuned = baseline_settings(spec.suite, spec.estimator.name, spec.problem.group)
+        tuned = baseline_settings(spec.suite, spec.estimator.entry, spec.problem.group)
     except (BadInput, KeyError):
         return False
     return any(spec.estimator.settings_from.get(key) == "default" for key in tuned)

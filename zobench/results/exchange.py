@@ -189,7 +189,7 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
     return Read(
         out,
         found.specs[0].suite,
-        list(dict.fromkeys(spec.estimator.display for spec in found.specs)),
+        list(dict.fromkeys(spec.estimator.text for spec in found.specs)),
         len({spec.problem.id for spec in found.specs}),
         len(found.specs),
         bool(name),

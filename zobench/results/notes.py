@@ -14,20 +14,20 @@ def untuned(results: Results) -> str:
     """One sentence on the estimators that ran without any setting tuned or given; or none: ""."""
     runs = results.runs[results.runs["status"] != SKIPPED]
     made = set(zip(runs["estimator"], runs["problem"]))
-    specs = [s for s in results.specs if (s.estimator.display, s.problem.id) in made]
+    specs = [s for s in results.specs if (s.estimator.text, s.problem.id) in made]
     names: dict[str, list[str]] = {}
-    spaces = {name: _space(name) for name in {spec.estimator.name for spec in specs}}
+    spaces = {name: _space(name) for name in {spec.estimator.entry for spec in specs}}
     for spec in specs:
         chosen = spec.estimator
-        origins = [chosen.settings_from.get(key, "user") for key in spaces[chosen.name]]
+        origins = [chosen.settings_from.get(key, "user") for key in spaces[chosen.entry]]
         if origins and set(origins) == {"default"}:
-            groups = names.setdefault(chosen.display, [])
+            groups = names.setdefault(chosen.text, [])
             groups += [] if spec.problem.group in groups else [spec.problem.group]
     total = len({spec.problem.group for spec in specs})
     told = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
     if not told:
         return ""
-    tuned = {spec.estimator.display for spec in specs} - set(names)
+    tuned = {spec.estimator.text for spec in specs} - set(names)
     of = "For these, " if tuned else "So this is about defaults, not methods; "
     return (
         f"Not tuned, at default settings: {', '.join(told)}. {of}`zobench tune` searches settings, "
@@ -56,7 +56,7 @@ def missing(results: Results) -> str:
 
 def elsewhere(results: Results) -> str:
     """A sentence on runs that stand beside those of the command, or were imported; or none: ""."""
-    read = dict.fromkeys(s.estimator.display for s in results.specs if s.estimator.imported)
+    read = dict.fromkeys(s.estimator.text for s in results.specs if s.estimator.imported)
     if read:
         return f"Imported, not run by zobench: {', '.join(read)}."
     if not results.stored:

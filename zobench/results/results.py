@@ -36,7 +36,7 @@ class Results:
     @property
     def names(self) -> list[str]:
         """Estimators as they are called here: of the command, then stored ones."""
-        return [*dict.fromkeys(spec.estimator.display for spec in self.specs), *self.stored]
+        return [*dict.fromkeys(spec.estimator.text for spec in self.specs), *self.stored]
 
     @property
     def failed(self) -> bool:
@@ -78,7 +78,7 @@ def read_from(
     runs, hits, problems = store.runs(), store.hits(), store.problems()
     traces = store.traces() if traced else pd.DataFrame()
     cells = {
-        (s.suite, s.problem.id, s.estimator.display, s.repetition): place
+        (s.suite, s.problem.id, s.estimator.text, s.repetition): place
         for place, s in enumerate(specs)
     }
     columns = ["suite", "problem", "estimator", "repetition"]

@@ -81,7 +81,7 @@ def slowdowns_of(results: Results, factor: float, queries_only: bool = False) ->
 
     frames = results.runs, results.hits, results.problems
     found = []
-    for new in dict.fromkeys(spec.estimator.display for spec in results.specs):
+    for new in dict.fromkeys(spec.estimator.text for spec in results.specs):
         old = [label for label, name in results.stored.items() if name == new]
         old = old or (list(results.stored) if len(results.stored) == 1 else [])
         if not old:
@@ -104,7 +104,7 @@ def check_against(
                 f"{folder} holds runs of suite {first.suite!r} version {first.suite_version}, "
                 f"not of {suite!r} version {version}"
             )
-        names |= {spec.estimator.display for spec in found}
+        names |= {spec.estimator.text for spec in found}
     if factor is None:
         return
     if not against:
@@ -115,7 +115,7 @@ def check_against(
         raise BadInput(
             f"{out} cannot be slower than itself; make the new runs elsewhere with --out"
         )
-    for name in dict.fromkeys(spec.estimator.display for spec in specs):
+    for name in dict.fromkeys(spec.estimator.text for spec in specs):
         if name not in names and len(names) > 1:
             raise BadInput(
                 f"--fail-if-slower: no stored runs of {name!r}; stored: {', '.join(sorted(names))}"

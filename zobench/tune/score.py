@@ -15,7 +15,7 @@ DEFINITION = (
 def trial_scores(
     runs: Frame, hits: Frame, traces: Frame, problems: Frame
 ) -> list[tuple[str, float, float]]:
-    """(display name, score in [0, 1], tie-breaker) of each trial, the best first.
+    """(estimator, score in [0, 1], tie-breaker) of each trial, the best first.
 
     The frames are the store's, `estimator` is the trial. The score averages runs within a problem,
     then problems; a skipped run scores 0, and so does one that passed its targets and then

@@ -35,11 +35,11 @@ class Search:
     finalists: tuple[int, ...] = ()  # trials that have further repetitions, once they are known
 
     def name(self, trial: int) -> str:
-        return f"{self.estimator.display} #{trial}"
+        return f"{self.estimator.text} #{trial}"
 
     def trial(self, spec: RunSpec) -> int:
         """Which trial a run is of."""
-        return int(spec.estimator.display.rpartition("#")[2])
+        return int(spec.estimator.text.rpartition("#")[2])
 
     @cached_property
     def runs(self) -> list[RunSpec]:
@@ -47,7 +47,7 @@ class Search:
         named = [
             replace(
                 self.estimator,
-                display=self.name(trial),
+                text=self.name(trial),
                 settings=settings,
                 settings_from=dict.fromkeys(settings, "user"),
             )
@@ -67,7 +67,7 @@ class Search:
 
     def narrowed(self, best: int) -> Search:
         """With the second round's trials, about the best of the first."""
-        entry, left = estimators[self.estimator.name], self.trials - len(self.settings)
+        entry, left = estimators[self.estimator.entry], self.trials - len(self.settings)
         fixed = self.estimator.settings
         found = narrowed(entry, self.settings[best], left, fixed, *self.seed)
         return replace(self, settings=self.settings + found)
@@ -99,7 +99,7 @@ class Tuned:
     def at_edge(self) -> list[str]:
         """Settings chosen in the outer twentieth of their span: the span may be too narrow."""
         edge = []
-        for key, (low, high, scale) in estimators[self.search.estimator.name].space.items():
+        for key, (low, high, scale) in estimators[self.search.estimator.entry].space.items():
             value = self.settings.get(key)
             if value is None or key in self.search.estimator.settings:
                 continue

@@ -55,16 +55,16 @@ def searches(
         if group not in known:
             raise unknown(f"group in suite {suite.name!r}", group, known)
     chosen = [parse_estimator(name) for name in names]
-    if len({spec.name for spec in chosen}) < len(chosen):
+    if len({spec.entry for spec in chosen}) < len(chosen):
         raise BadInput("an estimator is given twice: its settings go to one file")
     found = []
     for group in groups or known:
         part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
         for spec in chosen:
             # The same shares of every estimator's spans: no luck of the draw.
-            entry, seed = estimators[spec.name], (suite.name, group)
+            entry, seed = estimators[spec.entry], (suite.name, group)
             first = trials(entry, count - count // 2, spec.settings, *seed)
-            file = baseline_file(suite.name, spec.name, folder)
+            file = baseline_file(suite.name, spec.entry, folder)
             search = Search(spec, part, group, count, repetitions, budget, file, first)
             found.append(search)
             old = record.read(file)
@@ -158,7 +158,7 @@ def _write(tuned: Tuned) -> None:
     search = tuned.search
     tables = record.read(search.file)
     tables["settings"][search.group] = tuned.settings
-    space = estimators[search.estimator.name].space
+    space = estimators[search.estimator.entry].space
     tables["record"][search.group] = _how(search) | {
         "first_repetition": FIRST,
         "score": DEFINITION,

@@ -54,7 +54,7 @@ def find(run: str, estimator: str, number: int, folders: Sequence[Path]) -> Foun
                 continue
             problems[spec.problem.id] = None
             keyed = len(run) >= DIGITS and spec.key.startswith(run)
-            named = estimator in ("", spec.estimator.display, spec.estimator.name)
+            named = estimator in ("", spec.estimator.text, spec.estimator.entry)
             if (spec.problem.id == run or keyed) and named and number in (0, spec.repetition + 1):
                 best = trace.loc[trace["score"].idxmin()]
                 found.append(Found(spec, int(best["queries"]), float(best["score"])))

@@ -126,7 +126,7 @@ def estimator_fault(found: Found, suite: Suite) -> str:
     if chosen is None:  # a file: checked when it runs, since that executes it
         found.said = found.said or "the file's settings are checked when it is run"
         return ""
-    entry, version = estimators[chosen.name], cells["version"]
+    entry, version = estimators[chosen.entry], cells["version"]
     if any(_later(part) for part in version.split(" | ")):
         return f"column version: {short(version)}, but this is zobench {zobench.__version__}"
     if cells["first_order"] != str(entry.first_order) and int(cells["n_runs"]):
@@ -167,10 +167,10 @@ def _settings(
     """Do track, effort and hash of settings fit what the estimator and its baseline say?"""
     tuned = cells["track"] == "tuned"
     group = problems[0].group
-    effort = record.trials(baseline_file(suite.name, chosen.name), group)
+    effort = record.trials(baseline_file(suite.name, chosen.entry), group)
     if tuned and effort is None:
         return (
-            f"column track: tuned, but baselines/{suite.name} holds nothing of {chosen.name} on "
+            f"column track: tuned, but baselines/{suite.name} holds nothing of {chosen.entry} on "
             f"group {group!r}"
         )
     if tuned and cells["tuning_effort"] != str(effort):

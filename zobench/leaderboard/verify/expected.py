@@ -70,9 +70,9 @@ def specs_of(
 
     As `harness.plan`, but the estimator is not built. Raises BadInput.
     """
-    defaults, ready = estimators[chosen.name].defaults, {}
+    defaults, ready = estimators[chosen.entry].defaults, {}
     for group in dict.fromkeys(p.group for p in problems):
-        kept = baseline_settings(suite.name, chosen.name, group) if tuned else {}
+        kept = baseline_settings(suite.name, chosen.entry, group) if tuned else {}
         ready[group] = replace(chosen, settings=defaults | kept | chosen.settings)
     return [RunSpec(suite.name, suite.version, p, ready[p.group], 0) for p in problems]
 

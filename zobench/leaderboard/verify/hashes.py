@@ -54,7 +54,7 @@ def with_hashes(
         rows[column] = ""
     asked: dict[tuple[str, str], list[RunSpec]] = {}
     for spec in specs:
-        asked.setdefault((spec.problem.id, spec.estimator.display), []).append(spec)
+        asked.setdefault((spec.problem.id, spec.estimator.text), []).append(spec)
     made = runs.groupby(["problem", "estimator"], sort=False).indices
     reached = hits.groupby("run_key", sort=False).indices
     for index, row in rows.iterrows():
@@ -75,6 +75,6 @@ def _cell(spec: RunSpec) -> str:
     parts = [
         *(spec.suite, spec.suite_version, p.id, identity(p.objective), p.version),
         *(p.settings, p.instances, p.budget, p.targets, p.scored),
-        *(identity(e.name), e.version, e.settings),
+        *(identity(e.entry), e.version, e.settings),
     ]
     return json.dumps(parts, sort_keys=True, default=str)
