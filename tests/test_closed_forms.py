@@ -25,9 +25,11 @@ def linear(shapes) -> VectorProblem:
     return VectorProblem(lambda x: x @ G, lambda rng: np.zeros(D), shapes=shapes)
 
 
-def estimates(sampler, scheme, shapes=((M, N),), draws=DRAWS) -> np.ndarray:
-    """Estimates of the gradient as rows, shape (draws, D)."""
+def estimates(sampler, scheme, shapes=((M, N),), draws=DRAWS, start=None) -> np.ndarray:
+    """Estimates of the gradient at `start` (default: zero) as rows, shape (draws, D)."""
     problem = linear(shapes)
+    start = np.zeros(D) if start is None else start
+    problem.x0 = lambda rng: start
     params = problem.start(0)
     estimator = ComposedEstimator(sampler, scheme, SGD(lr=1.0))
     estimator.start(params, 7)
@@ -38,6 +40,7 @@ def estimates(sampler, scheme, shapes=((M, N),), draws=DRAWS) -> np.ndarray:
         found.append(before - params.flat())
         for block in params.blocks:  # keep f small, so that rounding stays far below the noise
             params.update(block, -params.x[block.span])
+            params.update(block, start[block.span])
     return np.array(found)
 
 
@@ -96,11 +99,9 @@ def test_low_rank_in_a_window_sees_the_projection_on_v():
         assert np.abs(rest).max() < 1e-5 * np.abs(row).max()
 
 
-@pytest.mark.parametrize(
-    "sampler", [samplers.Sparse(0.25, refresh=10**9), samplers.SmallWeights(0.25)]
-)
+@pytest.mark.parametrize("sampler", [samplers.Sparse(0.25, refresh=0), samplers.SmallWeights(0.25)])
 def test_masks_keep_what_they_say(sampler):
-    found = estimates(sampler, Central(1e-3))
+    found = estimates(sampler, Central(1e-3), start=np.random.default_rng(1).standard_normal(D))
     mask = (found != 0).any(axis=0)
     kept = int(mask.sum())
     assert np.array_equal(found != 0, np.tile(mask, (len(found), 1)))
@@ -112,17 +113,6 @@ def test_random_masks_realise_the_nominal_sparsity():
     found = estimates(samplers.Sparse(0.1), Central(1e-3), draws=500)
     share, deviation = (found != 0).mean(), np.sqrt(0.1 * 0.9 / found.size)
     assert abs(share - 0.1) < 5 * deviation
-
-
-def test_small_weights_are_those_of_the_point():
-    problem = linear(((M, N),))
-    params = problem.start(0)
-    params.update(params.blocks[0], np.random.default_rng(1).standard_normal(D))
-    direction = samplers.SmallWeights(0.25)(params, 0, 5, 6)
-    params.add(10.0, direction)  # a probe must not change the mask
-    moved = params.dense(direction, params.blocks[0]) != 0
-    start = np.abs(np.random.default_rng(1).standard_normal(D))
-    assert set(np.flatnonzero(moved)) == set(np.argsort(start)[: D // 4])
 
 
 @pytest.mark.parametrize("order", ["ascending", "random"])

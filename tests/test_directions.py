@@ -15,6 +15,7 @@ from zobench.core.directions import (
     Direction,
     FixedMask,
     LowRank,
+    Mask,
     Noise,
     RandomMask,
     Recipe,
@@ -126,7 +127,7 @@ KINDS = {
     "expands": lambda h: Expands(h),
     "dense": lambda h: Dense(h),
     "dense-of-a-locked-view": lambda h: Dense(locked(h[:])),
-    "masked": lambda h: FixedMask(Noise(1), [h.view(np.uint8)] * 2),
+    "masked": lambda h: FixedMask(Noise(1), Mask((), (h.view(np.uint8),) * 2)),
     "random-mask": lambda h: RandomMask(Plain(h), 3, 0.5),  # pyright: ignore
     "restricted": lambda h: Restricted(Unhashable(h), frozenset([0])),
     "restricted-by-a-set": lambda h: Restricted(Plain(h), {0}),  # pyright: ignore

@@ -32,7 +32,7 @@ def pairs(dtype):
 
 
 def kinds(size):
-    masks = [np.packbits(np.arange(size) % 3 == 0)]
+    masks = d.Mask((), (np.packbits(np.arange(size) % 3 == 0),))
     return [
         d.Noise(1), d.Noise(1, "rademacher"), d.LowRank(1, 2, 3), d.RandomMask(d.Noise(1), 2, 0.5),
         d.FixedMask(d.Noise(1), masks), d.Dense(np.arange(size) / size), d.Coordinate(size // 2),

@@ -77,7 +77,7 @@ def test_saving_changes_no_bit_of_the_run(entry, dtype, width):
 SAMPLERS = {
     "sparse": lambda: samplers.Sparse(0.5, 2),
     "low-rank": lambda: samplers.LowRankSampler(2, 3),
-    "small-weights": lambda: samplers.SmallWeights(0.5, 2),
+    "small-weights": lambda: samplers.SmallWeights(0.5),
     "again": lambda: lambda params, t, seed, base: Noise(7),  # the same in all steps
     "laws": lambda: lambda params, t, seed, base: Noise(seed, ("gaussian", "rademacher")[t % 2]),
 }

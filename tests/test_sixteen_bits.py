@@ -38,7 +38,7 @@ class Own:
         out += scale * np.cos(np.arange(start, start + len(out)))
 
 
-MASKS = [np.packbits(np.arange(4096) % 3 == 0)]
+MASKS = d.Mask((), (np.packbits(np.arange(4096) % 3 == 0),))
 KINDS = [
     d.Noise(1), d.Noise(1, "rademacher"), d.LowRank(1, 2, 3), d.RandomMask(d.Noise(1), 2, 0.5),
     d.FixedMask(d.Noise(1), MASKS), d.Dense(np.linspace(-1.0, 1.0, 4096)), Own(),

@@ -42,13 +42,13 @@ def test_energies_and_traces_are_those_of_the_function(correlation, basis):
     traces = sum(curvature(problem, [u] * 10) for u in units)
     np.testing.assert_allclose(traces, problem.function.traces(), rtol=1e-9)
     assert problem.function.trace() == pytest.approx(traces.sum())
-    assert problem.function.block_norms().max() == pytest.approx(1.0)
+    assert max(problem.function.spectrum.factors) == pytest.approx(1.0)
     assert set(problem.describe()["groups"].values()) == {12}
 
 
-def test_block_norms_are_largest_eigenvalues():
+def test_factors_are_largest_eigenvalues():
     problem = build(dim=40, blocks=4, basis="random")
-    for block, norm in enumerate(problem.function.block_norms()):
+    for block, norm in enumerate(problem.function.spectrum.factors):
         columns = []
         for unit in torch.eye(10, dtype=torch.float64):
             v = torch.zeros(40, dtype=torch.float64)

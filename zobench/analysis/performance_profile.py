@@ -17,8 +17,6 @@ from zobench.analysis.ert import ert
 from zobench.analysis.runlengths import Cases
 from zobench.errors import BadInput
 
-R_MAX = 4.0  # of AlgoPerf (https://arxiv.org/abs/2306.07179): beyond it there is no credit
-
 
 def ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """One row a (problem, target_index, estimator): ratio = ERT / ERT of the reference.
@@ -84,18 +82,3 @@ def profile(found: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=pd.Index(names))
     return pd.concat(parts, ignore_index=True).loc[:, names]
-
-
-def area(found: pd.DataFrame, r_max: float = R_MAX) -> dict[str, float]:
-    """Estimator -> 1 / (r_max - 1) * integral of rho from 1 to `r_max`, in [0, 1].
-
-    Exact, not by quadrature: a problem of ratio r contributes (r_max - max(r, 1)) / (r_max - 1),
-    or 0 beyond r_max. Raises BadInput unless r_max > 1.
-    """
-    if not r_max > 1:
-        raise BadInput(f"r_max lies above 1, not {r_max}")
-    credit = (r_max - np.clip(found["ratio"].to_numpy(float), 1, r_max)) / (r_max - 1)
-    keys = ["estimator", "problem"]
-    each: Any = found[keys].assign(credit=credit).groupby(keys, sort=False)["credit"].mean()
-    means: Any = each.groupby(level="estimator", sort=False).mean()
-    return {str(name): float(value) for name, value in means.items()}

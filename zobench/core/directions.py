@@ -166,18 +166,29 @@ class RandomMask(Direction):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """The coordinates whose magnitude is at most the threshold of their block: see `Params.mask`.
+
+    A mask is equal to itself alone, so that directions compare in no time.
+    """
+
+    thresholds: tuple[float, ...]  # one per block
+    bits: tuple[np.ndarray, ...]  # per block, packed: bytes of shape (ceil(size / 8),)
+
+
+@dataclass(frozen=True, slots=True)
 class FixedMask(Direction):
-    """`inner` on stored coordinates: `bits[block index]` holds one bit a coordinate, packed."""
+    """`inner` on the coordinates of a stored mask, zero elsewhere."""
 
     inner: Noise
-    bits: Sequence[np.ndarray]
+    mask: Mask
 
     def expand(self, block: Block) -> Iterable[Term]:
         return ((1.0, self),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
         stop = start + len(out)
-        packed = self.bits[block.index][start // 8 : -(-stop // 8)]
+        packed = self.mask.bits[block.index][start // 8 : -(-stop // 8)]
         mask = np.unpackbits(packed)[start % 8 :][: len(out)]
         part = np.zeros(len(out))
         self.inner.add(part, scale, block, start)

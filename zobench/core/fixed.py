@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Block, Coordinate, Direction, LowRank, Noise, Recipe, Restricted
+from zobench.core.directions import (
+    Block,
+    Coordinate,
+    Direction,
+    LowRank,
+    Mask,
+    Noise,
+    Recipe,
+    Restricted,
+)
 
 # np.void is a record, whose entries can be set
 _NUMPYS = frozenset(np.sctypeDict.values()) - {np.void, np.object_}
@@ -29,7 +38,7 @@ def fixed(value: Any) -> bool:
         return _VALUES.issuperset(map(type, value)) or all(map(fixed, value))
     if kind is np.ndarray:
         return _read_only(value)
-    if not isinstance(value, Direction) or not is_frozen(kind) or not _compares(kind):
+    if not isinstance(value, Direction | Mask) or not is_frozen(kind) or not _compares(kind):
         return False
     held = [getattr(value, name) for name in _fields(kind)]
     held += getattr(value, "__dict__", {}).values()  # also what it made of its fields

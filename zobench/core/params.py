@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Array, Block, Direction, add_terms
+from zobench.core.directions import Array, Block, Direction, Mask, add_terms
+from zobench.core.fixed import locked
 
 CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule that stores them
 
@@ -73,6 +74,25 @@ class Params(ABC):
     def flat(self) -> np.ndarray:
         """A copy of the point as one float64 vector, shape (d,)."""
 
+    def threshold(self, block: Block, share: float) -> float:
+        """The magnitude that a share of the coordinates of a block does not exceed.
+
+        It is the k-th smallest magnitude, with k = share * size, rounded and at least 1.
+        """
+        sizes = np.abs(self.flat()[block.start : block.start + block.size])
+        return float(np.partition(sizes, smallest(share, block) - 1)[smallest(share, block) - 1])
+
+    def small(self, block: Block, threshold: float) -> np.ndarray:
+        """Packed bits: 1 where the magnitude of a coordinate is at most the threshold."""
+        sizes = np.abs(self.flat()[block.start : block.start + block.size])
+        return np.packbits(sizes <= threshold)
+
+    def mask(self, thresholds: Sequence[float]) -> Mask:
+        """The coordinates whose magnitude is at most the threshold of their block, at the point."""
+        self.flush()
+        pairs = zip(self.blocks, thresholds, strict=True)
+        return Mask(tuple(thresholds), tuple(locked(self.small(b, h)) for b, h in pairs))
+
     def touched(self, direction: Direction) -> Iterator[Block]:
         """The blocks on which the direction is not zero."""
         return (b for b in self.blocks if any(True for _ in direction.expand(b)))
@@ -96,3 +116,8 @@ class Params(ABC):
     def chosen(self, pick: Callable[[Group], bool]) -> list[Group]:
         """The groups that satisfy `pick`."""
         return [group for group in self.groups if pick(group)]
+
+
+def smallest(share: float, block: Block) -> int:
+    """The number of coordinates that a share of a block has, at least 1."""
+    return max(1, round(share * block.size))

@@ -20,12 +20,12 @@ from zobench.core.directions import (
     Direction,
     FixedMask,
     LowRank,
+    Mask,
     Noise,
     RandomMask,
     Recipe,
     Restricted,
 )
-from zobench.core.fixed import locked
 from zobench.core.params import Group, Params
 from zobench.core.seeds import fold
 from zobench.errors import BadInput, Unsuitable
@@ -101,51 +101,58 @@ class LowRankSampler:
 
 @dataclass
 class Sparse:
-    """A Gaussian on a random fraction `keep` of the coordinates, redrawn every `refresh` steps."""
+    """R-MeZO: a Gaussian on a random share `keep` of the coordinates, zero elsewhere.
+
+    Each coordinate is drawn by itself. A mask lasts `refresh` steps (0: the whole run); it is a
+    seed, and takes no memory.
+    """
 
     keep: float
     refresh: int = 1
 
     def __post_init__(self) -> None:
-        _share(self.keep)
+        _check_mask(self.keep, self.refresh)
 
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
-        return RandomMask(Noise(seed), fold(base, _MASKS, t // self.refresh), self.keep)
+        period = t // self.refresh if self.refresh else 0
+        return RandomMask(Noise(seed), fold(base, _MASKS, period), self.keep)
 
 
 @dataclass
 class SmallWeights:
-    """Sparse-MeZO: a Gaussian on the fraction `keep` of smallest magnitude in each block.
+    """Sparse-MeZO: a Gaussian on the weights of small magnitude in each block, zero elsewhere.
 
-    The mask is that of the point itself, never of a probed point, and stored as one bit a
-    coordinate for `refresh` steps (0: for ever).
+    The threshold of a block is the magnitude that a share `keep` of its weights does not exceed,
+    before the first step, and again every `refresh` steps (0: never again). The mask is taken in
+    each step, of the point itself and never of a probed point: the weights that are at most as
+    large as the threshold then. It is stored as one bit per coordinate.
     """
 
     keep: float
     refresh: int = 0
-    bits: tuple[np.ndarray, ...] = field(default=(), repr=False)
+    thresholds: tuple[float, ...] = field(default=(), repr=False)
+    mask: Mask | None = field(default=None, repr=False)
+    step: int = field(default=-1, repr=False)  # of the mask
 
     def __post_init__(self) -> None:
-        _share(self.keep)
+        _check_mask(self.keep, self.refresh)
 
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
-        if not self.bits or (self.refresh and t % self.refresh == 0 and t != self._drawn):
-            flat, self._drawn = np.abs(params.flat()), t
-            parts = [flat[b.start : b.start + b.size] for b in params.blocks]
-            self.bits = tuple(locked(np.packbits(_smallest(p, self.keep))) for p in parts)
-        return FixedMask(Noise(seed), self.bits)
+        if self.mask is None or self.step != t:
+            if not self.thresholds or (self.refresh and t % self.refresh == 0):
+                self.thresholds = tuple(params.threshold(b, self.keep) for b in params.blocks)
+            if not (self.refresh or any(self.thresholds)):
+                raise Unsuitable("compares magnitudes of weights, and most weights of each block "
+                                 "are 0: start elsewhere, or set refresh")  # fmt: skip
+            self.mask, self.step = params.mask(self.thresholds), t
+        return FixedMask(Noise(seed), self.mask)
 
 
-def _share(keep: float) -> None:
+def _check_mask(keep: float, refresh: int) -> None:
     if not 0 < keep <= 1:
         raise BadInput(f"keep is a share in (0, 1], not {keep}")
-
-
-def _smallest(part: np.ndarray, keep: float) -> np.ndarray:
-    """True for exactly round(keep * size) entries, ties broken by position."""
-    mask = np.zeros(part.size, bool)
-    mask[np.argsort(part, kind="stable")[: round(keep * part.size)]] = True
-    return mask
+    if refresh < 0:
+        raise BadInput(f"refresh is a number of steps of at least 0, not {refresh}")
 
 
 @dataclass

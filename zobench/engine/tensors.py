@@ -24,7 +24,7 @@ from zobench.core.directions import Direction, Noise, Primitive, Probe, Term, ad
 from zobench.core.fixed import SEEDED, key, waits
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
-from zobench.core.params import CHUNK, Group, Params
+from zobench.core.params import CHUNK, Group, Params, smallest
 from zobench.core.seeds import fold
 from zobench.engine import low_rank
 from zobench.engine.due import Due, Written
@@ -231,6 +231,15 @@ class TensorParams(Params):
                 piece = flat[at : at + step]
                 values = change(piece.float(), slice(at, at + len(piece)))
                 store(piece, values, block.index, at, self.rounding_seed())
+
+    def threshold(self, block: TensorBlock, share: float) -> float:
+        self.flush()
+        return block.data.abs().kthvalue(smallest(share, block)).values.item()
+
+    def small(self, block: TensorBlock, threshold: float) -> np.ndarray:
+        flat, step = block.data, CHUNK if block.tensor.device.type == "cpu" else STEP
+        parts = (flat[at : at + step].abs() <= threshold for at in range(0, block.size, step))
+        return np.concatenate([np.packbits(part.cpu().numpy()) for part in parts])
 
     def flat(self) -> np.ndarray:
         self.flush()

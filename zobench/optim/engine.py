@@ -191,7 +191,7 @@ class Engine:
         )
         self.journal = journal.Journal(path, header, self.entry)
         self.journal.rates(self.params.rates)
-        self.walk.written = self.journal.written
+        self.walk.written, self.params.masked = self.journal.written, self.journal.masked
         if not self.has_rule:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
 
@@ -218,6 +218,7 @@ class Engine:
             self.journal.close()
             self.journal = None
             self.walk.written = self.params.moved = self.params.changed = _nothing
+            self.params.masked = _nothing
 
 
 def _nothing(*_: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy as np
 from zobench.core.directions import (
     Coordinate,
     Direction,
+    FixedMask,
     LowRank,
+    Mask,
     Noise,
     Probe,
     RandomMask,
@@ -23,6 +25,7 @@ from zobench.core.directions import (
 from zobench.core.fixed import fixed
 from zobench.core.noise.layout import LAWS
 from zobench.engine.tensors import TensorBlock
+from zobench.optim.masks import masks, with_mask
 from zobench.optim.restore import decode
 from zobench.registry import Entry
 
@@ -35,10 +38,17 @@ class Decoder:
     """Turns told events into what happened. Raises what it likes for what no writer wrote."""
 
     def __init__(
-        self, blocks: Sequence[TensorBlock], entry: Entry | None, has_rule: bool, groups: int
+        self,
+        blocks: Sequence[TensorBlock],
+        entry: Entry | None,
+        has_rule: bool,
+        groups: int,
+        take: Callable[[Sequence[float]], Mask],
     ) -> None:
+        """`take(thresholds)`: the mask of the weights as they are, or one in its place."""
         self.blocks, self.entry = blocks, entry
-        self.has_rule, self.groups = has_rule, groups
+        self.has_rule, self.groups, self.take = has_rule, groups, take
+        self._mask: Mask | None = None
         self._last: tuple[Any, Direction | None] = None, None
 
     def event(self, told: Any) -> tuple[str, Any]:
@@ -55,7 +65,19 @@ class Decoder:
             return kind, facts[0]
         if kind == "w" and not facts:
             return kind, None
+        if kind == "m":
+            self._mask, self._last = self.take(self._thresholds(facts)), (None, None)
+            return kind, None
         raise ValueError(f"no event is {json.dumps(told)[:60]}")
+
+    def _thresholds(self, facts: list[Any]) -> Sequence[float]:
+        """The thresholds of a mask, one per block; without any, those of the mask before."""
+        if not facts and self._mask:
+            return self._mask.thresholds
+        (thresholds,) = facts
+        if len(thresholds) != len(self.blocks):
+            raise ValueError(f"{len(thresholds)} thresholds do not fit {len(self.blocks)} blocks")
+        return tuple(_not_negative(threshold) for threshold in thresholds)
 
     def _pairs(self, facts: list[Any]) -> list[Probe]:
         return [(_number(scale), self._direction(told)) for scale, told in facts]
@@ -69,6 +91,10 @@ class Decoder:
             made = decode(told, self.entry)
         except KeyError as error:
             raise ValueError(f"no direction is known as {error}") from None
+        if any(True for _ in masks(made)):
+            if self._mask is None:
+                raise ValueError("a direction has a mask before one was taken")
+            made = with_mask(made, self._mask)
         if not isinstance(made, Direction) or not fixed(made):
             raise ValueError(f"a {type(made).__name__} is not a direction that can be recorded")
         for leaf in self._leaves(made):
@@ -122,7 +148,7 @@ def _number(value: Any) -> float:
 
 def _check_fields(leaf: Direction) -> None:
     """Raises ValueError for a direction of the core whose fields no estimator makes."""
-    if isinstance(leaf, RandomMask):
+    if isinstance(leaf, RandomMask | FixedMask):
         _check_fields(leaf.inner)
     whole = {
         name: getattr(leaf, name)

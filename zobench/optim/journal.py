@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 import zobench
-from zobench.core.directions import Direction, Probe, Recipe
+from zobench.core.directions import Direction, Mask, Probe, Recipe
 from zobench.core.fixed import fixed
 from zobench.errors import BadInput
 from zobench.optim import state
+from zobench.optim.masks import masks, with_mask
 from zobench.registry import Entry
 
 FORMAT = 2
@@ -70,6 +71,7 @@ class Journal:
         self.close = weakref.finalize(self, self._file.close)  # also when the program ends
         self._quiet = self._since = 0
         self._t = header["t"] - 1  # the step of the last rule
+        self._mask: Mask | None = None  # the last one that was taken
         self._line(header)
         self.sync()
 
@@ -127,7 +129,18 @@ class Journal:
         if self._since >= _SYNC:
             self.sync()
 
+    def masked(self, mask: Mask) -> None:
+        """A mask was taken of the weights as they are: directions that follow have this one."""
+        known = self._mask is not None and self._mask.thresholds == mask.thresholds
+        self._line(["m"] if known else ["m", mask.thresholds])
+        self._mask = mask
+
     def _told(self, direction: Direction) -> Any:
+        if any(mask is not self._mask for mask in masks(direction)):
+            raise BadInput(
+                "a direction has a mask of weights as they were before: it cannot be recorded; "
+                "take a mask with params.mask in each step"
+            )
         return told(direction, self.entry)
 
 
@@ -140,7 +153,8 @@ def told(direction: Direction, entry: Entry) -> Any:
             "which derive from zobench.core.directions.Direction, are frozen dataclasses, and hold "
             "no array"
         )
-    held = state.encode(direction, f"a {name} direction", entry)
+    bare = with_mask(direction, None) if any(True for _ in masks(direction)) else direction
+    held = state.encode(bare, f"a {name} direction", entry)
     if state.has_arrays(held):
         raise BadInput(
             f"a {name} direction holds an array: only directions that replay from a seed can be "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from zobench.core.directions import Mask
 from zobench.engine.tensors import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim.events import WHOLE, Decoder, parsed
@@ -51,13 +52,17 @@ class Record:
         return BadInput(f"{self.path} is damaged, and no weight was moved: {why}")
 
     def events(
-        self, blocks: Sequence[TensorBlock], entry: Entry | None, has_rule: bool
+        self,
+        blocks: Sequence[TensorBlock],
+        entry: Entry | None,
+        has_rule: bool,
+        take: Callable[[Sequence[float]], Mask],
     ) -> Iterator[tuple[str, Any]]:
         """(kind, what happened), decoded. Raises BadInput for what no writer wrote.
 
-        `entry`: of the estimator, where it is known.
+        `entry`: of the estimator, where it is known. `take`: gives the masks, see `Decoder`.
         """
-        decoder = Decoder(blocks, entry, has_rule, len(self.head["members"]))
+        decoder = Decoder(blocks, entry, has_rule, len(self.head["members"]), take)
         for number, line in enumerate(self._lines):
             try:
                 yield decoder.event(parsed(line))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Array, Block, Direction, Probe, Recipe
+from zobench.core.directions import Array, Block, Direction, Mask, Probe, Recipe
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.params import Params
 from zobench.errors import BadInput
@@ -89,6 +89,12 @@ class _Still(Params):
 
     def gram(self, directions: Sequence[Direction]) -> np.ndarray:
         return self.params.gram(directions)
+
+    def threshold(self, block: Block, share: float) -> float:
+        return self.params.threshold(block, share)
+
+    def mask(self, thresholds: Sequence[float]) -> Mask:
+        return self.params.mask(thresholds)
 
     def flat(self) -> np.ndarray:
         return self.params.flat()

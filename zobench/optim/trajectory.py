@@ -15,9 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from zobench.core.directions import Mask
+from zobench.core.fixed import locked
 from zobench.core.rules import Rule
 from zobench.engine.ties import place
 from zobench.errors import BadInput
@@ -87,11 +90,14 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
     if head["rule"] is not None:
         assert entry is not None  # or it would have raised
         rule = remade(entry, head["settings"], head["rule"])
-    for _ in record.events(walk.blocks, entry, rule is not None):
+    empty = tuple(locked(np.zeros(-(-b.size // 8), np.uint8)) for b in walk.blocks)
+    for _ in record.events(
+        walk.blocks, entry, rule is not None, lambda thresholds: Mask(tuple(thresholds), empty)
+    ):
         pass  # all are right, or this has raised
     t, steps = head["t"] - 1, 0
     with torch.no_grad():
-        for kind, facts in record.events(walk.blocks, entry, rule is not None):
+        for kind, facts in record.events(walk.blocks, entry, rule is not None, walk.mask):
             if kind == "p":
                 walk.seal()
                 for scale, direction in facts:

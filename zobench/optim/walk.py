@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from zobench.core.directions import Array, Direction, Recipe, Restricted
+from zobench.core.directions import Array, Direction, Mask, Recipe, Restricted
 from zobench.core.params import Group, Params
 from zobench.engine.scratch import ScratchParams
 from zobench.engine.tensors import TensorBlock, TensorParams
@@ -102,6 +102,7 @@ class Scaled(Params):
         self.blocks, self.groups, self.ops = walk.blocks, walk.groups, walk.ops
         self.moved: Callable[[float, Direction], None] = _nothing  # tells of add, for a record
         self.changed: Callable[[], None] = _nothing  # tells of update and shrink
+        self.masked: Callable[[Mask], None] = _nothing  # tells of a mask that was taken
         self._own = {index: i for i, inside in enumerate(members) for index in inside}
         self.set([(1.0, 0.0)] * len(members))
 
@@ -152,6 +153,14 @@ class Scaled(Params):
 
     def gram(self, directions: Sequence[Direction]) -> np.ndarray:
         return self.walk.gram(directions)
+
+    def threshold(self, block: TensorBlock, share: float) -> float:
+        return self.walk.threshold(block, share)
+
+    def mask(self, thresholds: Sequence[float]) -> Mask:
+        mask = self.walk.mask(thresholds)
+        self.masked(mask)
+        return mask
 
     def flat(self) -> np.ndarray:
         return self.walk.flat()

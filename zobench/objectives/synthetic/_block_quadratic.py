@@ -48,11 +48,6 @@ class BlockQuadratic(Quadratic):
         """e_b = |g_b|^2 at the start, the same for every seed, shape (blocks,)."""
         return self._energies_at_start.copy()
 
-    def block_norms(self) -> np.ndarray:
-        """The operator norms |H_b|, shape (blocks,)."""
-        assert isinstance(self.spectrum, Blocks)
-        return np.array(self.spectrum.factors)
-
     def bcd_gain(self) -> float:
         """(sum e)(sum t) / (N sum e t): random blocks against the full space, one learning rate."""
         t, e = self._traces, self._energies_at_start
