@@ -17,6 +17,7 @@ from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, set
 from zobench.harness.suite import ProblemSpec, Suite
 
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
+definition_text = _ENCODER.encode  # of what defines results, for hashes
 MOST = 1_000_000  # runs of a plan, some 2 GB of it: more is a slip of the finger
 
 
@@ -39,17 +40,25 @@ class RunSpec:
     def key(self) -> str:
         """24 hex digits that depend on everything that defines the result.
 
-        Limits, labels and the folder of a user's file do not; versions and defaults do.
+        Versions and defaults do; limits, labels and the folder of a user's file do not.
+        """
+        threads = self.problem.threads
+        parts = [*self.definition(self.settings), self.repetition]
+        parts += [threads] if threads != 1 else []  # sums of several threads round otherwise
+        return hashlib.sha256(definition_text(parts).encode()).hexdigest()[:24]
+
+    def definition(self, *settings: Any) -> list[Any]:
+        """List what defines the results on a problem, with the given `settings` of the objective.
+
+        The key of a run adds its repetition; the settings hash of a leaderboard row is over the
+        settings of all instances instead.
         """
         p, e = self.problem, self.estimator
-        parts = [
+        return [
             *(self.suite, self.suite_version, p.id, identity(p.objective), p.version),
-            *(self.settings, p.budget, p.targets, p.scored),
-            *(identity(e.entry), e.version, e.settings, self.repetition),
+            *(*settings, p.budget, p.targets, p.scored),
+            *(identity(e.entry), e.version, e.settings),
         ]
-        parts += [p.threads] if p.threads != 1 else []  # sums of several threads round otherwise
-        text = _ENCODER.encode(parts)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     @property
     def problem_seed(self) -> int:

@@ -24,18 +24,23 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+def read_text(path: Path) -> str:
+    """Read a text file. Raises BadInput if that is impossible."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: no UTF-8 text, so no TOML file") from error
+
+
 class TomlFile:
     """The data of a file, and BadInput that says where in the file the fault is."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads `path`. Raises BadInput when it cannot be read or is not TOML."""
+    def __init__(self, path: Path, text: str | None = None) -> None:
+        """Parse `text`, by default that of the file. Raises BadInput if it is not TOML."""
         self.path = path
-        try:
-            self.text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise BadInput(f"cannot read {str(path)!r}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{path}: no UTF-8 text, so no TOML file") from error
+        self.text = read_text(path) if text is None else text
         try:
             self.data: dict[str, Any] = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:

@@ -1,64 +1,210 @@
-"""Frozen runs beside a leaderboard: what its speed-ups refer to, written once and never changed."""
+"""Frozen runs beside a leaderboard: what its speed-ups refer to, written once, never changed."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import zobench
 from zobench.errors import BadInput, unknown
+from zobench.harness.suite import ProblemSpec
 from zobench.interchange.write_tables import plain_cells
-from zobench.leaderboard.board_file import as_text, save, written
-from zobench.leaderboard.verify.reference import FIRST, VERSION, frame_of
+from zobench.leaderboard.board_file import BoardTable, as_written, read_table, write_table
+from zobench.leaderboard.columns import Cells
 from zobench.results.frame import Frame
 
+COLUMNS = (
+    "run_key", "problem", "instance", "estimator", "repetition", "seed", "group", "dimension",
+    "budget", "kind", "target_index", "target", "length", "success", "at_start",
+)  # fmt: skip
+NUMBERS = (
+    "instance", "repetition", "seed", "dimension", "budget", "target_index", "target", "length",
+)  # fmt: skip
+VERSION, FIRST = "version", "0.1.0"  # which zobench froze a run; files without it are of the first
+ENDING = "-reference"  # of the file's stem
 
-def reference(out: Path, frames: tuple[Frame, Frame, Frame], freeze: str) -> Frame | None:
-    """The frozen run table, at the final targets, of the estimator that speed-ups refer to."""
+
+@dataclass(frozen=True)
+class FrozenFigures:
+    """What the frozen runs say about the problems of a row, at the final targets."""
+
+    dimensions: frozenset[str]
+    digest: str  # of these runs, "" without any
+    reached: int  # how many problems a run reached the final target of
+    costs: tuple[float, ...]  # expected queries per problem; inf: no run reached the target
+
+
+@dataclass
+class FrozenRuns:
+    """The runs of one estimator, as a run table in queries."""
+
+    table: Frame
+    has_earlier: bool  # True if an earlier zobench froze some of them
+    _figures: dict[tuple[tuple[str, int], ...], FrozenFigures] = field(default_factory=dict)
+
+    @property
+    def estimator(self) -> str:
+        """The estimator whose runs are frozen."""
+        return str(self.table["estimator"].iloc[0])
+
+    def figures(self, problems: Sequence[ProblemSpec]) -> FrozenFigures:
+        """Return the figures of the runs on `problems`; computed once for the same problems."""
+        finals = {problem.id: len(problem.targets) - 1 for problem in problems}
+        key = tuple(finals.items())
+        if key not in self._figures:
+            self._figures[key] = self._figures_at(finals)
+        return self._figures[key]
+
+    def _figures_at(self, finals: dict[str, int]) -> FrozenFigures:
+        from zobench.analysis.ert import ert
+        from zobench.analysis.leaderboard import baseline_hash
+        from zobench.analysis.runlengths import Cases, at_targets
+
+        runs = at_targets(self.table, finals)
+        cases = list(Cases(runs).values()) if len(runs) else []
+        return FrozenFigures(
+            frozenset(str(size) for size in runs["dimension"].unique()),
+            baseline_hash(runs),
+            sum(bool(case.success.any()) for case in cases),
+            tuple(ert(case.length, case.success) for case in cases),
+        )
+
+
+def frozen_file(board: Path) -> Path:
+    """Return the path of the frozen runs that the speed-ups of a leaderboard refer to."""
+    return board.with_name(f"{board.stem}{ENDING}.csv")
+
+
+def read_frozen(file: Path) -> FrozenRuns:
+    """Read frozen runs.
+
+    Raises:
+        BadInput: the file is not a run table of one estimator at least.
+    """
+    try:
+        table = read_table(file)
+        frame = _run_table(table)
+    except BadInput as error:
+        reason = str(error).removeprefix(f"{file} ")
+        raise BadInput(
+            f"{file} holds no frozen runs: {reason}; zobench verify --form-only {file}"
+        ) from error
+    return FrozenRuns(frame, any(is_earlier(row.cells) for row in table.rows))
+
+
+def check_columns(table: BoardTable) -> None:
+    """Raise BadInput if a column of frozen runs is missing."""
+    for name in COLUMNS:
+        if name not in table.columns:
+            raise table.fault(1, f"the column {name!r} is missing")
+
+
+def is_earlier(cells: Cells) -> bool:
+    """Return True if an earlier zobench froze the run."""
+    try:
+        version, now = (
+            [int(n) for n in text.split(".")]
+            for text in (cells.get(VERSION, FIRST), zobench.__version__)
+        )
+    except ValueError:
+        return False
+    return version < now
+
+
+def reference(
+    out: Path, runs: Frame, hits: Frame, problems: Frame, freeze: str
+) -> FrozenRuns | None:
+    """Read the runs frozen beside the leaderboard `out`; first freeze those of `freeze`, if any.
+
+    Raises:
+        BadInput: there are no runs of `freeze`, or others are frozen already.
+    """
     from zobench.analysis.runlengths import at_targets, run_table
     from zobench.analysis.targets import final_targets
 
-    file = out.with_name(f"{out.stem}-reference.csv")
+    file = frozen_file(out)
     if freeze:
-        table = run_table(*frames)
+        table = run_table(runs, hits, problems)
         names = list(table["estimator"].unique())
         if freeze not in names:
             raise unknown("estimator with runs", freeze, names)
-        kept: Frame = table[table["estimator"] == freeze]
-        kept = plain_cells(at_targets(kept, final_targets(frames[2])))
-        kept = kept.assign(**{VERSION: zobench.__version__})
-        save(_longer(file, kept) if file.exists() else kept, file)
-    return frame_of(file) if file.is_file() else None
+        chosen: Frame = table[table["estimator"] == freeze]
+        chosen = plain_cells(at_targets(chosen, final_targets(problems)))
+        chosen = chosen.assign(**{VERSION: zobench.__version__})
+        write_table(_extended(file, chosen) if file.exists() else chosen, file)
+    return read_frozen(file) if file.is_file() else None
 
 
 def frozen_runs(suite: str, problems: Frame) -> Frame | None:
-    """Runs frozen in leaderboards/ for the final targets of these `problems`; None without any.
+    """Return the runs frozen in leaderboards/ for the final targets of `problems`, if any.
 
-    Only where budget, kind and target are still those of the frozen runs. Raises BadInput.
+    Only those whose budget, kind and target are still the same. Raises BadInput.
     """
-    file = Path("leaderboards") / f"{suite}-reference.csv"
+    file = frozen_file(Path("leaderboards") / f"{suite}.csv")
     if not file.is_file():
         return None
     same = ["problem", "target_index", "budget", "kind"]
-    asked: Frame = problems[[*same, "target"]].rename(columns={"target": "asked"})
-    found: Frame = frame_of(file).merge(asked, on=same)
-    near = (found["target"] - found["asked"]).abs() <= 1e-5 * found["asked"].abs()
-    return found[near].drop(columns="asked") if near.any() else None
+    wanted: Frame = problems[[*same, "target"]].rename(columns={"target": "wanted"})
+    table: Frame = read_frozen(file).table.merge(wanted, on=same)
+    is_near = (table["target"] - table["wanted"]).abs() <= 1e-5 * table["wanted"].abs()
+    return table[is_near].drop(columns="wanted") if is_near.any() else None
 
 
-def _longer(file: Path, found: Frame) -> Frame:
-    """Frozen runs, then those found of the dimensions and groups that were not frozen before.
+def _extended(file: Path, runs: Frame) -> Frame:
+    """Add runs of dimensions and groups that have none yet: no speed-up of a row changes.
 
-    Speed-ups of earlier rows are not about these, so that no row changes. Raises BadInput where
-    there are none, or where another estimator is frozen.
+    Raises BadInput if there are none, or if another estimator is frozen.
     """
     import pandas as pd
 
-    frozen = as_text(file)
+    frozen = read_table(file).frame()
     if VERSION not in frozen:
         frozen = frozen.assign(**{VERSION: FIRST})
-    more = written(found)
-    about = ["dimension", "group"]
-    more = more[~more.set_index(about).index.isin(frozen.set_index(about).index)]
+    more = as_written(runs)
+    key = ["dimension", "group"]
+    more = more[~more.set_index(key).index.isin(frozen.set_index(key).index)]
     if more.empty or set(frozen["estimator"]) != set(more["estimator"]):
         raise BadInput(f"{file} exists: a reference is frozen; raise the suite's version")
     return pd.concat([frozen, more])
+
+
+def _run_table(table: BoardTable) -> Frame:
+    """Give the columns their types, and check that they can be those of runs. Raises BadInput."""
+    check_columns(table)
+    if not table.rows:
+        raise BadInput("it has no rows")
+    frame = table.frame().drop(columns=VERSION, errors="ignore")
+    for name in NUMBERS:
+        frame[name] = _numbers(table, name, frame[name])
+    for name in ("success", "at_start"):
+        is_bool = frame[name].isin(["True", "False"]).to_numpy()
+        if not is_bool.all():
+            row = table.rows[int((~is_bool).argmax())]
+            raise table.fault(row.number, f"column {name}: {row.cells[name][:40]!r} is not True or False")
+        frame[name] = frame[name] == "True"
+    is_long: Any = frame["length"].to_numpy(float) >= frame["success"].to_numpy()
+    if not is_long.all():
+        row = table.rows[int((~is_long).argmax())]
+        raise table.fault(row.number, f"column length: {row.cells['length']} queries of a success")
+    return frame
+
+
+def _numbers(table: BoardTable, name: str, column: Any) -> Any:
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(column)
+    except ValueError:
+        row = next(row for row in table.rows if math.isnan(_number(row.cells[name])))
+        text = f"column {name}: {row.cells[name][:40]!r} is not a number"
+        raise table.fault(row.number, text) from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,50 +1,88 @@
-"""What a suite and the estimators say a leaderboard row has to hold; nothing is run or built."""
+"""What a suite and the estimators say that a leaderboard row has to hold; nothing is run or built."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from zobench.analysis.leaderboard import targets_hash
-from zobench.errors import BadInput
-from zobench.harness.chosen import EstimatorSpec, baseline_settings, parse_estimator
+from zobench.errors import BadInput, unknown
+from zobench.harness.baseline import Baseline, read_baseline
+from zobench.harness.chosen import EstimatorSpec, parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import ProblemSpec, Suite
+from zobench.harness.suite_file import load, suite_files
+from zobench.leaderboard.hashes import settings_hash
 from zobench.registry import estimators
 
-MANY = 10  # problems of unknown dimension, all subsets of which are looked at
-KINDS = ("best", "current")  # what may reach a target, where a suite leaves it to the objective
+MANY = 10  # problems of unknown dimension, all subsets of which are tried
+KINDS = ("best", "current")  # what may reach a target, if a suite leaves it to the objective
+
+Problems = tuple[ProblemSpec, ...]
 
 
-def problems_by_hash(
-    suite: Suite, group: str, dimension: int
-) -> dict[str, tuple[ProblemSpec, ...]]:
-    """targets_hash -> the problems that a row of a group and dimension may be about.
+@dataclass
+class SuiteFacts:
+    """What the rows of a suite have to hold; each fact is computed once."""
+
+    suite: Suite
+    _problems: dict[tuple[str, int], dict[str, Problems]] = field(default_factory=dict)
+    _hashes: dict[tuple, str] = field(default_factory=dict)
+
+    def problems(self, group: str, dimension: int) -> dict[str, Problems]:
+        """Return `problems_by_hash` for a group and dimension."""
+        if dimension not in {p.settings["dim"] for p in self.suite.problems if "dim" in p.settings}:
+            dimension = 0  # of no setting: whatever the row says
+        key = group, dimension
+        if key not in self._problems:
+            self._problems[key] = problems_by_hash(self.suite, group, dimension)
+        return self._problems[key]
+
+    def settings_hash(
+        self, problems: Problems, estimator: EstimatorSpec, baseline: Baseline | None
+    ) -> str:
+        """Return the hash of the settings that `specs_of` gives."""
+        ids = tuple(problem.id for problem in problems)
+        key = (ids, estimator.entry, repr(estimator.settings), baseline)
+        if key not in self._hashes:
+            specs = specs_of(self.suite, problems, estimator, baseline)
+            self._hashes[key] = settings_hash(specs)
+        return self._hashes[key]
+
+
+def suite_facts(name: str, own: SuiteFacts | None) -> SuiteFacts:
+    """Return the facts of a suite. Raises BadInput if it is neither `own` nor ships."""
+    if own is not None and own.suite.name == name:
+        return own
+    if name not in suite_files():
+        raise unknown("suite", name, [*suite_files(), *([own.suite.name] if own else [])])
+    return _shipped(name)
+
+
+def problems_by_hash(suite: Suite, group: str, dimension: int) -> dict[str, Problems]:
+    """Map targets_hash to the problems that a row of a group and dimension may be about.
 
     Objectives with a setting `dim` say their dimension: all problems of it, or none. Others know it
-    when they are built, which is dear: there the hash tells which of the group's problems it is.
+    when they are built, which is costly: there the hash tells which of the group's problems it is.
     """
-    listed = [p for p in suite.problems if p.group == group]
-    known = [p for p in listed if p.settings.get("dim") == dimension]
-    found: dict[str, tuple[ProblemSpec, ...]] = {}
-    for extra in _subsets([p for p in listed if "dim" not in p.settings]):
-        chosen = tuple(p for p in listed if p in known or p in extra)
-        for digest in _digests(chosen) if chosen else ():
-            found.setdefault(digest, chosen)
-    return found
-
-
-def dimensions(suite: Suite) -> set[int]:
-    """The dimensions that the suite's settings say."""
-    return {p.settings["dim"] for p in suite.problems if "dim" in p.settings}
+    members = [p for p in suite.problems if p.group == group]
+    sized = [p for p in members if p.settings.get("dim") == dimension]
+    result: dict[str, Problems] = {}
+    for more in _subsets([p for p in members if "dim" not in p.settings]):
+        problems = tuple(p for p in members if p in sized or p in more)
+        for digest in _digests(problems) if problems else ():
+            result.setdefault(digest, problems)
+    return result
 
 
 def estimator_of(method: str) -> EstimatorSpec | None:
-    """The estimator that a row names; None for one of a file, which only a rerun executes.
+    """Parse the estimator that a row names; None for one of a file, which only a rerun executes.
 
-    Raises BadInput for a name or settings that do not exist, or a file that is not here.
+    Raises:
+        BadInput: the name or a setting does not exist, or the file is not here.
     """
     stem, colon, rest = method.partition(".py:")
     if not colon:
@@ -53,40 +91,52 @@ def estimator_of(method: str) -> EstimatorSpec | None:
     if path.is_absolute() or ".." in path.parts or "\\" in stem:
         raise BadInput(f"{str(path)!r}: name the file from the repository's root")
     try:
-        here = path.is_file()
+        is_here = path.is_file()
     except OSError:  # a name that no file can have
-        here = False
-    if not here:
+        is_here = False
+    if not is_here:
         raise BadInput(f"there is no file {str(path)!r} here; submit it with the row")
     if not rest.partition(":")[0]:
         raise BadInput(f"{method!r}: say which estimator of the file, as in '{path}:Name'")
     return None
 
 
-def specs_of(
-    suite: Suite, problems: Sequence[ProblemSpec], chosen: EstimatorSpec, tuned: bool
-) -> list[RunSpec]:
-    """The first run of an estimator on each problem, with the settings of its track.
 
-    As `harness.plan`, but the estimator is not built. Raises BadInput.
+
+def specs_of(
+    suite: Suite,
+    problems: Sequence[ProblemSpec],
+    estimator: EstimatorSpec,
+    baseline: Baseline | None,
+) -> list[RunSpec]:
+    """Return the first run of an estimator on each problem, with the settings of its track.
+
+    As `harness.plan`, but the estimator is not built. `baseline`: None for settings that are not
+    tuned. Raises BadInput.
     """
-    defaults, ready = estimators[chosen.entry].defaults, {}
+    defaults = estimators[estimator.entry].defaults
+    settled = {}
     for group in dict.fromkeys(p.group for p in problems):
-        kept = baseline_settings(suite.name, chosen.entry, group) if tuned else {}
-        ready[group] = replace(chosen, settings=defaults | kept | chosen.settings)
-    return [RunSpec(suite.name, suite.version, p, ready[p.group], 0) for p in problems]
+        tuned = baseline.settings(group) if baseline else {}
+        settled[group] = replace(estimator, settings=defaults | tuned | estimator.settings)
+    return [RunSpec(suite.name, suite.version, p, settled[p.group], 0) for p in problems]
 
 
 def repetitions(problems: Sequence[ProblemSpec], runs: int) -> int | None:
-    """How many repetitions of each problem make that many runs; None: no number does."""
+    """Return how many repetitions of each problem make that many runs; None if no number does."""
     for count in range(1, max(p.repetitions for p in problems) + 1):
         if sum(min(count, p.repetitions) for p in problems) == runs:
             return count
     return None
 
 
-def _subsets(problems: list[ProblemSpec]) -> Iterator[tuple[ProblemSpec, ...]]:
-    """None, all, then ever smaller parts; of many problems only those with a setting in common."""
+@cache
+def _shipped(name: str) -> SuiteFacts:
+    return SuiteFacts(load(name))
+
+
+def _subsets(problems: list[ProblemSpec]) -> Iterator[Problems]:
+    """Yield none, all, then ever smaller parts; of many problems only those that share a setting."""
     yield ()
     if len(problems) <= MANY:
         for size in range(len(problems), 0, -1):
@@ -99,21 +149,21 @@ def _subsets(problems: list[ProblemSpec]) -> Iterator[tuple[ProblemSpec, ...]]:
 
 
 def _digests(problems: Sequence[ProblemSpec]) -> Iterator[str]:
-    """The hash of the problems' targets, for each way in which their objectives may be scored."""
+    """Yield the hash of the targets for each way in which the objectives may be scored."""
     import pandas as pd
 
-    unsaid = list(dict.fromkeys(p.objective for p in problems if not p.scored))
-    for kinds in itertools.product(KINDS, repeat=len(unsaid)):
-        kind = dict(zip(unsaid, kinds))
-        listed = [
+    unscored = list(dict.fromkeys(p.objective for p in problems if not p.scored))
+    for kinds in itertools.product(KINDS, repeat=len(unscored)):
+        kind_of = dict(zip(unscored, kinds))
+        targets = [
             {
                 "problem": p.id,
                 "target_index": index,
                 "target": target,
-                "kind": p.scored or kind[p.objective],
+                "kind": p.scored or kind_of[p.objective],
                 "budget": p.budget,
             }
             for p in problems
             for index, target in enumerate(p.targets)
         ]
-        yield targets_hash(pd.DataFrame(listed))
+        yield targets_hash(pd.DataFrame(targets))

@@ -1,24 +1,31 @@
-"""A row run again: does it reproduce, exactly or within the noise? Seconds are never compared."""
+"""Some rows of a leaderboard run again: does each reproduce, exactly or within the noise?
+
+Seconds and memory are never compared.
+"""
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from zobench.analysis.leaderboard import leaderboard_rows
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
-from zobench.leaderboard.verify import expected
-from zobench.leaderboard.verify.columns import UNKNOWN, number, packages_of, same
-from zobench.leaderboard.verify.found import Found
-from zobench.leaderboard.verify.hashes import data_hash, settings_hash
-from zobench.results.frame import Frame
+from zobench.harness.stopping import Interrupted
+from zobench.leaderboard.columns import UNKNOWN, Cells, agree, number, packages_of
+from zobench.leaderboard.frozen import FrozenRuns
+from zobench.leaderboard.hashes import data_hash, settings_hash
+from zobench.leaderboard.verify.check import FileResult
+from zobench.leaderboard.verify.content import FITS, RowResult
+from zobench.leaderboard.verify.expected import repetitions
 from zobench.results.results import Results, read
 from zobench.results.versions import versions_of
-from zobench.running.making import Show, make
+from zobench.running.making import Show, check_jobs, make
 
 EXACT, NOISE, DIFFERS, UNJUDGED = "exact", "noise", "differs", "unjudged"
 COUNTED = ("n_problems", "n_runs", "n_failed", "success_rate", "coverage")
@@ -29,63 +36,147 @@ SAME = (
     "same environment, where runs repeat to the query, unless packages that a row does not name, "
     "such as torch, are of another version"
 )
-LIMITED = ("timeout", "oom")  # how runs end where a machine is too small, not a row wrong
+LIMITED = ("timeout", "oom")  # how runs end if the machine is too small, not if the row is wrong
+TOLERANCE = 0.02  # of log_area and aocc, if that is more than the noise
+SAMPLE = 3  # rows
+EVALUATION = 1e-8  # seconds of the objective per query and dimension, roughly
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What came of running a row again. `said`: in words, with the figures."""
+class Judgement:
+    """What came of running a row again."""
 
-    found: Found
+    row: RowResult
     status: str
-    said: str
+    note: str  # in words, with the figures
 
 
-def specs_of(found: Found) -> list[RunSpec]:
-    """The runs of a row: as many repetitions as it has, with the settings of its track."""
-    suite, cells = found.suite, found.cells
-    assert suite is not None
-    suite = replace(suite, problems=found.problems)
-    whole = int(cells["n_problems"]) == len(found.problems)
-    count = expected.repetitions(found.problems, int(cells["n_runs"])) if whole else None
-    specs = plan(suite, [cells["method"]], baselines=cells["track"] == "tuned")
-    return [s for s in specs if count is None or s.repetition < count]
+def parse_rows(text: str) -> list[int]:
+    """Parse row numbers such as "2,5-7". Raises BadInput."""
+    rows: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (p.strip() for p in part.partition("-"))
+        is_right = first.isdecimal() and (last.isdecimal() if dash else not last)
+        if (
+            not is_right
+            or len(first + last) > 12
+            or int(last or first) - int(first) not in range(10**6)
+        ):
+            raise BadInput(f"--rows takes row numbers such as 2,5-7, not {text!r}")
+        rows += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(rows))
 
 
-def rerun(
-    rows: Sequence[Found],
-    folder: Path,
-    frozen: Frame | None,
-    tolerance: float,
-    jobs: int = 1,
-    show: Show | None = None,
-) -> Iterator[Judged]:
-    """Make the runs of rows in `folder`, or take those that it holds, and judge each row by them.
+def check_count(count: int) -> None:
+    """Raise BadInput for an impossible size of the sample."""
+    if count < 1:
+        raise BadInput(f"--sample takes a number of rows from 1, not {count}")
 
-    `frozen`: the runs that speed-ups refer to. `tolerance`: see `judge`.
-    Raises Interrupted on Ctrl-C.
+
+def check_tolerance(tolerance: float) -> None:
+    """Raise BadInput for an impossible tolerance."""
+    if not 0 <= tolerance <= 1:
+        raise BadInput(f"--tolerance is a share from 0 to 1, not {tolerance}")
+
+
+def cost(row: RowResult) -> float:
+    """Estimate the seconds that the runs of a row take, roughly: rows are ordered by it.
+
+    That is the row's own microseconds per query, and for the objective, whose time no row states,
+    an amount that grows with the dimension.
     """
-    planned: list[tuple[Found, list[RunSpec], Judged | None]] = []
-    for found in rows:
-        specs, judged = [], None
+    cells = row.cells
+    budgets = [p.budget for p in row.problems]
+    queries = int(cells["n_runs"]) * sum(budgets) / len(budgets)
+    own = number(cells, "us_per_query") * 1e-6 if cells["us_per_query"] else 1e-3
+    return queries * (own + EVALUATION * int(cells["dimension"]))
+
+
+def choose(
+    rows: Sequence[RowResult], count: int, seed: int | None, wanted: Sequence[int] | None
+) -> tuple[list[RowResult], str]:
+    """Choose rows to run again, among those whose form fits and that have runs.
+
+    Args:
+        rows: all rows of a leaderboard.
+        count: how many to choose.
+        seed: of a choice at random; None: the cheapest.
+        wanted: numbers of the rows to take instead.
+
+    Returns:
+        The rows, in order; and which they are and why, in words.
+
+    Raises:
+        BadInput: a wanted row cannot be run.
+    """
+    check_count(count)
+    able = [row for row in rows if row.status == FITS and int(row.cells["n_runs"])]
+    if wanted is not None:
+        by_number = {row.number: row for row in able}
+        for number_wanted in wanted:
+            if number_wanted not in by_number:
+                raise BadInput(_why_not(number_wanted, rows))
+        return [by_number[number_wanted] for number_wanted in wanted], "as asked"
+    if len(able) <= count:
+        return able, "all whose form fits and that have runs"
+    if seed is not None:
+        chosen = random.Random(seed).sample(able, count)
+        why = f"{count} of {len(able)} at random, seed {seed}"
+    else:
+        chosen = sorted(able, key=lambda row: (cost(row), row.number))[:count]
+        why = f"the {count} cheapest of {len(able)} by their recorded time and dimension"
+    return sorted(chosen, key=lambda row: row.number), why
+
+
+def again(
+    result: FileResult,
+    rows: Sequence[RowResult],
+    *,
+    tolerance: float = TOLERANCE,
+    jobs: int = 1,
+    out: Path | None = None,
+    show: Show | None = None,
+) -> Iterator[Judgement]:
+    """Run rows of a leaderboard again, in order, and judge each: see `judge`.
+
+    Args:
+        result: the leaderboard.
+        rows: those to run.
+        tolerance: see `judge`.
+        jobs: runs at the same time.
+        out: a results folder to keep the runs in, and to take them from if it holds them. None:
+            they are made anew and forgotten.
+        show: see `running.making.make_runs`.
+
+    Raises:
+        BadInput: an argument is wrong.
+        Interrupted: on Ctrl-C.
+    """
+    check_jobs(jobs)
+    check_tolerance(tolerance)
+    with TemporaryDirectory(prefix="zobench-verify-") as spare:
         try:
-            specs = specs_of(found)
-        except BadInput as error:
-            judged = Judged(found, UNJUDGED, str(error))
-        if specs and (h := settings_hash(specs)) != found.cells["settings_hash"]:
-            judged = Judged(
-                found, DIFFERS, f"settings_hash is {found.cells['settings_hash']}, but {h} here"
-            )
-        planned.append((found, specs, judged))
-    todo = [spec for _, specs, judged in planned if judged is None for spec in specs]
-    if todo:
-        make(todo, folder, jobs, show)
-    for found, specs, judged in planned:
-        yield judged or _looked_at(found, read(specs, folder, {}, []), frozen, tolerance)
+            yield from _again(rows, out or Path(spare), result.frozen, tolerance, jobs, show)
+        except Interrupted as stopped:
+            if out:
+                raise
+            text = "stopped: nothing is kept; --out FOLDER keeps the runs"
+            raise Interrupted(text, stopped.by) from stopped
 
 
-def judge(claimed: Mapping[str, str], here: Mapping[str, Any], tolerance: float) -> tuple[str, str]:
-    """(status, the figures in words) for a row as `claimed` and as it was computed `here`.
+def specs_of(row: RowResult) -> list[RunSpec]:
+    """Return the runs of a row: as many repetitions as it has, with the settings of its track."""
+    suite, cells = row.suite, row.cells
+    assert suite is not None
+    suite = replace(suite, problems=row.problems)
+    is_whole = int(cells["n_problems"]) == len(row.problems)
+    count = repetitions(row.problems, int(cells["n_runs"])) if is_whole else None
+    specs = plan(suite, [cells["method"]], baselines=cells["track"] == "tuned")
+    return [spec for spec in specs if count is None or spec.repetition < count]
+
+
+def judge(claimed: Cells, here: Mapping[str, Any], tolerance: float) -> tuple[str, str]:
+    """Compare a row as `claimed` with the row as computed `here`: (status, figures in words).
 
     exact: all counts, scores, intervals and speed-ups agree to the six digits of the file.
     noise: the runs are as many, and log_area and aocc, with the ends of their intervals, differ by
@@ -100,22 +191,118 @@ def judge(claimed: Mapping[str, str], here: Mapping[str, Any], tolerance: float)
         return EXACT, f"all {len(names)} figures agree"
     bounds = _bounds(here, tolerance)
     wrong = [n for n in off if not bounds[n][0] <= number(claimed, n) <= bounds[n][1]]
-    told = [f"{n} {claimed[n] or 'empty'}, here {float(here[n]):.6g}" for n in off]
+    parts = [f"{n} {claimed[n] or 'empty'}, here {float(here[n]):.6g}" for n in off]
     if wrong:
         low, high = bounds[wrong[0]]
-        told.append(f"noise: {wrong[0]} {f'{low:.4g} to {high:.4g}' if low < high else 'as here'}")
-    return (DIFFERS if wrong else NOISE), "; ".join(told)
+        parts.append(f"noise: {wrong[0]} {f'{low:.4g} to {high:.4g}' if low < high else 'as here'}")
+    return (DIFFERS if wrong else NOISE), "; ".join(parts)
+
+
+def elsewhere(claimed: Cells, here: Mapping[str, Any]) -> list[str]:
+    """List what differs between the row's environment and `here` (of `harness.environment`).
+
+    These may change the last digits, which some estimators amplify.
+    """
+    packages = versions_of(here)
+    now = {key: str(here.get(key, "")) for key in ("cpu", "threads", "python")}
+    now |= {"numpy": str(packages.get("numpy", "")), "version": str(here.get("zobench", ""))}
+    names = {"version": "zobench"}
+    differences = [names.get(key, key) for key, value in now.items() if claimed[key] != value]
+    return differences + [
+        f"{name} {packages.get(name, UNKNOWN)} for {version}"
+        for name, version in packages_of(claimed.get("packages", UNKNOWN)).items()
+        if packages.get(name, UNKNOWN) != version
+    ]
+
+
+def _again(
+    rows: Sequence[RowResult],
+    folder: Path,
+    frozen: FrozenRuns | None,
+    tolerance: float,
+    jobs: int,
+    show: Show | None,
+) -> Iterator[Judgement]:
+    planned: list[tuple[RowResult, list[RunSpec], Judgement | None]] = []
+    for row in rows:
+        specs, judgement = [], None
+        try:
+            specs = specs_of(row)
+        except BadInput as error:
+            judgement = Judgement(row, UNJUDGED, str(error))
+        if specs and (digest := settings_hash(specs)) != row.cells["settings_hash"]:
+            note = f"settings_hash is {row.cells['settings_hash']}, but {digest} here"
+            judgement = Judgement(row, DIFFERS, note)
+        planned.append((row, specs, judgement))
+    to_make = [spec for _, specs, judgement in planned if judgement is None for spec in specs]
+    if to_make:
+        make(to_make, folder, jobs, show)
+    for row, specs, judgement in planned:
+        yield judgement or _judged(row, read(specs, folder, {}, []), frozen, tolerance)
+
+
+def _judged(
+    row: RowResult, results: Results, frozen: FrozenRuns | None, tolerance: float
+) -> Judgement:
+    statuses = list(results.runs["status"])
+    if all(status == "skipped" for status in statuses):
+        reason = results.runs["reason"].iloc[0]
+        return Judgement(row, UNJUDGED, f"its runs are skipped here: {reason}")
+    limited = sum(statuses.count(status) for status in LIMITED)
+    if limited and limited != int(row.cells["n_failed"]):
+        note = f"{limited} of {len(statuses)} runs exceed time or memory here"
+        return Judgement(row, UNJUDGED, note)
+    return _compared(row, results, frozen if row.cells["baseline"] else None, tolerance)
+
+
+def _compared(
+    row: RowResult, results: Results, frozen: FrozenRuns | None, tolerance: float
+) -> Judgement:
+    from zobench.harness.store import Store
+
+    cells = row.cells
+    rows = leaderboard_rows(
+        results.runs,
+        results.hits,
+        results.problems,
+        baseline=frozen.table if frozen else None,
+        asked={problem.id: problem.repetitions for problem in row.problems},
+    )
+    if len(rows) != 1 or int(rows["dimension"].iloc[0]) != int(cells["dimension"]):
+        dimensions = ", ".join(f"{d:g}" for d in rows["dimension"])
+        note = f"dimension is {cells['dimension']}, here {dimensions}"
+        return Judgement(row, DIFFERS, note)
+    here = rows.iloc[0].to_dict()
+    if cells["targets_hash"] != here["targets_hash"]:
+        return Judgement(row, DIFFERS, f"targets_hash is {here['targets_hash']} here")
+    status, note = judge(cells, here, tolerance)
+    digest = data_hash(results.runs, results.hits)
+    with Store.open(results.folder, write=False) as store:
+        environments = list(store.environments().values())
+    differences = elsewhere(cells, environments[-1])
+    if digest == cells["data_sha256"]:  # the same runs: no noise, and one result
+        if status == EXACT:
+            note += ", and every run to the query"
+        else:
+            status, note = DIFFERS, f"{note}, of the same runs to the query"
+    elif not differences:  # runs repeat there, so the row's runs were others, or there were none
+        status, note = DIFFERS, f"{note}, but data_sha256 is {digest} here ({SAME})"
+    else:
+        if status == EXACT:
+            note += f", of other runs: data_sha256 is {digest} here"
+        note += f" ({', '.join(differences)} not as the row's)"
+    return Judgement(row, status, f"{len(results.runs)} runs: {note}")
 
 
 def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float, float]]:
-    """What each figure may be if it differs by noise alone; nothing where it is not known here."""
+    """Return what each figure may be if it differs by noise alone; NaN if it is unknown here."""
     runs = max(1.0, float(here["n_runs"]))
     widths: dict[str, float] = {"n_problems": 0.0, "n_runs": 0.0, "coverage": 0.0}
     widths["success_rate"] = max(tolerance, 0.5 / runs**0.5)
     widths["n_failed"] = runs * widths["success_rate"]
     for name in SCORED:
         half = (float(here[f"{name}_high"]) - float(here[f"{name}_low"])) / 2
-        noise = max(tolerance, half) if half == half else tolerance
+        noise = tolerance if math.isnan(half) else max(tolerance, half)
         widths |= dict.fromkeys((name, f"{name}_low", f"{name}_high"), noise)
     bounds = {name: (float(here[name]) - w, float(here[name]) + w) for name, w in widths.items()}
     low, high = (float(here[name]) for name in SPEEDUPS[2:])
@@ -124,66 +311,14 @@ def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float,
     return bounds | {"n_speedup": (both - some, both + some)}
 
 
-def elsewhere(claimed: Mapping[str, str], here: Mapping[str, Any]) -> list[str]:
-    """What of the row's environment differs from `here` (of `harness.environment`) and may change
-    the last digits, which some estimators amplify."""
-    packages = versions_of(here)
-    now = {key: str(here.get(key, "")) for key in ("cpu", "threads", "python")}
-    now |= {"numpy": str(packages.get("numpy", "")), "version": str(here.get("zobench", ""))}
-    names = {"version": "zobench"}
-    found = [names.get(key, key) for key, value in now.items() if claimed[key] != value]
-    theirs = packages_of(claimed.get("packages", UNKNOWN))
-    return found + [
-        f"{name} {packages.get(name, UNKNOWN)} for {said}"
-        for name, said in theirs.items()
-        if packages.get(name, UNKNOWN) != said
-    ]
+def _agree(claimed: float, here: float) -> bool:
+    return math.isnan(claimed) if math.isnan(here) else agree(claimed, here)
 
 
-def _looked_at(found: Found, results: Results, frozen: Frame | None, tolerance: float) -> Judged:
-    statuses = list(results.runs["status"])
-    reasons = dict.fromkeys(results.runs.loc[results.runs["status"] == "skipped", "reason"])
-    if all(status == "skipped" for status in statuses):
-        return Judged(found, UNJUDGED, f"its runs are skipped here: {next(iter(reasons))}")
-    limited = sum(statuses.count(status) for status in LIMITED)
-    if limited and limited != int(found.cells["n_failed"]):
-        return Judged(
-            found, UNJUDGED, f"{limited} of {len(statuses)} runs exceed time or memory here"
-        )
-    return _judged(found, results, frozen if found.cells["baseline"] else None, tolerance)
-
-
-def _judged(found: Found, results: Results, baseline: Frame | None, tolerance: float) -> Judged:
-    from zobench.harness.store import Store
-
-    cells = found.cells
-    frames = results.runs, results.hits, results.problems
-    asked = {problem.id: problem.repetitions for problem in found.problems}
-    rows = leaderboard_rows(*frames, baseline=baseline, asked=asked)
-    if len(rows) != 1 or int(rows["dimension"].iloc[0]) != int(cells["dimension"]):
-        dimensions = ", ".join(f"{d:g}" for d in rows["dimension"])
-        return Judged(found, DIFFERS, f"dimension is {cells['dimension']}, here {dimensions}")
-    here = rows.iloc[0].to_dict()
-    if cells["targets_hash"] != here["targets_hash"]:
-        return Judged(found, DIFFERS, f"targets_hash is {here['targets_hash']} here")
-    status, said = judge(cells, here, tolerance)
-    digest = data_hash(results.runs, results.hits)
-    with Store.open(results.folder, write=False) as store:
-        places = list(store.environments().values())
-    other = elsewhere(cells, places[-1])
-    if digest == cells["data_sha256"]:  # the same runs: no noise, and one result
-        if status == EXACT:
-            said += ", and every run to the query"
-        else:
-            status, said = DIFFERS, f"{said}, of the same runs to the query"
-    elif not other:  # runs repeat there, so the row's runs were others, or there were none
-        status, said = DIFFERS, f"{said}, but data_sha256 is {digest} here ({SAME})"
-    else:
-        if status == EXACT:
-            said += f", of other runs: data_sha256 is {digest} here"
-        said += f" ({', '.join(other)} not as the row's)"
-    return Judged(found, status, f"{len(results.runs)} runs: {said}")
-
-
-def _agree(theirs: float, ours: float) -> bool:
-    return theirs != theirs if ours != ours else same(theirs, ours)
+def _why_not(number_wanted: int, rows: Sequence[RowResult]) -> str:
+    for row in rows:
+        if row.number == number_wanted:
+            return f"row {row.number} cannot be run again: {row.note or 'it has no runs'}"
+    numbers = [row.number for row in rows]
+    span = f"they go from {min(numbers)} to {max(numbers)}" if numbers else "there is none"
+    return f"there is no row {number_wanted}; {span}"

@@ -1,4 +1,4 @@
-"""Columns of a leaderboard: what a cell of each may hold, and how cells of a row fit together."""
+"""Columns of a leaderboard: what each cell may hold, and how the cells of a row fit together."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-
-from zobench.leaderboard.verify.table import short
 
 TRACKS = ("default", "tuned", "user")
 VERIFIED = ("none", "self", "rerun")
@@ -23,58 +21,64 @@ HASHES = ("baseline_sha256", "targets_hash", "settings_hash", "data_sha256")
 MAY_BE_EMPTY = {  # a row without any run has no scores, a single run no interval
     *SHARES[1:], *POSITIVE, "n_speedup", "baseline", "baseline_sha256", "group",
 }  # fmt: skip
-UNKNOWN = "unknown"  # of a checkout without git, or a column that is younger than the row
-NONE = "none"  # of a row that depends on no package but NumPy
+UNKNOWN = "unknown"  # in a checkout without git, or where the column is younger than the row
+NONE = "none"  # for a row that depends on no package but NumPy
 PACKAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 COMMIT = r"[0-9a-f]{40}\+?"
 RELEASE = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"  # a version, as packages write them
 
-Row = Mapping[str, str]
+Cells = Mapping[str, str]  # column -> text
+
+
+def quoted(cell: str) -> str:
+    """Return a cell as messages quote it: printable, on one line, and at most 40 characters."""
+    text = repr(cell)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def cell_fault(name: str, text: str) -> str:
-    """What is wrong with a cell of a column, "" if nothing is."""
+    """Return what is wrong with a cell of column `name`, "" if nothing is."""
     if not text:
         return "" if name in MAY_BE_EMPTY else "empty"
     check = _CHECKS.get(name)
     wanted = check(text) if check else ""
-    return f"{wanted}, not {short(text)}" if wanted else ""
+    return f"{wanted}, not {quoted(text)}" if wanted else ""
 
 
-def sum_fault(row: Row) -> str:
-    """The first thing that does not add up among the cells of a row, each of which is right."""
-    for problem in (_counts, _intervals, _speedup, _meters):
-        if fault := problem(row):
+def sum_fault(cells: Cells) -> str:
+    """Return the first contradiction between cells that are each right, "" if there is none."""
+    for check in (_counts, _intervals, _speedup, _meters):
+        if fault := check(cells):
             return fault
-    if row["seed_root"] != f"{row['suite']}/{row['suite_version']}":
-        return f"column seed_root: {row['suite']}/{row['suite_version']} by the other columns"
-    if row["track"] != "tuned" and row["tuning_effort"] != "0":
-        return f"column tuning_effort: 0 on the track {row['track']}, where nothing is tuned"
+    if cells["seed_root"] != f"{cells['suite']}/{cells['suite_version']}":
+        return f"column seed_root: {cells['suite']}/{cells['suite_version']} by the other columns"
+    if cells["track"] != "tuned" and cells["tuning_effort"] != "0":
+        return f"column tuning_effort: 0 on the track {cells['track']}, where nothing is tuned"
     return ""
 
 
-def number(row: Row, name: str) -> float:
-    """The number in a cell; NaN if it is empty."""
-    return float(row[name]) if row.get(name) else math.nan
+def number(cells: Cells, name: str) -> float:
+    """Return the number in a cell, NaN if it is empty."""
+    return float(cells[name]) if cells.get(name) else math.nan
 
 
 def packages_of(text: str) -> dict[str, str]:
-    """Package -> its version, or several with | between, of a cell; empty where it names none."""
+    """Read the column `packages`: package -> version, or several versions with | between."""
     parts = [part.partition(" ") for part in text.split("; ")]
     wrong = _each(RELEASE, "a version")
-    right = all(PACKAGE.fullmatch(name) and not wrong(said) for name, _, said in parts)
-    return (
-        {name: said for name, _, said in parts} if right and len(parts) == len(set(parts)) else {}
-    )
+    right = all(PACKAGE.fullmatch(name) and not wrong(version) for name, _, version in parts)
+    if not right or len(parts) != len(set(parts)):
+        return {}
+    return {name: version for name, _, version in parts}
 
 
-def same(a: float, b: float) -> bool:
-    """Do two numbers agree to the six digits that a leaderboard keeps?"""
+def agree(a: float, b: float) -> bool:
+    """Return True if two numbers agree to the six digits that a leaderboard keeps."""
     return f"{a:.6g}" == f"{b:.6g}" or math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-12)
 
 
-def _counts(row: Row) -> str:
-    runs, failed, problems = (number(row, k) for k in ("n_runs", "n_failed", "n_problems"))
+def _counts(cells: Cells) -> str:
+    runs, failed, problems = (number(cells, k) for k in ("n_runs", "n_failed", "n_problems"))
     if failed > runs:
         return f"column n_failed: {failed:.0f} of {runs:.0f} runs"
     if problems > runs:
@@ -82,32 +86,32 @@ def _counts(row: Row) -> str:
     if (problems == 0) != (runs == 0):
         return f"column n_problems: {problems:.0f} problems with {runs:.0f} runs"
     for name in SCORES:
-        if runs and not row[name]:
+        if runs and not cells[name]:
             return f"column {name}: empty, though there are {runs:.0f} runs"
     for name in (*SCORES, "n_speedup", "speedup", "us_per_query", "peak_rss_mb"):
-        if not runs and number(row, name) == number(row, name):
-            return f"column {name}: {row[name]}, though there are no runs"
-    if number(row, "success_rate") > 0 and number(row, "aocc") == 0:
+        if not runs and number(cells, name) == number(cells, name):
+            return f"column {name}: {cells[name]}, though there are no runs"
+    if number(cells, "success_rate") > 0 and number(cells, "aocc") == 0:
         return "column aocc: 0, though final targets were reached"
     return ""
 
 
-def _intervals(row: Row) -> str:
+def _intervals(cells: Cells) -> str:
     for name in ("log_area", "aocc", "speedup"):
-        value, low, high = (number(row, name + end) for end in ("", "_low", "_high"))
+        value, low, high = (number(cells, name + end) for end in ("", "_low", "_high"))
         if math.isnan(low) != math.isnan(high) or (math.isnan(value) and not math.isnan(low)):
             return f"column {name}_low: a value and both ends of its interval, or none"
         if low > value or value > high:
             return f"column {name}: {value:g} is outside of its interval [{low:g}, {high:g}]"
         if name in SCORES and (fault := _middle(value, low, high)):
             return f"column {name}: {value:g}, {fault} of [{low:g}, {high:g}]"
-    if number(row, "log_area") > number(row, "aocc") + 1e-6:
+    if number(cells, "log_area") > number(cells, "aocc") + 1e-6:
         return "column log_area: above aocc, which no runs can have"
     return ""
 
 
 def _middle(value: float, low: float, high: float) -> str:
-    """Is a score the middle of its interval, which is cut at 0 and at 1? "" if so, or unknown."""
+    """Return "" if a score is the middle of its interval, which is cut at 0 and 1, else a fault."""
     off, fine = low + high - 2 * value, 2 * _digit(value) + _digit(low) + _digit(high)
     if low > 0 and high < 1 and abs(off) > fine:
         return "not the middle"
@@ -117,27 +121,27 @@ def _middle(value: float, low: float, high: float) -> str:
 
 
 def _digit(value: float) -> float:
-    """Half a unit of the sixth digit, and a little more."""
+    """Return half a unit of the sixth digit, and a little more."""
     return 0.505 * 10.0 ** (math.floor(math.log10(value)) - 5) if value > 0 else 0.0
 
 
-def _speedup(row: Row) -> str:
-    if row["baseline"] and not row["n_speedup"] and number(row, "n_runs"):
+def _speedup(cells: Cells) -> str:
+    if cells["baseline"] and not cells["n_speedup"] and number(cells, "n_runs"):
         return "column n_speedup: empty, though there is a baseline"
-    if not row["baseline"] and row["speedup"]:
+    if not cells["baseline"] and cells["speedup"]:
         return "column baseline: empty, though there is a speedup"
-    if number(row, "n_speedup") > number(row, "n_problems"):
-        return f"column n_speedup: {row['n_speedup']} of {row['n_problems']} problems"
-    if bool(row["speedup"]) != (number(row, "n_speedup") > 0):
-        there = "is a" if row["speedup"] else "is no"
-        return f"column n_speedup: {row['n_speedup'] or 'empty'}, though there {there} speedup"
-    if row["speedup"] and number(row, "success_rate") == 0:
+    if number(cells, "n_speedup") > number(cells, "n_problems"):
+        return f"column n_speedup: {cells['n_speedup']} of {cells['n_problems']} problems"
+    if bool(cells["speedup"]) != (number(cells, "n_speedup") > 0):
+        there = "is a" if cells["speedup"] else "is no"
+        return f"column n_speedup: {cells['n_speedup'] or 'empty'}, though there {there} speedup"
+    if cells["speedup"] and number(cells, "success_rate") == 0:
         return "column success_rate: 0, though there is a speedup, of final targets"
     return ""
 
 
-def _meters(row: Row) -> str:
-    if number(row, "n_runs") > number(row, "n_failed") and not row["us_per_query"]:
+def _meters(cells: Cells) -> str:
+    if number(cells, "n_runs") > number(cells, "n_failed") and not cells["us_per_query"]:
         return "column us_per_query: empty, though there are runs that did not fail"
     return ""
 
@@ -158,8 +162,8 @@ def _real(low: float, high: float, words: str) -> Callable[[str], str]:
     return check
 
 
-def _one_of(*known: str) -> Callable[[str], str]:
-    return lambda text: "" if text in known else f"one of {', '.join(known)}"
+def _one_of(*words: str) -> Callable[[str], str]:
+    return lambda text: "" if text in words else f"one of {', '.join(words)}"
 
 
 def _date(text: str) -> str:
@@ -176,12 +180,12 @@ def _hash(text: str) -> str:
 
 
 def _each(pattern: str, words: str) -> Callable[[str], str]:
-    """One text of the pattern, or several different ones with | between."""
-    known = re.compile(pattern)
+    """Check for one text of the pattern, or several different ones with | between."""
+    compiled = re.compile(pattern)
 
     def check(text: str) -> str:
         parts = text.split(" | ")
-        right = len(set(parts)) == len(parts) and all(map(known.fullmatch, parts))
+        right = len(set(parts)) == len(parts) and all(map(compiled.fullmatch, parts))
         return "" if right else f"{words}, or several with | between"
 
     return check

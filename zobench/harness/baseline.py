@@ -1,0 +1,81 @@
+"""Baselines: the tuned settings of an estimator on a suite, and how many trials found them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from zobench.errors import BadInput
+from zobench.harness.data import data_folder
+from zobench.harness.toml_file import TomlFile, read_text
+from zobench.registry import check_settings, estimators
+
+KEPT = 64  # baselines that a process keeps in memory
+
+
+class Baseline:
+    """The file of one estimator on one suite: a table [settings.<group>] per group of problems.
+
+    Without a file, every group is without tuned settings.
+    """
+
+    def __init__(self, path: Path, text: str | None, name: str) -> None:
+        """Parse `text`, the content of `path`; None: there is no such file. Raises BadInput."""
+        self.name = name  # of the estimator: registered, or /full/path.py:name
+        self._file = None if text is None else TomlFile(path, text)
+        self._settings: dict[str, dict[str, Any]] = {}  # by group, checked
+
+    def settings(self, group: str) -> dict[str, Any]:
+        """Return the tuned settings for a group of problems; empty without any.
+
+        Raises:
+            BadInput: the file is malformed, or the estimator has no such settings.
+        """
+        if group not in self._settings:
+            self._settings[group] = self._checked(group)
+        return self._settings[group]
+
+    def trials(self, group: str) -> int | None:
+        """Return how many settings were tried for a group; None if it has no tuned settings."""
+        if self._file is None or group not in self._table("settings"):
+            return None
+        record = self._file.typed(self._table("record").get(group, {}), "table", "record", group)
+        return self._file.typed(record.get("trials", 0), "whole number", "record", group, "trials")
+
+    def _checked(self, group: str) -> dict[str, Any]:
+        if self._file is None:
+            return {}
+        table = self._file.typed(self._table("settings").get(group, {}), "table", "settings", group)
+        try:
+            return check_settings(estimators[self.name], table)
+        except BadInput as error:
+            raise self._file.bad(error, "settings", group) from error
+
+    def _table(self, key: str) -> dict[str, Any]:
+        assert self._file is not None
+        return self._file.typed(self._file.data.get(key, {}), "table", key)
+
+
+def baseline_file(suite: str, name: str, folder: Path | None = None) -> Path:
+    """Return the path of a baseline, whether it exists or not."""
+    path, colon, inner = name.rpartition(":")
+    stem = f"{Path(path).stem}-{inner}" if colon else name
+    return (folder or data_folder("baselines")) / suite / f"{stem}.toml"
+
+
+def read_baseline(suite: str, name: str, folder: Path | None = None) -> Baseline:
+    """Read the baseline of an estimator on a suite; a content is parsed once per process.
+
+    Raises:
+        BadInput: the file cannot be read or is not TOML.
+    """
+    path = baseline_file(suite, name, folder)
+    text = read_text(path) if path.is_file() else None
+    return _parsed(path, text, name, estimators[name].version)
+
+
+@lru_cache(KEPT)
+def _parsed(path: Path, text: str | None, name: str, version: str) -> Baseline:
+    """Parse a baseline; its settings are checked against that version of the estimator."""
+    return Baseline(path, text, name)
