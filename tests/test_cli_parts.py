@@ -63,9 +63,20 @@ def test_a_table_gives_way_in_its_first_column(monkeypatch):
 
 def some_runs(*names: str, budgets=(100, 1000)):
     problems = tuple(
-        ProblemSpec(f"p{b}", "sphere", "1", {"dim": 2}, b, 2, (1.0,), group="g") for b in budgets
+        ProblemSpec(
+            id=f"p{b}",
+            objective="sphere",
+            version="1",
+            settings={"dim": 2},
+            budget=b,
+            repetitions=2,
+            targets=(1.0,),
+            group="g",
+        )
+        for b in budgets
     )
-    return plan(Suite("s", "1", "", problems), names, baselines=False)
+    suite = Suite(name="s", version="1", description="", problems=problems)
+    return plan(suite, names, baselines=False)
 
 
 def test_the_time_left_follows_from_what_runs_took(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from harness_tools import ELEMENTS, element, specs_of, suite_of
 
 from zobench.errors import BadInput
+from zobench.harness.baseline import read_baseline
 from zobench.harness.chosen import identity, parse_estimator, settled
 from zobench.harness.plan import RunSpec, plan
 
@@ -51,16 +52,20 @@ def test_baselines_lie_below_the_users_settings(tmp_path):
     file = tmp_path / "t" / "harness_elements-walk.toml"
     file.write_text("trials = 3\n[settings.bowl]\nsize = 0.7\nn = 4\n[settings.other]\nn = 9\n")
     user = parse_estimator(f"{WALK}:n=2")
-    spec = settled(user, "t", "bowl", folder=tmp_path)
+
+    def tuned(group):
+        return settled(user, read_baseline("t", user.entry, tmp_path), group)
+
+    spec = tuned("bowl")
     assert spec.settings == {"size": 0.7, "n": 2}
     assert spec.settings_from == {"size": "baseline", "n": "user"}
-    spec = settled(user, "t", "absent", folder=tmp_path)
+    spec = tuned("absent")
     assert spec.settings == {"size": 0.3, "n": 2}
     assert spec.settings_from == {"size": "default", "n": "user"}
-    assert settled(user, "t", "bowl", False, tmp_path).settings["size"] == 0.3
+    assert settled(user, None, "bowl").settings["size"] == 0.3
     file.write_text("[settings.bowl]\nsize = 0.7\nm = 4\n")
     with pytest.raises(BadInput, match=r"walk.toml line 1: .*no setting named 'm'"):
-        settled(user, "t", "bowl", folder=tmp_path)
+        tuned("bowl")
 
 
 def test_runs_come_problem_by_problem_with_estimators_in_turn(tmp_path):

@@ -177,7 +177,13 @@ def test_every_shipped_problem_equals_itself_after_it_was_stored():
     estimator = parse_estimator("spsa")
     for name in suite_files():
         for problem in load(name).problems:
-            spec = RunSpec(name, "1", problem, estimator, 0)
+            spec = RunSpec(
+                suite=name,
+                suite_version="1",
+                problem=problem,
+                estimator=estimator,
+                repetition=0,
+            )
             assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 

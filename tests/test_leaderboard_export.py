@@ -267,7 +267,7 @@ def test_what_a_kill_left_unmade_counts_and_is_said(tmp_path, monkeypatch, capfd
 def test_track_and_trials_are_those_of_the_rows_group(tmp_path, monkeypatch, capfd):
     """An estimator may be tuned on one group and not on another, or with other trials."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("zobench.harness.chosen.data_folder", lambda kind: tmp_path / kind)
+    monkeypatch.setattr("zobench.harness.baseline.data_folder", lambda kind: tmp_path / kind)
     Path("pair.toml").write_text(PAIR.replace('group = "functions"\nsettings', "settings"))
     Path("baselines/pair").mkdir(parents=True)
     for name in ("spsa", "zo-sgd"):

@@ -13,7 +13,7 @@ from verify_tools import TINY, edit, make_board, read
 from zobench.cli import status_of
 from zobench.harness.environment import environment
 from zobench.harness.packages import canonical, packages, required, versions
-from zobench.leaderboard.verify.columns import packages_of
+from zobench.leaderboard.columns import packages_of
 from zobench.leaderboard.verify.rerun import elsewhere
 from zobench.registry import Entry, estimators, objectives
 from zobench.results.stored import stored

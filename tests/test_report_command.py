@@ -152,14 +152,17 @@ def test_the_leaderboard_page_is_of_the_export(zobench, compared, tmp_path):
     (tmp_path / "leaderboards" / "other.csv").write_text("a,b\n1,2\n")
     status, _, err = zobench("report", "--leaderboards", "leaderboards")
     assert status == 2
-    assert "is not a leaderboard: it lacks suite" in err
+    assert "other.csv row 1: the column 'suite' is missing" in err
     (tmp_path / "leaderboards" / "other.csv").unlink()
     file = tmp_path / "leaderboards" / "tiny.csv"
     rows = pd.read_csv(file, dtype=str, keep_default_na=False)
     rows["log_area"] = ["0.1", "abc", "0.2", ""]
     rows.to_csv(file, index=False)
     status, _, err = zobench("report", "--leaderboards", "leaderboards")
-    assert (status, "tiny.csv line 3, column log_area: 'abc' is not a number" in err) == (2, True)
+    assert (status, "tiny.csv row 3: column log_area: a share from 0 to 1, not 'abc'" in err) == (
+        2,
+        True,
+    )
 
 
 def asked_for(specs, folder):
@@ -184,7 +187,7 @@ def test_a_report_takes_the_frozen_runs_of_its_leaderboard(zobench, compared, tm
     file.write_text("a,b\n1,2\n")
     status, _, err = zobench("report", "-s", "tiny.toml")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "holds no frozen runs: it lacks at_start" in err
+    assert "holds no frozen runs: row 1: the column 'run_key' is missing" in err
 
 
 @pytest.mark.parametrize("spoil", [
@@ -206,7 +209,7 @@ def test_a_broken_frozen_reference_is_one_clear_line(zobench, compared, spoil, t
     file.with_name("tiny.csv").write_bytes(b"")
     status, _, err = zobench("export", "-s", "tiny.toml")
     assert (status, len(err.splitlines())) == (2, 1)
-    assert "cannot read leaderboards/tiny.csv: " in err
+    assert "leaderboards/tiny.csv row 1: no names of columns" in err
 
 
 def test_results_without_a_run_are_one_clear_line(zobench, compared, tmp_path):

@@ -7,6 +7,7 @@ import io
 import itertools
 import tracemalloc
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,12 @@ from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
 from zobench.harness.suite_file import load
-from zobench.leaderboard.board_file import read_board
-from zobench.leaderboard.verify import reference
-from zobench.leaderboard.verify.check import check
-from zobench.leaderboard.verify.columns import cell_fault
+from zobench.leaderboard.board_file import BoardRow, read_board, read_table
+from zobench.leaderboard.columns import cell_fault
+from zobench.leaderboard.frozen import frozen_file, read_frozen
+from zobench.leaderboard.hashes import data_hash, settings_hash
+from zobench.leaderboard.verify.check import BoardChecker, check
 from zobench.leaderboard.verify.expected import problems_by_hash, repetitions
-from zobench.leaderboard.verify.form import check_rows, reference_file
-from zobench.leaderboard.verify.hashes import data_hash, settings_hash
-from zobench.leaderboard.verify.table import Line, Table, read_table
 from zobench.results.stored import stored
 
 METHODS = ("random-search", "zo-sgd:lr=1e-2")
@@ -261,8 +260,8 @@ def test_spoilt_bytes_never_break_the_check(board):
             refusals.append(str(error))
             continue
         known += 1
-        assert all(found.said for found in rows if found.status == "refused")
-        assert all(line.isprintable() for found in rows for line in (found.said, found.name))
+        assert all(found.note for found in rows if found.status == "refused")
+        assert all(line.isprintable() for found in rows for line in (found.note, found.name))
     assert known > 50
     assert len(refusals) > 20
     assert all(len(text.splitlines()) == 1 for text in refusals)
@@ -447,11 +446,13 @@ RERUN = {
 
 def fits(cells: dict[str, str]) -> bool:
     """Is a row of the board of the whole registry accepted, with these cells?"""
-    beside = read_table(reference_file(BOARD_OF_ALL))
-    frozen = reference.frame_of(reference_file(BOARD_OF_ALL))
-    table = Table(BOARD_OF_ALL, tuple(cells), [Line(2, cells)])
-    (found,) = check_rows(table, None, reference.estimator_of(beside), frozen)
-    return found.status != "refused"
+    checker = BoardChecker(None, frozen_runs_of_all())
+    return checker.check(BoardRow(2, cells)).status != "refused"
+
+
+@cache
+def frozen_runs_of_all():
+    return read_frozen(frozen_file(BOARD_OF_ALL))
 
 
 @pytest.mark.skipif(not BOARD_OF_ALL.is_file(), reason="no leaderboards here")
@@ -460,7 +461,7 @@ def test_no_cell_of_a_real_board_can_be_emptied_swapped_or_changed_unseen(place,
     """But for those that only a rerun can tell, and few of them by swaps."""
     monkeypatch.chdir(BOARD_OF_ALL.parents[1])
     # as if this version had made it: what does not fit in a row of an earlier one is unchecked
-    cells = read_table(BOARD_OF_ALL).lines[place].cells | {"version": zobench.__version__}
+    cells = read_table(BOARD_OF_ALL).rows[place].cells | {"version": zobench.__version__}
     assert fits(cells)
     emptied = {k for k in cells if cells[k] and fits(cells | {k: ""})}
     assert emptied <= {"peak_rss_mb"}
@@ -563,7 +564,7 @@ def test_no_board_is_unpacked_whatever_its_name(tmp_path, name):
     bomb.write_bytes(gzip.compress(b"0," * 10_000_000, 1))
     tracemalloc.start()
     try:
-        for read in (read_board, reference.frame_of, read_table):
+        for read in (read_board, read_frozen, read_table):
             with pytest.raises(BadInput) as why:
                 read(bomb)
             assert name in str(why.value)

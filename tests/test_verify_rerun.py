@@ -12,10 +12,17 @@ from zobench.errors import BadInput
 from zobench.harness.environment import environment
 from zobench.harness.stopping import Interrupted
 from zobench.harness.suite_file import load
-from zobench.leaderboard.verify.check import again, check
-from zobench.leaderboard.verify.found import REFUSED, Found
-from zobench.leaderboard.verify.rerun import SPEEDUPS, elsewhere, judge
-from zobench.leaderboard.verify.sample import choose, cost, parse_rows
+from zobench.leaderboard.verify.check import check
+from zobench.leaderboard.verify.content import REFUSED, RowResult
+from zobench.leaderboard.verify.rerun import (
+    SPEEDUPS,
+    again,
+    choose,
+    cost,
+    elsewhere,
+    judge,
+    parse_rows,
+)
 from zobench.results.stored import stored
 from zobench.running.making import make
 
@@ -149,9 +156,9 @@ def test_fewer_repetitions_are_rerun_as_many(board, tmp_path):
     (tmp_path / "few").mkdir()
     few = make_board(tmp_path / "few", "random-search", "--repetitions", "2")
     checked = check(few, load(tmp_path / "few" / "tiny.toml"))
-    assert [found.said for found in checked.rows] == ["2 of 3 runs"] * 2
+    assert [found.note for found in checked.rows] == ["2 of 3 runs"] * 2
     judged = list(again(checked, checked.rows[:1], out=tmp_path / "few" / "results" / "tiny"))
-    assert [(j.status, j.said[:6]) for j in judged] == [("exact", "2 runs")]
+    assert [(j.status, j.note[:6]) for j in judged] == [("exact", "2 runs")]
 
 
 def test_the_runs_can_be_kept(board, verify, tmp_path):
@@ -201,7 +208,7 @@ def rows_of(*microseconds):
     problem = load("smoke").problems[0]
     cells = {"n_runs": "3", "dimension": "10", "method": "m", "group": "g"}
     return [
-        Found(n, cells | {"us_per_query": text}, problems=(problem,))
+        RowResult(n, cells | {"us_per_query": text}, problems=(problem,))
         for n, text in enumerate(microseconds, 2)
     ]
 
@@ -210,17 +217,17 @@ def test_the_sample_is_the_cheapest_or_seeded():
     rows = rows_of("5", "1", "9", "", "3")
     assert [cost(r) for r in rows][:2] == pytest.approx([3000 * 5.1e-6, 3000 * 1.1e-6])
     chosen, why = choose(rows, 2, None, None)
-    assert [r.row for r in chosen] == [3, 6]
+    assert [r.number for r in chosen] == [3, 6]
     assert why.startswith("the 2 cheapest of 5")
-    drawn = {seed: [r.row for r in choose(rows, 2, seed, None)[0]] for seed in range(20)}
-    assert drawn[3] == [r.row for r in choose(rows, 2, 3, None)[0]]
+    drawn = {seed: [r.number for r in choose(rows, 2, seed, None)[0]] for seed in range(20)}
+    assert drawn[3] == [r.number for r in choose(rows, 2, 3, None)[0]]
     assert {row for found in drawn.values() for row in found} == {2, 3, 4, 5, 6}
     assert all(found == sorted(set(found)) and len(found) == 2 for found in drawn.values())
     assert choose(rows, 2, 7, None)[1] == "2 of 5 at random, seed 7"
     rows[1].status = REFUSED
-    assert [r.row for r in choose(rows, 2, None, None)[0]] == [2, 6]
+    assert [r.number for r in choose(rows, 2, None, None)[0]] == [2, 6]
     assert choose([], 2, None, None)[0] == []
-    assert [r.row for r in choose(rows, 2, None, [6, 2])[0]] == [6, 2]
+    assert [r.number for r in choose(rows, 2, None, [6, 2])[0]] == [6, 2]
 
 
 def test_row_numbers():
@@ -301,4 +308,4 @@ def test_rows_know_their_suite(board):
     assert found.suite is not None
     assert [p.id for p in found.problems] == ["sphere-d3"]
     other = replace(found.problems[0], budget=10)
-    assert cost(Found(2, found.cells, problems=(other,))) < cost(found)
+    assert cost(RowResult(2, found.cells, problems=(other,))) < cost(found)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from zobench.cli import status_of
-from zobench.leaderboard.verify.hashes import with_hashes
+from zobench.leaderboard.hashes import with_hashes
 from zobench.results.stored import stored
 
 TINY = """\

@@ -73,11 +73,20 @@ class Entry:
             )
 
     def build(self, settings: Mapping[str, Any]) -> Any:
-        """`make` with checked settings. Raises BadInput, which begins with the entry's name."""
-        checked = check_settings(self, settings)
-        texts = {key for key in self.varying if isinstance(checked.get(key), str)}
+        """Call `make` with settings that come from elsewhere: they are checked first.
+
+        Raises:
+            BadInput: a setting is wrong; the message begins with the entry's name.
+        """
+        return self.build_checked(check_settings(self, settings))
+
+    def build_checked(self, settings: Mapping[str, Any]) -> Any:
+        """Call `make` with settings that `check_settings` returned; raise as `build` does."""
+        texts = {key for key in self.varying if isinstance(settings.get(key), str)}
         try:
-            return self.make(**checked | {key: schedules.parse(checked[key]) for key in texts})
+            return self.make(
+                **dict(settings) | {key: schedules.parse(settings[key]) for key in texts}
+            )
         except BadInput as error:
             if str(error).startswith(self.name):
                 raise

@@ -122,7 +122,7 @@ def _estimator_cases(dim: int, queries: int) -> dict[str, Case]:
         for _ in range(queries // 2):
             estimator.step(lambda probes: problem.losses(probes, 0))
 
-    suite = Suite("overhead", "1", "", (_problem("sphere", {"dim": dim}, queries, "current"),))
+    suite = _suite((_problem("sphere", {"dim": dim}, queries, "current"),))
     spec = plan(suite, [f"zo-sgd:lr={LR},eps={EPS}"], repetitions=1, baselines=False)[0]
 
     def harness() -> None:
@@ -157,7 +157,11 @@ def _bbob_runs(name: str) -> list[RunSpec]:
         _problem("bbob", {"function": f, "dim": BBOB_DIM}, BBOB_BUDGET, "best", BBOB_INSTANCES)
         for f in range(1, 25)
     )
-    return plan(Suite("overhead", "1", "", problems), [name], baselines=False)
+    return plan(_suite(problems), [name], baselines=False)
+
+
+def _suite(problems: tuple[ProblemSpec, ...]) -> Suite:
+    return Suite(name="overhead", version="1", description="", problems=problems)
 
 
 def _problem(

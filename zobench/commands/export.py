@@ -90,19 +90,21 @@ def export(
 
         whose = suite or (stored_specs(results)[0].suite if results else DEFAULT_SUITE)
         made = write(whose, results, out, freeze, replace or ())
-        typer.echo(f"wrote {made.file}: {made.rows} rows, {made.taken} of them from these results")
-        if made.stayed:
-            again = " ".join(f"--replace {shlex.quote(name)}" for name in made.stayed)
+        typer.echo(
+            f"wrote {made.file}: {made.n_rows} rows, {made.n_new} of them from these results"
+        )
+        if made.unchanged:
+            again = " ".join(f"--replace {shlex.quote(name)}" for name in made.unchanged)
             typer.echo(
-                f"  left as they were, as the file holds rows of {', '.join(made.stayed)} already: "
-                f"to write these anew, {again}"
+                "  left as they were, as the file holds rows of "
+                f"{', '.join(made.unchanged)} already: to write these anew, {again}"
             )
         for line in made.differing:
             typer.echo(f"  {line}")
-        if made.bare:
+        if made.without_speedup:
             typer.echo(
-                f"  {', '.join(made.bare)}: rows do not refer to the frozen runs yet, which verify "
-                "refuses; export their runs again"
+                f"  {', '.join(made.without_speedup)}: rows do not refer to the frozen runs yet, "
+                "which verify refuses; export their runs again"
             )
         for method, groups in made.missing.items():
             named = ", ".join(groups[:6]) + (", ..." if len(groups) > 6 else "")
@@ -110,10 +112,10 @@ def export(
                 f"  {method} has no row yet for {len(groups)} of the suite's groups, which count "
                 f"as not covered: {named}"
             )
-        if made.others:
+        if made.departing:
             typer.echo(
                 f"  left out, as settings, budget, targets or repetitions are not the suite's: "
-                f"runs of {', '.join(made.others)}"
+                f"runs of {', '.join(made.departing)}"
             )
         if made.unbuilt:
             typer.echo(

@@ -10,8 +10,8 @@ import typer
 from zobench.commands.options import Jobs
 
 if TYPE_CHECKING:
-    from zobench.leaderboard.verify.check import Checked
-    from zobench.leaderboard.verify.found import Found
+    from zobench.leaderboard.verify.check import FileResult
+    from zobench.leaderboard.verify.content import RowResult
 
 
 def verify(
@@ -82,66 +82,67 @@ def verify(
     from zobench.errors import BadInput
     from zobench.harness.environment import cores
     from zobench.harness.suite_file import load
-    from zobench.leaderboard.verify import check as checking
-    from zobench.leaderboard.verify.rerun import EXACT, NOISE
-    from zobench.leaderboard.verify.sample import check_count, parse_rows
+    from zobench.leaderboard.verify import rerun
+    from zobench.leaderboard.verify.check import check
 
     chosen_ways = [name for name, given in (("--form-only", form_only), ("--rows", bool(rows)),
                                             ("--sample", sample is not None)) if given]  # fmt: skip
     if len(chosen_ways) > 1 or (seed is not None and (form_only or rows)):
         raise BadInput("give one of --form-only, --rows and --sample (with --seed)")
-    checking.check_tolerance(tolerance)
-    count = checking.SAMPLE if sample is None else sample
-    check_count(count)
-    wanted = parse_rows(rows) if rows else None
+    rerun.check_tolerance(tolerance)
+    count = rerun.SAMPLE if sample is None else sample
+    rerun.check_count(count)
+    wanted = rerun.parse_rows(rows) if rows else None
     if wanted and len(files) > 1:
         raise BadInput("--rows is about one file; give one")
     own = load(suite) if suite else None
-    checked = [checking.check(file, own) for file in files]
+    results = [check(file, own) for file in files]
     good = True
-    for board in checked:
+    for board in results:
         for line in _form(board):
             typer.echo(line)
-        good = good and board.good
-        if form_only or board.frozen:
+        good = good and board.is_good
+        if form_only or board.is_frozen:
             continue
-        picked, why = checking.sample(board, count, seed, wanted)
-        if not picked:
+        chosen, why = rerun.choose(board.rows, count, seed, wanted)
+        if not chosen:
             typer.echo("  no row can be run again")
             good = False
             continue
-        numbers = ", ".join(str(found.row) for found in picked)
-        typer.echo(f"  Running again row{'s' * (len(picked) > 1)} {numbers}: {why}")
-        done = []
-        for judged in checking.again(
-            board, picked, tolerance=tolerance, jobs=jobs or cores(), out=out, show=shown
+        numbers = ", ".join(str(row.number) for row in chosen)
+        typer.echo(f"  Running again row{'s' * (len(chosen) > 1)} {numbers}: {why}")
+        statuses = []
+        for judgement in rerun.again(
+            board, chosen, tolerance=tolerance, jobs=jobs or cores(), out=out, show=shown
         ):
-            done.append(judged.status)
-            typer.echo(f"  {_row(judged.found, judged.status)}: {judged.said}")
-        parts = [f"{done.count(status)} {status}" for status in dict.fromkeys(done)]
-        typer.echo(f"  Of {len(done)} run again: {', '.join(parts)}")
-        good = good and set(done) <= ({EXACT} if exact else {EXACT, NOISE})
+            statuses.append(judgement.status)
+            typer.echo(f"  {_row(judgement.row, judgement.status)}: {judgement.note}")
+        parts = [f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)]
+        typer.echo(f"  Of {len(statuses)} run again: {', '.join(parts)}")
+        good = good and set(statuses) <= ({rerun.EXACT} if exact else {rerun.EXACT, rerun.NOISE})
     if not good:
         raise typer.Exit(1)
 
 
-def _form(board: Checked) -> list[str]:
-    """A line a row, and a summary; of frozen runs only rows with a fault have a line."""
-    lines = [f"{board.file}: {board.count} rows" + " of frozen runs" * board.frozen]
-    for found in board.rows:
-        lines.append(f"  {_row(found, found.status)}" + (f": {found.said}" if found.said else ""))
-    lines += [f"  row {row:<4} refused    {fault}" for row, fault in board.faults]
-    lines += [f"  missing    {said}" for said in board.lacks]
-    unchecked = board.older + sum(found.status == "unchecked" for found in board.rows)
-    fits = board.count - board.refused - unchecked
-    lines.append(f"  Form: {fits} fit, {unchecked} unchecked, {board.refused} refused")
-    if not board.count:
+def _form(board: FileResult) -> list[str]:
+    """One line per row, and a summary; of frozen runs only rows with a fault have a line."""
+    lines = [f"{board.file}: {len(board.rows)} rows" + " of frozen runs" * board.is_frozen]
+    for row in board.rows:
+        if board.is_frozen:
+            lines += [f"  row {row.number:<4} {row.status:<10} {row.note}"] if row.note else []
+        else:
+            lines.append(f"  {_row(row, row.status)}" + (f": {row.note}" if row.note else ""))
+    lines += [f"  missing    {text}" for text in board.missing]
+    fits, unchecked, refused = (board.count(s) for s in ("fits", "unchecked", "refused"))
+    lines.append(f"  Form: {fits} fit, {unchecked} unchecked, {refused} refused")
+    if not board.rows:
         lines.append("  Refused: a leaderboard has rows")
-    if rows := [str(f.row) for f in board.rows if f.cells.get("verified") in ("self", "rerun")]:
-        which = f"row{'s' * (len(rows) > 1)} {', '.join(rows)}"
+    verified = [r for r in board.rows if r.cells.get("verified") in ("self", "rerun")]
+    if verified:
+        which = f"row{'s' * (len(verified) > 1)} {', '.join(str(r.number) for r in verified)}"
         lines.append(f"  Verified, says {which}: a maintainer says so, never the row's own author")
     return lines
 
 
-def _row(found: Found, status: str) -> str:
-    return f"row {found.row:<4} {status:<10} {found.name}"
+def _row(row: RowResult, status: str) -> str:
+    return f"row {row.number:<4} {status:<10} {row.name}"

@@ -58,7 +58,7 @@ def show_tuning(
     )
     typer.echo("\n".join(text.wrapped(line)))
     check_jobs(jobs)
-    check_problems(suite_name, [spec for search in found for spec in search.runs])
+    check_problems(suite, [spec for search in found for spec in search.runs])
     for line in mend(folder):
         typer.echo("\n".join(text.wrapped(line)))
     chosen: list[Tuned] = []

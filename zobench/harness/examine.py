@@ -63,13 +63,13 @@ def version_with(entry: Entry, settings: Mapping[str, Any]) -> str:
 
 
 def refused(entry: Entry, settings: Mapping[str, Any]) -> str:
-    """Why the entry's factory refuses these settings; "" where it does not, or does not say."""
+    """Return why the entry's factory refuses checked settings; "" if it does not, or is silent."""
     make = entry.make
     if isinstance(make, Elsewhere):
         name = f"{make.path}:{make.name}"
         return refused_apart(make.registry.kind, name, settings, BUILDING)
     try:
-        entry.build(settings)
+        entry.build_checked(settings)
     except BadInput as error:
         return str(error)
     except KeyboardInterrupt:

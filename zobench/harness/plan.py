@@ -1,4 +1,4 @@
-"""Runs to make: what each is, the key that names its result, and its seeds."""
+"""Plans: which runs to make, with the key that names the result of each, and its seeds."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import Any
 from zobench import user_file
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
-from zobench.harness.chosen import EstimatorSpec, identity, parse_estimator, settled
+from zobench.harness.baseline import read_baseline
+from zobench.harness.chosen import EstimatorSpec, check_built, identity, parse_estimator, settled
 from zobench.harness.suite import ProblemSpec, Suite
 
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 definition_text = _ENCODER.encode  # of what defines results, for hashes
-MOST = 1_000_000  # runs of a plan, some 2 GB of it: more is a slip of the finger
+MOST = 1_000_000  # runs of a plan, some 2 GB: more is a typing error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """One estimator on one problem with one repetition: all that is needed to run it."""
+    """One estimator on one problem with one repetition: all that a run needs."""
 
     suite: str
     suite_version: str
@@ -33,12 +34,12 @@ class RunSpec:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The objective's settings, with the instance of this repetition."""
+        """The settings of the objective, with the instance of this repetition."""
         return self.problem.settings_of(self.repetition)
 
     @cached_property
     def key(self) -> str:
-        """24 hex digits that depend on everything that defines the result.
+        """The name of the result: 24 hex digits over everything that defines it.
 
         Versions and defaults do; limits, labels and the folder of a user's file do not.
         """
@@ -74,7 +75,7 @@ class RunSpec:
         return derive("estimator", self.suite, self.suite_version, p.id, name, self.repetition)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
+        """Return plain data, for JSON."""
         return {
             "suite": self.suite,
             "suite_version": self.suite_version,
@@ -85,7 +86,7 @@ class RunSpec:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RunSpec:
-        """The inverse of `to_dict`, also after JSON made lists of the tuples."""
+        """Return the run of `to_dict`, also after JSON turned its tuples into lists."""
         problem = dict(data["problem"])
         problem["targets"] = tuple(problem["targets"])
         problem["instances"] = tuple(problem["instances"])
@@ -104,13 +105,23 @@ def plan(
     baselines: bool = True,
     baselines_folder: Path | None = None,
 ) -> list[RunSpec]:
-    """The runs of `estimators` on `suite`, problem by problem, so that estimators advance evenly.
+    """Plan the runs of estimators on a suite, problem by problem, so that all advance evenly.
 
-    `repetitions`, `budget` (queries), `time_limit` (seconds) and `memory_limit` (MiB) replace the
-    suite's. Repetitions are a count, or the numbers themselves: a tuner uses numbers from 1000 on,
-    whose seeds and instances are never scored. `baselines`: take tuned settings where the user gave
-    none. Adding a problem or an estimator changes no other run's key or seeds.
-    Raises BadInput.
+    Adding a problem or an estimator changes no other run's key or seeds.
+
+    Args:
+        suite: the problems.
+        estimators: as typed, or parsed; their settings are checked.
+        repetitions: a count, or the numbers themselves: a tuner uses numbers from 1000 on, whose
+            seeds and instances are never scored. None: the suite's count; so for the limits.
+        budget: queries per run.
+        time_limit: seconds per run.
+        memory_limit: MiB per run.
+        baselines: True to take tuned settings where the user gives none.
+        baselines_folder: a folder of the user's own baselines.
+
+    Raises:
+        BadInput: an argument is wrong, or an estimator refuses its settings.
     """
     chosen = [parse_estimator(e) if isinstance(e, str) else e for e in estimators]
     for index, spec in enumerate(chosen):
@@ -123,39 +134,55 @@ def plan(
             raise BadInput(f"{name} must be above 0, not {value}")
     if isinstance(repetitions, int) and repetitions < 1:
         raise BadInput(f"repetitions must be at least 1, not {repetitions}")
-    each = [p.repetitions for p in suite.problems]
+    counts = [p.repetitions for p in suite.problems]
     if repetitions is not None:
-        each = [repetitions if isinstance(repetitions, int) else len(repetitions)] * len(each)
-    if (count := sum(each) * len(chosen)) > MOST:
+        count = repetitions if isinstance(repetitions, int) else len(repetitions)
+        counts = [count] * len(counts)
+    if (count := sum(counts) * len(chosen)) > MOST:
         raise BadInput(f"{count:,} runs are more than {MOST:,}; take fewer repetitions or problems")
-    ready: dict[tuple[str, str], EstimatorSpec] = {}
-    pairs: dict[tuple[str, ...], None] = {}
+    settled_of = _settled(suite, chosen, baselines, baselines_folder)
+    file_groups: dict[tuple[str, ...], None] = {}
     runs = []
     for problem in suite.problems:
         problem = replace(problem, **limits)
         if isinstance(repetitions, int):
             problem = replace(problem, repetitions=repetitions)
-        for spec in chosen:
-            cell = (problem.group, spec.text)
-            if cell not in ready:
-                ready[cell] = settled(spec, suite.name, problem.group, baselines, baselines_folder)
-        listed = repetitions if isinstance(repetitions, Sequence) else range(problem.repetitions)
+        numbers = repetitions if isinstance(repetitions, Sequence) else range(problem.repetitions)
+        specs = [settled_of[problem.group, spec.text] for spec in chosen]
         runs += [
-            RunSpec(suite.name, suite.version, problem, ready[problem.group, spec.text], r)
-            for r in listed
-            for spec in chosen
+            RunSpec(
+                suite=suite.name,
+                suite_version=suite.version,
+                problem=problem,
+                estimator=estimator,
+                repetition=number,
+            )
+            for number in numbers
+            for estimator in specs
         ]
-        for spec in chosen:
-            pairs[_files(problem, ready[problem.group, spec.text])] = None
-    for files in pairs:
+        file_groups |= dict.fromkeys(_files(problem, spec) for spec in specs)
+    for files in file_groups:
         user_file.check_together(files)
     return runs
 
 
-def _files(problem: ProblemSpec, estimator: EstimatorSpec) -> tuple[str, ...]:
-    """The users' files that one process loads for a run: the estimator's, the objective's, theirs.
+def _settled(
+    suite: Suite, chosen: Sequence[EstimatorSpec], baselines: bool, folder: Path | None
+) -> dict[tuple[str, str], EstimatorSpec]:
+    """Return (group, text) -> the estimator with all of its settings. Raises BadInput."""
+    groups = dict.fromkeys(problem.group for problem in suite.problems)
+    result = {}
+    for spec in chosen:
+        baseline = read_baseline(suite.name, spec.entry, folder) if baselines else None
+        result |= {(group, spec.text): settled(spec, baseline, group) for group in groups}
+    check_built(result.values())
+    return result
 
-    Empty where they cannot be in each other's way.
+
+def _files(problem: ProblemSpec, estimator: EstimatorSpec) -> tuple[str, ...]:
+    """Return the users' files that one process loads for a run, with those that settings name.
+
+    Empty for a single file, which no other can disturb.
     """
     named = [user_file.file_of(estimator.entry), user_file.file_of(problem.objective)]
     for settings in (estimator.settings, problem.settings):

@@ -1,10 +1,10 @@
-"""Reading a suite file: every fault is one line that names the file and the line."""
+"""Suite files: TOML read into a Suite; every error names the file and the line."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,57 @@ SHARED = {  # keys that the top level may set for every problem -> kind
 }
 TOP = ("name", "version", "description", "problem", *SHARED)
 OWN = ("id", "objective", "settings", "expand", "group", *SHARED)
-REPETITIONS = 5  # where neither the suite nor the instances say
+REPETITIONS = 5  # if neither the suite nor the instances say how many
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class SuiteSource:
+    """Where the problems of a suite stand in its file, for errors that come after reading."""
+
+    file: TomlFile
+    table_of: dict[str, int]  # id of a problem -> index of its [[problem]]
+
+    def problem_error(self, problem: ProblemSpec, instance: int | None, fault: str) -> BadInput:
+        """Return the error for a problem that its objective refuses, at the setting it is about.
+
+        Args:
+            problem: the problem.
+            instance: the instance that was built.
+            fault: what the objective says. The line is that of the setting which it names, or else
+                whose value it states, or else that of the problem.
+        """
+        message = f"problem {problem.id!r}: {fault}"
+        if problem.id not in self.table_of:
+            return BadInput(f"{self.file.path}: {message}")
+        at = ("problem", self.table_of[problem.id])
+        table = self.file.data["problem"][at[1]]
+        keys_of: dict[str, Keys] = {
+            key: (*at, part, key) for part in ("settings", "expand") for key in table.get(part, ())
+        }
+        settings = dict(problem.settings)
+        if instance is not None:
+            settings["instance"] = instance
+            keys_of["instance"] = (*at, "instances") if "instances" in table else ("instances",)
+        words = set(re.findall(r"[\w.+-]*\w", fault))
+        candidates = [
+            *(key for key in keys_of if words & {key, f"{key}s"}),
+            *(key for key in keys_of if str(settings.get(key)) in words),
+        ]
+        return self.file.bad(message, *(keys_of[candidates[0]] if candidates else at))
 
 
 def suite_files() -> dict[str, Path]:
-    """The suites that ship with zobench: name to file."""
+    """Return the suites that ship with zobench: name -> file."""
     return {path.stem: path for path in sorted(data_folder("suites").glob("*.toml"))}
 
 
 def load(name_or_path: str | Path) -> Suite:
-    """The suite of a name that ships with zobench, or of a path to a TOML file.
+    """Read a suite that ships with zobench, by its name, or a TOML file, by its path.
 
-    Raises BadInput: one line that names the file, the line and the fault.
+    Raises:
+        BadInput: there is no such suite, or its file has a fault, with file and line.
     """
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
@@ -56,7 +95,7 @@ def load(name_or_path: str | Path) -> Suite:
 
 
 def read_suite(path: Path) -> Suite:
-    """The suite of a TOML file. Raises BadInput."""
+    """Read the suite of a TOML file. Raises BadInput."""
     file = TomlFile(path)
     top = file.data
     file.only(top, TOP)
@@ -65,51 +104,28 @@ def read_suite(path: Path) -> Suite:
             raise file.bad(f"the suite lacks {key!r}")
     tables = file.typed(top["problem"], "list", "problem")
     problems: list[ProblemSpec] = []
+    table_of: dict[str, int] = {}
     for index, table in enumerate(tables):
         for problem in _expand(file, file.typed(table, "table", "problem", index), index):
             if not problem.id.strip():
                 raise file.bad(
                     f"a problem's id is a word, not {problem.id!r}", "problem", index, "id"
                 )
-            if problem.id in {p.id for p in problems}:
+            if problem.id in table_of:
                 raise file.bad(f"two problems have the id {problem.id!r}", "problem", index, "id")
             problems.append(problem)
+            table_of[problem.id] = index
     if not problems:
         raise file.bad("the suite has no [[problem]]")
     words = {k: file.typed(top.get(k, ""), "text", k) for k in ("name", "version", "description")}
     if not re.fullmatch(r"\w[\w.-]*", words["name"]):  # results and baselines lie in a folder of it
         raise file.bad(f"a suite's name has letters, digits, _, - and ., not {words['name']!r}",
                        "name")  # fmt: skip
-    return Suite(**words, problems=tuple(problems))
-
-
-def unbuilt(path: Path, problem: ProblemSpec, instance: int | None, fault: str) -> BadInput:
-    """The error for a problem that its objective refuses: at the setting that `fault` is about.
-
-    That is the one it names, or else one whose value it tells; the line is the problem's if none.
-    """
-    file = TomlFile(path)
-    settings = problem.settings | ({} if instance is None else {"instance": instance})
-    for index, table in enumerate(file.data["problem"]):
-        if problem.id in (each.id for each in _expand(file, table, index)):
-            at = ("problem", index)
-            places: dict[str, tuple[str | int, ...]] = {
-                key: (*at, part, key)
-                for part in ("settings", "expand")
-                for key in table.get(part, ())
-            }
-            if instance is not None:
-                places["instance"] = (*at, "instances") if "instances" in table else ("instances",)
-            words = set(re.findall(r"[\w.+-]*\w", fault))
-            named = [*(k for k in places if words & {k, f"{k}s"}),
-                     *(k for k in places if str(settings.get(k)) in words)]  # fmt: skip
-            place = places[named[0]] if named else at
-            return file.bad(f"problem {problem.id!r}: {fault}", *place)
-    return BadInput(f"{path}: problem {problem.id!r}: {fault}")
+    return Suite(**words, problems=tuple(problems), source=SuiteSource(file, table_of))
 
 
 def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSpec]:
-    """The problems of one [[problem]] table: one, or one for each combination of `expand`."""
+    """Return the problems of a [[problem]] table: one, or one per combination of `expand`."""
     at = ("problem", index)
     file.only(table, OWN, *at)
     for key in ("id", "objective"):
@@ -157,11 +173,19 @@ def _problem(
     if "instances" in shared:
         del settings["instance"]
     version = version_with(entry, settings)
-    return ProblemSpec(id, name, version, settings, group=group or entry.name, how=how, **shared)
+    return ProblemSpec(
+        id=id,
+        objective=name,
+        version=version,
+        settings=settings,
+        group=group or entry.name,
+        how=how,
+        **shared,
+    )
 
 
 def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | int) -> dict:
-    """The settings in the types of the objective's; each alone, so that the line is its own."""
+    """Check the settings of an objective one by one, so that an error has its line."""
     checked = {}
     for key, value in settings.items():
         try:
@@ -172,8 +196,8 @@ def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | 
 
 
 def _shared(file: TomlFile, table: dict[str, Any], index: int) -> tuple[dict[str, Any], str]:
-    """The values that a problem or else the top level gives; and how the targets were chosen."""
-    found: dict[str, Any] = {}
+    """Return what a problem or else the top level sets, and how the targets were chosen."""
+    values: dict[str, Any] = {}
     how = ""
     for key, kind in SHARED.items():
         source = ("problem", index) if key in table else ()
@@ -181,28 +205,28 @@ def _shared(file: TomlFile, table: dict[str, Any], index: int) -> tuple[dict[str
         if key not in holder:
             continue
         if kind == "targets":
-            found[key], how = read_targets(file, holder[key], *source, key)
+            values[key], how = read_targets(file, holder[key], *source, key)
         elif kind == "numbers":
-            found[key] = tuple(_span(file, holder[key], *source, key))
+            values[key] = tuple(_span(file, holder[key], *source, key))
         else:
-            found[key] = file.typed(holder[key], kind, *source, key)
-            if kind != "text" and not found[key] > 0:
-                raise file.bad(f"{key} must be above 0, not {found[key]}", *source, key)
+            values[key] = file.typed(holder[key], kind, *source, key)
+            if kind != "text" and not values[key] > 0:
+                raise file.bad(f"{key} must be above 0, not {values[key]}", *source, key)
     for key in ("budget", "targets"):
-        if key not in found:
+        if key not in values:
             raise file.bad(f"the problem lacks {key!r}", "problem", index)
-    if found.get("scored", "best") not in ("current", "best"):
+    if values.get("scored", "best") not in ("current", "best"):
         raise file.bad("scored is 'current' or 'best'", "problem", index, "scored")
-    instances = found.get("instances", ())
-    found.setdefault("repetitions", len(instances) or REPETITIONS)
-    if instances and found["repetitions"] > len(instances):
-        text = f"{found['repetitions']} repetitions, but {len(instances)} instances"
+    instances = values.get("instances", ())
+    values.setdefault("repetitions", len(instances) or REPETITIONS)
+    if instances and values["repetitions"] > len(instances):
+        text = f"{values['repetitions']} repetitions, but {len(instances)} instances"
         raise file.bad(text, "problem", index, "repetitions")
-    return found, how
+    return values, how
 
 
 def _span(file: TomlFile, value: Any, *keys: str | int) -> list[int]:
-    """Whole numbers from a list, or from text such as "1-5,71-80"."""
+    """Read whole numbers from a list, or from text such as "1-5,71-80"."""
     if isinstance(value, list):
         return [file.typed(v, "whole number", *keys) for v in value]
     numbers: list[int] = []
@@ -215,7 +239,10 @@ def _span(file: TomlFile, value: Any, *keys: str | int) -> list[int]:
 
 
 def _resolve(file: TomlFile, name: str) -> str:
-    """A registered name as it is; path.py:name in full, relative to the suite's folder."""
+    """Return a registered name as it is, and path.py:name with its full path.
+
+    A relative path is one from the suite's folder, or else from the working directory.
+    """
     path, colon, inner = name.rpartition(":")
     if not colon or not path.endswith(".py"):
         return name

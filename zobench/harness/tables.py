@@ -195,7 +195,11 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
             text, entry, version, settings, origin = estimator
             check_printable(text)
             chosen[estimator] = EstimatorSpec(
-                text, entry, version, json.loads(settings), json.loads(origin)
+                text=text,
+                entry=entry,
+                version=version,
+                settings=json.loads(settings),
+                settings_from=json.loads(origin),
             )
         if (definition, limits) not in about:
             data = json.loads(definition)
@@ -206,7 +210,13 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
             about[definition, limits] = RunSpec.from_dict(data)
         first = about[definition, limits]
         result.append(
-            RunSpec(first.suite, first.suite_version, first.problem, chosen[estimator], number)
+            RunSpec(
+                suite=first.suite,
+                suite_version=first.suite_version,
+                problem=first.problem,
+                estimator=chosen[estimator],
+                repetition=number,
+            )
         )
     return result
 

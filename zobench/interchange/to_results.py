@@ -74,9 +74,21 @@ def to_results(
         for curve in some:
             nth = used[curve.algorithm, curve.instance]
             used[curve.algorithm, curve.instance] += 1
-            chosen = EstimatorSpec(curve.algorithm, curve.algorithm, IMPORTED, {}, {})
+            chosen = EstimatorSpec(
+                text=curve.algorithm,
+                entry=curve.algorithm,
+                version=IMPORTED,
+                settings={},
+                settings_from={},
+            )
             repetition = slots.index(curve.instance) + nth
-            spec = RunSpec(suite.name, suite.version, problem, chosen, repetition)
+            spec = RunSpec(
+                suite=suite.name,
+                suite_version=suite.version,
+                problem=problem,
+                estimator=chosen,
+                repetition=repetition,
+            )
             specs.append(spec)
             results.append(_result(spec, curve))
     notes = [f"left out {n} runs: {what}" for what, n in left.most_common(3)]
@@ -117,13 +129,21 @@ def _suite_of(curves: Sequence[Curve]) -> Suite:
     name = names.pop()
     problems = tuple(
         ProblemSpec(
-            f if ids[f] == 1 and name not in COCO else f"{f}-d{d}", name, IMPORTED,
-            {"function": number, "dim": d}, budget, 1, TARGETS, "best", name,
+            id=f if ids[f] == 1 and name not in COCO else f"{f}-d{d}",
+            objective=name,
+            version=IMPORTED,
+            settings={"function": number, "dim": d},
+            budget=budget,
+            repetitions=1,
+            targets=TARGETS,
+            scored="best",
+            group=name,
             how="the 51 targets of COCO",
         )
         for (f, number, d), budget in budgets.items()
-    )  # fmt: skip
-    return Suite(name, IMPORTED, "Made of imported data.", problems)
+    )
+    text = "Made of imported data."
+    return Suite(name=name, version=IMPORTED, description=text, problems=problems)
 
 
 def _result(spec: RunSpec, curve: Curve) -> RunResult:

@@ -130,9 +130,7 @@ def as_written(frame: Frame) -> Frame:
     return _parsed(_csv(frame), Path("the new rows")).frame()
 
 
-def merged(
-    old: Frame, new: Frame, replace: Collection[str]
-) -> tuple[Frame, int, list[str]]:
+def merged(old: Frame, new: Frame, replace: Collection[str]) -> tuple[Frame, int, list[str]]:
     """Merge the rows of a file with new ones.
 
     A row of the file stays, unless its method is in `replace`. One of the same runs that only now

@@ -11,35 +11,42 @@ from typing import Any
 
 from zobench.analysis.leaderboard import leaderboard_rows
 from zobench.errors import BadInput, unknown
-from zobench.harness.chosen import baseline_file
+from zobench.harness.baseline import read_baseline
 from zobench.harness.files import one_at_a_time
 from zobench.harness.plan import RunSpec
 from zobench.harness.store import Store
 from zobench.harness.suite import Suite
 from zobench.harness.suite_file import load
 from zobench.interchange.write_tables import plain_cells
-from zobench.leaderboard.board_file import ROW, in_order, joined, lacking, read_board, save, written
+from zobench.leaderboard.board_file import (
+    KEY,
+    as_written,
+    in_order,
+    merged,
+    read_board,
+    without_speedup,
+    write_table,
+)
+from zobench.leaderboard.columns import NONE, UNKNOWN
 from zobench.leaderboard.frozen import reference
+from zobench.leaderboard.hashes import with_hashes
 from zobench.leaderboard.unrun import missing, whole_groups, with_unrun
-from zobench.leaderboard.verify.columns import NONE, UNKNOWN
-from zobench.leaderboard.verify.hashes import with_hashes
 from zobench.results.frame import Frame
 from zobench.results.results import Results, read
 from zobench.results.versions import differing, needed, versions_of
-from zobench.tune import record
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What an export came to. `file` has `rows` rows, of which `taken` are from these results."""
+@dataclass(frozen=True, kw_only=True)
+class ExportResult:
+    """What an export wrote, and what it left out."""
 
     file: Path
-    rows: int
-    taken: int
-    stayed: list[str]  # methods whose rows the file holds already, of other runs
-    others: list[str]  # problems with runs that are not as the suite says
+    n_rows: int  # of the file
+    n_new: int  # of these, rows from these results
+    unchanged: list[str]  # methods whose rows the file has already, of other runs
+    departing: list[str]  # problems with runs that are not as the suite says
     unbuilt: list[str]  # methods and groups of which no run built its problem
-    bare: list[str]  # methods with rows that do not refer to the frozen runs yet
+    without_speedup: list[str]  # methods with rows that do not refer to the frozen runs yet
     missing: dict[str, list[str]]  # of these methods -> groups of the suite without a row
     differing: list[str]  # lines on packages of which the runs were made with several versions
 
@@ -50,14 +57,24 @@ def export(
     out: Path | None,
     freeze: str = "",
     replace: Sequence[str] = (),
-) -> Exported:
+) -> ExportResult:
     """Add the rows of a results folder to the leaderboard of a suite.
 
     For columns see `analysis.leaderboard`. Runs count if they were made as the suite says: same
     version, budget, targets and settings. Rows are about all of the suite's problems of a dimension
-    and group, also those that nobody ran, which lower the coverage. Rows that the file holds stay,
-    but those of methods in `replace`. The speed-up is against <file>-reference.csv beside it, which
-    `freeze` writes from that estimator's runs, once for a dimension and group. Raises BadInput.
+    and group, also those that nobody ran, which lower the coverage. Rows of the file stay, except
+    those of methods in `replace`. The speed-up is against NAME-reference.csv beside the file.
+
+    Args:
+        suite_name: the suite, by name or file.
+        folder: the results folder; None: results/SUITE.
+        out: the leaderboard; None: leaderboards/SUITE.csv.
+        freeze: the estimator whose runs are written into NAME-reference.csv, once per dimension
+            and group; "": none.
+        replace: estimators whose rows are written anew.
+
+    Raises:
+        BadInput: an argument is wrong, or there is nothing to export.
     """
     suite = load(suite_name)
     folder = folder or Path("results") / suite.name
@@ -68,9 +85,9 @@ def export(
         raise BadInput(
             f"{folder} holds imported data; a leaderboard is of runs that can be made again"
         )
-    counts = _as_the_suite_says(stored, suite)
-    specs = [spec for spec, yes in zip(stored, counts) if yes]
-    others = dict.fromkeys(spec.problem.id for spec, yes in zip(stored, counts) if not yes)
+    is_of_suite = _as_the_suite_says(stored, suite)
+    specs = [spec for spec, yes in zip(stored, is_of_suite) if yes]
+    departing = dict.fromkeys(spec.problem.id for spec, yes in zip(stored, is_of_suite) if not yes)
     if not specs:
         raise BadInput(
             f"{folder} holds no runs of suite {suite.name!r} version {suite.version} with its own "
@@ -80,53 +97,58 @@ def export(
     if results.runs.empty:
         raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
     names = [_from_here(str(name)) for name in results.runs["estimator"].unique()]
-    again = [_from_here(name) for name in replace]
-    for name in again:
+    replaced = [_from_here(name) for name in replace]
+    for name in replaced:
         if name not in names:
             raise unknown("estimator with runs", name, names)
-    frames = results.runs, results.hits, with_unrun(results.problems, suite)
+    problems = with_unrun(results.problems, suite)
     with one_at_a_time(out.parent):
-        held = read_board(out) if out.is_file() else None
-        frozen = reference(out, frames, freeze)
-        rows = _rows(results, frames, suite, frozen)
-        built = rows["dimension"].notna()
-        unbuilt = [f"{row.method} on {row.group}" for row in rows[~built].itertuples()]
-        rows = written(rows[built].astype({"dimension": int}))
+        old = read_board(out) if out.is_file() else None
+        frozen = reference(out, results.runs, results.hits, problems, freeze)
+        frozen_table = frozen.table if frozen else None
+        rows = _rows(results, problems, suite, frozen_table)
+        is_built = rows["dimension"].notna()
+        unbuilt = [f"{row.method} on {row.group}" for row in rows[~is_built].itertuples()]
+        rows = as_written(rows[is_built].astype({"dimension": int}))
         rows["method"] = [_from_here(name) for name in rows["method"]]
-        rows = rows.drop_duplicates(ROW)  # of one file, named in two ways
-        taken, stayed = len(rows), []
-        if held is not None:
-            rows, taken, stayed = joined(held, rows, again)
-        save(in_order(rows), out)
-    gaps = missing(rows, names, suite)
-    return Exported(
-        out, len(rows), taken, stayed, list(others), unbuilt, lacking(rows, frozen), gaps,
-        differing(results),
-    )  # fmt: skip
+        rows = rows.drop_duplicates(KEY)  # of one file, named in two ways
+        n_new, unchanged = len(rows), []
+        if old is not None:
+            rows, n_new, unchanged = merged(old, rows, replaced)
+        write_table(in_order(rows), out)
+    return ExportResult(
+        file=out,
+        n_rows=len(rows),
+        n_new=n_new,
+        unchanged=unchanged,
+        departing=list(departing),
+        unbuilt=unbuilt,
+        without_speedup=without_speedup(rows, frozen_table),
+        missing=missing(rows, names, suite),
+        differing=differing(results),
+    )
 
 
-def _rows(
-    results: Results,
-    frames: tuple[Frame, Frame, Frame],
-    suite: Suite,
-    baseline: Frame | None,
-) -> Frame:
-    """All rows of the results, with their hashes."""
+def _rows(results: Results, problems: Frame, suite: Suite, frozen: Frame | None) -> Frame:
+    """Compute all rows of the results, with their hashes."""
     parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
     of_row = {key: _facts(results, part) for key, part in parts}
     facts = {"seed_root": f"{suite.name}/{suite.version}", "verified": "none"}
     rows: Frame = leaderboard_rows(
-        *frames,
+        results.runs,
+        results.hits,
+        problems,
         facts | {"date": f"{datetime.now(UTC):%Y-%m-%d}"},
         of_row,
-        baseline,
+        frozen,
         asked={problem.id: problem.repetitions for problem in suite.problems},
     )
-    return plain_cells(with_hashes(rows, whole_groups(results.specs, suite), *frames))
+    specs = whole_groups(results.specs, suite)
+    return plain_cells(with_hashes(rows, specs, results.runs, results.hits, problems))
 
 
 def _from_here(method: str) -> str:
-    """A method of a file with the file's path from this folder, where it lies below."""
+    """Name an estimator of a file by the path from this folder, if the file lies below it."""
     stem, colon, rest = method.partition(".py:")
     if not colon:
         return method
@@ -135,44 +157,47 @@ def _from_here(method: str) -> str:
 
 
 def _as_the_suite_says(specs: Sequence[RunSpec], suite: Suite) -> list[bool]:
-    """Was each of the runs asked for as the suite does?"""
-    asked = {problem.id: problem for problem in suite.problems}
+    """Return for each run whether it was made as the suite says."""
+    of_suite = {problem.id: problem for problem in suite.problems}
     keys = ("objective", "version", "settings", "budget", "targets", "scored", "group", "instances")
     problems = {id(spec.problem): spec.problem for spec in specs}  # runs share them
     same = {
-        key: p.id in asked and all(getattr(p, k) == getattr(asked[p.id], k) for k in keys)
+        key: p.id in of_suite and all(getattr(p, k) == getattr(of_suite[p.id], k) for k in keys)
         for key, p in problems.items()
     }
     return [
         (spec.suite, spec.suite_version) == (suite.name, suite.version)
         and same[id(spec.problem)]
-        and spec.repetition < asked[spec.problem.id].repetitions
+        and spec.repetition < of_suite[spec.problem.id].repetitions
         for spec in specs
     ]
 
 
 def _facts(results: Results, runs: Frame) -> dict[str, Any]:
-    """What a row says beside its scores, from the runs of an estimator on a group."""
+    """Return the cells beside the scores, from the runs of an estimator on a group."""
     origins = {o for text in set(runs["settings_from"]) for o in json.loads(text).values()}
-    tuned = "baseline" in origins
+    is_tuned = "baseline" in origins
     name, suite, group = (runs[key].iloc[0] for key in ("estimator_name", "suite", "group"))
-    effort = record.trials(baseline_file(suite, name), group) if tuned else 0
-    places = [results.environments[key] for key in dict.fromkeys(runs["environment"])]
+    effort = read_baseline(suite, name).trials(group) if is_tuned else 0
+    environments = [results.environments[key] for key in dict.fromkeys(runs["environment"])]
 
-    def said(values: Iterable[Any]) -> str:
-        """What the environments say, each value once."""
+    def cell(values: Iterable[Any]) -> str:
+        """Join the values of several environments, each once."""
         return " | ".join(dict.fromkeys(str(value or UNKNOWN) for value in values))
 
     def version(package: str) -> str:
-        return said(versions_of(place).get(package) for place in places)
+        return cell(versions_of(e).get(package) for e in environments)
 
     packages = sorted(needed(results, runs) - {"numpy"})  # which has a column of its own
     return {
-        "version": said(place.get("zobench") for place in places),
-        "git_sha": said(place.get("commit") for place in places),
-        "track": "tuned" if tuned else "user" if "user" in origins else "default",
+        "version": cell(e.get("zobench") for e in environments),
+        "git_sha": cell(e.get("commit") for e in environments),
+        "track": "tuned" if is_tuned else "user" if "user" in origins else "default",
         "tuning_effort": effort or 0,
-        **{key: said(p.get(key) for p in places) for key in ("cpu", "threads", "os", "python")},
+        **{
+            key: cell(e.get(key) for e in environments)
+            for key in ("cpu", "threads", "os", "python")
+        },
         "numpy": version("numpy"),
         "packages": "; ".join(f"{name} {version(name)}" for name in packages) or NONE,
     }

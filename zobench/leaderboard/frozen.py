@@ -183,7 +183,9 @@ def _run_table(table: BoardTable) -> Frame:
         is_bool = frame[name].isin(["True", "False"]).to_numpy()
         if not is_bool.all():
             row = table.rows[int((~is_bool).argmax())]
-            raise table.fault(row.number, f"column {name}: {row.cells[name][:40]!r} is not True or False")
+            raise table.fault(
+                row.number, f"column {name}: {row.cells[name][:40]!r} is not True or False"
+            )
         frame[name] = frame[name] == "True"
     is_long: Any = frame["length"].to_numpy(float) >= frame["success"].to_numpy()
     if not is_long.all():

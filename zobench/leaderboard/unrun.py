@@ -11,22 +11,22 @@ from zobench.results.frame import Frame
 
 
 def with_unrun(problems: Frame, suite: Suite) -> Frame:
-    """`problems` of results, and those of the suite without a run in a dimension and group of them.
+    """Add the suite's problems without a run to those of results, if their group has runs.
 
     Only objectives with a setting `dim` say their dimension before they are built; problems of
     others appear with their first run. So do planned ones that no run has built yet.
     """
     import pandas as pd
 
-    said = {p.id: p.settings["dim"] for p in suite.problems if "dim" in p.settings}
-    sizes = problems["dimension"].fillna(problems["problem"].map(said.get))
+    size_of = {p.id: p.settings["dim"] for p in suite.problems if "dim" in p.settings}
+    sizes = problems["dimension"].fillna(problems["problem"].map(size_of.get))
     problems = problems.assign(dimension=pd.to_numeric(sizes))
     groups = set(problems[["dimension", "group"]].itertuples(index=False, name=None))
     kinds = dict(zip(problems["objective"], problems["kind"]))
-    known, more = set(problems["problem"]), []
+    ids, more = set(problems["problem"]), []
     for p in suite.problems:
         dimension = p.settings.get("dim")
-        if p.id in known or (dimension, p.group) not in groups:
+        if p.id in ids or (dimension, p.group) not in groups:
             continue
         facts = {"suite": suite.name, "suite_version": suite.version, "problem": p.id}
         facts |= {"group": p.group, "dimension": dimension, "budget": p.budget, "how": p.how}
@@ -36,27 +36,27 @@ def with_unrun(problems: Frame, suite: Suite) -> Frame:
 
 
 def missing(rows: Frame, methods: Iterable[str], suite: Suite) -> dict[str, list[str]]:
-    """Method -> groups of the suite, with their dimensions where it says them, without a row.
+    """Map each method to the groups of the suite without a row, with their dimensions if known.
 
     `rows`: of a leaderboard, as text; rows of other versions of the suite do not count.
     """
-    asked = dict.fromkeys((p.settings.get("dim"), p.group) for p in suite.problems)
-    found = {}
+    cases = dict.fromkeys((p.settings.get("dim"), p.group) for p in suite.problems)
+    result = {}
     for method in methods:
-        mine = rows[(rows["method"] == method) & (rows["suite_version"] == suite.version)]
-        groups, sizes = set(mine["group"]), set(zip(mine["dimension"], mine["group"]))
+        own = rows[(rows["method"] == method) & (rows["suite_version"] == suite.version)]
+        groups, sizes = set(own["group"]), set(zip(own["dimension"], own["group"]))
         without = [
             group if dim is None else f"{group} (d = {dim:,})"
-            for dim, group in asked
+            for dim, group in cases
             if (group not in groups if dim is None else (str(dim), group) not in sizes)
         ]
         if without:
-            found[method] = without
-    return found
+            result[method] = without
+    return result
 
 
 def whole_groups(specs: Sequence[RunSpec], suite: Suite) -> list[RunSpec]:
-    """`specs`, and those of problems that an estimator did not run in a group that it ran.
+    """Add runs of the problems that an estimator did not run in a group that it ran.
 
     Settings are the same for all problems of a group.
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
-from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.errors import BadInput
+from zobench.leaderboard.board_file import read_board
+from zobench.leaderboard.frozen import ENDING
 from zobench.report.html import rendered
 
 SCRIPTS = ("core", "table", "overview", "board")
@@ -32,39 +32,17 @@ FILTERS = ("suite", "group", "dimension", "track", "hardware")
 
 
 def read_boards(folder: Path) -> list[dict[str, str]]:
-    """All rows of all leaderboards in a folder, as text; frozen references are not among them.
+    """Return all rows of all leaderboards in a folder, as text, without frozen runs.
 
-    Raises BadInput where there is none, or a file has other columns.
+    Raises:
+        BadInput: there is no leaderboard, or a file is not one.
     """
     if not folder.is_dir():
         raise BadInput(f"there is no folder {str(folder)!r} with leaderboards")
-    rows: list[dict[str, str]] = []
-    files = [f for f in sorted(folder.glob("*.csv")) if not f.stem.endswith("-reference")]
-    for file in files:
-        try:
-            with file.open(encoding="utf-8-sig", newline="") as text:
-                reader = csv.DictReader(text)
-                names = list(reader.fieldnames or [])
-                if missing := [name for name in COLUMNS if name not in (*names, *LATER)]:
-                    raise BadInput(f"{file} is not a leaderboard: it lacks {', '.join(missing)}")
-                for row in reader:
-                    rows.append({key: value or "" for key, value in row.items() if key})
-                    _check(rows[-1], file, reader.line_num)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"cannot read {file}: {error}") from error
+    files = [f for f in sorted(folder.glob("*.csv")) if not f.stem.endswith(ENDING)]
     if not files:
         raise BadInput(f"{folder} holds no leaderboard; `zobench export` writes one")
-    return rows
-
-
-def _check(row: dict[str, str], file: Path, line: int) -> None:
-    """Raises BadInput if a column of numbers holds something else."""
-    for name, _, kind in SHOWN:
-        try:
-            float(row[name] or 0 if kind != "text" else 0)
-        except ValueError:
-            fault = f"{file} line {line}, column {name}: {row[name][:40]!r} is not a number"
-            raise BadInput(f"{fault}; zobench verify --form-only {file}") from None
+    return [row for file in files for row in read_board(file).to_dict("records")]
 
 
 def board(rows: list[dict[str, str]]) -> str:

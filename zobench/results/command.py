@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
-from zobench.harness.chosen import IMPORTED, baseline_settings
+from zobench.harness.baseline import read_baseline
+from zobench.harness.chosen import IMPORTED
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.harness.suite_file import load
@@ -32,7 +33,7 @@ def command_of(
     words = ["zobench", "compare", *dict.fromkeys(s.estimator.text for s in specs)]
     words += ["--suite", name]
     try:
-        words += _departures(specs, load(name))
+        words += _departures(specs, results.suite or load(name))
     except BadInput:  # a file of the user's that is gone, or whose place is not recorded
         words[-1] = name if name.endswith(".toml") else f"{name}.toml"
     if folder != Path("results") / specs[0].suite:
@@ -86,7 +87,7 @@ def _departures(specs: Sequence[RunSpec], suite: Suite) -> list[str]:
 def _tuned(spec: RunSpec) -> bool:
     """Would a setting that was left at its default be taken from a baseline now?"""
     try:
-        tuned = baseline_settings(spec.suite, spec.estimator.entry, spec.problem.group)
+        tuned = read_baseline(spec.suite, spec.estimator.entry).settings(spec.problem.group)
     except (BadInput, KeyError):
         return False
     return any(spec.estimator.settings_from.get(key) == "default" for key in tuned)

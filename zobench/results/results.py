@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.harness.plan import RunSpec
+from zobench.harness.suite import Suite
 from zobench.results.frame import Frame
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Results:
     stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)  # of `runs`, by hash
     suite_file: str = ""  # the full path of a suite of the user's own, where that is known
+    suite: Suite | None = None  # where the command has read it
 
     @property
     def names(self) -> list[str]:

@@ -23,10 +23,13 @@ def stored(folder: Path | None, suite: str = "") -> Results:
     """
     from zobench.harness.store import Store
 
-    name = load(suite).name if Path(suite).suffix == ".toml" else suite
+    own = load(suite) if Path(suite).suffix == ".toml" else None
+    name = own.name if own else suite
     folder = folder or Path("results") / (name or DEFAULT_SUITE)
     with Store.open(folder, write=False) as store:
-        return read_from(store, _specs(store, name), {}, [])
+        results = read_from(store, _specs(store, name), {}, [])
+    results.suite = own
+    return results
 
 
 def stored_specs(folder: Path, suite: str = "") -> list[RunSpec]:

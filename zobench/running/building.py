@@ -10,21 +10,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from time import monotonic
 
 from zobench.harness.child import IN_WORKER
 from zobench.harness.examine import refused_apart
 from zobench.harness.plan import RunSpec
-from zobench.harness.suite_file import suite_files, unbuilt
+from zobench.harness.suite import Suite
 
 APART = 15.0  # seconds that building may take in all
 LEAST = 0.05  # seconds that are worth a try
 
 
-def check_problems(suite: str | Path, specs: Sequence[RunSpec]) -> None:
-    """Raises BadInput, with file and line, where an objective refuses its settings."""
-    if str(suite) in suite_files() or IN_WORKER in os.environ:
+def check_problems(suite: Suite, specs: Sequence[RunSpec]) -> None:
+    """Build each distinct problem of a user's suite once.
+
+    Raises:
+        BadInput: an objective refuses its settings; the error names file and line.
+    """
+    if suite.source is None or not suite.file or IN_WORKER in os.environ:
         return
     distinct: dict[str, RunSpec] = {}
     for spec in sorted(specs, key=lambda spec: spec.repetition):  # every problem first, once
@@ -32,9 +35,9 @@ def check_problems(suite: str | Path, specs: Sequence[RunSpec]) -> None:
         distinct.setdefault(name, spec)
     end = monotonic() + APART
     for spec in distinct.values():
-        left = end - monotonic()
-        if left < LEAST:
+        remaining = end - monotonic()
+        if remaining < LEAST:
             return
         problem = spec.problem
-        if fault := refused_apart("objective", problem.objective, spec.settings, left):
-            raise unbuilt(Path(suite), problem, problem.instance(spec.repetition), fault)
+        if fault := refused_apart("objective", problem.objective, spec.settings, remaining):
+            raise suite.source.problem_error(problem, problem.instance(spec.repetition), fault)

@@ -56,9 +56,9 @@ def make_runs(request: Request, show: Show | None = None, traced: bool = True) -
     if not request.estimators:
         raise BadInput("name at least one estimator; `zobench list estimators` shows them")
     check_jobs(request.jobs)
-    suite = load(request.suite).pick(request.problems)
+    suite = load(request.suite)
     specs = plan(
-        suite,
+        suite.pick(request.problems),
         request.estimators,
         repetitions=request.repetitions,
         budget=request.budget,
@@ -76,11 +76,12 @@ def make_runs(request: Request, show: Show | None = None, traced: bool = True) -
         check_against(request.against, request.fail_if_slower, specs, folder)
     notes = [] if request.fresh else mend(folder)
     if request.fresh or not _all_made(specs, folder):
-        check_problems(request.suite, specs)
+        check_problems(suite, specs)
     notes += _set_aside(folder) if request.fresh else []
     counts = make(specs, folder, request.jobs, show, suite.file)
     resumed = not request.fresh and sum(counts.values()) == counts["resumed"]
     results = read(specs, folder, counts, notes, traced, checked=resumed)
+    results.suite = suite
     return with_stored(results, request.against) if request.against else results
 
 

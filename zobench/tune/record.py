@@ -23,14 +23,6 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     return {key: dict(data.get(key, {})) for key in ("settings", "record")}
 
 
-def trials(path: Path, group: str) -> int | None:
-    """How many settings were tried for a group of problems; None where none are kept."""
-    tables = read(path)
-    if group not in tables["settings"]:
-        return None
-    return int(tables["record"].get(group, {}).get("trials", 0))
-
-
 def write(path: Path, tables: Mapping[str, Mapping[str, Any]], head: str) -> None:
     """Write both tables, whole or not at all. Raises BadInput when that is impossible."""
     lines = [*(f"# {line}" for line in head.splitlines()), ""]

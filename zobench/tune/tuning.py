@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import zobench
 from zobench.errors import BadInput, unknown
-from zobench.harness.chosen import baseline_file, parse_estimator
+from zobench.harness.baseline import baseline_file
+from zobench.harness.chosen import parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.registry import estimators

@@ -149,9 +149,7 @@ class BoardChecker:
         key = (suite.name, cells["group"], dimension)
         first, number = self._targets.setdefault(key, (digest, row.number))
         if first != digest:
-            return (
-                f"column targets_hash: not that of row {number}, on the same dimension and group"
-            )
+            return f"column targets_hash: not that of row {number}, on the same dimension and group"
         for problem in problems:
             key = suite.name, problem.id
             first, number = self._dimensions.setdefault(key, (dimension, row.number))

@@ -1,22 +1,21 @@
-"""What a suite and the estimators say that a leaderboard row has to hold; nothing is run or built."""
+"""What a suite and the estimators say that a row has to hold; nothing is run or built."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from zobench.analysis.leaderboard import targets_hash
 from zobench.errors import BadInput, unknown
-from zobench.harness.baseline import Baseline, read_baseline
-from zobench.harness.chosen import EstimatorSpec, parse_estimator
+from zobench.harness.baseline import Baseline
+from zobench.harness.chosen import EstimatorSpec, parse_estimator, settled
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.suite_file import load, suite_files
 from zobench.leaderboard.hashes import settings_hash
-from zobench.registry import estimators
 
 MANY = 10  # problems of unknown dimension, all subsets of which are tried
 KINDS = ("best", "current")  # what may reach a target, if a suite leaves it to the objective
@@ -101,8 +100,6 @@ def estimator_of(method: str) -> EstimatorSpec | None:
     return None
 
 
-
-
 def specs_of(
     suite: Suite,
     problems: Sequence[ProblemSpec],
@@ -114,12 +111,18 @@ def specs_of(
     As `harness.plan`, but the estimator is not built. `baseline`: None for settings that are not
     tuned. Raises BadInput.
     """
-    defaults = estimators[estimator.entry].defaults
-    settled = {}
-    for group in dict.fromkeys(p.group for p in problems):
-        tuned = baseline.settings(group) if baseline else {}
-        settled[group] = replace(estimator, settings=defaults | tuned | estimator.settings)
-    return [RunSpec(suite.name, suite.version, p, settled[p.group], 0) for p in problems]
+    groups = dict.fromkeys(p.group for p in problems)
+    settled_of = {group: settled(estimator, baseline, group) for group in groups}
+    return [
+        RunSpec(
+            suite=suite.name,
+            suite_version=suite.version,
+            problem=problem,
+            estimator=settled_of[problem.group],
+            repetition=0,
+        )
+        for problem in problems
+    ]
 
 
 def repetitions(problems: Sequence[ProblemSpec], runs: int) -> int | None:
@@ -136,7 +139,7 @@ def _shipped(name: str) -> SuiteFacts:
 
 
 def _subsets(problems: list[ProblemSpec]) -> Iterator[Problems]:
-    """Yield none, all, then ever smaller parts; of many problems only those that share a setting."""
+    """Yield none, all, then ever smaller parts; of many problems only those that share a value."""
     yield ()
     if len(problems) <= MANY:
         for size in range(len(problems), 0, -1):

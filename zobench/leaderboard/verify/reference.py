@@ -18,9 +18,7 @@ from zobench.leaderboard.verify.expected import SuiteFacts, estimator_of, specs_
 KEY = r"[0-9a-f]{24}"  # the form of a run's key, whatever zobench made it
 
 
-def check_frozen(
-    table: BoardTable, own: SuiteFacts | None
-) -> tuple[list[RowResult], list[str]]:
+def check_frozen(table: BoardTable, own: SuiteFacts | None) -> tuple[list[RowResult], list[str]]:
     """Check each row of frozen runs; nothing is run.
 
     The key of a run has to be that of a run of the suite, which ties it to the settings and
@@ -69,7 +67,9 @@ class _FrozenChecker:
     dimensions: dict[str, float] = field(default_factory=dict)  # of problems, by the rows above
 
     def __post_init__(self) -> None:
-        self.by_place = {(run.problem.id, str(run.repetition)): run for run in self.planned.values()}
+        self.by_place = {
+            (run.problem.id, str(run.repetition)): run for run in self.planned.values()
+        }
 
     def missing(self) -> list[str]:
         """List the runs of the rows that lack their final target."""
@@ -83,7 +83,9 @@ class _FrozenChecker:
     def fault(self, cells: Cells) -> str:
         """Return what is wrong with a row, "" if nothing is."""
         if cells["estimator"] != self.estimator:
-            return f"column estimator: {quoted(cells['estimator'])} among runs of {self.estimator!r}"
+            return (
+                f"column estimator: {quoted(cells['estimator'])} among runs of {self.estimator!r}"
+            )
         spec = self._run_of(cells)
         if spec is None:
             return self._key_fault(cells["run_key"])
