@@ -123,7 +123,10 @@ def test_a_board_that_is_none_is_said_before_anything_is_frozen(board, capfd):
     frozen = board.with_name("tiny-reference.csv")
     frozen.unlink()
     whole = board.read_text()
-    for text, fault in (("a,b\n", "row 1: the column 'suite' is missing"), (whole + whole.splitlines()[-1], "row 6")):
+    for text, fault in (
+        ("a,b\n", "row 1: the column 'suite' is missing"),
+        (whole + whole.splitlines()[-1], "row 6"),
+    ):
         board.write_text(text)
         assert status_of(["export", "-s", "tiny.toml", "--freeze", "random-search"]) == 2
         assert fault in capfd.readouterr().err
