@@ -15,7 +15,8 @@ from zobench.core.directions import Noise
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.objectives.synthetic._noise import KINDS, LAWS, loss_noise
-from zobench.objectives.synthetic._vectors import shapes
+from zobench.objectives.synthetic._settings import BlockSettings
+from zobench.objectives.synthetic.sphere import sphere
 from zobench.registry import objectives
 
 MANY = 20_000
@@ -69,7 +70,7 @@ def test_the_minimum_of_rosenbrock_is_at_one():
 def test_blocks_fill_the_vector_evenly(dim, data):
     blocks = data.draw(st.integers(1, dim))
     for matrix in (False, True):
-        found = shapes(dim, blocks, matrix)
+        found = BlockSettings(blocks, matrix).shapes(dim)
         sizes = [math.prod(shape) for shape in found]
         assert sum(sizes) == dim
         assert len(found) == blocks
@@ -81,9 +82,9 @@ def test_blocks_fill_the_vector_evenly(dim, data):
 
 
 def test_a_matrix_is_as_square_as_its_size_allows():
-    assert shapes(24, 1, True) == ((4, 6),)
-    assert shapes(24, 2, True) == ((3, 4), (3, 4))
-    assert shapes(13, 1, True) == ((13,),)
+    assert BlockSettings(1, True).shapes(24) == ((4, 6),)
+    assert BlockSettings(2, True).shapes(24) == ((3, 4), (3, 4))
+    assert BlockSettings(1, True).shapes(13) == ((13,),)
 
 
 @pytest.mark.parametrize(
@@ -201,3 +202,19 @@ def test_noise_touches_losses_and_never_scores(law, kind):
 def test_a_level_of_zero_is_no_noise():
     for law in LAWS:
         np.testing.assert_allclose(noisy(law, 2.0, 0.0, count=50), 2.0)
+
+
+def test_shared_settings_stand_where_their_group_does():
+    defaults = objectives["sphere"].defaults
+    assert list(defaults) == [
+        "dim", "blocks", "matrix", "shifted", "noise", "noise_level", "noise_kind"
+    ]  # fmt: skip
+    problem = sphere(8, blocks=2, shifted=True)  # called as any function
+    assert [block.size for block in problem.start(1).blocks] == [4, 4]
+    with pytest.raises(TypeError, match="split"):
+        sphere(split=BlockSettings(2))
+
+
+def test_a_shared_setting_is_refused_as_any_other():
+    with pytest.raises(BadInput, match="noise_level' takes a number"):
+        objectives["bbob"].build({"noise_level": "much"})

@@ -16,7 +16,7 @@ from zobench.errors import BadInput, unknown
 from zobench.objectives.synthetic._basis import Basis
 from zobench.objectives.synthetic._function import Function
 from zobench.objectives.synthetic._noise import LossNoise, settle
-from zobench.objectives.synthetic._vectors import shapes
+from zobench.objectives.synthetic._settings import BlockSettings, TensorSettings
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 
@@ -36,8 +36,9 @@ class Layout:
         return TensorParams(named)
 
 
-def layout(dim: int, blocks: int, matrix: bool, dtype: str, device: str) -> Layout:
-    """The layout of the settings of that name. Raises BadInput on what does not exist."""
+def layout(dim: int, split: BlockSettings, storage: TensorSettings) -> Layout:
+    """The layout of these settings. Raises BadInput for an unknown dtype or device."""
+    dtype, device = storage.dtype, storage.device
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, DTYPES)
     try:
@@ -45,7 +46,7 @@ def layout(dim: int, blocks: int, matrix: bool, dtype: str, device: str) -> Layo
     except (RuntimeError, AssertionError) as error:
         why = str(error).partition("\n")[0]
         raise BadInput(f"cannot use device {device!r} (such as 'cpu', 'cuda'): {why}") from error
-    return Layout(shapes(dim, blocks, matrix), DTYPES[dtype], torch.device(device))
+    return Layout(split.shapes(dim), DTYPES[dtype], torch.device(device))
 
 
 class TensorProblem(InPlaceProblem):

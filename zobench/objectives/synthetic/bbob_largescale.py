@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from zobench.core.problem import VectorProblem
 from zobench.objectives.synthetic import _coco
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    BlockSettings,
+    NoiseSettings,
+    shared_settings,
+)
 from zobench.objectives.synthetic._vectors import vector_problem
 from zobench.registry import objectives
 
@@ -15,16 +22,14 @@ from zobench.registry import objectives
     needs="cocoex",
     install="coco-experiment",
 )
+@shared_settings
 def bbob_largescale(
     function: int = 1,
     dim: int = 160,
     instance: int = 1,
     start: str = "zeros",
-    blocks: int = 1,
-    matrix: bool = False,
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    split: BlockSettings = BLOCKS,
+    noise: NoiseSettings = NOISE,
 ) -> VectorProblem:
     """BBOB function 1 to 24 with 20, 40, 80, 160, 320 or 640 variables, at a cost linear in them.
 
@@ -38,9 +43,6 @@ def bbob_largescale(
         _coco.start(start, dim),
         minimum,
         dim=dim,
-        blocks=blocks,
-        matrix=matrix,
+        split=split,
         noise=noise,
-        noise_level=noise_level,
-        noise_kind=noise_kind,
     )

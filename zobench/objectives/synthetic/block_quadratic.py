@@ -12,8 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput
-from zobench.objectives.synthetic._noise import loss_noise
-from zobench.objectives.synthetic._vectors import at_least
+from zobench.objectives.synthetic._settings import (
+    NOISE,
+    TENSORS,
+    BlockSettings,
+    NoiseSettings,
+    TensorSettings,
+    at_least,
+    shared_settings,
+)
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     in_worker=("scipy.stats", "zobench.objectives.synthetic._tensors"),
     isolate=True,
 )
+@shared_settings
 def block_quadratic(
     dim: int = 1000,
     blocks: int = 20,
@@ -37,11 +45,8 @@ def block_quadratic(
     basis: str = "identity",
     instance: int = 1,
     matrix: bool = False,
-    dtype: str = "float32",
-    device: str = "cpu",
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    storage: TensorSettings = TENSORS,
+    noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
     """A quadratic whose groups have curvature and gradient energy that correlate, or do not.
 
@@ -67,6 +72,6 @@ def block_quadratic(
     return TensorProblem(
         BlockQuadratic(dim // blocks, blocks, correlation, spread, exponent, energy, instance),
         basis_of(basis, dim, dim, instance, parts=blocks),
-        layout(dim, blocks, matrix, dtype, device),
-        loss_noise(noise, noise_level, noise_kind, dim),
+        layout(dim, BlockSettings(blocks, matrix), storage),
+        noise.model(dim),
     )

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zobench.objectives.synthetic._noise import loss_noise
-from zobench.objectives.synthetic._vectors import at_least
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    TENSORS,
+    BlockSettings,
+    NoiseSettings,
+    TensorSettings,
+    at_least,
+    shared_settings,
+)
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -18,17 +26,14 @@ if TYPE_CHECKING:
     in_worker=("zobench.objectives.synthetic._tensors",),
     isolate=True,
 )
+@shared_settings
 def chained_rosenbrock(
     dim: int = 1000,
     basis: str = "identity",
     instance: int = 1,
-    blocks: int = 1,
-    matrix: bool = False,
-    dtype: str = "float32",
-    device: str = "cpu",
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    split: BlockSettings = BLOCKS,
+    storage: TensorSettings = TENSORS,
+    noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
     """A long curved valley in a large space, in place; minimum 0 at y = 1, f(x0) = 1 at x0 = 0.
 
@@ -44,6 +49,6 @@ def chained_rosenbrock(
     return TensorProblem(
         Chained(dim),
         basis_of(basis, dim, dim, instance),
-        layout(dim, blocks, matrix, dtype, device),
-        loss_noise(noise, noise_level, noise_kind, dim),
+        layout(dim, split, storage),
+        noise.model(dim),
     )

@@ -9,8 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zobench.errors import unknown
-from zobench.objectives.synthetic._noise import loss_noise
-from zobench.objectives.synthetic._vectors import at_least
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    TENSORS,
+    BlockSettings,
+    NoiseSettings,
+    TensorSettings,
+    at_least,
+    shared_settings,
+)
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -24,19 +32,16 @@ if TYPE_CHECKING:
     in_worker=("zobench.objectives.synthetic._tensors",),
     isolate=True,
 )
+@shared_settings
 def embedded(
     dim: int = 1000,
     intrinsic: int = 10,
     inner: str = "sphere",
     basis: str = "random",
     instance: int = 1,
-    blocks: int = 1,
-    matrix: bool = False,
-    dtype: str = "float32",
-    device: str = "cpu",
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    split: BlockSettings = BLOCKS,
+    storage: TensorSettings = TENSORS,
+    noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
     """g(P x) with P of shape (intrinsic, dim), P P' = I; minimum 0, f(x0) = 1.
 
@@ -62,6 +67,6 @@ def embedded(
     return TensorProblem(
         makers[inner](),
         basis_of(basis, dim, intrinsic, instance),
-        layout(dim, blocks, matrix, dtype, device),
-        loss_noise(noise, noise_level, noise_kind, dim),
+        layout(dim, split, storage),
+        noise.model(dim),
     )

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput
-from zobench.objectives.synthetic._noise import loss_noise
-from zobench.objectives.synthetic._vectors import at_least
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    TENSORS,
+    BlockSettings,
+    NoiseSettings,
+    TensorSettings,
+    at_least,
+    shared_settings,
+)
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -19,19 +27,16 @@ if TYPE_CHECKING:
     in_worker=("scipy.optimize", "zobench.objectives.synthetic._tensors"),
     isolate=True,
 )
+@shared_settings
 def logistic(
     dim: int = 1000,
     examples: int = 500,
     exponent: float = 1.0,
     batch: int = 0,
     instance: int = 1,
-    blocks: int = 1,
-    matrix: bool = False,
-    dtype: str = "float32",
-    device: str = "cpu",
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    split: BlockSettings = BLOCKS,
+    storage: TensorSettings = TENSORS,
+    noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
     """f(w) = mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0, where it is log 2.
 
@@ -49,12 +54,14 @@ def logistic(
     at_least("exponent", exponent, 0.0)
     if not 0 <= batch <= examples:
         raise BadInput(f"batch is 0 (all examples) or up to examples = {examples}, not {batch}")
-    place = layout(dim, blocks, matrix, dtype, device)
+    place = layout(dim, split, storage)
     problem = _logistic.LogisticProblem(
-        _logistic.Logistic(_logistic.data(dim, examples, exponent, instance, dtype), place.device),
+        _logistic.Logistic(
+            _logistic.data(dim, examples, exponent, instance, storage.dtype), place.device
+        ),
         Identity(),
         place,
-        loss_noise(noise, noise_level, noise_kind, dim),
+        noise.model(dim),
     )
     if 0 < batch < examples:
         problem.use_batches(batch)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zobench.errors import unknown
-from zobench.objectives.synthetic._noise import loss_noise
-from zobench.objectives.synthetic._vectors import at_least
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    TENSORS,
+    BlockSettings,
+    NoiseSettings,
+    TensorSettings,
+    at_least,
+    shared_settings,
+)
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -16,18 +24,15 @@ if TYPE_CHECKING:
 @objectives.register(
     "nonsmooth", version="1", in_worker=("zobench.objectives.synthetic._tensors",), isolate=True
 )
+@shared_settings
 def nonsmooth(
     dim: int = 1000,
     kind: str = "l1",
     basis: str = "random",
     instance: int = 1,
-    blocks: int = 1,
-    matrix: bool = False,
-    dtype: str = "float32",
-    device: str = "cpu",
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    split: BlockSettings = BLOCKS,
+    storage: TensorSettings = TENSORS,
+    noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
     """The mean ("l1") or the largest ("max") of |y_i|, y = Q' x; minimum 0 at 0, f(x0) = 1.
 
@@ -45,6 +50,6 @@ def nonsmooth(
     return TensorProblem(
         functions[kind](dim),
         basis_of(basis, dim, dim, instance),
-        layout(dim, blocks, matrix, dtype, device),
-        loss_noise(noise, noise_level, noise_kind, dim),
+        layout(dim, split, storage),
+        noise.model(dim),
     )

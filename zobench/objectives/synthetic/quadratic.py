@@ -9,8 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput, unknown
-from zobench.objectives.synthetic._noise import loss_noise
-from zobench.objectives.synthetic._vectors import at_least
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    TENSORS,
+    BlockSettings,
+    NoiseSettings,
+    TensorSettings,
+    at_least,
+    shared_settings,
+)
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 @objectives.register(
     "quadratic", version="1", in_worker=("zobench.objectives.synthetic._tensors",), isolate=True
 )
+@shared_settings
 def quadratic(
     dim: int = 1000,
     spectrum: str = "power",
@@ -32,13 +41,9 @@ def quadratic(
     shift: float = 0.0,
     basis: str = "identity",
     instance: int = 1,
-    blocks: int = 1,
-    matrix: bool = False,
-    dtype: str = "float32",
-    device: str = "cpu",
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    split: BlockSettings = BLOCKS,
+    storage: TensorSettings = TENSORS,
+    noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
     """f(x) = 1/2 (x - x*)' Q diag(l) Q' (x - x*), largest l_i = 1, minimum 0, f(x0) = 1.
 
@@ -75,6 +80,6 @@ def quadratic(
     return TensorProblem(
         Quadratic(values, start, shift),
         basis_of(basis, dim, dim, instance),
-        layout(dim, blocks, matrix, dtype, device),
-        loss_noise(noise, noise_level, noise_kind, dim),
+        layout(dim, split, storage),
+        noise.model(dim),
     )

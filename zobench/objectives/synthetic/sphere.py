@@ -5,19 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from zobench.core.problem import VectorProblem
-from zobench.objectives.synthetic._vectors import at_least, vector_problem
+from zobench.objectives.synthetic._settings import (
+    BLOCKS,
+    NOISE,
+    BlockSettings,
+    NoiseSettings,
+    at_least,
+    shared_settings,
+)
+from zobench.objectives.synthetic._vectors import vector_problem
 from zobench.registry import objectives
 
 
 @objectives.register("sphere", version="1")
+@shared_settings
 def sphere(
     dim: int = 10,
-    blocks: int = 1,
-    matrix: bool = False,
+    split: BlockSettings = BLOCKS,
     shifted: bool = False,
-    noise: str = "none",
-    noise_level: float = 0.01,
-    noise_kind: str = "fresh",
+    noise: NoiseSettings = NOISE,
 ) -> VectorProblem:
     """f(x) = |x - x*|^2, minimum 0, from x0 ~ N(0, I).
 
@@ -44,9 +50,6 @@ def sphere(
         start,
         gradient=lambda x: 2.0 * (x - optimum),
         dim=dim,
-        blocks=blocks,
-        matrix=matrix,
+        split=split,
         noise=noise,
-        noise_level=noise_level,
-        noise_kind=noise_kind,
     )
