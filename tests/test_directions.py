@@ -24,7 +24,7 @@ from zobench.core.directions import (
 )
 from zobench.core.vector import VectorParams
 from zobench.engine.prefix import Prefix
-from zobench.engine.scratch import ScratchParams
+from zobench.engine.realise import realise
 from zobench.engine.tensors import TensorParams
 
 D = 40
@@ -204,7 +204,7 @@ class Net(nn.Module):
 
 def test_scratch_takes_any_direction(kind):
     net, h = Net(), np.linspace(1, 2, D)
-    params = ScratchParams(net)
+    params = realise(net, "scratch")
     before = params.flat()
     want = np.zeros(D)
     add_terms(want, list(kind(h).expand(params.blocks[0])), params.blocks[0], 0)
@@ -384,7 +384,7 @@ def test_the_add_of_a_subclass_is_used(own, other, dtype):
     tensors = TensorParams([("x", torch.zeros(3, 2, dtype=dtype))])
     tensors.add(1.0, direction)
     table = nn.Embedding(3, 2, _weight=torch.zeros(3, 2, dtype=dtype))
-    with torch.no_grad(), ScratchParams(table).probed(1.0, direction):
+    with torch.no_grad(), realise(table, "scratch").probed(1.0, direction):
         looked_up = table(torch.tensor([2, 0]))
     for found in (row, vector.flat(), tensors.flat(), looked_up.double().numpy()):
         np.testing.assert_allclose(found, np.full_like(found, 7.0), rtol=1e-2)

@@ -14,6 +14,8 @@ from test_realisations import CAUSAL, batch, net
 
 from zobench.core.directions import Noise, Restricted
 from zobench.core.oracle import Oracle
+from zobench.engine.prefix import Prefix
+from zobench.engine.realise import realise
 from zobench.engine.recording import CudaGraphs
 from zobench.engine.tape import Refused, Tape
 from zobench.errors import BadInput
@@ -23,7 +25,6 @@ from zobench.objectives.llm.buckets import Bucket, tokens
 from zobench.objectives.llm.forward import hidden
 from zobench.objectives.llm.graphs import Graphs
 from zobench.objectives.llm.loss import label_loss
-from zobench.objectives.llm.realisation import realise
 from zobench.objectives.llm.recorders import HELPED, graphs, recorder
 from zobench.registry import estimators, objectives
 
@@ -58,9 +59,9 @@ def words(lengths, device="cpu"):
 
 
 def recorded(model, patience=0, micro=0, setting="on", few=None, by=None) -> Graphs:
-    params, prefix = realise(model)
-    made = graphs(setting, "walk", model, prefix, micro, (few or shown()).words, 64)
-    made.patience, made.params = patience, params
+    made = graphs(setting, "walk", model, micro, (few or shown()).words, 64)
+    made.patience, made.params = patience, realise(model)
+    made.prefix = Prefix.of(model, made.params)
     made.recorder = by or made.recorder
     return made
 
@@ -74,7 +75,7 @@ def losses(made: Graphs, batches, probes=POINT):
             for scale, direction in probes:
                 with made.params.probed(scale, direction):
                     begin()
-                    found.append(made.loss(minibatch))
+                    found.append(made.loss(minibatch, begin))
     return [float(loss) for loss in found]  # at the end: a loss is not written over
 
 
@@ -268,7 +269,7 @@ def test_nobody_looks_at_values_in_a_replay():
             with made.params.probed(scale, direction):
                 begin()
                 with watch:
-                    seen.append(made.loss(minibatch))
+                    seen.append(made.loss(minibatch, begin))
     assert watch.count == 0
     assert [float(loss) for loss in seen] == losses(made, [minibatch], probes)
 
@@ -443,7 +444,7 @@ def test_who_records():
     spread = Somewhere(10, "cuda:0", "cuda:1")
     spread.config = net("opt").config
     with pytest.warns(RuntimeWarning, match="several devices; losses are computed without"):
-        graphs("on", "walk", spread, None, 0, shown().words, 64)
+        graphs("on", "walk", spread, 0, shown().words, 64)
 
 
 # -- the objective and the benchmark

@@ -14,12 +14,12 @@ from causal_families import LONGEST, VOCABULARY, WINDOW, small
 from torch.nn.functional import cross_entropy
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as FAMILIES
 
+from zobench.engine.prefix import SharedLayers
 from zobench.errors import BadInput
 from zobench.objectives.llm.batches import Batch, LabelWords
 from zobench.objectives.llm.buckets import Bucket, tokens
 from zobench.objectives.llm.loss import label_scores
 from zobench.objectives.llm.masks import obeys
-from zobench.objectives.llm.realisation import realise
 from zobench.objectives.llm.recorders import graphs
 from zobench.objectives.llm.words import packs
 from zobench.objectives.prompt._inject import check
@@ -187,15 +187,14 @@ def test_a_window_that_the_configuration_does_not_name():
 def test_recorded_losses_have_their_window(words):
     """Batches within the window are recorded, longer ones computed, with a word of it, once."""
     model = small("mistral", sliding_window=16)
-    _, prefix = realise(model)
-    made = graphs("on", "walk", model, prefix, 0, words, 40)
+    made = graphs("on", "walk", model, 0, words, 40)
     made.patience = 0
 
     def compare(lengths):
         texts = rows(lengths)
         shown = batch(texts, words)
         wanted = cross_entropy(alone(model, texts, words), shown.labels)
-        assert float(made.loss(shown)) == pytest.approx(float(wanted), abs=1e-5)
+        assert float(made.loss(shown, SharedLayers())) == pytest.approx(float(wanted), abs=1e-5)
 
     compare(SHORT)
     with pytest.warns(RuntimeWarning, match="no attention mask of our own for a batch of 30 tok"):

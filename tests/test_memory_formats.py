@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from zobench.core import directions as d
-from zobench.engine.scratch import ScratchParams
+from zobench.engine.realise import realise
 from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder, replay
@@ -81,7 +81,7 @@ def test_copies_have_the_values_and_the_format_of_their_weights(kind, direction)
         if transposed:
             module.weight.data = module.weight.data.t().contiguous().t()
         rows = torch.eye(16)[:3] if kind is Tells else torch.tensor([3, 9, 3])
-        params, strides = ScratchParams(module), module.weight.stride()
+        params, strides = realise(module, "scratch"), module.weight.stride()
         with torch.no_grad(), params.probed(0.5, direction):
             seen.append(module(rows))
         assert module.weight.stride() == strides

@@ -489,7 +489,7 @@ def test_what_was_compiled_before_flushes_too():
         compiled(X)
     opt = ZerothOrder(model, lr=LR, eps=1.0, delay=True)
     opt.step(loss_of(compiled))
-    assert opt._walk.waiting
+    assert opt._weights.waiting
     with torch.no_grad():
         seen = compiled(X)
         assert torch.equal(seen, model(X))

@@ -114,7 +114,7 @@ def test_an_own_direction_that_raises_anywhere(own, dtype, error, delay):
         with pytest.raises(error, match="here"):
             optimizer.step(loss_of(model))
         assert near(raw(model), start, dtype), at
-        assert not optimizer._walk.waiting
+        assert not optimizer._weights.waiting
         optimizer.step(loss_of(model))  # and goes on
     Wave.at = None
 

@@ -298,14 +298,14 @@ def test_the_way_back_waits_for_the_next_step(tmp_path, monkeypatch):
 
     def observed(self, *args):
         step = getattr(self.optimizer, "optimizer", self.optimizer)
-        waiting.append(step._walk.waiting)
+        waiting.append(step._weights.waiting)
         return made(self, *args)
 
     monkeypatch.setattr(ZerothOrderTrainer, "training_step", observed)
     run = trainer(tmp_path, 4)
     run.train()
     assert waiting == [False, False, True, True]  # the first step counts the parameters
-    assert not getattr(run.optimizer, "optimizer", run.optimizer)._walk.waiting
+    assert not getattr(run.optimizer, "optimizer", run.optimizer)._weights.waiting
     assert "zero_grad" not in vars(run.model)
     waiting.clear()
     run = trainer(tmp_path, 4)

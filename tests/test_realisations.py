@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from zobench.core.directions import LowRank, Noise, Recipe, Restricted
 from zobench.core.noise import tables
 from zobench.core.problem import InPlaceProblem
-from zobench.engine.scratch import ScratchParams
+from zobench.engine.prefix import Prefix
+from zobench.engine.realise import realise
 from zobench.engine.tensors import TensorParams
 from zobench.errors import Unsuitable
 from zobench.objectives.llm import masks
 from zobench.objectives.llm.batches import Batch, LabelWords
 from zobench.objectives.llm.loss import label_loss, textbook_loss
-from zobench.objectives.llm.realisation import realise
 from zobench.objectives.llm.words import packed, packs, repeated
 from zobench.registry import estimators, objectives
 
@@ -80,7 +80,8 @@ class OneBatch(InPlaceProblem):
         self.net, self.realisation, self.reuse, self.micro = model, realisation, reuse, micro
 
     def start(self, seed):
-        self.params, self.prefix = realise(self.net, self.realisation)
+        self.params = realise(self.net, self.realisation)
+        self.prefix = Prefix.of(self.net, self.params)
         if not self.reuse:
             self.prefix.layers = ()
         self.loss(0)  # decides how the loss of this model is made
@@ -138,12 +139,12 @@ def test_scratch_equals_walk(name):
 @pytest.mark.parametrize("realisation", ["walk", "scratch"])
 def test_prefix_reuse_changes_no_bit(name, realisation):
     model = net(name)
-    probes = [(s, d) for s in (0.01, -0.01, 0.0) for d in directions(realise(model)[0])[2:5]]
+    probes = [(s, d) for s in (0.01, -0.01, 0.0) for d in directions(realise(model))[2:5]]
     for k in range(3):
         ours = OneBatch(copy.deepcopy(model), realisation)
         plain = OneBatch(copy.deepcopy(model), realisation, reuse=False)
         ours.start(0), plain.start(0)
-        assert ours.prefix.holds(ours.params, partial(ours.loss, 0))
+        assert ours.prefix.holds(ours.params, lambda _, loss=ours.loss: loss(0))
         assert ours.losses(probes[k::3], 0) == plain.losses(probes[k::3], 0)
         assert plain.forwards == 3
         # the last layer of four; the embeddings; what follows the layers
@@ -222,7 +223,7 @@ def test_an_embedding_makes_the_rows_it_looks_up(kind, dtype, rounding, monkeypa
     torch.manual_seed(0)
     model = torch.nn.Sequential(kind(300, 24, dtype=dtype))
     ids = torch.tensor([[7, 299, 7], [0, 7, 8]], dtype=torch.int32)
-    params = ScratchParams(model, rounding=rounding)
+    params = realise(model, "scratch", rounding=rounding)
     drawn = []
     accumulate_rows = tables.accumulate_rows
     monkeypatch.setattr(
@@ -243,7 +244,7 @@ def test_an_embedding_makes_the_rows_it_looks_up(kind, dtype, rounding, monkeypa
         assert drawn == ([] if whole and not uniforms else [4])
         with pytest.raises(IndexError), torch.no_grad(), params.probed(0.5, direction):
             model(ids + 299)
-    size = sum(len(b) for b in params._room._buffers.values())
+    size = sum(len(b) for b in params.realisation._room._buffers.values())
     assert size == (300 * 24 + 32 if kind is Normed else 0)  # where all of it is read
 
 
@@ -266,7 +267,7 @@ class Nested(torch.nn.Module):
 
 def test_a_module_keeps_its_copy_while_it_calls_others():
     model, x = Nested(), torch.randn(3, 5)
-    apart, twin = ScratchParams(model), copy.deepcopy(model)
+    apart, twin = realise(model, "scratch"), copy.deepcopy(model)
     walked = TensorParams(twin.named_parameters())
     with torch.no_grad():
         apart.check(lambda: model(x))
@@ -289,7 +290,7 @@ class ReadsElsewhere(torch.nn.Module):
 
 def test_weights_read_outside_their_module_are_refused():
     model = ReadsElsewhere()
-    params = ScratchParams(model)
+    params = realise(model, "scratch")
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(Unsuitable, match="outside the forward"):
         params.check(lambda: model(torch.ones(2, 3)))

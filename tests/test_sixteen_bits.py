@@ -11,7 +11,7 @@ from torch import nn
 
 from zobench.core import directions as d
 from zobench.core.fixed import fixed
-from zobench.engine.scratch import ScratchParams
+from zobench.engine.realise import realise
 from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators
@@ -82,7 +82,7 @@ def test_perturbed_copies_are_rounded_as_the_weights_are(kind, direction, dtype)
     rows = torch.eye(64, dtype=dtype)[ids] if kind is nn.Linear else ids
     forward = lambda: module(rows).detach().clone()  # noqa: E731
     for params in (
-        ScratchParams(module, rounding=3),
+        realise(module, "scratch", rounding=3),
         TensorParams(module.named_parameters(), (), 3),
     ):
         with torch.no_grad(), params.probed(1e-3, direction):

@@ -187,9 +187,8 @@ def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True)
     known = estimators[name].defaults
     estimator: Estimator = estimators[name].build({k: settings[k] for k in settings if k in known})
     params = problem.start(0)
-    problem.on_device = getattr(estimator, "on_device", False)
     estimator.start(params, 0)
-    oracle = Oracle(problem, ENOUGH, 0)
+    oracle = Oracle(problem, ENOUGH, 0, on_device=getattr(estimator, "on_device", False))
     groups = len(params.groups) if "dwell" in known else 1
 
     def step() -> None:

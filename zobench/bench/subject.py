@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from zobench.core.directions import Direction
-from zobench.core.problem import InPlaceProblem, Sharing
 from zobench.errors import BadInput
+from zobench.objectives.llm.in_place import LabelLoss
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
+    from zobench.engine.prefix import SharedLayers
     from zobench.engine.tensors import TensorParams
     from zobench.objectives.llm.batches import Batch
 
-
+Value = TypeVar("Value")
 SIZES = {  # layers, width, heads of the published family (Zhang et al., 2022, table 1)
     "opt-125m": (12, 768, 12),
     "opt-1.3b": (24, 2048, 32),
@@ -55,11 +56,12 @@ class Meter:
         self.seconds = 0.0
         self.sync: Callable[[], object] = _nothing
 
-    def timed(self, forward: Callable[[], float]) -> float:
-        """What `forward` gives, with its time noted."""
+    def timed(self, forward: Callable[[], Value]) -> Value:
+        """Return what `forward` returns, and add the time that it takes."""
         self.sync()  # noise that still runs on the device is not part of the forward pass
         began = perf_counter()
         value = forward()
+        self.sync()
         self.seconds += perf_counter() - began
         return value
 
@@ -73,10 +75,8 @@ class Meter:
         self.seconds -= perf_counter() - began
 
 
-class FixedBatch(InPlaceProblem):
-    """The loss of a model on one batch."""
-
-    params: TensorParams
+class FixedBatch(LabelLoss):
+    """The label loss of a model on one batch."""
 
     def __init__(
         self,
@@ -87,42 +87,30 @@ class FixedBatch(InPlaceProblem):
         reuse: bool = True,
         graphs: bool = False,
     ) -> None:
-        self.model, self.batch, self.meter = model, batch, meter
-        self.realisation, self.reuse, self.recorded = realisation, reuse, graphs
+        """`reuse`: let probes share layers. `graphs`: record the losses."""
+        super().__init__(realisation, "on" if graphs else "off")
+        self.model, self.batch, self.meter, self.reuse = model, batch, meter, reuse
 
     def start(self, seed: int) -> TensorParams:
-        from zobench.engine.scratch import ScratchParams
-        from zobench.objectives.llm.realisation import realise
-        from zobench.objectives.llm.recorders import graphs
+        from zobench.engine.scratch import Scratch
 
-        self.params, self.prefix = realise(self.model, self.realisation)
-        if isinstance(self.params, ScratchParams):
-            self.params.making = self.meter.aside
+        params = self.realise(self.model, self.batch.words, self.batch.ids.shape[1])
+        if isinstance(params.realisation, Scratch):
+            params.realisation.making = self.meter.aside
         if not self.reuse:
             self.prefix.layers = ()
-        setting = "on" if self.recorded else "off"
-        made = setting, self.realisation, self.model, self.prefix, 0, self.batch.words
-        self.graphs = graphs(*made, self.batch.ids.shape[1])
         self.graphs.patience = 0  # in the round that does not count
-        self._forward()  # how to make the loss of this model is decided outside of any probe
-        return self.params
+        self.loss(0)  # how to make the loss of this model is decided outside of any probe
+        return params
 
-    def sharing(self, directions: Sequence[Direction]) -> Sharing:
-        return self.prefix.shared(self.params, directions)
+    def minibatch(self, seed: int) -> Batch:
+        return self.batch
 
-    def loss(self, seed: int) -> float:
-        return self.meter.timed(self._forward)
-
-    def _forward(self) -> float:
-        import torch
-
-        with torch.inference_mode():
-            loss = self.graphs.loss(self.batch)
-        stays = self.on_device and loss.device.type != "cpu"
-        return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
+    def label_loss(self, seed: int, shared: SharedLayers) -> torch.Tensor:
+        return self.meter.timed(lambda: super(FixedBatch, self).label_loss(seed, shared))
 
     def score(self) -> dict[str, float]:
-        return {"loss": float(self._forward())}
+        return {"loss": self.loss(0)}
 
 
 def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:

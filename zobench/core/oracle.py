@@ -50,6 +50,7 @@ class Oracle:
         budget: int,
         seed: int,
         on_low: Callable[[Sequence[float]], None] | None = None,
+        on_device: bool = False,
     ) -> None:
         self._problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
         self.ranks = False  # does the estimator only ask which of two losses is lower?
@@ -63,7 +64,8 @@ class Oracle:
         self.low = float("inf")
         self.lost = 0  # losses that were not finite
         self._unseen: list[Any] = []
-        self._losses, self._stochastic = problem.losses, problem.stochastic
+        self._losses = problem.losses_on_device if on_device else problem.losses
+        self._stochastic = problem.stochastic
         self._last = budget  # the last query that may be made
         self._end: Exception | None = None  # what ended the run before its budget
         self.raised: BaseException | None = None  # the last end of the run that a call has raised

@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from zobench.core.directions import Array, Direction, Noise, Probe
+from zobench.core.in_place import Sharing, evaluate_in_place, nothing_shared
 from zobench.core.params import Params
 from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, Unsuitable
 
 Losses = Sequence[float]  # or 0-d tensors, of a problem whose losses stay on their device
-Sharing = AbstractContextManager[Callable[[], float]]  # gives the cost of each probe in turn
 
 
 class Problem(ABC):
@@ -28,7 +27,6 @@ class Problem(ABC):
     scored = "current"  # what reaches a target: the "current" point, or the "best" evaluated one
     stochastic = False  # do losses depend on the seed of the call?
     score_ratio = 1.12  # the current point is scored on a geometric grid of queries, off the clock
-    on_device = False  # may losses stay on their device? set for estimators that never compare them
     samples = 0  # examples, episode steps or rows consumed so far
     forwards = 0.0  # forward-equivalents so far; a query that reuses work costs less than 1
     seen: Losses | None = None  # noise-free scores of the last call's points, where they are free
@@ -43,6 +41,13 @@ class Problem(ABC):
 
         Always leaves the point where it was, also when it raises.
         """
+
+    def losses_on_device(self, probes: Sequence[Probe], seed: int) -> Losses:
+        """`losses`, as 0-d tensors where waiting for numbers would cost time.
+
+        For estimators that only compute with losses, and never look at them (`on_device`).
+        """
+        return self.losses(probes, seed)
 
     @abstractmethod
     def score(self) -> dict[str, float]:
@@ -199,41 +204,32 @@ class InPlaceProblem(Problem):
         """The loss at the point as it stands, under the noise or minibatch of `seed`."""
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
-        with self.sharing([direction for _, direction in probes]) as next_probe:
-            return [
-                self._loss(scale, direction, self.probe_seed(seed, k), next_probe)
-                for k, (scale, direction) in enumerate(probes)
-            ]
+        def loss(k: int, cost: float) -> float:
+            self.forwards += cost
+            return self.loss(self.probe_seed(seed, k))
 
-    def _loss(
-        self, scale: float, direction: Direction, seed: int, next_probe: Callable[[], float]
-    ) -> float:
-        with self.params.probed(scale, direction):
-            self.forwards += next_probe()
-            return self.loss(seed)
+        with self.sharing([direction for _, direction in probes]) as next_probe:
+            return evaluate_in_place(self.params, probes, loss, next_probe)
 
     def sharing(self, directions: Sequence[Direction]) -> Sharing:
-        """Around the probes of a call; what it gives is called before each: its cost in forwards.
+        """Return the context in which the probes of a call are evaluated.
 
-        A problem whose probes have work in common does that work once here.
+        A problem whose probes have work in common does that work once in it.
+
+        Args:
+            directions: those of the call's probes, in their order.
+
+        Returns:
+            A context manager. Its value is called before each probe, and returns the cost of that
+            probe in forward passes. By default each costs 1.
         """
         return nothing_shared(directions)
 
     def probe_seed(self, seed: int, k: int) -> int:
-        """The seed of the k-th probe of a call: by default all share one minibatch."""
+        """Return the seed of the k-th probe of a call: by default `seed`, one minibatch for all."""
         return seed
 
 
-def nothing_shared(_: Sequence[Direction]) -> Sharing:
-    """Each probe of the call costs one forward."""
-    return nullcontext(whole)
-
-
-def whole() -> float:
-    """The cost of a probe that shares nothing, in forward passes."""
-    return 1.0
-
-
-def independent(seed: int, k: int) -> int:
-    """A `probe_seed` for noise that differs between the probes of one call."""
+def seed_per_probe(seed: int, k: int) -> int:
+    """Return a seed of its own for each probe of a call: a `probe_seed` for independent noise."""
     return fold(seed, k)

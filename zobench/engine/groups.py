@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zobench.core.params import Group
 from zobench.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,6 +35,38 @@ def layers(model: nn.Module) -> list[nn.Module]:
     """The decoder layers, in the order in which they run. Raises BadInput where there are none."""
     prefix, count = _layers(model)
     return [model.get_submodule(f"{prefix}.{i}") for i in range(count)]
+
+
+def any_layers(model: nn.Module) -> list[nn.Module]:
+    """Return the decoder layers in the order in which they run; none where there is no list."""
+    try:
+        return layers(model)
+    except BadInput:
+        return []
+
+
+def depths(model: nn.Module, names: Sequence[str]) -> list[int]:
+    """Return for each parameter how many decoder layers run before it is read.
+
+    It is 0 for embeddings, the number of layers for the head, and 0 throughout for a model without
+    a list of layers.
+    """
+    try:
+        prefix, count = _layers(model)
+    except BadInput:
+        return [0] * len(names)
+    depth = {"embeddings": 0, "head": count} | {f"layer.{i}": i for i in range(count)}
+    return [depth[_group(model, name, prefix)] for name in names]
+
+
+def as_blocks(groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[Group]:
+    """Return groups of parameter names as groups of blocks, which are numbered as in `names`.
+
+    Names that are not among them are left out, and so is a group of none.
+    """
+    index = {name: k for k, name in enumerate(names)}
+    blocks = {g: frozenset(index[n] for n in inside if n in index) for g, inside in groups.items()}
+    return [Group(g, inside, ROLES.get(g, "layer")) for g, inside in blocks.items() if inside]
 
 
 def any_groups(model: nn.Module) -> dict[str, list[str]]:

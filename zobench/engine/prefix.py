@@ -17,11 +17,65 @@ from torch import nn
 from zobench.core.directions import Direction, Noise, Restricted
 from zobench.core.fixed import key
 from zobench.core.params import Params
-from zobench.engine.wrapping import Forward, wrapped
+from zobench.engine.groups import any_layers, depths
+from zobench.engine.wrapping import Forward, Wrapper, wrapped
+
+
+class SharedLayers:
+    """What the probes of one call have in common: the layers that run before the first moved one.
+
+    It is called before each probe. It knows which probe of the call is under way, and how many
+    forward passes that probe has made.
+    """
+
+    def __init__(self, skipped: int = 0, layers: int = 1) -> None:
+        """Begin a call. `skipped` of the model's `layers` are shared; by default none."""
+        self.skipped, self.cost_of_later = skipped, 1 - skipped / layers
+        self.outputs: list[Any] = []  # of layer `skipped - 1`, in the order of forward passes
+        self.probe = self.passes = 0
+
+    def __call__(self) -> float:
+        """Begin the next probe, and return its cost in forward passes."""
+        self.probe, self.passes = self.probe + 1, 0
+        return 1.0 if self.probe == 1 else self.cost_of_later
+
+    def restart(self) -> None:
+        """Begin the same probe once more."""
+        self.passes = 0
+        if self.probe == 1:
+            self.outputs = []
+
+    def stand_in(self, outputs: Sequence[Any]) -> None:
+        """Take the outputs of forward passes that were replayed from a recording."""
+        self.outputs, self.passes = [*outputs], len(outputs)
+
+    def wrappers(self, layers: Sequence[nn.Module]) -> Iterator[tuple[nn.Module, Wrapper]]:
+        """The shared layers, and what runs instead of each one's forward."""
+        for index, layer in enumerate(layers[: self.skipped]):
+            yield layer, self._last if index == self.skipped - 1 else self._earlier
+
+    def _last(self, forward: Forward) -> Forward:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if self.probe == 1:
+                self.outputs.append(forward(*args, **kwargs))
+            self.passes += 1
+            return self.outputs[self.passes - 1]
+
+        return run
+
+    def _earlier(self, forward: Forward) -> Forward:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if self.probe == 1:
+                return forward(*args, **kwargs)
+            if self.passes == len(self.outputs):
+                raise RuntimeError("a probe made more forward passes than the first one did")
+            return self.outputs[self.passes]
+
+        return run
 
 
 class Prefix:
-    """The layers of a model in the order in which they run, and the layer of each block.
+    """The layers of a model in the order in which they run, and the depth of each block.
 
     `depth[i]` is the number of layers that run before block i is read (0: an embedding; the number
     of layers: what follows them).
@@ -30,10 +84,14 @@ class Prefix:
     def __init__(self, layers: Sequence[nn.Module], depth: Sequence[int]) -> None:
         self.layers, self.depth = layers, depth
         self._order = sorted(range(len(depth)), key=depth.__getitem__)
-        self.now: Shared | None = None  # of the call that is under way, if its probes share layers
+
+    @classmethod
+    def of(cls, model: nn.Module, params: Params) -> Prefix:
+        """Return the prefix of a model; of one without a list of layers it is empty."""
+        return cls(any_layers(model), depths(model, [block.name for block in params.blocks]))
 
     def first_moved(self, params: Params, directions: Sequence[Direction]) -> int:
-        """How many layers run before the first block that one of the directions touches."""
+        """Return how many layers run before the first block that one of the directions touches."""
         distinct = {key(direction): direction for direction in directions}.values()
         for index in self._order:
             block = params.blocks[index]
@@ -41,78 +99,28 @@ class Prefix:
                 return self.depth[index]
         return len(self.layers)
 
-    def holds(self, params: Params, loss: Callable[[], Any]) -> bool:
-        """Does a loss that starts in the middle equal the whole one, to the last bit?
+    def holds(self, params: Params, loss: Callable[[SharedLayers], Any]) -> bool:
+        """Return True if a loss that starts in the middle equals the whole one, to the last bit.
 
-        Not where layers read more of earlier ones than their output (shared keys and values).
+        It does not where layers read more of earlier ones than their output (shared keys and
+        values).
         """
         middle = [i for i in self._order if 0 < self.depth[i] <= len(self.layers) // 2]
         if not middle:
             return True
         active = frozenset(i for i in middle if self.depth[i] == self.depth[middle[-1]])
-        with self.shared(params, [Restricted(Noise(0), active)] * 2) as next_probe:
-            values = [(next_probe(), loss())[1] for _ in range(2)]
+        with self.shared(params, [Restricted(Noise(0), active)] * 2) as shared:
+            values = [(shared(), loss(shared))[1] for _ in range(2)]
         return bool(values[0] == values[1])
 
     @contextmanager
-    def shared(
-        self, params: Params, directions: Sequence[Direction]
-    ) -> Iterator[Callable[[], float]]:
-        """Gives `next_probe()`, to be called before each probe: its cost in forwards.
+    def shared(self, params: Params, directions: Sequence[Direction]) -> Iterator[SharedLayers]:
+        """Inside, the layers that no probe of the call moves run for the first probe only.
 
-        All forward passes inside must be on the same inputs, in the same order for every probe.
+        Gives the object that is to be called before each probe.
         """
-        skipped = self.first_moved(params, directions) if self.layers else 0
-        if not skipped or len(directions) < 2:
-            yield lambda: 1.0
-            return
-        now = Shared(skipped, 1 - skipped / len(self.layers))
-
-        def last(forward: Forward) -> Forward:
-            def run(*args: Any, **kwargs: Any) -> Any:
-                if now.probe == 1:
-                    now.kept.append(forward(*args, **kwargs))
-                now.passes += 1
-                return now.kept[now.passes - 1]
-
-            return run
-
-        def earlier(forward: Forward) -> Forward:
-            def run(*args: Any, **kwargs: Any) -> Any:
-                if now.probe == 1:
-                    return forward(*args, **kwargs)
-                if now.passes == len(now.kept):
-                    raise RuntimeError("a probe made more forward passes than the first one did")
-                return now.kept[now.passes]
-
-            return run
-
-        try:
-            self.now = now
-            with wrapped(
-                (layer, last if index == skipped - 1 else earlier)
-                for index, layer in enumerate(self.layers[:skipped])
-            ):
-                yield now
-        finally:
-            self.now = None
-
-
-class Shared:
-    """What the probes of a call have in common: what the layers give that none of them moves."""
-
-    def __init__(self, skipped: int, later: float) -> None:
-        self.skipped, self.later = skipped, later  # layers; the cost of a probe after the first
-        self.kept: list[Any] = []  # what leaves layer `skipped - 1`, in the order of forward passes
-        self.probe = self.passes = 0
-
-    def __call__(self) -> float:
-        """The next probe begins: its cost in forwards."""
-        self.probe, self.passes = self.probe + 1, 0
-        return 1.0 if self.probe == 1 else self.later
-
-    def again(self) -> None:
-        """The probe begins once more."""
-        self.passes = 0
-        if self.probe == 1:
-            self.kept = []
+        several = len(directions) > 1 and len(self.layers) > 0
+        skipped = self.first_moved(params, directions) if several else 0
+        shared = SharedLayers(skipped, len(self.layers) or 1)
+        with wrapped(shared.wrappers(self.layers)):
+            yield shared

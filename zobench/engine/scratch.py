@@ -1,4 +1,4 @@
-"""Params over a module whose weights no probe touches ("scratch").
+"""The realisation "scratch": probes do not touch the weights of a module.
 
 Just before a layer runs, its perturbed weights w + s d are made in a buffer that all layers share,
 and the layer reads them there. So a probe costs no restore, the weights never drift, and the extra
@@ -8,10 +8,10 @@ Only updates write to the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 import torch
 from torch import nn
@@ -20,7 +20,6 @@ from zobench.core.directions import Direction, Noise, Term
 from zobench.core.fixed import key
 from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
-from zobench.core.params import Group
 from zobench.engine import low_rank
 from zobench.engine.hidden import as_written, check, nowhere
 from zobench.engine.perturbed import LookedUp, Perturbed
@@ -41,26 +40,35 @@ class Moved(NamedTuple):
     terms: tuple[Term, ...]
 
 
-class ScratchParams(TensorParams):
-    """Parameters of `module`, by default all that require a gradient; `layers` run one by one.
+class Scratch:
+    """Let each module read perturbed copies of its weights. Probes do not touch the weights.
 
     A layer is perturbed as a whole. Outside the layers each module perturbs the parameters that
     are its own, so a tied weight is perturbed wherever it is read, and moves once.
     """
 
+    moves_weights = False
+
     def __init__(
         self,
         module: nn.Module,
+        named: Sequence[tuple[str, torch.Tensor]],
+        blocks: Sequence[TensorBlock],
         layers: Sequence[nn.Module] = (),
-        groups: Sequence[Group] = (),
-        rounding: int | None = None,
-        named: Iterable[tuple[str, torch.Tensor]] = (),
     ) -> None:
-        """`named`: the parameters that move. Raises Unsuitable for one that is not the module's,
-        or that shares memory with another tensor of the module, but for one tied to it."""
-        chosen = list(named) or [(n, p) for n, p in module.named_parameters() if p.requires_grad]
-        super().__init__(chosen, groups, rounding)
-        owned = {place(p): block for (_, p), block in zip(chosen, self.blocks)}
+        """Find the modules that read the weights.
+
+        Args:
+            module: the module whose forward reads the weights.
+            named: pairs (name, parameter) of the weights that move.
+            blocks: their blocks, in the same order.
+            layers: modules of `module` that run one by one.
+
+        Raises:
+            Unsuitable: a weight is not a parameter of `module`, or shares memory with another
+                tensor of it without being tied to it.
+        """
+        owned = {place(p): block for (_, p), block in zip(named, blocks)}
         _check_unmoved(module, owned)
         inside = {id(part) for layer in layers for part in layer.modules()}
         self._units: dict[nn.Module, list[tuple[nn.Parameter, TensorBlock]]] = {}
@@ -70,9 +78,9 @@ class ScratchParams(TensorParams):
                 own = [p for p in part.parameters(recurse=whole) if place(p) in owned]
                 if own:
                     self._units[part] = [(p, owned[place(p)]) for p in own]
-        found = {place(p) for members in self._units.values() for p, _ in members}
-        for name, tensor in chosen:
-            if place(tensor) not in found:
+        places = {place(p) for members in self._units.values() for p, _ in members}
+        for name, tensor in named:
+            if place(tensor) not in places:
                 raise Unsuitable(
                     f"scratch: {name} is not a parameter of {type(module).__name__}, whose forward "
                     "could read a perturbed copy of it; use realisation = walk"
@@ -81,12 +89,13 @@ class ScratchParams(TensorParams):
         self.making: Callable[[], AbstractContextManager[Any]] = nullcontext  # around each copy
 
     @contextmanager
-    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        """Where no module reads its own copies, the weights that move are NaN, and take no memory.
+    def probed(self, params: TensorParams, scale: float, direction: Direction) -> Iterator[None]:
+        """Inside, modules read copies. Where none does, a weight that moves is NaN.
 
-        So a loss that reads them there is not quietly that of other weights; `check` explains it.
+        So a loss that reads it there is not that of other weights; `check` explains it. The NaN
+        takes no memory.
         """
-        self.flush()
+        params.flush()
         if scale == 0.0:
             yield
             return
@@ -94,20 +103,20 @@ class ScratchParams(TensorParams):
         with (
             as_written(),
             nowhere(m.parameter for members in moved.values() for m in members),
-            wrapped(self._wrappers(scale, moved)),
+            wrapped(self._wrappers(params, scale, moved)),
         ):
             yield
 
-    def check(self, loss: Callable[[], Any]) -> None:
-        """Raises Unsuitable if `loss()` reads a weight outside the forward of the module it is in.
+    def check(self, params: TensorParams, loss: Callable[[], SupportsFloat]) -> None:
+        """Raise Unsuitable if `loss()` reads a weight outside the forward of its own module.
 
         Such a weight would be read unperturbed.
         """
-        self.flush()
+        params.flush()
         check({part: [p for p, _ in members] for part, members in self._units.items()}, loss)
 
-    def owned(self) -> None:
-        """The parameters have the memory that moves are written to, wherever a probe broke off."""
+    def restore(self, params: TensorParams) -> None:
+        """Give the parameters the memory that moves are written to, wherever a probe broke off."""
         for parameter, block in (pair for members in self._units.values() for pair in members):
             if parameter.data_ptr() != block.tensor.data_ptr():
                 parameter.data = block.tensor
@@ -123,20 +132,22 @@ class ScratchParams(TensorParams):
         return {part: members for part, members in moved.items() if members}
 
     def _wrappers(
-        self, scale: float, units: dict[nn.Module, list[Moved]]
+        self, params: TensorParams, scale: float, units: dict[nn.Module, list[Moved]]
     ) -> Iterator[tuple[nn.Module, Callable[[Forward], Perturbed]]]:
         for part, moved in units.items():
             kind = LookedUp if _by_rows(part, moved) else Perturbed
             made: Callable[[Forward], Perturbed] = partial(
                 kind,
                 parameters=[m.parameter for m in moved],
-                weights=partial(self._copies, scale, moved),
-                rows=partial(self._rows, scale, moved),
+                weights=partial(self._copies, params, scale, moved),
+                rows=partial(self._rows, params, scale, moved),
             )
             yield part, made
 
     @contextmanager
-    def _copies(self, scale: float, moved: Sequence[Moved]) -> Iterator[Sequence[torch.Tensor]]:
+    def _copies(
+        self, params: TensorParams, scale: float, moved: Sequence[Moved]
+    ) -> Iterator[Sequence[torch.Tensor]]:
         """Perturbed copies of the parameters, in their shapes, for as long as nobody needs more."""
         data = [m.block.out for m in moved]
         with self._room.taken(data) as taken:
@@ -146,32 +157,12 @@ class ScratchParams(TensorParams):
                 for view, d in zip(taken, data)
             ]
             with self.making():
-                self._fill(views, data, scale, moved)
+                _fill(params, views, data, scale, moved)
             yield [view.view(m.parameter.shape) for view, m in zip(views, moved)]
-
-    def _fill(
-        self,
-        views: Sequence[torch.Tensor],
-        data: Sequence[torch.Tensor],
-        scale: float,
-        moved: Sequence[Moved],
-    ) -> None:
-        alike: dict[Any, list[int]] = {}
-        at = 0
-        for k, m in enumerate(moved):
-            # On a GPU one launch for all; on a CPU copies get their noise while in the cache.
-            piece = -1 if data[k].is_cuda else at // CACHED
-            terms = tuple((weight, key(primitive)) for weight, primitive in m.terms)
-            alike.setdefault((terms, piece), []).append(k)
-            at += data[k].numel()
-        for together in alike.values():
-            outs = [views[k] for k in together]
-            torch._foreach_copy_(outs, [data[k] for k in together])  # pyright: ignore
-            scaled = [(scale * weight, p) for weight, p in moved[together[0]].terms]
-            self.write_all(outs, [moved[k].block for k in together], scaled)
 
     def _rows(
         self,
+        params: TensorParams,
         scale: float,
         moved: Sequence[Moved],
         k: int,
@@ -180,26 +171,53 @@ class ScratchParams(TensorParams):
     ) -> torch.Tensor:
         """Rows of the perturbed parameter k, and no others: drawn alone, to the same bits."""
         with self.making():
-            return self._made(scale, moved[k], index, places)
+            return _made(params, scale, moved[k], index, places)
 
-    def _made(
-        self, scale: float, member: Moved, index: torch.Tensor, places: Sequence[int] | None
-    ) -> torch.Tensor:
-        parameter, block, terms = member
-        out = block.tensor.index_select(0, index)
-        law = one_law(terms)
-        if law is not None and tables.serves_rows(out.device.type):
-            tables.accumulate_rows(
-                out, index, [(scale * w, p.seed) for w, p in terms if type(p) is Noise], law,
-                block.index, stochastic_seed=self.rounding_seed(),
-            )  # fmt: skip
-            return out
-        if low_rank.only(terms) and noise.serves(out.device.type):
-            low_rank.add_rows(out, index, terms, scale, block, self.rounding_seed())
-            return out
-        for row, number in zip(out, index.tolist() if places is None else places):
-            self.write(row, terms, scale, block, number * parameter.shape[1])
+
+def _fill(
+    params: TensorParams,
+    views: Sequence[torch.Tensor],
+    data: Sequence[torch.Tensor],
+    scale: float,
+    moved: Sequence[Moved],
+) -> None:
+    alike: dict[Any, list[int]] = {}
+    at = 0
+    for k, m in enumerate(moved):
+        # On a GPU one launch for all; on a CPU copies get their noise while in the cache.
+        piece = -1 if data[k].is_cuda else at // CACHED
+        terms = tuple((weight, key(primitive)) for weight, primitive in m.terms)
+        alike.setdefault((terms, piece), []).append(k)
+        at += data[k].numel()
+    for together in alike.values():
+        outs = [views[k] for k in together]
+        torch._foreach_copy_(outs, [data[k] for k in together])  # pyright: ignore
+        scaled = [(scale * weight, p) for weight, p in moved[together[0]].terms]
+        params.write_all(outs, [moved[k].block for k in together], scaled)
+
+
+def _made(
+    params: TensorParams,
+    scale: float,
+    member: Moved,
+    index: torch.Tensor,
+    places: Sequence[int] | None,
+) -> torch.Tensor:
+    parameter, block, terms = member
+    out = block.tensor.index_select(0, index)
+    law = one_law(terms)
+    if law is not None and tables.serves_rows(out.device.type):
+        tables.accumulate_rows(
+            out, index, [(scale * w, p.seed) for w, p in terms if type(p) is Noise], law,
+            block.index, stochastic_seed=params.rounding_seed(),
+        )  # fmt: skip
         return out
+    if low_rank.only(terms) and noise.serves(out.device.type):
+        low_rank.add_rows(out, index, terms, scale, block, params.rounding_seed())
+        return out
+    for row, number in zip(out, index.tolist() if places is None else places):
+        params.write(row, terms, scale, block, number * parameter.shape[1])
+    return out
 
 
 def _check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from zobench.core.params import CHUNK, Group, Params, smallest
 from zobench.core.seeds import fold
 from zobench.engine import low_rank
 from zobench.engine.due import Due, Written
+from zobench.engine.realisation import Realisation, Walk
 from zobench.engine.tensor_block import Observer, TensorBlock, flattened
 from zobench.engine.ties import check_apart
 from zobench.engine.unbroken import unbroken
@@ -66,6 +67,7 @@ class TensorParams(Params):
         self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self.rounding, self.writes = rounding, 0
         self.observer: Observer | None = None
+        self.realisation: Realisation = Walk()
         self._due = Due()
         self.broke = False  # was a write taken back?
 
@@ -84,20 +86,20 @@ class TensorParams(Params):
                 self._due = before
             raise
 
-    @contextmanager
-    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        probe: Probe = scale, direction
-        waiting = waits(direction, self.blocks)
-        try:
-            self._due = self._due.probing(key(direction), probe)
-            self.flush()
-            yield
-        finally:
-            if self._back(probe) and not waiting:
-                self.flush()
+    def probed(self, scale: float, direction: Direction) -> AbstractContextManager[None]:
+        return self.realisation.probed(self, scale, direction)
 
-    def _back(self, probe: Probe) -> bool:
-        """The way back from a probe is due; False where it was already."""
+    def check(self, loss: Callable[[], SupportsFloat]) -> None:
+        """Raise Unsuitable if `loss()` reads weights where a probe would not reach them."""
+        self.realisation.check(self, loss)
+
+    def go_to(self, probe: Probe) -> None:
+        """Write a probe into the blocks."""
+        self._due = self._due.probing(key(probe[1]), probe)
+        self.flush()
+
+    def go_back(self, probe: Probe) -> bool:
+        """Make the way back from a probe due. Return False if it was due already."""
         if not any(other is probe for other in self._due.probes):
             return False
         self._due = self._due.back(key(probe[1]), probe)
@@ -115,8 +117,9 @@ class TensorParams(Params):
 
     def home(self) -> None:
         """The blocks hold the point, wherever a probe or a write was broken off."""
+        self.realisation.restore(self)
         for probe in reversed(self._due.probes):
-            self._back(probe)
+            self.go_back(probe)
         self.flush()
 
     def flush(self) -> None:

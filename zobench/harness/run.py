@@ -126,8 +126,13 @@ class Run:
         if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
             made = _called(self.estimator)
             raise BadInput(f"{estimator.name} made {made}, which has no start and step")
-        self.problem.on_device = getattr(self.estimator, "on_device", False)
-        self.oracle = Oracle(self.problem, self.spec.problem.budget, fold(seed, NOISE), self._low)
+        self.oracle = Oracle(
+            self.problem,
+            self.spec.problem.budget,
+            fold(seed, NOISE),
+            self._low,
+            on_device=getattr(self.estimator, "on_device", False),
+        )
         self.oracle.ranks = getattr(self.estimator, "ranks", False)
         self.oracle.gradients, self.oracle.abandon = self.first_order, self._abandon
 

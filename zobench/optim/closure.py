@@ -6,7 +6,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -14,15 +14,16 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Direction, Probe
-from zobench.core.problem import nothing_shared
+from zobench.core.in_place import evaluate_in_place
+from zobench.engine.prefix import SharedLayers
 from zobench.errors import BadInput
 from zobench.optim.buffers import Buffers
 from zobench.optim.caches import forget
+from zobench.optim.delayed import DelayedParams
 from zobench.optim.doubts import GRADIENTS, Doubts
 from zobench.optim.draws import SameDraws
-from zobench.optim.walk import Walk
 
-Sharing = Callable[[Sequence[Direction]], AbstractContextManager[Callable[[], float]]]
+Sharing = Callable[[Sequence[Direction]], AbstractContextManager[SharedLayers]]
 LESS = (
     "A step needs the memory of the closure's forward pass: give step a list of micro_batches, or "
     "return a loss of fewer examples; realisation = scratch holds a copy of one layer more, and "
@@ -43,7 +44,7 @@ class Evaluate:
 
     def __init__(
         self,
-        walk: Walk,
+        params: DelayedParams,
         closure: Callable[..., Any] | None,
         micro_batches: Sequence[Any] | None,
         weights: Sequence[float] | None,
@@ -58,7 +59,7 @@ class Evaluate:
                 "step takes a closure that returns the loss: opt.step(closure); instead of "
                 "transformers.Trainer take zobench.optim.trainer.ZerothOrderTrainer"
             )
-        self.walk, self.made, self.draws = walk, made, SameDraws(devices)
+        self.params, self.made, self.draws = params, made, SameDraws(devices)
         self.buffers, self.doubts = buffers, doubts
         if micro_batches is None:
             if weights is not None:
@@ -69,12 +70,16 @@ class Evaluate:
             calls = [partial(closure, batch) for batch in micro_batches]
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
-        self.sharing: Sharing = nothing_shared  # around the probes of a call
-        self.ran: Callable[[int], None] = _ignored  # told of the closure's calls of a probe so far
+        self.sharing: Sharing = _no_layers  # the context of a call's probes
+        self.ran: Callable[[SharedLayers, int], None] = _ignored  # after each call of the closure
 
     def rest(self) -> float:
         """The loss at the point itself, which is not a query."""
-        return self._mean(self._values())
+        return self.rest_of(SharedLayers())
+
+    def rest_of(self, shared: SharedLayers) -> float:
+        """Return the same, where layers are `shared` with other evaluations."""
+        return self._mean(self._values(shared))
 
     def first(self) -> Any:
         """What the closure gives when it is called once."""
@@ -86,7 +91,7 @@ class Evaluate:
         self.buffers.rewind()
         forget()
 
-    def _values(self) -> list[Any]:
+    def _values(self, shared: SharedLayers) -> list[Any]:
         self._rewind()
         values = []
         for _, call in self.parts:
@@ -94,7 +99,7 @@ class Evaluate:
                 loss = call()
                 values.append(_checked(loss))
             self.doubts.saw(loss)
-            self.ran(len(values))
+            self.ran(shared, len(values))
         self.buffers.keep()
         return values
 
@@ -102,24 +107,24 @@ class Evaluate:
         return sum(w * float(v) for (w, _), v in zip(self.parts, values))
 
     def __call__(self, probes: Sequence[Probe]) -> list[float]:
-        found: list[list[Any]] = []
-        again: list[Any] | None = None
-        done = 0
-        sharing = nothing_shared if self.doubts.repeat else self.sharing
+        again: list[Any] = []
+        shared = SharedLayers()
+        sharing = _no_layers if self.doubts.repeat else self.sharing
+
+        def values(_: int, __: float) -> list[Any]:
+            found = self._values(shared)
+            if self.doubts.repeat and not again:
+                again.extend(self._values(shared))
+            return found
+
         try:
-            with sharing([direction for _, direction in probes]) as next_probe:
-                for scale, direction in probes:
-                    done += 1
-                    with self.walk.probed(scale, direction):
-                        next_probe()
-                        found.append(self._values())
-                        if self.doubts.repeat and again is None:
-                            again = self._values()
+            with sharing([direction for _, direction in probes]) as shared:
+                found = evaluate_in_place(self.params, probes, values, shared)
         finally:
-            self.made(probes[:done])
+            self.made(probes[: shared.probe])
         # Numbers are asked for at the end: until here, nothing has waited for the device.
         losses = [self._mean(values) for values in found]
-        if again is not None:
+        if again:
             self.doubts.compare(losses[0], self._mean(again))
         self.losses += losses
         for k, loss in enumerate(losses):
@@ -200,5 +205,9 @@ def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
     return [w / sum(shares) for w in shares]
 
 
-def _ignored(_: int) -> None:
+def _no_layers(_: Sequence[Direction]) -> AbstractContextManager[SharedLayers]:
+    return nullcontext(SharedLayers())
+
+
+def _ignored(_: SharedLayers, __: int) -> None:
     pass

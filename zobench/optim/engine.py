@@ -21,8 +21,9 @@ from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 from zobench.optim import journal, recordable, state, trajectory
 from zobench.optim.closure import Evaluate
+from zobench.optim.delayed import DelayedParams
 from zobench.optim.restore import Reader, decode
-from zobench.optim.walk import Scaled, Walk
+from zobench.optim.scaled import Scaled
 from zobench.registry import estimators
 
 _STATE = frozenset(
@@ -34,11 +35,11 @@ class Engine:
     """Makes the estimator of an entry, steps it, saves it, and writes its events down."""
 
     def __init__(
-        self, name: str, settings: dict[str, Any], seed: int, walk: Walk, params: Scaled
+        self, name: str, settings: dict[str, Any], seed: int, weights: DelayedParams, params: Scaled
     ) -> None:
         """`name`: as the registry takes it."""
         self.name, self.entry = name, estimators[name]
-        self.walk, self.params = walk, params
+        self.weights, self.params = weights, params
         self.journal: journal.Journal | None = None
         self._begin(settings, seed)
 
@@ -51,7 +52,7 @@ class Engine:
         self.entry.check_size(self.params.size)
         estimator.start(self.params, seed)
         if held is not None:
-            Reader(self.entry, self.walk.blocks).whole(estimator, held)
+            Reader(self.entry, self.weights.blocks).whole(estimator, held)
         self.settings, self.seed, self._failed = settings, seed, False
         self.estimator = estimator
 
@@ -102,7 +103,7 @@ class Engine:
             )
 
         def recorded(probes: Sequence[Probe]) -> list[float]:
-            self.walk.seal()  # so that a flush between two steps changes no bit
+            self.weights.seal()  # so that a flush between two steps changes no bit
             with self.journal.quiet() if self.journal else nullcontext():
                 return evaluate(probes)
 
@@ -116,7 +117,7 @@ class Engine:
 
     def probed(self, probes: Sequence[Probe]) -> None:
         """These probes were made."""
-        if self.journal and self.walk.stays:
+        if self.journal and not self.weights.realisation.moves_weights:
             self.journal.flushed()  # what was delayed before them; they moved nothing
         elif self.journal:
             self.journal.probes(probes)
@@ -130,7 +131,7 @@ class Engine:
 
     def fingerprint(self) -> str:
         """A hash of the names, shapes and types of all blocks."""
-        told = json.dumps(trajectory.blocks(self.walk))
+        told = json.dumps(trajectory.blocks(self.weights))
         return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
     def state(self) -> dict[str, Any]:
@@ -141,9 +142,9 @@ class Engine:
             "settings": state.encode(self.settings, "settings"),
             "seed": self.seed,
             "blocks": self.fingerprint(),
-            "writes": self.walk.writes,
-            "rounding": self.walk.rounding,
-            "held": state.Writer(self.entry).whole(self.estimator, self.walk.blocks),
+            "writes": self.weights.writes,
+            "rounding": self.weights.rounding,
+            "held": state.Writer(self.entry).whole(self.estimator, self.weights.blocks),
         }
 
     def check(self, saved: dict[str, Any]) -> None:
@@ -162,14 +163,14 @@ class Engine:
     def load(self, saved: dict[str, Any]) -> None:
         """Go on from a checked `state`."""
         self._begin(decode(saved["settings"]), saved["seed"], saved["held"])
-        self.walk.writes, self.walk.rounding = saved["writes"], saved["rounding"]
+        self.weights.writes, self.weights.rounding = saved["writes"], saved["rounding"]
 
     def record(self, path: str | Path, model: nn.Module | None) -> None:
         """Write all events from here on down. Raises BadInput where they could not be replayed."""
         if self.journal:
             raise BadInput(f"this run is recorded already, in {self.journal.path}")
-        self.walk.flush()
-        self.walk.broke = False
+        self.weights.flush()
+        self.weights.broke = False
         if self.asks_and_tells:
             raise BadInput(f"{self.entry.name} names its points outright: they cannot be recorded")
         rule = None
@@ -183,15 +184,15 @@ class Engine:
             rule=rule,
             t=self.estimator.t if self.has_rule else 0,
             members=[sorted(inside) for inside in self.params.members],
-            writes=self.walk.writes,
-            rounding=self.walk.rounding,
-            start=trajectory.digest(self.walk),
-            blocks=trajectory.blocks(self.walk),
-            ties=trajectory.ties(model, [block.tensor for block in self.walk.blocks]),
+            writes=self.weights.writes,
+            rounding=self.weights.rounding,
+            start=trajectory.digest(self.weights),
+            blocks=trajectory.blocks(self.weights),
+            ties=trajectory.ties(model, [block.tensor for block in self.weights.blocks]),
         )
         self.journal = journal.Journal(path, header, self.entry)
         self.journal.rates(self.params.rates)
-        self.walk.written, self.params.masked = self.journal.written, self.journal.masked
+        self.weights.written, self.params.masked = self.journal.written, self.journal.masked
         if not self.has_rule:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
 
@@ -217,7 +218,7 @@ class Engine:
         if self.journal:
             self.journal.close()
             self.journal = None
-            self.walk.written = self.params.moved = self.params.changed = _nothing
+            self.weights.written = self.params.moved = self.params.changed = _nothing
             self.params.masked = _nothing
 
 

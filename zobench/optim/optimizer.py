@@ -19,11 +19,11 @@ from zobench.optim.closure import Evaluate, NotFinite, explained
 from zobench.optim.doubts import Doubts
 from zobench.optim.engine import Engine
 from zobench.optim.rates import Rates
-from zobench.optim.realise import Trial, realised
+from zobench.optim.realisation import Trial, realised
 from zobench.optim.refusals import check_processes
 from zobench.optim.reuse import Reuse
+from zobench.optim.scaled import Scaled
 from zobench.optim.subject import subject
-from zobench.optim.walk import Scaled
 from zobench.optim.watch import Watch
 from zobench.registry import estimators
 
@@ -130,20 +130,20 @@ class ZerothOrder(torch.optim.Optimizer):
         super().__init__(found.param_groups, defaults)
         self._fixed, self._found = True, found
         rounding = seed if stochastic_rounding else None
-        self._walk = walk = realised(realisation, found, found.groups(groups), rounding)
-        moves = Scaled(walk, found.members)
-        self._engine = Engine(estimator, self._rates.settings, seed, walk, moves)
+        self._weights = weights = realised(realisation, found, found.groups(groups), rounding)
+        moves = Scaled(weights, found.members)
+        self._engine = Engine(estimator, self._rates.settings, seed, weights, moves)
         if self._skips and self._engine.asks_and_tells:
             raise BadInput(f"{estimator} cannot skip a step: its library waits for the losses")
-        self._reuse = Reuse(found, self._walk, self._engine) if reuse_prefix else None
-        self._trial = Trial(self._walk, realisation == "auto", self._reuse)
+        self._reuse = Reuse(found, self._weights, self._engine) if reuse_prefix else None
+        self._trial = Trial(self._weights, realisation == "auto", self._reuse)
         self.queries = self.skipped = 0
         self._stepping = False
         self._set_rates()
         self._buffers = Buffers(found.model, found.tensors)
         self._doubts = Doubts(found.tensors, found.weights, repeat=check)
-        watched = found.model if delay and not self._walk.stays else None
-        self._watch = None if watched is None else Watch(watched, self._walk)
+        watched = found.model if delay and self._weights.realisation.moves_weights else None
+        self._watch = None if watched is None else Watch(watched, self._weights)
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -176,7 +176,7 @@ class ZerothOrder(torch.optim.Optimizer):
         check_processes()
         if self._stepping:
             raise BadInput("step was called inside of the closure of a step")
-        self._found.check(self._walk.blocks, self._walk.waiting)
+        self._found.check(self._weights.blocks, self._weights.waiting)
         self._found.check_groups(self.param_groups)
         self._set_rates()
         with signals_held():
@@ -188,11 +188,11 @@ class ZerothOrder(torch.optim.Optimizer):
         micro_batches: Sequence[Any] | None,
         weights: Sequence[float] | None,
     ) -> float:
-        if self._walk.away:  # the last step broke off, and what it wrote could not be taken back
-            self._walk.home()
+        if self._weights.away:  # the last step broke off, and what it wrote could not be taken back
+            self._weights.home()
         self._buffers.begin()
         evaluate = Evaluate(
-            self._walk, closure, micro_batches, weights, self._found.devices,
+            self._weights, closure, micro_batches, weights, self._found.devices,
             self._buffers, self._doubts, self._engine.probed,
         )  # fmt: skip
         try:
@@ -202,7 +202,7 @@ class ZerothOrder(torch.optim.Optimizer):
                 self._engine.step(evaluate)
             self._buffers.settle()
             if self._watch is None or self._has_hooks():
-                self._walk.flush()
+                self._weights.flush()
             self._stepping = False
         except NotFinite as error:
             self._home(error)
@@ -227,19 +227,19 @@ class ZerothOrder(torch.optim.Optimizer):
         put_back()
         self._engine.broke()
         with torch.inference_mode(False), torch.no_grad():
-            self._walk.home()
-        if self._walk.broke or not isinstance(error, Exception):
+            self._weights.home()
+        if self._weights.broke or not isinstance(error, Exception):
             self._engine.end_record()
         self.flush()
 
     @property
     def realisation(self) -> str:
         """ "scratch" if probes leave the weights where they are, else "walk"."""
-        return "scratch" if self._walk.stays else "walk"
+        return "walk" if self._weights.realisation.moves_weights else "scratch"
 
     def flush(self) -> None:
         """Write what is delayed: the tensors hold the exact point. A record is synced."""
-        self._walk.flush()
+        self._weights.flush()
         if self._engine.journal:
             self._engine.journal.sync()
 

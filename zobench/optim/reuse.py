@@ -16,9 +16,8 @@ import torch
 
 from zobench.core.directions import Direction, Noise, Restricted
 from zobench.core.params import Params
-from zobench.core.problem import whole
 from zobench.engine.groups import layers
-from zobench.engine.prefix import Prefix
+from zobench.engine.prefix import Prefix, SharedLayers
 from zobench.engine.reads import Reads
 from zobench.engine.wrapping import Forward, Wrapper, wrapped
 from zobench.errors import BadInput
@@ -61,8 +60,8 @@ class Reuse:
         found = sorted({depth for depth in prefix.depth if depth})
         for depth in {found[k] for k in (0, len(found) // 2, -1)} if found else ():
             active = frozenset(i for i, at in enumerate(prefix.depth) if at == depth)
-            with self.shared([Restricted(Noise(0), active)] * 2, evaluate.draws) as next_probe:
-                values = [(next_probe(), evaluate.rest())[1] for _ in range(2)]
+            with self.shared([Restricted(Noise(0), active)] * 2, evaluate.draws) as shared:
+                values = [(shared(), evaluate.rest_of(shared))[1] for _ in range(2)]
             if values[0] != values[1] and values[0] == values[0]:
                 raise BadInput(
                     f"reuse_prefix: the loss is another one when the first {depth} layers are left "
@@ -98,36 +97,31 @@ class Reuse:
         return [first.get(id(tensor), 0) for tensor in self.tensors]
 
     @contextmanager
-    def shared(
-        self, directions: Sequence[Direction], draws: SameDraws
-    ) -> Iterator[Callable[[], float]]:
+    def shared(self, directions: Sequence[Direction], draws: SameDraws) -> Iterator[SharedLayers]:
         """Around the probes of a call: gives what is to be called before each."""
-        prefix = self.prefix
+        prefix, states = self.prefix, []
         assert prefix is not None
-        with prefix.shared(self.params, directions) as next_probe:
-            now, states = prefix.now, []
-            if now is None:
-                yield whole
-                return
+        with prefix.shared(self.params, directions) as shared:
 
             def continued(forward: Forward) -> Forward:
                 def run(*args: Any, **kwargs: Any) -> Any:
                     found = forward(*args, **kwargs)
-                    if now.probe == 1:
+                    if shared.probe == 1:
                         states.append(draws.states())
                     else:
-                        draws.put(states[now.passes - 1])
+                        draws.put(states[shared.passes - 1])
                     return found
 
                 return run
 
-            with wrapped([(self.layers[now.skipped - 1], continued)]):
-                yield next_probe
+            last = self.layers[: shared.skipped][-1:]  # none where no layer is shared
+            with wrapped((layer, continued) for layer in last):
+                yield shared
 
-    def ran(self, calls: int) -> None:
-        """Raises BadInput unless the layers ran once in each of `calls` calls of this probe."""
-        now = self.prefix.now if self.prefix is not None else None
-        if now is not None and now.passes != calls:
+    @staticmethod
+    def ran(shared: SharedLayers, calls: int) -> None:
+        """Raises BadInput unless the shared layers ran once in each of `calls` calls of a probe."""
+        if shared.skipped and shared.passes != calls:
             raise _several()
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from zobench.core.params import Group
-from zobench.engine.groups import ROLES, any_groups, children
+from zobench.engine.groups import any_groups, as_blocks, children
 from zobench.engine.tensors import TensorBlock
 from zobench.engine.ties import check_apart, place
 from zobench.errors import BadInput, unknown
@@ -47,7 +47,6 @@ class Subject:
     def groups(self, given: Mapping[str, Sequence[str]] | None) -> list[Group]:
         """The groups of a block-coordinate method. Raises BadInput for `given` that do not fit."""
         names = [name for name, _ in self.named]
-        place = {name: index for index, name in enumerate(names)}
         if given is not None:
             if not isinstance(given, Mapping):
                 raise BadInput(f"groups are names, each with its parameters' names, not {given!r}")
@@ -55,12 +54,7 @@ class Subject:
             found = dict(given)
         else:
             found = children(names) if self.model is None else any_groups(self.model)
-        held = {g: [place[n] for n in inside if n in place] for g, inside in found.items()}
-        return [
-            Group(name, frozenset(inside), ROLES.get(name, "layer"))
-            for name, inside in held.items()
-            if inside
-        ]
+        return as_blocks(found, names)
 
     def __post_init__(self) -> None:
         """Where the model holds its modules and trained parameters: (dict, key, held, path)."""

@@ -25,23 +25,24 @@ from zobench.core.rules import Rule
 from zobench.engine.ties import place
 from zobench.errors import BadInput
 from zobench.optim import classes
+from zobench.optim.delayed import DelayedParams
 from zobench.optim.functions import is_function
 from zobench.optim.reading import Record
 from zobench.optim.restore import Reader
+from zobench.optim.scaled import Scaled
 from zobench.optim.subject import subject
-from zobench.optim.walk import Scaled, Walk
 from zobench.registry import Entry, estimators
 
 
-def blocks(walk: Walk) -> list[list[Any]]:
+def blocks(weights: DelayedParams) -> list[list[Any]]:
     """Name, shape and type of each block: what a record or a checkpoint fits."""
-    return [[b.name, list(b.shape), str(b.data.dtype)] for b in walk.blocks]
+    return [[b.name, list(b.shape), str(b.data.dtype)] for b in weights.blocks]
 
 
-def digest(walk: Walk) -> str:
+def digest(weights: DelayedParams) -> str:
     """A hash of 64 numbers of each block: enough to tell other weights, and read in no time."""
     found = hashlib.blake2b(digest_size=16)
-    for block in walk.blocks:
+    for block in weights.blocks:
         part = block.data[:: max(1, block.size // 64)].cpu().contiguous()
         found.update(part.view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
@@ -81,27 +82,27 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
     head = record.head
     named = _named(model, head["blocks"])
     _check_ties(path, head["ties"], model, [tensor for _, tensor in named])
-    walk = Walk(named, rounding=head["rounding"])
-    walk.writes = head["writes"]
-    _check_weights(path, head, walk)
+    weights = DelayedParams(named, rounding=head["rounding"])
+    weights.writes = head["writes"]
+    _check_weights(path, head, weights)
     entry = _entry(head, path, estimator)
-    params = Scaled(walk, [frozenset(inside) for inside in head["members"]])
+    params = Scaled(weights, [frozenset(inside) for inside in head["members"]])
     rule = None
     if head["rule"] is not None:
         assert entry is not None  # or it would have raised
         rule = remade(entry, head["settings"], head["rule"])
-    empty = tuple(locked(np.zeros(-(-b.size // 8), np.uint8)) for b in walk.blocks)
+    empty = tuple(locked(np.zeros(-(-b.size // 8), np.uint8)) for b in weights.blocks)
     for _ in record.events(
-        walk.blocks, entry, rule is not None, lambda thresholds: Mask(tuple(thresholds), empty)
+        weights.blocks, entry, rule is not None, lambda thresholds: Mask(tuple(thresholds), empty)
     ):
         pass  # all are right, or this has raised
     t, steps = head["t"] - 1, 0
     with torch.no_grad():
-        for kind, facts in record.events(walk.blocks, entry, rule is not None, walk.mask):
+        for kind, facts in record.events(weights.blocks, entry, rule is not None, weights.mask):
             if kind == "p":
-                walk.seal()
+                weights.seal()
                 for scale, direction in facts:
-                    with walk.probed(scale, direction):
+                    with weights.probed(scale, direction):
                         pass
             elif kind == "r":
                 assert rule is not None
@@ -116,8 +117,8 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
             elif kind == "t":
                 t = facts - 1
             elif kind == "w":
-                walk.flush()
-        walk.flush()
+                weights.flush()
+        weights.flush()
     if record.cut:
         warnings.warn(
             f"{path} is cut off: the {steps} steps that it has were replayed",
@@ -185,16 +186,16 @@ def _check_ties(path: str | Path, told: Any, model: Any, tensors: Sequence[torch
             )
 
 
-def _check_weights(path: str | Path, head: Mapping[str, Any], walk: Walk) -> None:
+def _check_weights(path: str | Path, head: Mapping[str, Any], weights: DelayedParams) -> None:
     """Raises BadInput unless the weights are those that the record began with."""
-    here = blocks(walk)
+    here = blocks(weights)
     for told, found in zip(head["blocks"], here):
         if told != found:
             raise BadInput(f"{path} moves {_shown(told)}, but the model has {_shown(found)}")
     if len(head["blocks"]) != len(here):
         count = len(head["blocks"])
         raise BadInput(f"{path} moves {count} tensors, but {len(here)} were given")
-    if digest(walk) != head["start"]:
+    if digest(weights) != head["start"]:
         raise BadInput(f"the model's weights are not those that {path} began with")
 
 

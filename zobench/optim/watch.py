@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from zobench.errors import BadInput
+from zobench.optim.delayed import DelayedParams
 from zobench.optim.refusals import scripted
-from zobench.optim.walk import Walk
 
 # parameters() asks the first, to() and its kin the second; peft merges by walking the modules
 _FLUSHING = ("named_parameters", "_apply", "named_modules", "named_children")
@@ -24,12 +24,12 @@ class Flush:
     It holds the params, not the optimizer: a module whose optimizer is gone still gets its moves.
     """
 
-    def __init__(self, walk: Walk | None = None) -> None:
-        self.walk = walk
+    def __init__(self, weights: DelayedParams | None = None) -> None:
+        self.weights = weights
 
     def __call__(self, *_: Any, **__: Any) -> None:
-        if self.walk is not None and self.walk.waiting:
-            self.walk.flush()
+        if self.weights is not None and self.weights.waiting:
+            self.weights.flush()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Flush:
         return Flush()
@@ -46,13 +46,13 @@ class Watch:
     module is not asked: reading an attribute such as `layer.weight`.
     """
 
-    def __init__(self, module: nn.Module, walk: Walk) -> None:
+    def __init__(self, module: nn.Module, weights: DelayedParams) -> None:
         """Raises BadInput for modules of torch.jit, which take no hooks."""
         if scripted(module):
             raise BadInput("delay=True needs hooks, which modules of torch.jit do not take")
         if "torch._dynamo" in sys.modules:  # what it compiled before asks for no hooks
             torch._dynamo.reset()
-        self.flush, self.handles, self.modules = Flush(walk), [], []
+        self.flush, self.handles, self.modules = Flush(weights), [], []
         for part in module.modules():
             self.handles += [
                 part.register_forward_pre_hook(self.flush, prepend=True),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from zobench.engine.prefix import Prefix, Shared
+    from zobench.engine.prefix import SharedLayers
     from zobench.engine.recording import Recorder, Recording
 
 SHAPES = 64  # buckets; a batch of yet another shape is computed as it is
@@ -55,12 +55,11 @@ class Graphs:
     def __init__(
         self,
         net: PreTrainedModel,
-        prefix: Prefix,
         micro: int = 0,
         recorder: Recorder | None = None,
         why: str = "off",
     ) -> None:
-        self.net, self.prefix, self.micro, self.recorder = net, prefix, micro, recorder
+        self.net, self.micro, self.recorder = net, micro, recorder
         self.why = "" if recorder else why
         self.room, self.widest = room(net), 0
         self.calls: OrderedDict[Any, Call] = OrderedDict()
@@ -86,23 +85,25 @@ class Graphs:
         part = any(call.first for call in self.calls.values())
         return f"{self.recorder.name}, in part: {self.why}" if part else f"none: {self.why}"
 
-    def loss(self, batch: Batch) -> torch.Tensor:
-        """The mean loss of the batch, a scalar that no later loss changes."""
+    def loss(self, batch: Batch, shared: SharedLayers) -> torch.Tensor:
+        """Return the mean loss of the batch, a scalar that no later loss changes.
+
+        `shared` is what the probes of the call have in common, or a new object outside of a call.
+        """
         bucket = self._bucket(batch)
         if bucket is None:
             return label_loss(self.net, batch, self.micro)
         if bucket.load(batch) and self._lie != (found := self._addresses()):
             self.calls.clear()  # somebody gave the weights other memory
             self._lie = found
-        now = self.prefix.now
-        call = self._call(bucket, now)
-        if call is None or (now is not None and now.passes):  # a second loss of the same probe
+        call = self._call(bucket, shared)
+        if call is None or shared.passes:  # a second loss of the same probe
             return label_loss(self.net, bucket.batch, self.micro)
-        if now is None or now.probe == 1:
-            return self._first(call, bucket, now)
-        return self._later(call, bucket, now)
+        if not shared.skipped or shared.probe == 1:
+            return self._first(call, bucket, shared)
+        return self._later(call, bucket, shared)
 
-    def _first(self, call: Call, bucket: Bucket, now: Shared | None) -> torch.Tensor:
+    def _first(self, call: Call, bucket: Bucket, shared: SharedLayers) -> torch.Tensor:
         from torch.utils._pytree import tree_flatten, tree_unflatten
 
         call.seen += 1
@@ -110,38 +111,35 @@ class Graphs:
 
         def run() -> list[torch.Tensor]:
             nonlocal form
-            if now is not None:
-                now.again()
+            shared.restart()
             loss = label_loss(self.net, bucket.view(), self.micro)
-            leaves, form = tree_flatten(now.kept if now is not None else [])
+            leaves, form = tree_flatten(shared.outputs)
             return [loss, *leaves]
 
         if call.first is None and call.seen > self.patience:
             call.first = self._record(run)
             if call.first is not None:
                 call.kept = tree_unflatten(list(call.first.outputs[1:]), form)
-            if now is not None:
-                now.again()
+            shared.restart()
         if call.first is None:
             return label_loss(self.net, bucket.batch, self.micro)
         call.first.replay()
-        if now is not None:
-            now.kept, now.passes = [*call.kept], len(call.kept)
+        shared.stand_in(call.kept)
         return call.first.outputs[0].clone()
 
-    def _later(self, call: Call, bucket: Bucket, now: Shared) -> torch.Tensor:
+    def _later(self, call: Call, bucket: Bucket, shared: SharedLayers) -> torch.Tensor:
         def run() -> list[torch.Tensor]:
-            now.again()
+            shared.restart()
             return [label_loss(self.net, bucket.view(), self.micro)]
 
-        there = call.first is not None and all(a is b for a, b in zip(now.kept, call.kept))
+        there = call.first is not None and all(a is b for a, b in zip(shared.outputs, call.kept))
         if there and call.later is None:
             call.later = self._record(run)
-            now.again()
+            shared.restart()
         if not there or call.later is None:
             return label_loss(self.net, bucket.batch, self.micro)
         call.later.replay()
-        now.passes = len(now.kept)
+        shared.stand_in(shared.outputs)
         return call.later.outputs[0].clone()
 
     def _bucket(self, batch: Batch) -> Bucket | None:
@@ -164,10 +162,10 @@ class Graphs:
             self.buckets[key] = Bucket(batch, length)
         return self.buckets[key]
 
-    def _call(self, bucket: Bucket, now: Shared | None) -> Call | None:
+    def _call(self, bucket: Bucket, shared: SharedLayers) -> Call | None:
         """Its recordings so far; None where they would have to take the place of others in use."""
         self._losses += 1
-        key = id(bucket), now.skipped if now is not None else 0
+        key = id(bucket), shared.skipped
         if key not in self.calls:
             if len(self.calls) == HELD:
                 oldest = next(iter(self.calls.values()))

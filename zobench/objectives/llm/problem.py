@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from zobench.core.directions import Direction, Probe
-from zobench.core.problem import InPlaceProblem, Losses, Sharing
+from zobench.core.directions import Probe
+from zobench.core.problem import Losses
 from zobench.core.seeds import fold
 from zobench.errors import BadInput, unknown
+from zobench.objectives.llm.in_place import LabelLoss
 from zobench.registry import objectives
 
 if TYPE_CHECKING:
@@ -22,14 +23,13 @@ REALISATIONS, ROUNDINGS = ("walk", "scratch"), ("nearest", "stochastic")
 GRAPHS = ("auto", "on", "off")
 
 
-class FineTuning(InPlaceProblem):
+class FineTuning(LabelLoss):
     """A causal language model moved in place; a query is the loss of one minibatch.
 
     The score is the loss over the whole dev split, which no query sees; accuracy comes with it.
     """
 
     stochastic = True
-    params: TensorParams
 
     def __init__(
         self,
@@ -42,63 +42,46 @@ class FineTuning(InPlaceProblem):
         rounding: str = "nearest",
         graphs: str = "auto",
     ) -> None:
+        super().__init__(realisation, graphs, micro_batch)
         self.task, self.source, self.batch, self.max_length = task, model, batch, max_length
-        self.micro_batch, self.realisation, self.rounding = micro_batch, realisation, rounding
-        self.recorded = graphs
+        self.rounding = rounding
 
     def start(self, seed: int) -> TensorParams:
         """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
         from zobench.engine.numerics import Trace
         from zobench.objectives.llm import batches, models
         from zobench.objectives.llm.loss import decide
-        from zobench.objectives.llm.realisation import realise
-        from zobench.objectives.llm.recorders import graphs
 
-        self.net, tokenizer = models.load(**self.source, seed=seed)
-        length = min(self.max_length, batches.room(self.net)) or batches.room(self.net)
-        device = next(self.net.parameters()).device
+        net, tokenizer = models.load(**self.source, seed=seed)
+        length = min(self.max_length, batches.room(net)) or batches.room(net)
+        device = next(net.parameters()).device
 
         def encode(rows: list) -> Split:
             return batches.encode(rows, self.task, tokenizer, length, device)
 
         self.train, self.dev = encode(self.task.train), encode(self.task.dev)
         self._test = lambda: encode(self.task.test)
+        words, longest = self.train.words, int(self.train.lengths.max())
+        decide(net, words, max(longest, int(self.dev.lengths.max())))
         rounding = fold(seed, 0) if self.rounding == "stochastic" else None
-        self.params, self.prefix = realise(self.net, self.realisation, rounding)
+        self.realise(net, words, longest, rounding)
         self.trace = self.params.observer = Trace(self.params.blocks)
         self.reset_meters()
         self._held: tuple[int, Batch] | None = None
-        words, longest = self.train.words, int(self.train.lengths.max())
-        decide(self.net, words, max(longest, int(self.dev.lengths.max())))
-        made = self.recorded, self.realisation, self.net, self.prefix, self.micro_batch
-        self.graphs = graphs(*made, words, longest)
         return self.params
 
     def warm_up(self) -> None:
         super().warm_up()
-        if self.realisation == "scratch":
-            self.params.check(lambda: self.loss(0))  # pyright: ignore[reportAttributeAccessIssue]
-        if not self.prefix.holds(self.params, lambda: self.loss(0)):
+        self.params.check(lambda: self.loss(0))
+        if not self.prefix.holds(self.params, lambda shared: self.label_loss(0, shared).item()):
             self.prefix.layers = ()  # layers that tell each other more than their output
         self.samples = 0
 
-    def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+    def evaluate(
+        self, probes: Sequence[Probe], seed: int, as_given: Callable[[torch.Tensor], float]
+    ) -> Losses:
         self.trace.probed(probes)
-        return super().losses(probes, seed)
-
-    def loss(self, seed: int) -> float:
-        import torch
-
-        from zobench.objectives.llm.memory import explained
-
-        batch = self.minibatch(seed)
-        with torch.inference_mode(), explained(self.net, batch, self.micro_batch):
-            loss = self.graphs.loss(batch)
-        stays = self.on_device and loss.device.type != "cpu"  # else there is nothing to wait for
-        return loss if stays else loss.item()  # pyright: ignore[reportReturnType]
-
-    def sharing(self, directions: Sequence[Direction]) -> Sharing:
-        return self.prefix.shared(self.params, directions)
+        return super().evaluate(probes, seed, as_given)
 
     def minibatch(self, seed: int) -> Batch:
         """The rows of `seed`; all probes of a call share them."""
@@ -166,7 +149,7 @@ class FineTuning(InPlaceProblem):
         "transformers.models.auto.modeling_auto",
         "transformers.models.auto.tokenization_auto",
         "transformers.models.opt.modeling_opt",
-        "zobench.engine.tensors",
+        "zobench.engine.realise",
         "zobench.objectives.llm.loss",
     ),
     packages=("tokenizers",),

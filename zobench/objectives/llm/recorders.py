@@ -9,7 +9,6 @@ from zobench.objectives.llm.graphs import Graphs
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from zobench.engine.prefix import Prefix
     from zobench.engine.recording import Recorder
     from zobench.objectives.llm.batches import LabelWords
 
@@ -20,14 +19,13 @@ def graphs(
     setting: str,
     realisation: str,
     net: PreTrainedModel,
-    prefix: Prefix,
     micro: int,
     words: LabelWords,
     width: int,
 ) -> Graphs:
     """For "auto", "on" or "off"; see `recorder`. `width`: tokens of the longest row."""
     found, why = recorder(setting, net, realisation)
-    made = Graphs(net, prefix, micro, found, why)
+    made = Graphs(net, micro, found, why)
     if found is not None:
         made.prepare(words, width)
     elif setting == "on":

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Probe
-from zobench.core.problem import InPlaceProblem, Losses, independent
+from zobench.core.problem import InPlaceProblem, Losses, seed_per_probe
 from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.synthetic._basis import Basis
@@ -89,7 +89,7 @@ class TensorProblem(InPlaceProblem):
 
     def probe_seed(self, seed: int, k: int) -> int:
         fresh = self.noise is not None and self.noise.kind == "fresh"
-        return independent(seed, k) if fresh else seed
+        return seed_per_probe(seed, k) if fresh else seed
 
     def score(self) -> dict[str, float]:
         self.params.flush()

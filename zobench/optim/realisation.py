@@ -16,14 +16,15 @@ from collections.abc import Sequence
 import torch
 
 from zobench.core.params import Group
-from zobench.engine.groups import layers
+from zobench.engine.realisation import Walk
+from zobench.engine.realise import realise
 from zobench.engine.ties import place
 from zobench.errors import BadInput, Unsuitable, unknown
 from zobench.optim.closure import Evaluate
+from zobench.optim.delayed import DelayedParams
 from zobench.optim.refusals import scripted
 from zobench.optim.reuse import Reuse
 from zobench.optim.subject import Subject
-from zobench.optim.walk import Apart, Walk
 
 REALISATIONS = ("walk", "scratch", "auto")
 LATE = (
@@ -34,8 +35,8 @@ LATE = (
 
 def realised(
     realisation: str, subject: Subject, groups: Sequence[Group], rounding: int | None
-) -> Walk:
-    """The params for one of REALISATIONS. Raises BadInput where scratch cannot be."""
+) -> DelayedParams:
+    """Return the params for one of REALISATIONS. Raises BadInput where scratch cannot be."""
     if realisation not in REALISATIONS:
         raise unknown("realisation", realisation, REALISATIONS)
     model, named = subject.model, subject.named
@@ -45,26 +46,24 @@ def realised(
             f"{clipped} has max_norm: its forward overwrites the rows it reads, also at a probe, "
             "from where no way leads back; use realisation = scratch, or set max_norm = None"
         )
-    coarse = any(tensor.element_size() == 2 for _, tensor in named)
-    if realisation == "walk" or (
-        realisation == "auto" and (model is None or not (coarse or clipped))
-    ):
-        return Walk(named, groups, rounding)
+    if realisation == "auto":
+        coarse = any(tensor.element_size() == 2 for _, tensor in named)
+        apart = model is not None and (coarse or clipped) and not scripted(model)
+    else:
+        apart = realisation == "scratch"
+    if not apart:
+        return DelayedParams(named, groups, rounding)
     if model is None:
         raise BadInput("scratch needs the module whose forward reads the weights: give model=")
-    if scripted(model) and realisation == "auto":
-        return Walk(named, groups, rounding)
     if scripted(model):
         raise BadInput("scratch cannot perturb what torch.jit compiled: use realisation = walk")
     try:
-        stack: Sequence[torch.nn.Module] = layers(model)
-    except BadInput:  # every module for itself
-        stack = ()
-    try:
-        return Apart(model, stack, named, groups, rounding)
+        return realise(
+            model, "scratch", named=named, groups=groups, rounding=rounding, make=DelayedParams
+        )
     except Unsuitable as error:
         if realisation == "auto":
-            return Walk(named, groups, rounding)
+            return DelayedParams(named, groups, rounding)
         raise BadInput(str(error)) from None
 
 
@@ -82,22 +81,22 @@ class Trial:
     """Does the closure run the model so that it can be trained thus? Asked before the first step,
     and when a loss is NaN: what a later closure reads elsewhere is NaN there."""
 
-    def __init__(self, walk: Walk, auto: bool, reuse: Reuse | None) -> None:
+    def __init__(self, params: DelayedParams, auto: bool, reuse: Reuse | None) -> None:
         """`auto`: walk where it does not, instead of an error."""
-        self.walk, self.auto, self.reuse, self.done = walk, auto, reuse, False
+        self.params, self.auto, self.reuse, self.done = params, auto, reuse, False
 
     def stands(self, evaluate: Evaluate) -> bool:
         """May probes stay apart from the weights? If not, "auto" walks from now on.
 
         Raises BadInput where that was not asked for.
         """
-        self.walk.flush()
+        self.params.flush()
         try:
-            self.walk.check(evaluate.rest)
+            self.params.check(evaluate.rest)
         except Unsuitable as error:
             if not self.auto:
                 raise BadInput(str(error)) from None
-            self.walk.stays = False
+            self.params.realisation = Walk()
             if self.done:
                 warnings.warn(LATE, RuntimeWarning, stacklevel=3)
             return False

@@ -1,0 +1,63 @@
+"""How a probe reaches the weights of a module: what every realisation offers, and "walk"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Protocol, SupportsFloat
+
+from zobench.core.directions import Direction, Probe
+from zobench.core.fixed import waits
+
+if TYPE_CHECKING:
+    from zobench.engine.tensors import TensorParams
+
+
+class Realisation(Protocol):
+    """How a forward pass comes to read x + scale * d, on behalf of the `TensorParams` given.
+
+    A realisation holds no reference to the params that hold it, so that both are freed at once.
+    """
+
+    @property
+    def moves_weights(self) -> bool:
+        """True if the weights themselves move to a probe and back."""
+        ...
+
+    def probed(
+        self, params: TensorParams, scale: float, direction: Direction
+    ) -> AbstractContextManager[None]:
+        """Return the context in which forward passes read x + scale * direction."""
+        ...
+
+    def check(self, params: TensorParams, loss: Callable[[], SupportsFloat]) -> None:
+        """Raise Unsuitable if `loss()` reads weights where a probe would not reach them."""
+        ...
+
+    def restore(self, params: TensorParams) -> None:
+        """Give the parameters their own memory, wherever an error has broken off a probe."""
+        ...
+
+
+class Walk:
+    """Move the weights to the probe and back. The way back may wait for the next probe."""
+
+    moves_weights = True
+
+    @contextmanager
+    def probed(self, params: TensorParams, scale: float, direction: Direction) -> Iterator[None]:
+        """Write the probe, and make the way back due."""
+        probe: Probe = scale, direction
+        waiting = waits(direction, params.blocks)
+        try:
+            params.go_to(probe)
+            yield
+        finally:
+            if params.go_back(probe) and not waiting:
+                params.flush()
+
+    def check(self, params: TensorParams, loss: Callable[[], SupportsFloat]) -> None:
+        """Accept any loss: whoever reads the weights reads the probe."""
+
+    def restore(self, params: TensorParams) -> None:
+        """Do nothing: the parameters have always had their own memory."""

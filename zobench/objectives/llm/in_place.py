@@ -1,0 +1,97 @@
+"""The label loss of a language model at probes: realised, with shared layers and recordings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from zobench.core.directions import Direction, Probe
+from zobench.core.in_place import evaluate_in_place
+from zobench.core.problem import InPlaceProblem, Losses
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from zobench.engine.prefix import SharedLayers
+    from zobench.engine.tensors import TensorParams
+    from zobench.objectives.llm.batches import Batch, LabelWords
+
+
+class LabelLoss(InPlaceProblem):
+    """A language model moved in place; a query is its loss over label words on a minibatch."""
+
+    params: TensorParams
+    net: PreTrainedModel
+
+    def __init__(self, realisation: str, graphs: str, micro_batch: int = 0) -> None:
+        """`graphs`: "auto", "on" or "off". `micro_batch`: rows per forward pass, 0 for all."""
+        self.realisation, self.recorded, self.micro_batch = realisation, graphs, micro_batch
+
+    def realise(
+        self, net: PreTrainedModel, words: LabelWords, width: int, rounding: int | None = None
+    ) -> TensorParams:
+        """Make the params, the prefix that probes share, and the recordings of the losses.
+
+        `width`: tokens of the longest row. `rounding`: a seed of stochastic rounding to 16 bits.
+        """
+        from zobench.engine.prefix import Prefix
+        from zobench.engine.realise import realise
+        from zobench.objectives.llm.recorders import graphs
+
+        self.net = net
+        self.params = realise(net, self.realisation, rounding=rounding)
+        self.prefix = Prefix.of(net, self.params)
+        self.graphs = graphs(self.recorded, self.realisation, net, self.micro_batch, words, width)
+        return self.params
+
+    @abstractmethod
+    def minibatch(self, seed: int) -> Batch:
+        """Return the rows of `seed`. All probes of a call share them."""
+
+    def sharing(self, directions: Sequence[Direction]) -> AbstractContextManager[SharedLayers]:
+        return self.prefix.shared(self.params, directions)
+
+    def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+        return self.evaluate(probes, seed, lambda loss: loss.item())
+
+    def losses_on_device(self, probes: Sequence[Probe], seed: int) -> Losses:
+        from zobench.objectives.llm import masks
+
+        def stay(loss: torch.Tensor) -> float:
+            return loss if masks.waits(loss) else loss.item()  # pyright: ignore[reportReturnType]
+
+        return self.evaluate(probes, seed, stay)
+
+    def evaluate(
+        self, probes: Sequence[Probe], seed: int, as_given: Callable[[torch.Tensor], float]
+    ) -> Losses:
+        """Return the losses at the probes, each in the form in which it is given away."""
+
+        with self.sharing([direction for _, direction in probes]) as shared:
+
+            def loss(_: int, cost: float) -> float:
+                self.forwards += cost
+                return as_given(self.label_loss(seed, shared))
+
+            return evaluate_in_place(self.params, probes, loss, shared)
+
+    def loss(self, seed: int) -> float:
+        from zobench.engine.prefix import SharedLayers
+
+        return self.label_loss(seed, SharedLayers()).item()
+
+    def label_loss(self, seed: int, shared: SharedLayers) -> torch.Tensor:
+        """Return the loss at the point as it stands, which stays on its device.
+
+        `shared` is what the probes of the call have in common.
+        """
+        import torch
+
+        from zobench.objectives.llm.memory import explained
+
+        batch = self.minibatch(seed)
+        with torch.inference_mode(), explained(self.net, batch, self.micro_batch):
+            return self.graphs.loss(batch, shared)
