@@ -9,9 +9,14 @@ import shutil
 from unittest import SkipTest
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from zobench.harness.environment import cores
 from zobench.registry import Entry
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 # Before torch is imported: processes of pytest-xdist share the cores. With all cores each, the
 # threads of small operations wait for one another, and some tests take ten times as long.

@@ -1,13 +1,16 @@
 """zobench check and zobench.testing: what is broken is named, by the check that is about it."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from zobench import testing
+from zobench.cli import status_of
 from zobench.errors import BadInput
 
 ESTIMATOR = '''"""An estimator of a user's own."""
@@ -673,32 +676,31 @@ def test_pytest_shows_what_is_skipped_and_what_fails(tmp_path):
 # the command
 
 
-def zobench(folder, *arguments):
-    root = str(Path(__file__).parents[1])
-    return subprocess.run(
-        [sys.executable, "-m", "zobench", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=300, env=environment(root),
-    )  # fmt: skip
+@pytest.fixture
+def zobench(tmp_path, monkeypatch, capfd):
+    """Run a command in this process, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        capfd.readouterr()
+        status = status_of(list(arguments))
+        return SimpleNamespace(returncode=status, **capfd.readouterr()._asdict())
+
+    return run
 
 
-def environment(root):
-    import os
-
-    return dict(os.environ) | {"PYTHONPATH": root}
-
-
-def test_the_command_shows_a_line_per_check(tmp_path):
+def test_the_command_shows_a_line_per_check(zobench, tmp_path):
     written(tmp_path, JUDGE)
-    done = zobench(tmp_path, "check", "mine.py:mine")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("mine.py:mine (judge)\n  ok       answers")
-    assert "keeps its contract: 7 ok, 0 skipped" in done.stdout
+    done = zobench("check", "mine.py:mine")
+    assert (done.returncode, done.err) == (0, "")
+    assert done.out.startswith("mine.py:mine (judge)\n  ok       answers")
+    assert "keeps its contract: 7 ok, 0 skipped" in done.out
     written(tmp_path, replaced(JUDGE, *JUDGE_BREACHES["not finite"][:2]))
     (tmp_path / "mine.toml").write_text(SUITE)
-    done = zobench(tmp_path, "check", "mine.toml", "mine.py:mine")
+    done = zobench("check", "mine.toml", "mine.py:mine")
     assert done.returncode == 1
-    assert re.search(r"failed   finite +mine.py:mine gives the scores", done.stdout)
-    assert "mine (suite)" in done.stdout or "mine.toml (suite)" in done.stdout
+    assert re.search(r"failed   finite +mine.py:mine gives the scores", done.out)
+    assert "mine (suite)" in done.out or "mine.toml (suite)" in done.out
 
 
 @pytest.mark.parametrize(
@@ -709,53 +711,53 @@ def test_the_command_shows_a_line_per_check(tmp_path):
         ("raise SystemExit", "raises SystemExit"),
     ],
 )
-def test_an_element_that_ends_or_hangs_is_a_failed_check(tmp_path, body, said):
+def test_an_element_that_ends_or_hangs_is_a_failed_check(zobench, tmp_path, body, said):
     text = JUDGE.replace("    return", f"    if len(texts) == 1:\n        {body}\n    return")
     written(tmp_path, text)
-    done = zobench(tmp_path, "check", "mine.py:mine", "--time-limit", "3")
+    done = zobench("check", "mine.py:mine", "--time-limit", "3")
     assert done.returncode == 1
-    assert re.search(rf"failed   order .*{said}", done.stdout), done.stdout
-    assert re.search(r"ok       generators", done.stdout)
+    assert re.search(rf"failed   order .*{said}", done.out), done.out
+    assert re.search(r"ok       generators", done.out)
 
 
-def test_the_command_refuses_in_one_line(tmp_path):
+def test_the_command_refuses_in_one_line(zobench):
     for arguments, said in {
         ("no.py:mine",): "no file 'no.py'",
         ("mezzo",): "did you mean 'mezo'",
         ("mezo", "--kind", "method"): "--kind is one of estimator",
         ("smoke", "--time-limit", "0"): "above 0",
     }.items():
-        done = zobench(tmp_path, "check", *arguments)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert said in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        done = zobench("check", *arguments)
+        assert (done.returncode, done.out) == (2, "")
+        assert said in done.err
+        assert len(done.err.splitlines()) == 1
 
 
-def test_a_file_is_checked_whole(tmp_path):
+def test_a_file_is_checked_whole(zobench, tmp_path):
     written(tmp_path, ROWS + ROWS.partition("objective\n")[2].replace("mine", "other"))
-    done = zobench(tmp_path, "check", "mine.py")
-    assert done.returncode == 0, done.stdout
-    assert "mine.py:mine (objective)" in done.stdout
-    assert "mine.py:other (objective)" in done.stdout
+    done = zobench("check", "mine.py")
+    assert done.returncode == 0, done.out
+    assert "mine.py:mine (objective)" in done.out
+    assert "mine.py:other (objective)" in done.out
 
 
 @pytest.mark.parametrize("kind", ["estimator", "objective", "suite", "environment", "task"])
-def test_what_new_writes_passes(tmp_path, kind):
-    done = zobench(tmp_path, "new", kind, "my-own")
-    assert done.returncode == 0, done.stderr
-    check = re.search(r"zobench (check .*)", done.stdout)
+def test_what_new_writes_passes(zobench, kind):
+    done = zobench("new", kind, "my-own")
+    assert done.returncode == 0, done.err
+    check = re.search(r"zobench (check .*)", done.out)
     assert check
-    done = zobench(tmp_path, *check[1].split())
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = zobench(*check[1].split())
+    assert done.returncode == 0, done.out + done.err
 
 
 @pytest.mark.parametrize("kind", ["estimator", "objective"])
-def test_what_new_writes_shows_every_fact(tmp_path, kind):
+def test_what_new_writes_shows_every_fact(zobench, tmp_path, kind):
     from inspect import signature
 
     from zobench.registry import Registry
 
-    assert zobench(tmp_path, "new", kind, "my-own").returncode == 0
+    assert zobench("new", kind, "my-own").returncode == 0
     text = (tmp_path / "my_own.py").read_text()
     facts = set(signature(Registry.register).parameters) - {"self", "name"}
     if kind == "objective":
@@ -784,8 +786,6 @@ def installed(folder, files):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    import os
-
     paths = os.pathsep.join([str(folder), str(Path(__file__).parents[1])])
     return lambda *words: subprocess.run(
         [sys.executable, "-m", "zobench", *words],
@@ -813,3 +813,12 @@ def test_a_plugin_that_does_not_load_is_named_and_leaves_the_rest(tmp_path):
     assert "mezo-bcd" in done.stdout
     assert "the estimator 'plugged' of the package my-plugin cannot be loaded" in done.stderr
     assert "no_such_package" in done.stderr
+
+
+def test_a_column_holds_the_names_of_all_checks():
+    from typing import get_args
+
+    from zobench.display.checks import NAME
+
+    for kind in get_args(testing.Kind):
+        assert all(len(name) < NAME for name in testing.contract_of(kind).tests)

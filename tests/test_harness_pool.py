@@ -41,8 +41,8 @@ def misbehaved(tmp_path_factory):
     problems = tuple(
         replace(problem, id=kind, settings=problem.settings | {"kind": kind}) for kind in kinds
     )
-    slow = ("hoard", "creep")
-    problems = [replace(p, time_limit=30.0) if p.id in slow else p for p in problems]
+    endless = ("spin", "stubborn")  # the others end by themselves, on a busy machine not at once
+    problems = [p if p.id in endless else replace(p, time_limit=60.0) for p in problems]
     specs = plan(replace(suite, problems=tuple(problems)), [element("walk")])
     with Store.open(folder / "r") as store:
         counts = run_all(specs, store, jobs=2)
@@ -91,7 +91,7 @@ def test_a_killed_run_keeps_the_hits_of_its_last_report(tmp_path):
         objective="bad",
         settings='kind = "stubborn", at = 10',
         repetitions=1,
-        time_limit=2.2,
+        time_limit=3.0,
     )
     events = []
     with Store.open(tmp_path / "r") as store:
@@ -242,7 +242,7 @@ def test_a_script_without_a_main_guard_works(tmp_path):
         text=True,
         env=dict(os.environ) | {"PYTHONPATH": str(root)},
         cwd=tmp_path,
-        timeout=60,
+        timeout=120,
     )
     assert done.stdout.strip() == "{'resumed': 0, 'budget': 1}", done.stderr
 
@@ -265,7 +265,7 @@ def test_an_error_in_the_callers_display_stops_everything_and_keeps_results(tmp_
         with pytest.raises(RuntimeError, match="no terminal"):
             run_all(specs, store, on_event=fail)
         assert len(store.runs()) == 3
-    mine, end = [Path()], time.monotonic() + 10
+    mine, end = [Path()], time.monotonic() + 60
     while mine and time.monotonic() < end:  # they end by themselves, on a busy machine not at once
         time.sleep(0.1)
         mine = [p for p in Path("/proc").glob("[0-9]*/cmdline") if _is_worker_of(p, os.getpid())]

@@ -158,7 +158,7 @@ def test_a_pause_of_days_is_not_waited_for(wait):
         raise Transient("busy", wait)
 
     service = Service(ask, 2, sleep=lambda seconds: pytest.fail("it waits"))
-    with pytest.raises(BadInput, match=r"asks for a pause of .* 600 s are waited for at most"):
+    with pytest.raises(BadInput, match=r"asks for a pause of .* waits at most 600 s"):
         service(["text"])
 
 
@@ -259,7 +259,7 @@ def test_answers_outlive_a_killed_process(tmp_path):
             return [[len(text), 0.5] for text in texts]
 
         service = Service(ask, 2, Answers(folder / "deep" / "answers.sqlite", "me"), together=2)
-        print(service([f"text {'x' * i}" for i in range(8)])[:, 0].tolist(), service.kept)
+        print(service([f"text {'x' * i}" for i in range(8)])[:, 0].tolist(), service.texts_reused)
     """)
     run = [sys.executable, "-c", code, str(tmp_path)]
     killed = subprocess.run([*run, "4"], capture_output=True, text=True)
@@ -371,13 +371,13 @@ def test_a_damaged_answer_is_asked_for_again(tmp_path, cell):
     assert asked == ["good", "bad", "bad"]
     again = service()
     again(["good", "bad"])
-    assert (again.kept, len(asked)) == (2, 3)  # the new answer was kept
+    assert (again.texts_reused, len(asked)) == (2, 3)  # the new answer was kept
 
 
 def test_a_damaged_file_of_answers_is_one_line(tmp_path):
     path = tmp_path / "answers.sqlite"
     answers = Answers(path, "one")
-    answers.keep({f"text {i}": [1.0, 2.0] for i in range(500)})
+    answers.store({f"text {i}": [1.0, 2.0] for i in range(500)})
     answers.file.close()
     with path.open("r+b") as file:
         file.seek(4096)
@@ -390,7 +390,7 @@ def test_a_damaged_file_of_answers_is_one_line(tmp_path):
 
 def test_answers_belong_to_what_they_depend_on(tmp_path):
     path = tmp_path / "a.sqlite"
-    Answers(path, "one").keep({"text": [1.0, 2.0]})
+    Answers(path, "one").store({"text": [1.0, 2.0]})
     assert Answers(path, "one")["text"] == [1.0, 2.0]
     assert Answers(path, "other")["text"] is None
     with pytest.raises(BadInput, match="cannot keep answers"):

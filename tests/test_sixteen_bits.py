@@ -15,7 +15,7 @@ from zobench.engine.realise import realise
 from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder, replay
 from zobench.registry import estimators
-from zobench.testing.weights import coarse, trained
+from zobench.testing.weights import coarse, train
 
 HALVES = [torch.bfloat16, torch.float16]
 
@@ -178,7 +178,7 @@ def test_figures_are_those_of_the_estimators_own_move(entry, dtype):
         held.append(Meant(params, Trace(params.blocks)))
         return held[0]
 
-    points = trained(entry, dtype, coarse(entry) / 4, 1, steps=6, observe=observe)
+    points = train(entry, dtype, coarse(entry) / 4, 1, steps=6, observe=observe)
     meant, made = held[0].vector(), points[-1] - points[-2]
     found = held[0].inner.figures(None, apart=False)
     if not meant.any():

@@ -66,7 +66,7 @@ def ended(tmp_path_factory):
         with Store.open(folder / objective) as store:
             run_all(specs, store, jobs=1)
             runs = store.runs()
-        assert time.monotonic() - began < 60.0
+        assert time.monotonic() - began < 300.0
         runs.index = [name.rpartition("=")[2] for name in runs["estimator"]]
         assert sorted(runs.index) == sorted(kinds)
         found[objective] = runs

@@ -65,7 +65,7 @@ def _cases(problem: SoftPrompt, count: int) -> dict[str, Case]:
         with torch.inference_mode():
             for probe in probes:
                 prompt = problem.space.prompts(problem.params.rows([probe]))
-                scores = passes.whole(prompt, batch, owner)
+                scores = passes.full_scores(prompt, batch, owner)
                 torch.nn.functional.cross_entropy(scores, batch.labels).item()
 
     def one_by_one() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from zobench.bench.timing import Case, Sample, interleave
 from zobench.core.directions import Noise, Probe
 from zobench.errors import BadInput
-from zobench.objectives.rl._environment import opened
+from zobench.objectives.rl._environment import open_environment
 from zobench.objectives.rl.problem import PolicySearch
 from zobench.registry import objectives
 
@@ -76,7 +76,7 @@ def _cases(name: str, whiten: bool) -> dict[str, Case]:
         if problem.samples != steps:
             raise RuntimeError(f"{name}: {problem.samples} steps, not the {steps} recorded")
 
-    made, bare = gymnasium.make(name, disable_env_checker=True), opened(problem.source)
+    made, bare = gymnasium.make(name, disable_env_checker=True), open_environment(problem.source)
     return {
         "bare loop on gymnasium.make": _timed(replay(made), steps),
         "bare loop, no wrappers": _timed(replay(bare), steps),

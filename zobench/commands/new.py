@@ -62,7 +62,7 @@ def suite(name: Name, out: SuiteOut = None) -> None:
 
 @app.command("environment")
 def environment(name: Name, out: Out = None) -> None:
-    """Write an environment of your own, for policies, and a suite that uses it.
+    """Write an environment of your own, and a suite that uses it.
 
     \b
     zobench new environment my-cart
@@ -73,7 +73,7 @@ def environment(name: Name, out: Out = None) -> None:
 
 @app.command("task")
 def task(name: Name, out: Out = None) -> None:
-    """Write a prompt task with a judge of your own, and a suite that uses it.
+    """Write a prompt task, its judge, and a suite that uses them.
 
     \b
     zobench new task my-prompt

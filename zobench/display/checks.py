@@ -8,10 +8,10 @@ import typer
 
 from zobench.display.text import bold, dim
 from zobench.errors import BadInput
-from zobench.testing.apart import Outcome, outcomes, registered
+from zobench.testing.apart import CheckOutcome, outcomes, registered_in
 from zobench.testing.elements import KINDS
 
-NAME = 20  # columns of a check's name, with the space after it
+NAME = 22  # columns of a check's name, with the space after it
 
 
 def show_checks(elements: Sequence[str], kind: str | None, limit: float) -> int:
@@ -20,7 +20,7 @@ def show_checks(elements: Sequence[str], kind: str | None, limit: float) -> int:
         raise BadInput(f"--kind is one of {', '.join(KINDS)}, not {kind!r}")
     if not limit > 0:
         raise BadInput(f"--time-limit is a number of seconds above 0, not {limit:g}")
-    lists = [registered(e, limit) if e.endswith(".py") else [e] for e in elements]
+    lists = [registered_in(e, limit) if e.endswith(".py") else [e] for e in elements]
     failed = [_show(element, kind, limit) for names in lists for element in names]
     return 1 if any(failed) else 0
 
@@ -41,7 +41,7 @@ def _show(element: str, kind: str | None, limit: float) -> int:
     return count["failed"]
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: CheckOutcome) -> str:
     text = outcome.about if outcome.status == "ok" else outcome.reason
     line = f"  {outcome.status:8s} {outcome.check:{NAME}s}{text}"
     return bold(line) if outcome.status == "failed" else dim(line)

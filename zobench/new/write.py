@@ -1,4 +1,4 @@
-"""`zobench new`: write a file that runs as it is, and say how to check and run it."""
+"""Write the files of `zobench new`, and name the commands that check and run them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zobench.harness.suite_file import suite_files
 from zobench.new import templates
 from zobench.registry import estimators, objectives
 
-Kind = Literal["estimator", "objective", "suite", "environment", "task"]
+TemplateKind = Literal["estimator", "objective", "suite", "environment", "task"]
 FILES: dict[str, tuple[Template, Template | None]] = {  # kind -> its Python file, its suite
     "estimator": (templates.ESTIMATOR, None),
     "objective": (templates.OBJECTIVE, templates.SUITE),
@@ -26,20 +26,20 @@ PAIRS = {  # kind -> estimators for a first comparison
 }
 
 
-def new(kind: Kind, name: str, out: Path | None = None) -> tuple[list[Path], list[str]]:
+def new(kind: TemplateKind, name: str, out: Path | None = None) -> tuple[list[Path], list[str]]:
     """Write the files of a new element.
 
     Args:
-        kind: what to write. An objective, an environment and a task come with a suite beside them.
-        name: what users type: small letters, digits and dashes.
-        out: the Python file, or the suite's .toml file; default: the name with underscores, in the
-            current folder.
+        kind: the element. An objective, an environment and a task also get a suite.
+        name: the name that users type: lower-case letters, digits and dashes.
+        out: the Python file, or the suite's .toml file; by default the name with underscores, in
+            the current folder.
 
     Returns:
-        (the files written, the commands that check and use them).
+        (the files, the command that checks them and the command that runs them).
 
     Raises:
-        BadInput: the name cannot be, or is taken; a file exists, or cannot be written.
+        BadInput: if the name is invalid or exists, or if a file exists or cannot be written.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise BadInput(
@@ -52,34 +52,34 @@ def new(kind: Kind, name: str, out: Path | None = None) -> tuple[list[Path], lis
         what = "a suite" if kind == "suite" else "a Python file"
         raise BadInput(f"--out is {what}, such as {function}{ending}; not {str(path)!r}")
     title = "".join(word.capitalize() for word in re.split("[-_]", name))
-    shown = str(path) if path.is_absolute() else f"./{path}"
-    stem = shown.removesuffix(ending)
+    typed = str(path) if path.is_absolute() else f"./{path}"
+    stem = typed.removesuffix(ending)
     words = {"name": name, "function": function, "title": title, "file": f"./{path.name}",
              "path": stem, "objective": f"./{path.name}:{name}",
              "settings": "steepness = 10.0"}  # fmt: skip
     if kind == "suite":
-        registered = {"objective": "sphere", "settings": "noise_level = 0.0"}
-        texts = {path: templates.SUITE.substitute(words | registered)}
-        checked = [shown]
+        sphere = {"objective": "sphere", "settings": "noise_level = 0.0"}
+        texts = {path: templates.SUITE.substitute(words | sphere)}
+        elements = [typed]
     else:
         python, suite = FILES[kind]
         texts = {path: python.substitute(words)}
-        checked = [f"{shown}:{name}"]
+        elements = [f"{typed}:{name}"]
         if suite is not None:
             texts[path.with_suffix(".toml")] = suite.substitute(words)
-            checked.append(f"{stem}.toml")
+            elements.append(f"{stem}.toml")
     if kind == "estimator":
-        compare = f"zobench compare {shown}:{name} mezo"
+        compare = f"zobench compare {typed}:{name} mezo"
     else:
         pair = PAIRS.get(kind, "spsa random-search")
         compare = f"zobench compare {pair} --suite {stem}.toml"
     if kind in ("environment", "task"):
-        checked.insert(1, f"{shown}:{title if kind == 'environment' else 'judge'}")
+        elements.insert(1, f"{typed}:{title if kind == 'environment' else 'judge'}")
     for target in texts:
         if target.exists():
             raise BadInput(f"{target} exists; choose another name, or --out FILE")
-    taken = {"estimator": estimators.load, "suite": suite_files}.get(kind, objectives.load)()
-    if name in taken:
+    existing = {"estimator": estimators.load, "suite": suite_files}.get(kind, objectives.load)()
+    if name in existing:
         what = kind if kind in ("estimator", "suite") else "objective"
         article = "a" if what == "suite" else "an"
         raise BadInput(f"there is {article} {what} named {name!r} already; choose another name")
@@ -89,4 +89,4 @@ def new(kind: Kind, name: str, out: Path | None = None) -> tuple[list[Path], lis
             target.write_text(text)
     except OSError as error:
         raise BadInput(f"cannot write {error.filename}: {error.strerror}") from error
-    return list(texts), [f"zobench check {' '.join(checked)}", compare]
+    return list(texts), [f"zobench check {' '.join(elements)}", compare]

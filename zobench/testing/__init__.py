@@ -1,8 +1,8 @@
-"""The contracts of zobench's own elements, for anybody's: the checks behind `zobench check`.
+"""Check that an element of your own keeps its contract, as `zobench check` does.
 
 An element is an estimator, an objective, a suite, an environment or a judge of prompts. Its
-contract is a list of checks. Each check asks one thing, such as "equal seeds give equal traces",
-and a failure is one sentence with the mend:
+contract is a list of checks, the same ones that zobench's own elements pass. Each check tests one
+property, such as "equal seeds give equal traces", and a failure is one sentence with the fix:
 
     bad.py:bad draws from numpy's global generator: take random numbers from the seed given to start
 
@@ -29,22 +29,24 @@ In Python, each of `check_estimator`, `check_objective`, `check_suite`, `check_e
 What is checked:
 
 - estimator: the first steps; docstring (summary, formula, queries per step, memory) and facts
-  (paper, space, sanity); queries per step as stated; the budget is kept; a sphere is solved with
-  the settings in `sanity`; equal seeds give equal traces; no generator of the whole process; rows
-  and tensors give the same points; a step that fails moves nothing; moves lie in the span of the
-  probes; directions are frozen; 16 bits; saved, resumed, recorded and replayed by
-  `zobench.ZerothOrder`; no more memory than stated.
-- objective: start, losses and scores are finite, repeat themselves and leave the point; a call is
-  one draw; a probe's loss does not depend on the others; meters; no point below the minimum; losses
-  and scores agree; the gradient, where there is one; description and groups.
-- suite: it is read, its problems are built, and runs start above the hardest target.
-- environment: spaces, reset and step as gymnasium defines them; episodes repeat, and leave nothing
-  behind; a policy can be searched on it.
-- judge: one row of finite scores per text, the same again, in any order and alone.
+  (paper, space, sanity); queries per step as stated; the budget is respected; a sphere is solved
+  with the settings in `sanity`; equal seeds give equal traces; global random generators are not
+  used; rows and tensors give the same points; a step that fails moves nothing; moves lie in the
+  span of the probes; directions are frozen; weights of 16 bits; saved, resumed, recorded and
+  replayed by `zobench.ZerothOrder`; no more memory than stated.
+- objective: start, losses and scores are finite, repeat and leave the point unchanged; one call is
+  one draw; a probe's loss does not depend on the other probes; meters; no point below the minimum;
+  losses and scores agree; the gradient, if there is one; description and groups.
+- suite: the file is read, its problems are built, and runs start above the hardest target.
+- environment: spaces, reset and step as gymnasium defines them; episodes repeat and do not depend
+  on earlier ones; a policy can be searched on it.
+- judge: one row of finite scores per text, equal when repeated, in any order, and for one text
+  alone.
 
 Sizes come from the entry: an estimator for at most 20 coordinates states `max_dim=20`, and is
-checked on no more. `sanity` gives the settings that the checks take, instead of the defaults.
-Checks run here, in this process; `zobench check` runs them in another one, with a time limit.
+checked on at most 20. The checks use the settings in `sanity` instead of the defaults. These
+functions run the checks in this process; `zobench check` runs them in another one, with a time
+limit.
 """
 
 from __future__ import annotations
@@ -75,21 +77,22 @@ __all__ = [
 
 
 def checks(element: str | Entry, kind: Kind | None = None) -> list[Check]:
-    """The checks of an element: one for each thing that its contract asks.
+    """List the checks of an element, one per property that its contract requires.
 
     Args:
         element: a registered name, "path/to/file.py:name", a suite's name or .toml file, or an
             entry of a registry.
-        kind: "estimator", "objective", "suite", "environment" or "judge". By default it is found
-            out: a registered name, a class derived from gymnasium.Env, a function of one
-            parameter (a judge), or what a call of the class or function makes.
+        kind: "estimator", "objective", "suite", "environment" or "judge". By default it follows
+            from the element: a registered name, a class with `reset` and `step` (an environment),
+            a function of one parameter (a judge), or the type that the class or function returns.
 
     Returns:
-        The checks, in a fixed order. `str(check)` names it; `check()` passes silently, raises
-        `Breach` (an AssertionError) with the sentence, or `NotApplicable` (an unittest.SkipTest).
+        The checks, in a fixed order. `str(check)` is the check's name. `check()` returns None if
+        the element passes; it raises `Breach` (an AssertionError) with the sentence if it fails,
+        and `NotApplicable` (a unittest.SkipTest) if the check does not apply.
 
     Raises:
-        BadInput: there is no such element, or its file cannot be loaded.
+        BadInput: if there is no such element, or its file cannot be loaded.
 
     Example:
         >>> import zobench.testing
@@ -107,10 +110,10 @@ def check_estimator(element: str | Entry) -> list[Failure]:
         element: a registered name, "path/to/file.py:name", or an entry.
 
     Returns:
-        A `Failure` for each check that it does not pass.
+        One `Failure` per check that it does not pass.
 
     Raises:
-        BadInput: there is no such estimator.
+        BadInput: if there is no such estimator.
     """
     return failures(checks(element, "estimator"))
 
@@ -122,10 +125,15 @@ def check_objective(element: str | Entry) -> list[Failure]:
         element: a registered name, "path/to/file.py:name", or an entry.
 
     Returns:
-        A `Failure` for each check that it does not pass.
+        One `Failure` per check that it does not pass.
 
     Raises:
-        BadInput: there is no such objective.
+        BadInput: if there is no such objective.
+
+    Example:
+        >>> from zobench.testing import check_objective
+        >>> check_objective("sphere")
+        []
     """
     return failures(checks(element, "objective"))
 
@@ -137,7 +145,12 @@ def check_suite(element: str) -> list[Failure]:
         element: the name of a suite that ships with zobench, or the path of a .toml file.
 
     Returns:
-        A `Failure` for each check that it does not pass.
+        One `Failure` per check that it does not pass. A file that cannot be read is one of them.
+
+    Example:
+        >>> from zobench.testing import check_suite
+        >>> [failure.check for failure in check_suite("no-such-suite")]
+        ['reads']
     """
     return failures(checks(element, "suite"))
 
@@ -146,13 +159,13 @@ def check_environment(element: str | Callable[..., gymnasium.Env]) -> list[Failu
     """Check an environment.
 
     Args:
-        element: "path/to/file.py:name", or the class or the function that makes one.
+        element: "path/to/file.py:name", or the class or function that makes an environment.
 
     Returns:
-        A `Failure` for each check that it does not pass.
+        One `Failure` per check that it does not pass.
 
     Raises:
-        BadInput: there is no such class or function.
+        BadInput: if there is no such class or function.
     """
     return _check_callable(element, "environment")
 
@@ -164,10 +177,18 @@ def check_judge(element: str | Callable[..., Any]) -> list[Failure]:
         element: "path/to/file.py:name", or the function.
 
     Returns:
-        A `Failure` for each check that it does not pass.
+        One `Failure` per check that it does not pass.
 
     Raises:
-        BadInput: there is no such function.
+        BadInput: if there is no such function.
+
+    Example:
+        >>> from zobench.testing import check_judge
+        >>> def judge(texts):
+        ...     '''Score "bad" and "good" by whether a text holds the word "good".'''
+        ...     return [[0.0, 1.0 if "good" in text else -1.0] for text in texts]
+        >>> check_judge(judge)
+        []
     """
     return _check_callable(element, "judge")
 
@@ -175,21 +196,21 @@ def check_judge(element: str | Callable[..., Any]) -> list[Failure]:
 def _check_callable(element: Any, kind: Kind) -> list[Failure]:
     if isinstance(element, str):
         return failures(checks(element, kind))
-    from zobench.testing.contract import Subject
+    from zobench.testing.contract import CheckSubject
 
-    subject = Subject(kind, getattr(element, "__name__", kind), thing=element)
+    subject = CheckSubject(kind, getattr(element, "__name__", kind), thing=element)
     return failures(contract_of(kind).checks(subject))
 
 
 def contract_of(kind: str) -> Contract:
-    """The contract of a kind of element."""
+    """Return the contract of a kind of element, with all of its checks."""
     if kind == "estimator":
-        from zobench.testing import memory, moves, weights  # noqa: F401 - they add their checks
+        from zobench.testing import memory, moves, weights  # noqa: F401 - these add checks
         from zobench.testing.estimators import contract
 
         return contract
     if kind == "objective":
-        from zobench.testing import gradients  # noqa: F401 - it adds its checks
+        from zobench.testing import gradients  # noqa: F401 - this adds checks
         from zobench.testing.objectives import contract
     elif kind == "suite":
         from zobench.testing.suites import contract

@@ -1,9 +1,9 @@
-"""The checks of an element in a process of its own, which may exit, hang or crash.
+"""Run the checks of an element in a separate process, which may exit, hang or crash.
 
-`outcomes` is the parent's side. The process itself is `python -m zobench.testing.apart FD ELEMENT
-KIND FIRST`: it makes the checks from number FIRST on, and writes lines of JSON to the descriptor
-FD: ["checks", element, kind, names], or ["refused", why]; then for each check ["begins"] and
-[status, reason]. Of a file without a name it says ["names", what it registers].
+`outcomes` runs in the parent. The child process is `python -m zobench.testing.apart FD ELEMENT
+KIND FIRST`. It runs the checks from number FIRST on and writes lines of JSON to the file
+descriptor FD: ["checks", element, kind, names], or ["refused", reason]; then ["begins"] and
+[status, reason] per check. For a file without a name it writes ["names", registered elements].
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ LOADING = 120.0  # seconds that a process may take before its first check, at le
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a check."""
+class CheckOutcome:
+    """The outcome of one check."""
 
     element: str
     kind: str
     check: str
-    about: str  # what the check asks
+    about: str  # the property that the check tests
     status: str  # "ok", "failed" or "skipped"
-    reason: str  # a sentence; "" where it is ok
+    reason: str  # a sentence; "" if the status is "ok"
     seconds: float
 
 
-def outcomes(element: str, kind: str | None = None, limit: float = 60.0) -> Iterator[Outcome]:
-    """The outcome of each check, as they come. Raises BadInput for an element that is not there.
+def outcomes(element: str, kind: str | None = None, limit: float = 60.0) -> Iterator[CheckOutcome]:
+    """Yield the outcome of each check as soon as it ends.
 
-    A check that takes more than `limit` seconds, or ends its process, has failed; those after it
-    are made in another process.
+    A check that takes more than `limit` seconds, or that ends its process, has failed; the checks
+    after it run in a new process. Raises BadInput if there is no such element.
     """
     names: list[tuple[str, str]] = []
-    title, found = element, kind or ""
-    at = 0
+    title, actual_kind = element, kind or ""
+    number = 0
     while True:
-        with _Process(element, kind, at) as process:
+        with _Process(element, kind, number) as process:
             began, running = monotonic(), False
             while True:
                 line, how = process.line(limit if running else max(LOADING, limit))
@@ -58,28 +58,30 @@ def outcomes(element: str, kind: str | None = None, limit: float = 60.0) -> Iter
                 if line[0] == "refused":
                     raise BadInput(line[1])
                 if line[0] == "checks":
-                    title, found = line[1], line[2]
+                    title, actual_kind = line[1], line[2]
                     names = [(name, about) for name, about in line[3]]
                 elif line[0] == "begins":
                     began, running = monotonic(), True
                 else:
                     running = False
                     status, reason = line
-                    yield Outcome(title, found, *names[at], status, reason, monotonic() - began)
-                    at += 1
-                    if at == len(names):
+                    seconds = monotonic() - began
+                    yield CheckOutcome(title, actual_kind, *names[number], status, reason, seconds)
+                    number += 1
+                    if number == len(names):
                         return
             if not names:
                 raise BadInput(f"{element} cannot be loaded: {how}")
             reason = f"{title} does not end this check: {how}"
-            yield Outcome(title, found, *names[at], "failed", reason, monotonic() - began)
-            at += 1
-            if at == len(names):
+            seconds = monotonic() - began
+            yield CheckOutcome(title, actual_kind, *names[number], "failed", reason, seconds)
+            number += 1
+            if number == len(names):
                 return
 
 
-def registered(path: str, limit: float = 60.0) -> list[str]:
-    """The names `path:name` of all that a file registers. Raises BadInput where it is nothing."""
+def registered_in(path: str, limit: float = 60.0) -> list[str]:
+    """List what a file registers, as `path:name`. Raises BadInput if it registers nothing."""
     with _Process(path, None, 0) as process:
         line, how = process.line(max(LOADING, limit))
         if line is None:
@@ -90,7 +92,7 @@ def registered(path: str, limit: float = 60.0) -> list[str]:
 
 
 class _Process:
-    """A process that makes checks. Its standard output and errors are not shown."""
+    """A process that runs checks. Its standard output and errors are not shown."""
 
     def __init__(self, element: str, kind: str | None, first: int) -> None:
         self.read, write = os.pipe()
@@ -98,7 +100,7 @@ class _Process:
             "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             "PYTHONHASHSEED": "0",
             "TOKENIZERS_PARALLELISM": "false",
-            IN_WORKER: "1",  # a file that runs a command when it is loaded
+            IN_WORKER: "1",  # refuses a file that runs a command when it is loaded
         }
         arguments = [str(write), element, kind or "", str(first)]
         self.process = subprocess.Popen(
@@ -114,7 +116,7 @@ class _Process:
         self.received = b""
 
     def line(self, seconds: float) -> tuple[Any, str]:
-        """(a line that has come, ""), or (None, what happened instead)."""
+        """Return (the next line, ""), or (None, the reason) if none comes within `seconds`."""
         end = monotonic() + seconds
         while b"\n" not in self.received:
             ready, _, _ = select.select([self.read], [], [], max(0.0, end - monotonic()))
@@ -141,7 +143,7 @@ class _Process:
 
 
 def _main(descriptor: int, element: str, kind: str, first: int) -> None:
-    """Make the checks of an element, and say what comes of each."""
+    """Run the checks of an element and write the outcome of each."""
     from zobench.errors import said_by
     from zobench.testing import checks
     from zobench.testing.contract import Breach, NotApplicable
@@ -149,33 +151,33 @@ def _main(descriptor: int, element: str, kind: str, first: int) -> None:
 
     with os.fdopen(descriptor, "w") as file:
 
-        def say(*words: Any) -> None:
+        def write(*words: Any) -> None:
             file.write(json.dumps(words) + "\n")
             file.flush()
 
         try:
             if element.endswith(".py"):
-                return say("names", names_in(element))
-            all_of = checks(element, kind or None)  # pyright: ignore[reportArgumentType]
+                return write("names", names_in(element))
+            all_checks = checks(element, kind or None)  # pyright: ignore[reportArgumentType]
         except BadInput as error:
-            return say("refused", str(error))
+            return write("refused", str(error))
         except BaseException as error:
-            return say("refused", f"{element}: {type(error).__name__}: {said_by(error)}")
-        import torch  # noqa: F401 - so that no check waits for it
+            return write("refused", f"{element}: {type(error).__name__}: {said_by(error)}")
+        import torch  # noqa: F401 - before the first check, so that its time limit excludes it
 
-        subject = all_of[0].subject
-        say("checks", str(subject), subject.kind, [(c.name, c.about) for c in all_of])
-        for check in all_of[first:]:
-            say("begins")
+        subject = all_checks[0].subject
+        write("checks", str(subject), subject.kind, [(c.name, c.about) for c in all_checks])
+        for check in all_checks[first:]:
+            write("begins")
             try:
                 check()
-                say("ok", "")
+                write("ok", "")
             except NotApplicable as reason:
-                say("skipped", str(reason))
+                write("skipped", str(reason))
             except Breach as breach:
-                say("failed", " ".join(str(breach).split()))
+                write("failed", " ".join(str(breach).split()))
 
 
 if __name__ == "__main__":
     _main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))
-    os._exit(0)  # whatever threads the element has left behind
+    os._exit(0)  # also if the element left threads running

@@ -1,4 +1,4 @@
-"""What an estimator's docstring claims in numbers: its queries per step, the memory it needs."""
+"""Read the numbers that an estimator's docstring claims: queries per step and memory."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _ARRAYS = r"(?:moments?|momentum|momenta|vectors?|arrays?|cop(?:y|ies)|points?|g
 
 
 def sentence(doc: str, title: str) -> str:
-    """The sentence of a docstring after `title` and a colon, on one line; "" if there is none."""
-    found = re.search(rf"{title}:\s+(.*?)(?:\.(?=\s)|\.?$|\n\n)", doc, re.DOTALL)
-    return " ".join(found[1].split()) if found else ""
+    """Return the sentence after `title` and a colon, on one line; "" if there is none."""
+    match = re.search(rf"{title}:\s+(.*?)(?:\.(?=\s)|\.?$|\n\n)", doc, re.DOTALL)
+    return " ".join(match[1].split()) if match else ""
 
 
 def queries_claim(doc: str) -> str:
-    """What a docstring says of its queries per step."""
+    """Return a docstring's claim about queries per step."""
     return sentence(doc, "Queries (?:a|per) step")
 
 
 def queries(claim: str, settings: Mapping[str, Any], dim: int) -> list[tuple[float, float]]:
-    """The spans of queries that a claim allows: one for each of its alternatives.
+    """Return the (least, most) queries that a claim allows, one pair per alternative.
 
     A claim is a formula in the settings and the dimension d, such as "2n", "n + 1" or "at most
-    10"; "or" is between alternatives; what follows a comma, a bracket or a semicolon is for
-    readers. Empty where no alternative is a formula.
+    10". "or" separates alternatives. Text after a comma, a bracket or a semicolon is a comment. The
+    result is empty if no alternative is a formula.
     """
     names = {k: v for k, v in settings.items() if type(v) in (int, float)} | {"d": dim}
     spans = []
@@ -54,7 +54,7 @@ def queries(claim: str, settings: Mapping[str, Any], dim: int) -> list[tuple[flo
 
 
 def value(text: str, names: Mapping[str, float]) -> float | None:
-    """The value of a formula as people write it: "2n", "4 + 3 ln d"; None where it is not one."""
+    """Evaluate a formula such as "2n" or "4 + 3 ln d"; None if the text is not a formula."""
     text = text.replace("^", "**")
     text = re.sub(rf"\b({'|'.join(FUNCTIONS)})\s+(\w+)", r"\1(\2)", text)
     text = re.sub(r"(?<![\w.])(\d+)\s*(?=[A-Za-z(])", r"\1*", text)
@@ -79,9 +79,10 @@ def _value(node: ast.AST, names: Mapping[str, float]) -> float:
 
 
 def memory(claim: str, settings: Mapping[str, Any], dim: int) -> float | None:
-    """Arrays of the point's size that a claim allows beside the weights; None: it does not say.
+    """Return how many arrays of the point's size a claim allows in addition to the weights.
 
-    Such as 0 for "the weights", 2 for "the weights and two moments", d for "d^2 numbers".
+    This is 0 for "the weights", 2 for "the weights and two moments", d for "d^2 numbers", and None
+    if the claim does not state a number.
     """
     names = {k: v for k, v in settings.items() if type(v) in (int, float)} | {"d": dim}
     total = 0.0

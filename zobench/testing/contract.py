@@ -1,4 +1,4 @@
-"""What a contract is made of: checks by name, what they are called on, and how they fail."""
+"""The parts of a contract: named checks, the element that they are run on, and failures."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zobench.registry import Entry
 from zobench.user_file import file_of
 
 
-class Breach(AssertionError):  # noqa: N818 - a fact about an element, not a fault of the code
-    """An element breaks its contract. The text says what it does, and how to mend it."""
+class Breach(AssertionError):  # noqa: N818 - a fact about an element, not an error in the check
+    """An element breaks its contract. The text says what the element does, and how to fix it."""
 
 
 class NotApplicable(SkipTest):
-    """A check that says nothing about this element, with the reason. pytest shows it as skipped."""
+    """A check does not apply to this element. The text is the reason; pytest shows a skip."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Failure:
     """A check that an element does not pass.
 
     Attributes:
-        element: the element as it was typed, such as "bad.py:bad".
+        element: the element as the user typed it, such as "bad.py:bad".
         check: the name of the check, such as "generators".
-        reason: what the element does, and the mend.
+        reason: what the element does, and how to fix it.
     """
 
     element: str
@@ -42,18 +42,18 @@ class Failure:
 
 
 @dataclass
-class Subject:
-    """What a contract is checked on.
+class CheckSubject:
+    """The element that a contract is checked on.
 
-    `entry` is that of an estimator or an objective. `thing` is what else a contract needs: the
-    environment's class or factory, the judge's function, the suite's name or path.
+    An estimator or an objective has an `entry`. The other kinds have a `thing`: the environment's
+    class or factory, the judge's function, or the suite's name or path.
     """
 
     kind: str
-    name: str  # as it was typed
+    name: str  # as the user typed it
     entry: Entry | None = None
     thing: Any = None
-    _passed: dict[str, bool] = field(default_factory=dict, repr=False)  # of checks that were made
+    _passed: dict[str, bool] = field(default_factory=dict, repr=False)  # by the name of the check
 
     def __str__(self) -> str:
         path, _, inner = self.name.rpartition(":")
@@ -61,36 +61,43 @@ class Subject:
 
     @property
     def file(self) -> str:
-        """The file that the element comes from; "" where it is registered."""
+        """The file that the element comes from; "" for a registered element."""
         return file_of(self.name)
 
 
-Test = Callable[[Any], None]  # what a check calls, on the subject; raises Breach or NotApplicable
+Test = Callable[[Any], None]  # takes the subject; raises Breach or NotApplicable
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one element. Call it: it returns, or raises Breach or NotApplicable."""
+    """One check of one element.
 
-    subject: Subject
+    Attributes:
+        subject: the element.
+        name: the name of the check, such as "generators".
+        test: the function that runs the check on the subject.
+        after: the checks that must pass before this one makes sense.
+    """
+
+    subject: CheckSubject
     name: str
     test: Test
-    after: tuple[Check, ...] = ()  # checks without which this one says nothing
+    after: tuple[Check, ...] = ()
 
     @property
     def about(self) -> str:
-        """What the check asks, in a sentence."""
+        """The property that the check tests, in one sentence."""
         return (self.test.__doc__ or "").partition("\n")[0]
 
     def __str__(self) -> str:
         return f"{self.subject}-{self.name}"
 
     def __call__(self) -> None:
-        """Check it.
+        """Run the check.
 
         Raises:
-            Breach: an AssertionError, whose text is one sentence with the mend.
-            NotApplicable: an unittest.SkipTest, whose text is the reason.
+            Breach: an AssertionError, whose text is one sentence with the fix.
+            NotApplicable: a unittest.SkipTest, whose text is the reason.
         """
         __tracebackhide__ = True
         for other in self.after:
@@ -107,14 +114,14 @@ class Check:
 
     @property
     def passes(self) -> bool:
-        """Whether the check passes, or says nothing about this element. It is made once."""
+        """True if the check passes or does not apply. The check runs at most once."""
         if self.name not in self.subject._passed:
             with suppress(Breach, NotApplicable):
                 self()
         return self.subject._passed.get(self.name, False)
 
     def failure(self) -> Failure | None:
-        """The failure, None where the check passes or does not apply."""
+        """Run the check and return its failure, or None if it passes or does not apply."""
         try:
             self()
         except NotApplicable:
@@ -126,19 +133,19 @@ class Check:
 
 
 class Contract:
-    """The checks of one kind of element, in the order in which they are shown."""
+    """The checks of one kind of element, in the order in which they run."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.tests: dict[str, tuple[Test, tuple[str, ...]]] = {}
 
     def check(self, name: str, *after: str) -> Callable[[Test], Test]:
-        """Add a test under a name.
+        """Return a decorator that adds a test function to the contract.
 
         Args:
-            name: what is shown of it.
-            after: names of checks without which this one says nothing; the first of the contract
-                is always one of them.
+            name: the name of the check.
+            after: names of the checks that must pass before this one makes sense. The first check
+                of the contract is always one of them.
         """
 
         def add(test: Test) -> Test:
@@ -149,21 +156,21 @@ class Contract:
 
         return add
 
-    def checks(self, subject: Subject) -> list[Check]:
-        """All checks of an element."""
-        made: dict[str, Check] = {}
+    def checks(self, subject: CheckSubject) -> list[Check]:
+        """Return all checks of an element."""
+        by_name: dict[str, Check] = {}
         for name, (test, after) in self.tests.items():
-            made[name] = Check(subject, name, test, tuple(made[other] for other in after))
-        return list(made.values())
+            by_name[name] = Check(subject, name, test, tuple(by_name[other] for other in after))
+        return list(by_name.values())
 
 
 def failures(checks: list[Check]) -> list[Failure]:
-    """The failures among checks."""
+    """Run the checks and return their failures."""
     return [failure for check in checks if (failure := check.failure())]
 
 
-def _run(test: Test, subject: Subject) -> None:
-    """The test, whose sentence begins with the element; what an element raises is a breach too."""
+def _run(test: Test, subject: CheckSubject) -> None:
+    """Run a test. Breaches begin with the element's name; other exceptions become breaches."""
     __tracebackhide__ = True
     try:
         test(subject)
@@ -177,14 +184,14 @@ def _run(test: Test, subject: Subject) -> None:
         raise Breach(f"{subject} {raised(error, subject)}") from error
 
 
-def raised(error: BaseException, subject: Subject) -> str:
-    """The sentence for an exception that the element's code raises."""
-    said = " ".join(said_by(error).split())
-    return f"raises {type(error).__name__}: {said or 'no text'}{_place(error, subject)}"
+def raised(error: BaseException, subject: CheckSubject) -> str:
+    """Return the sentence for an exception that the element's code raises."""
+    text = " ".join(said_by(error).split())
+    return f"raises {type(error).__name__}: {text or 'no text'}{_line_of(error, subject)}"
 
 
-def _place(error: BaseException, subject: Subject) -> str:
-    """Where in the element's file an exception was raised."""
+def _line_of(error: BaseException, subject: CheckSubject) -> str:
+    """Return the line of the element's file that raised an exception, in brackets."""
     if not subject.file:
         return ""
     name = Path(subject.file).name
@@ -195,7 +202,7 @@ def _place(error: BaseException, subject: Subject) -> str:
 
 @contextmanager
 def global_generators(mend: str) -> Iterator[None]:
-    """Raises Breach where what is done inside draws from a generator of the whole process."""
+    """Raise Breach if the body of the with statement draws from a global random generator."""
     import random
 
     import numpy as np

@@ -1,4 +1,4 @@
-"""What a name stands for: an estimator, an objective, a suite, an environment or a judge."""
+"""Find an element by its name: an estimator, objective, suite, environment or judge."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from zobench.core.problem import Problem
 from zobench.errors import BadInput, unknown
 from zobench.harness.suite_file import suite_files
 from zobench.registry import Entry, estimators, objectives
-from zobench.testing.contract import Subject
+from zobench.testing.contract import CheckSubject
 
 Kind = Literal["estimator", "objective", "suite", "environment", "judge"]
 KINDS: tuple[str, ...] = get_args(Kind)
 REGISTRIES = {registry.kind: registry for registry in (estimators, objectives)}
 
 
-def subject_of(element: str | Entry, kind: str | None = None) -> Subject:
-    """The element of a name or an entry. Raises BadInput."""
+def subject_of(element: str | Entry, kind: str | None = None) -> CheckSubject:
+    """Return the element that a name or an entry stands for. Raises BadInput."""
     if kind is not None and kind not in KINDS:
         raise unknown("kind of element", kind, KINDS)
     if isinstance(element, Entry):
-        return Subject(kind or _kind_of(element), element.name, element)
+        return CheckSubject(kind or _kind_of(element), element.name, element)
     if user_file.file_of(element):
         return _from_file(element, kind)
     if kind == "suite" or element.endswith(".toml"):
-        return Subject("suite", element, thing=element)
-    found = [k for k, registry in REGISTRIES.items() if element in registry.load()]
+        return CheckSubject("suite", element, thing=element)
+    kinds = [k for k, registry in REGISTRIES.items() if element in registry.load()]
     if element in suite_files():
-        found.append("suite")
-    if kind in found or (kind is None and len(found) == 1):
-        chosen = kind or found[0]
-        if chosen == "suite":
-            return Subject("suite", element, thing=element)
-        return Subject(chosen, element, REGISTRIES[chosen][element])
-    if kind is None and found:
-        raise BadInput(f"{element!r} is an {' and a '.join(found)}: say which with --kind")
+        kinds.append("suite")
+    if kind in kinds or (kind is None and len(kinds) == 1):
+        kind = kind or kinds[0]
+        if kind == "suite":
+            return CheckSubject("suite", element, thing=element)
+        return CheckSubject(kind, element, REGISTRIES[kind][element])
+    if kind is None and kinds:
+        raise BadInput(f"{element!r} is an {' and a '.join(kinds)}: say which with --kind")
     if kind in ("environment", "judge"):
         raise BadInput(f"{element!r}: an {kind} comes from a file, as in my.py:{element}")
     names = [name for registry in REGISTRIES.values() for name in registry.load()]
@@ -46,12 +46,12 @@ def subject_of(element: str | Entry, kind: str | None = None) -> Subject:
 
 
 def names_in(path: str) -> list[str]:
-    """The names `path:name` of all that a file registers. Raises BadInput where it is nothing."""
+    """List what a file registers, as `path:name`. Raises BadInput if it registers nothing."""
     module, _ = user_file.load(Path(path), "its elements")
-    found = [e.name for r in REGISTRIES.values() for e in r.of_module(module.__name__)]
-    if not found:
+    names = [e.name for r in REGISTRIES.values() for e in r.of_module(module.__name__)]
+    if not names:
         raise BadInput(f"{path} registers nothing: say what to check, as in {path}:name")
-    return [f"{path}:{name}" for name in dict.fromkeys(found)]
+    return [f"{path}:{name}" for name in dict.fromkeys(names)]
 
 
 def _kind_of(entry: Entry) -> str:
@@ -61,29 +61,28 @@ def _kind_of(entry: Entry) -> str:
     raise BadInput(f"{entry.name!r} is not registered: give its kind")
 
 
-def _from_file(element: str, kind: str | None) -> Subject:
+def _from_file(element: str, kind: str | None) -> CheckSubject:
     path, _, name = element.rpartition(":")
     module, _ = user_file.load(Path(path), repr(name))
     entries = {k: r.of_module(module.__name__) for k, r in REGISTRIES.items()}
-    known = [k for k, own in entries.items() if name in {entry.name for entry in own}]
-    if kind is None and len(known) > 1:
-        raise BadInput(f"{element} is an {' and an '.join(known)}: say which with --kind")
-    if kind in REGISTRIES or (kind is None and known):
-        chosen = kind or known[0]
-        return Subject(chosen, element, REGISTRIES[chosen][element])
+    kinds = [k for k, of_kind in entries.items() if name in {entry.name for entry in of_kind}]
+    if kind is None and len(kinds) > 1:
+        raise BadInput(f"{element} is an {' and an '.join(kinds)}: say which with --kind")
+    if kind in REGISTRIES or (kind is None and kinds):
+        kind = kind or kinds[0]
+        return CheckSubject(kind, element, REGISTRIES[kind][element])
     thing = getattr(module, name, None)
     if not callable(thing):
-        own = [entry.name for of_kind in entries.values() for entry in of_kind]
-        raise BadInput(f"{path} has no {name!r}; " + (f"it registers {', '.join(own)}" if own else
-                       "it registers nothing"))  # fmt: skip
-    kind = kind or _guessed(element, thing)
+        names = [entry.name for of_kind in entries.values() for entry in of_kind]
+        raise BadInput(f"{path} has no {name!r}; it registers {', '.join(names) or 'nothing'}")
+    kind = kind or _guess_kind(element, thing)
     if kind in REGISTRIES:
-        return Subject(kind, element, REGISTRIES[kind][element])
-    return Subject(kind, element, thing=thing)
+        return CheckSubject(kind, element, REGISTRIES[kind][element])
+    return CheckSubject(kind, element, thing=thing)
 
 
-def _guessed(element: str, thing: Callable[..., Any]) -> str:
-    """The kind of a class or function that is not registered."""
+def _guess_kind(element: str, thing: Callable[..., Any]) -> str:
+    """Guess the kind of a class or function that is not registered."""
     if isinstance(thing, type) and hasattr(thing, "reset") and hasattr(thing, "step"):
         return "environment"
     parameters = inspect.signature(thing).parameters.values()
@@ -95,14 +94,14 @@ def _guessed(element: str, thing: Callable[..., Any]) -> str:
         raise BadInput(f"{element} takes {', '.join(p.name for p in required)} without defaults: "
                        "an estimator or an objective has a default for each setting, a judge one "
                        "parameter, the texts")  # fmt: skip
-    made = thing()
-    if hasattr(made, "start") and hasattr(made, "step"):
+    product = thing()
+    if hasattr(product, "start") and hasattr(product, "step"):
         return "estimator"
-    if isinstance(made, Problem):
+    if isinstance(product, Problem):
         return "objective"
-    if hasattr(made, "reset") and hasattr(made, "step"):
+    if hasattr(product, "reset") and hasattr(product, "step"):
         return "environment"
     raise BadInput(
-        f"{element} makes a {type(made).__name__}, which is not an element: say what it is with "
+        f"{element} makes a {type(product).__name__}, which is not an element: say what it is with "
         f"--kind ({', '.join(KINDS)})"
     )

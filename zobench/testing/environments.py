@@ -1,4 +1,4 @@
-"""The contract of an environment: what a policy search relies on, on gymnasium's interface."""
+"""The contract of an environment: the parts of gymnasium's interface that PolicySearch needs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ import numpy as np
 
 from zobench.errors import BadInput, MissingPackage
 from zobench.harness.elements import seed_generators
-from zobench.testing.contract import Breach, Contract, NotApplicable, Subject, global_generators
+from zobench.testing.contract import (
+    Breach,
+    CheckSubject,
+    Contract,
+    NotApplicable,
+    global_generators,
+)
 
-STEPS = 200  # of an episode that is compared
+STEPS = 200  # at most, of an episode that is compared with another
 SEEDED = "draw from self.np_random, which super().reset(seed=seed) seeds"
 
 contract = Contract("environment")
@@ -23,8 +29,8 @@ check = contract.check
 
 
 @contextmanager
-def opened(subject: Subject) -> Iterator[Any]:
-    """A new environment, closed at the end."""
+def open_environment(subject: CheckSubject) -> Iterator[Any]:
+    """Make a new environment, and close it at the end."""
     env = subject.thing()
     try:
         yield env
@@ -32,26 +38,26 @@ def opened(subject: Subject) -> Iterator[Any]:
         getattr(env, "close", lambda: None)()
 
 
-def actions(env: Any, seed: int) -> Iterator[Any]:
-    """Actions drawn from the action space, the same for equal seeds."""
+def draw_actions(env: Any, seed: int) -> Iterator[Any]:
+    """Draw actions from the action space; equal seeds give equal actions."""
     env.action_space.seed(seed)
     while True:
         yield env.action_space.sample()
 
 
 def episode(env: Any, seed: int, steps: int = STEPS, seeded: bool = True) -> list[Any]:
-    """What reset and at most `steps` steps give: observations and rewards, as plain values.
+    """Run reset and at most `steps` steps; return the observations and rewards as plain values.
 
-    `seeded`: seed the generators of the process first, so that an environment that draws from them
-    breaks one check and not all.
+    `seeded`: seed the global generators first, so that an environment that draws from them fails
+    one check instead of all.
     """
     if seeded:
         seed_generators(0)
-    drawn = actions(env, seed)
+    actions = draw_actions(env, seed)
     obs, _ = env.reset(seed=seed)
     trace: list[Any] = [_plain(env, obs)]
     for _ in range(steps):
-        obs, reward, terminated, truncated, _ = env.step(next(drawn))
+        obs, reward, terminated, truncated, _ = env.step(next(actions))
         trace.append((_plain(env, obs), float(reward), bool(terminated), bool(truncated)))
         if terminated or truncated:
             break
@@ -65,13 +71,13 @@ def _plain(env: Any, obs: Any) -> list[float]:
 
 
 @check("makes")
-def it_makes_an_environment(subject: Subject) -> None:
+def it_makes_an_environment(subject: CheckSubject) -> None:
     """It makes an environment with reset, step, an action space and an observation space."""
     try:
         import gymnasium
     except ModuleNotFoundError as error:
         raise MissingPackage("gymnasium", "gymnasium") from error
-    with opened(subject) as env:
+    with open_environment(subject) as env:
         if isinstance(env, type):
             raise Breach(f"makes the class {env.__name__}: return an environment of it")
         for what in ("reset", "step", "action_space", "observation_space"):
@@ -85,8 +91,8 @@ def it_makes_an_environment(subject: Subject) -> None:
 
 
 @check("docstring")
-def it_is_documented(subject: Subject) -> None:
-    """Its class or function says what the task is, and its file has a docstring."""
+def it_is_documented(subject: CheckSubject) -> None:
+    """Its class or function has a docstring that describes the task; so has its file."""
     if not (inspect.getdoc(subject.thing) or "").strip() or not subject.thing.__doc__:
         raise Breach("has no docstring: say what is to be learned, and what the reward is")
     if not sys.modules[subject.thing.__module__].__doc__:
@@ -94,11 +100,11 @@ def it_is_documented(subject: Subject) -> None:
 
 
 @check("spaces")
-def its_spaces_suit_a_policy(subject: Subject) -> None:
+def its_spaces_suit_a_policy(subject: CheckSubject) -> None:
     """Actions are Box or Discrete; observations are a fixed number of numbers."""
     from gymnasium import spaces
 
-    with opened(subject) as env:
+    with open_environment(subject) as env:
         if not isinstance(env.action_space, (spaces.Box, spaces.Discrete)):
             raise Breach(f"has actions of {env.action_space}: give a Box or a Discrete space")
         if not env.observation_space.is_np_flattenable:
@@ -108,32 +114,32 @@ def its_spaces_suit_a_policy(subject: Subject) -> None:
 
 
 @check("reset", "spaces")
-def reset_gives_an_observation_of_its_space(subject: Subject) -> None:
+def reset_gives_an_observation_of_its_space(subject: CheckSubject) -> None:
     """reset(seed=...) gives (observation, info), and the observation is of the stated space."""
-    with opened(subject) as env:
+    with open_environment(subject) as env:
         parameters = inspect.signature(getattr(env, "unwrapped", env).reset).parameters
         if not any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in parameters.values()):
             raise Breach("has a reset without a seed: write "
                          "reset(self, *, seed=None, options=None)")  # fmt: skip
-        got = env.reset(seed=0)
-        if not (isinstance(got, tuple) and len(got) == 2 and isinstance(got[1], dict)):
-            raise Breach(f"gives {_kind(got)} from reset: return (observation, info), where info "
-                         "is a dict")  # fmt: skip
-        _check_observation(env, got[0], "reset")
+        result = env.reset(seed=0)
+        if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+            raise Breach(f"gives {_kind(result)} from reset: return (observation, info), where "
+                         "info is a dict")  # fmt: skip
+        _check_observation(env, result[0], "reset")
 
 
 @check("step", "reset")
-def a_step_gives_five_values(subject: Subject) -> None:
-    """step gives (observation, reward, terminated, truncated, info), each of its kind."""
-    with opened(subject) as env:
+def a_step_gives_five_values(subject: CheckSubject) -> None:
+    """A step gives (observation, reward, terminated, truncated, info), each of its type."""
+    with open_environment(subject) as env:
         env.reset(seed=0)
-        drawn = actions(env, 0)
+        actions = draw_actions(env, 0)
         for _ in range(20):
-            got = env.step(next(drawn))
-            if not (isinstance(got, tuple) and len(got) == 5):
-                raise Breach(f"gives {_kind(got)} from step: return (observation, reward, "
+            result = env.step(next(actions))
+            if not (isinstance(result, tuple) and len(result) == 5):
+                raise Breach(f"gives {_kind(result)} from step: return (observation, reward, "
                              "terminated, truncated, info)")  # fmt: skip
-            obs, reward, terminated, truncated, info = got
+            obs, reward, terminated, truncated, info = result
             if np.ndim(reward) or not _is_number(reward):
                 raise Breach(f"gives the reward {_kind(reward)}: return one number, float(reward)")
             if not math.isfinite(float(reward)):
@@ -173,42 +179,42 @@ def _kind(value: Any) -> str:
 
 
 @check("repeats", "step")
-def equal_seeds_give_equal_episodes(subject: Subject) -> None:
-    """An episode of a seed is the same again, in a new environment."""
+def equal_seeds_give_equal_episodes(subject: CheckSubject) -> None:
+    """Equal seeds give equal episodes, also in a new environment."""
     traces = []
     for _ in range(2):
-        with opened(subject) as env:
+        with open_environment(subject) as env:
             traces.append([episode(env, seed) for seed in (1, 2)])
     if traces[0] != traces[1]:
         raise Breach(f"gives another episode when it is reset with the same seed: {SEEDED}")
 
 
 @check("leftovers", "repeats")
-def reset_leaves_nothing_behind(subject: Subject) -> None:
-    """An episode of a seed is the same after other episodes, too, and beside another one."""
-    with opened(subject) as env:
+def reset_leaves_nothing_behind(subject: CheckSubject) -> None:
+    """The episode of a seed does not depend on earlier episodes or on another environment."""
+    with open_environment(subject) as env:
         first = episode(env, 1)
         episode(env, 2)
         if episode(env, 1) != first:
             raise Breach("gives another episode after other ones: set all of its state anew in "
                          "reset")  # fmt: skip
-    with opened(subject) as env, opened(subject) as other:
+    with open_environment(subject) as env, open_environment(subject) as other:
         seed_generators(0)
         env.reset(seed=1)
         episode(other, 2)
-        drawn = actions(env, 1)
+        actions = draw_actions(env, 1)
         for _, reward, *_ in first[1:]:
-            if float(env.step(next(drawn))[1]) != reward:
+            if float(env.step(next(actions))[1]) != reward:
                 raise Breach("shares state between two environments: keep it in self, not in the "
                              "class or the file")  # fmt: skip
 
 
 @check("actions", "step")
-def it_changes_no_action(subject: Subject) -> None:
-    """A step leaves the action that it is given as it was."""
-    with opened(subject) as env:
+def it_changes_no_action(subject: CheckSubject) -> None:
+    """A step does not change the action that it is given."""
+    with open_environment(subject) as env:
         env.reset(seed=0)
-        action = next(actions(env, 0))
+        action = next(draw_actions(env, 0))
         before = np.array(action)
         env.step(action)
         if not np.array_equal(before, action):
@@ -216,22 +222,22 @@ def it_changes_no_action(subject: Subject) -> None:
 
 
 @check("generators", "step")
-def global_generators_are_untouched(subject: Subject) -> None:
-    """It draws from no generator of the whole process: numpy.random, random or torch."""
-    with global_generators(SEEDED), opened(subject) as env:
+def global_generators_are_untouched(subject: CheckSubject) -> None:
+    """It does not use the global generators of numpy.random, random or torch."""
+    with global_generators(SEEDED), open_environment(subject) as env:
         episode(env, 1, seeded=False)
 
 
 @check("ends", "step")
-def its_episodes_end(subject: Subject) -> None:
-    """An episode ends within 10,000 steps, or policies are given a cap."""
-    with opened(subject) as env:
+def its_episodes_end(subject: CheckSubject) -> None:
+    """An episode ends within 10,000 steps; otherwise PolicySearch needs a cap."""
+    with open_environment(subject) as env:
         if len(episode(env, 1, 10_000)) > 10_000:
             raise NotApplicable("an episode goes on after 10,000 steps: give PolicySearch a cap")
 
 
 @check("policy", "step")
-def a_policy_can_be_searched(subject: Subject) -> None:
+def a_policy_can_be_searched(subject: CheckSubject) -> None:
     """PolicySearch starts on it, and gives finite losses and scores."""
     from zobench.objectives.rl.problem import PolicySearch
     from zobench.testing.objectives import pairs

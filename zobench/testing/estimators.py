@@ -1,4 +1,4 @@
-"""The contract of an estimator: `moves` and `weights` add to what is checked here."""
+"""The contract of an estimator; the modules memory, moves and weights add further checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from zobench.errors import BadInput, Unsuitable
 from zobench.harness.elements import load_packages, seed_generators
 from zobench.registry import Entry
 from zobench.testing import claims
-from zobench.testing.contract import Breach, Contract, NotApplicable, Subject, global_generators
+from zobench.testing.contract import (
+    Breach,
+    CheckSubject,
+    Contract,
+    NotApplicable,
+    global_generators,
+)
 from zobench.testing.spheres import TensorSphere, shapes_for, sphere
 
 BUDGET = 4000
@@ -30,11 +36,11 @@ check = contract.check
 
 
 class Stop(Exception):  # noqa: N818 - raised on purpose
-    """What a failing loss raises."""
+    """The exception that a failing loss raises."""
 
 
 def refuse_settings(entry: Entry, wrongs: Sequence[dict[str, Any]]) -> None:
-    """Raises Breach unless each of these settings is refused by its name."""
+    """Raise Breach unless the entry refuses each of these settings and names it."""
     for wrong in wrongs:
         try:
             entry.build(wrong)
@@ -44,8 +50,8 @@ def refuse_settings(entry: Entry, wrongs: Sequence[dict[str, Any]]) -> None:
         raise Breach(f"takes the setting {wrong}: raise zobench.BadInput, which names it")
 
 
-def entry_of(subject: Subject) -> Entry:
-    """The entry of a subject that has one."""
+def entry_of(subject: CheckSubject) -> Entry:
+    """Return the entry of an estimator or an objective."""
     assert subject.entry is not None
     return subject.entry
 
@@ -53,24 +59,24 @@ def entry_of(subject: Subject) -> Entry:
 def run(
     entry: Entry, problem: Problem, budget: int = BUDGET, seed: int = 3, seeded: bool = True
 ) -> np.ndarray:
-    """The points after each step, until the budget or the estimator ends.
+    """Run an estimator until the budget or the estimator ends; return the point after each step.
 
-    `seeded`: seed the generators of the process first, as a run does, so that an estimator that
-    draws from them breaks one check and not all.
+    `seeded`: seed the global generators first, as a run does, so that an estimator that draws from
+    them fails one check instead of all.
     """
     if seeded:
         seed_generators(seed)
     estimator = entry.build(entry.sanity)
     params = problem.start(1)
-    oracle = door(entry, estimator, problem, budget)
+    oracle = oracle_of(entry, estimator, problem, budget)
     estimator.start(params, seed)
     points = [params.flat()]
     try:
         while True:
-            asked = oracle.queries
+            before = oracle.queries
             estimator.step(oracle)
             points.append(params.flat())
-            if oracle.queries == asked:  # it would never end; `budget` tells
+            if oracle.queries == before:  # it would never end; the check `budget` reports it
                 break
     except (BudgetExhausted, Finished):
         pass
@@ -79,20 +85,20 @@ def run(
     return np.array(points)
 
 
-def door(entry: Entry, estimator: Any, problem: Problem, budget: int) -> Oracle:
-    """The oracle as a run makes it."""
+def oracle_of(entry: Entry, estimator: Any, problem: Problem, budget: int) -> Oracle:
+    """Make the oracle as a run does."""
     oracle = Oracle(problem, budget, 2)
     oracle.ranks, oracle.gradients = getattr(estimator, "ranks", False), entry.first_order
     return oracle
 
 
 def small(entry: Entry) -> Any:
-    """A sphere of rows, as large as the estimator takes, at most 24."""
+    """Make a sphere of rows with as many variables as the estimator takes, at most 24."""
     return sphere(shapes_for(entry))
 
 
 @check("steps")
-def it_makes_steps(subject: Subject) -> None:
+def it_makes_steps(subject: CheckSubject) -> None:
     """It has start and step, and the first steps raise nothing."""
     entry = entry_of(subject)
     load_packages(entry)
@@ -104,7 +110,7 @@ def it_makes_steps(subject: Subject) -> None:
         )
     problem = small(entry)
     params = problem.start(1)
-    oracle = door(entry, estimator, problem, BUDGET)
+    oracle = oracle_of(entry, estimator, problem, BUDGET)
     try:
         estimator.start(params, 3)
         for _ in range(3):
@@ -125,8 +131,8 @@ def it_makes_steps(subject: Subject) -> None:
 
 
 @check("docstring")
-def it_is_documented(subject: Subject) -> None:
-    """Its docstring says in a line what it does, then the formula, queries per step and memory."""
+def it_is_documented(subject: CheckSubject) -> None:
+    """Its docstring states what it does in one line, its formula, queries per step and memory."""
     entry = entry_of(subject)
     doc = inspect.getdoc(entry.make) or ""
     if not entry.summary.strip():
@@ -144,8 +150,8 @@ def it_is_documented(subject: Subject) -> None:
 
 
 @check("facts")
-def its_facts_are_complete(subject: Subject) -> None:
-    """It names its paper; what is tuned and what the checks take are settings of its own."""
+def its_facts_are_complete(subject: CheckSubject) -> None:
+    """It names its paper, and its `space` and `sanity` name settings that it has."""
     entry = entry_of(subject)
     if not entry.paper:
         raise Breach("names no paper: give paper=\"arXiv:...\", or 'ours' where there is none")
@@ -166,8 +172,8 @@ def its_facts_are_complete(subject: Subject) -> None:
 
 
 @check("settings")
-def wrong_settings_are_refused(subject: Subject) -> None:
-    """Unknown settings, and values of a wrong type, are refused in one line."""
+def wrong_settings_are_refused(subject: CheckSubject) -> None:
+    """Unknown settings and values of a wrong type are refused with one line."""
     entry = entry_of(subject)
     wrongs: list[dict[str, Any]] = [{"no_such_setting": 1}]
     number = next((k for k, v in entry.defaults.items() if type(v) is float), None)
@@ -177,7 +183,7 @@ def wrong_settings_are_refused(subject: Subject) -> None:
 
 
 @check("queries")
-def its_queries_are_as_stated(subject: Subject) -> None:
+def its_queries_are_as_stated(subject: CheckSubject) -> None:
     """A step makes as many queries as the docstring says."""
     entry = entry_of(subject)
     claim = claims.queries_claim(inspect.getdoc(entry.make) or "")
@@ -189,37 +195,37 @@ def its_queries_are_as_stated(subject: Subject) -> None:
     if not spans:
         raise Breach(f"states its queries per step as {claim!r}, which is not a formula in its "
                      "settings and d: write 'Queries per step: 2n.', say")  # fmt: skip
-    oracle = door(entry, estimator, problem, BUDGET)
+    oracle = oracle_of(entry, estimator, problem, BUDGET)
     estimator.start(params, 3)
-    made: list[int] = []
+    counts: list[int] = []
     try:
         for _ in range(8):
-            asked = oracle.queries
+            before = oracle.queries
             estimator.step(oracle)
-            made.append(oracle.queries - asked)
+            counts.append(oracle.queries - before)
     except (BudgetExhausted, Finished):
         pass
     getattr(estimator, "close", lambda: None)()
-    for count in made[1:]:  # a first step may ask for the start, too
+    for count in counts[1:]:  # the first step may also evaluate the start
         if not any(low <= count <= high for low, high in spans):
             raise Breach(f"makes {count} queries in a step, but its docstring says {claim!r}: "
                          "state what it makes")  # fmt: skip
 
 
 @check("budget")
-def it_keeps_the_budget(subject: Subject) -> None:
-    """Each step asks for losses, and lets what evaluate raises pass: so a run ends."""
+def it_keeps_the_budget(subject: CheckSubject) -> None:
+    """Each step asks for losses and lets evaluate's exceptions pass, so that a run ends."""
     entry = entry_of(subject)
     estimator, problem = entry.build(entry.sanity), small(entry)
     params = problem.start(1)
-    oracle = door(entry, estimator, problem, 37)
+    oracle = oracle_of(entry, estimator, problem, 37)
     estimator.start(params, 3)
     idle = 0
     try:
         while idle < 3:
-            asked = oracle.queries
+            before = oracle.queries
             estimator.step(oracle)
-            idle = idle + 1 if oracle.queries == asked else 0
+            idle = idle + 1 if oracle.queries == before else 0
     except (BudgetExhausted, Finished):
         return
     except Unstoppable:
@@ -234,8 +240,8 @@ def it_keeps_the_budget(subject: Subject) -> None:
 
 
 @check("solves")
-def it_solves_a_sphere(subject: Subject) -> None:
-    """With the settings in `sanity` it comes to a tenth of the gap of a sphere in 4000 queries."""
+def it_solves_a_sphere(subject: CheckSubject) -> None:
+    """With the settings in `sanity` it reduces the gap of a sphere to a tenth in 4000 queries."""
     entry = entry_of(subject)
     points = run(entry, small(entry))
     gaps = 0.5 * ((points - 1.0) ** 2).sum(axis=1)
@@ -248,16 +254,16 @@ def it_solves_a_sphere(subject: Subject) -> None:
 
 
 @check("repeats")
-def equal_seeds_give_equal_traces(subject: Subject) -> None:
-    """Equal seeds give equal points, and what it draws depends on the seed."""
+def equal_seeds_give_equal_traces(subject: CheckSubject) -> None:
+    """Equal seeds give equal points, and its random numbers depend on the seed."""
     entry = entry_of(subject)
-    traces, asked, seeds = [], [], []
+    traces, probes, seeds = [], [], []
     for seed in (3, 3, 4):
         problem = small(entry)
-        watch = _Watched(problem)
+        log = _QueryLog(problem)
         traces.append(run(entry, problem, 400, seed))
-        asked.append(watch.points)
-        seeds.append(watch.seeded)
+        probes.append(log.points)
+        seeds.append(log.seeded)
     if not np.array_equal(traces[0], traces[1]):
         raise Breach("moves to other points when it runs again with the same seed: derive all "
                      "randomness from the seed given to start, as in "
@@ -265,14 +271,14 @@ def equal_seeds_give_equal_traces(subject: Subject) -> None:
     if entry.first_order:
         return
     same = np.array_equal(traces[0], traces[2])
-    alike = all(np.array_equal(a, b) for a, b in zip(asked[0], asked[2]))
+    alike = all(np.array_equal(a, b) for a, b in zip(probes[0], probes[2]))
     if same and (seeds[0] or not alike):
         raise Breach("ignores its seed: runs of other seeds draw the same directions; derive them "
                      "from the seed given to start, as in zobench.fold(self.seed, t)")  # fmt: skip
 
 
-class _Watched:
-    """Notes the points that a problem of rows is asked at, and whether noise leads to them."""
+class _QueryLog:
+    """Record the points at which a problem of rows is evaluated, and whether noise leads there."""
 
     def __init__(self, problem: Any) -> None:
         self.points: list[np.ndarray] = []
@@ -283,19 +289,19 @@ class _Watched:
             self.points.append(x.copy())
             return rows(x)
 
-        def watched(probes: Sequence[Probe], seed: int) -> Sequence[float]:
+        def recorded(probes: Sequence[Probe], seed: int) -> Sequence[float]:
             for _, direction in probes:
                 for block in problem.params.blocks:
                     terms = direction.expand(block)
                     self.seeded |= any(hasattr(primitive, "seed") for _, primitive in terms)
             return losses(probes, seed)
 
-        problem.f, problem.losses = f, watched
+        problem.f, problem.losses = f, recorded
 
 
 @check("generators")
-def global_generators_are_untouched(subject: Subject) -> None:
-    """It draws from no generator of the whole process: numpy.random, random or torch."""
+def global_generators_are_untouched(subject: CheckSubject) -> None:
+    """It does not use the global generators of numpy.random, random or torch."""
     entry = entry_of(subject)
     problem = small(entry)
     with global_generators(FROM_SEED):
@@ -303,8 +309,8 @@ def global_generators_are_untouched(subject: Subject) -> None:
 
 
 @check("rows", "repeats")
-def rows_and_the_walk_in_place_agree(subject: Subject) -> None:
-    """A function of rows and the same function of tensors, moved in place, give the same points."""
+def rows_and_the_walk_in_place_agree(subject: CheckSubject) -> None:
+    """A function of rows and the same function of tensors give the same points."""
     entry = entry_of(subject)
     shapes = shapes_for(entry)
     rows = run(entry, sphere(shapes), 400)
@@ -315,15 +321,15 @@ def rows_and_the_walk_in_place_agree(subject: Subject) -> None:
 
 
 @check("restores")
-def asking_leaves_the_point_where_it_was(subject: Subject) -> None:
-    """A step moves the point only after all of its losses have come: one that fails moves none."""
+def asking_leaves_the_point_where_it_was(subject: CheckSubject) -> None:
+    """A step moves the point only after all of its losses; a step that fails moves nothing."""
     entry = entry_of(subject)
     for fails_at in (1, 2, 5):
         problem = TensorSphere(shapes_for(entry))
         params, loss, calls = problem.start(1), problem.loss, 0
         estimator = entry.build(entry.sanity)
         estimator.start(params, 3)
-        oracle = door(entry, estimator, problem, BUDGET)
+        oracle = oracle_of(entry, estimator, problem, BUDGET)
 
         def failing(seed: int, loss: Any = loss, fails_at: int = fails_at) -> float:
             nonlocal calls
@@ -336,10 +342,10 @@ def asking_leaves_the_point_where_it_was(subject: Subject) -> None:
         before = params.flat()
         try:
             while calls < fails_at:
-                asked = oracle.queries
+                queries = oracle.queries
                 before = params.flat()
                 estimator.step(oracle)
-                if oracle.queries == asked:
+                if oracle.queries == queries:
                     break
         except Stop:
             if not np.allclose(params.flat(), before, rtol=0, atol=1e-12):

@@ -1,4 +1,4 @@
-"""The contract of an estimator: what it keeps between steps."""
+"""The contract of an estimator: the memory that it keeps between steps."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from zobench.core.oracle import BudgetExhausted
 from zobench.core.params import Params
 from zobench.errors import Unsuitable
 from zobench.testing import claims
-from zobench.testing.contract import Breach, NotApplicable, Subject
-from zobench.testing.estimators import check, door, entry_of
+from zobench.testing.contract import Breach, CheckSubject, NotApplicable
+from zobench.testing.estimators import check, entry_of, oracle_of
 from zobench.testing.spheres import TensorSphere
 
-LARGE = ((512, 512),)  # where arrays of the point's size stand out from buffers
+LARGE = ((512, 512),)  # so large that arrays of the point's size stand out from buffers
 
 
 @check("memory")
-def it_keeps_what_it_says(subject: Subject) -> None:
+def it_keeps_what_it_says(subject: CheckSubject) -> None:
     """It keeps no more arrays of the point's size than the docstring says under Memory."""
     entry = entry_of(subject)
     claim = claims.sentence(inspect.getdoc(entry.make) or "", "Memory")
@@ -41,52 +41,52 @@ def it_keeps_what_it_says(subject: Subject) -> None:
     estimator = entry.build(entry.sanity)
     try:
         estimator.start(params, 3)
-        oracle = door(entry, estimator, problem, 400)
+        oracle = oracle_of(entry, estimator, problem, 400)
         for _ in range(2):
             estimator.step(oracle)
     except Unsuitable as error:
         raise NotApplicable(str(error)) from error
     except (BudgetExhausted, Finished):
         pass
-    kept = _numbers(estimator) / params.size
+    arrays = _numbers(estimator) / params.size
     getattr(estimator, "close", lambda: None)()
-    if kept > allowed + 0.5:
+    if arrays > allowed + 0.5:
         raise Breach(
-            f"keeps {kept:.1f} arrays of the point's size between steps, but its docstring says "
+            f"keeps {arrays:.1f} arrays of the point's size between steps, but its docstring says "
             f"'Memory: {claim}': state them, or keep seeds, from which directions replay"
         )
 
 
 def _numbers(thing: Any) -> int:
-    """The numbers in the arrays and tensors that an object holds, those of the point apart."""
+    """Count the numbers in all arrays and tensors that an object refers to, but for the point's."""
     import torch
 
-    seen: set[int] = set()
-    arrays: dict[int, int] = {}  # by address
-    waiting: deque[Any] = deque([thing])
-    while waiting:
-        held = waiting.popleft()
-        if id(held) in seen or isinstance(held, (Params, type, str, bytes, int, float)):
+    visited: set[int] = set()
+    sizes: dict[int, int] = {}  # by address
+    queue: deque[Any] = deque([thing])
+    while queue:
+        value = queue.popleft()
+        if id(value) in visited or isinstance(value, (Params, type, str, bytes, int, float)):
             continue
-        seen.add(id(held))
-        if isinstance(held, np.ndarray) and held.dtype != object:
-            arrays[held.__array_interface__["data"][0]] = held.size
-        elif isinstance(held, torch.Tensor):
-            arrays[held.data_ptr()] = held.numel()
-        elif isinstance(held, Mapping):
-            waiting.extend(held.values())
-        elif isinstance(held, (list, tuple, set, frozenset, deque)):
-            waiting.extend(held)
-        elif isinstance(held, MethodType):
-            waiting.append(held.__self__)
-        elif isinstance(held, FunctionType):
-            waiting.extend(cell.cell_contents for cell in held.__closure__ or ()
-                           if cell != type(cell)())  # fmt: skip
+        visited.add(id(value))
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            sizes[value.__array_interface__["data"][0]] = value.size
+        elif isinstance(value, torch.Tensor):
+            sizes[value.data_ptr()] = value.numel()
+        elif isinstance(value, Mapping):
+            queue.extend(value.values())
+        elif isinstance(value, (list, tuple, set, frozenset, deque)):
+            queue.extend(value)
+        elif isinstance(value, MethodType):
+            queue.append(value.__self__)
+        elif isinstance(value, FunctionType):
+            queue.extend(cell.cell_contents for cell in value.__closure__ or ()
+                         if cell != type(cell)())  # fmt: skip
         else:
-            waiting.extend(getattr(held, "__dict__", {}).values())
-            slots = (name for kind in type(held).__mro__ for name in _slots(kind))
-            waiting.extend(getattr(held, name) for name in slots if hasattr(held, name))
-    return sum(arrays.values())
+            queue.extend(getattr(value, "__dict__", {}).values())
+            slots = (name for kind in type(value).__mro__ for name in _slots(kind))
+            queue.extend(getattr(value, name) for name in slots if hasattr(value, name))
+    return sum(sizes.values())
 
 
 def _slots(kind: type) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The contract of an estimator: how it moves, and the directions that it moves along."""
+"""The contract of an estimator: its moves and its directions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from zobench.core.fixed import is_frozen, waits
 from zobench.core.oracle import BudgetExhausted, Oracle
 from zobench.core.params import Params
 from zobench.core.problem import Losses
-from zobench.testing.contract import Breach, NotApplicable, Subject
-from zobench.testing.estimators import BUDGET, check, door, entry_of, run, small
+from zobench.testing.contract import Breach, CheckSubject, NotApplicable
+from zobench.testing.estimators import BUDGET, check, entry_of, oracle_of, run, small
 
 
 @check("span")
-def it_moves_along_what_it_probed(subject: Subject) -> None:
+def it_moves_along_what_it_probed(subject: CheckSubject) -> None:
     """It moves within the span of the directions that it probed, also at refreshes and switches.
 
-    A composed estimator's recipe lies in the span of its own step's probes (its rule may then bend
-    it, entry by entry). Any other goes to points in the affine hull of those it asked for.
+    A composed estimator's recipe lies in the span of the probes of its own step (its rule may then
+    change it entry by entry). Any other estimator moves within the affine hull of its probes.
     """
     entry = entry_of(subject)
     if entry.first_order:
@@ -30,32 +30,32 @@ def it_moves_along_what_it_probed(subject: Subject) -> None:
     estimator, problem = entry.build(entry.sanity), small(entry)
     params = problem.start(1)
     estimator.start(params, 3)
-    oracle, origin = door(entry, estimator, problem, BUDGET), params.flat()
+    oracle, origin = oracle_of(entry, estimator, problem, BUDGET), params.flat()
     probed: list[np.ndarray] = []
-    moved: list[np.ndarray] = []
+    moves: list[np.ndarray] = []
     composed = isinstance(estimator, ComposedEstimator)
 
-    def noted(probes: Sequence[Probe]) -> None:
+    def record(probes: Sequence[Probe]) -> None:
         here = 0.0 if composed else params.flat() - origin
         probed.extend(here + scale * _flat(params, direction) for scale, direction in probes)
 
     if composed:
         apply = estimator.rule.apply
 
-        def applied(params: Params, gradient: Recipe, t: int) -> None:
-            moved.append(_flat(params, gradient))
+        def record_and_apply(params: Params, gradient: Recipe, t: int) -> None:
+            moves.append(_flat(params, gradient))
             apply(params, gradient, t)
 
-        estimator.rule.apply = applied
+        estimator.rule.apply = record_and_apply
     for _ in range(25):
         if composed:
             probed.clear()
-            moved.clear()
+            moves.clear()
         try:
-            estimator.step(Watched(oracle, noted))
+            estimator.step(RecordingOracle(oracle, record))
         except (BudgetExhausted, Finished):
             break
-        move = moved[0] if composed and moved else params.flat() - origin
+        move = moves[0] if composed and moves else params.flat() - origin
         span = np.array(probed).T
         if np.linalg.norm(move) > 0 and np.linalg.matrix_rank(span) < params.size:
             fit = span @ np.linalg.lstsq(span, move, rcond=None)[0]
@@ -66,14 +66,15 @@ def it_moves_along_what_it_probed(subject: Subject) -> None:
     getattr(estimator, "close", lambda: None)()
 
 
-class Watched:
-    """An oracle that is told first of the probes of each call."""
+class RecordingOracle:
+    """An oracle that passes the probes of each call to a function before it evaluates them."""
 
-    def __init__(self, oracle: Oracle, noted: Callable[[Sequence[Probe]], None]) -> None:
-        self.oracle, self.noted, self.budget = oracle, noted, oracle.budget
+    def __init__(self, oracle: Oracle, record: Callable[[Sequence[Probe]], None]) -> None:
+        self.oracle, self.record, self.budget = oracle, record, oracle.budget
 
     def __call__(self, probes: Sequence[Probe]) -> Losses:
-        self.noted(probes)
+        """Record the probes and evaluate them."""
+        self.record(probes)
         return self.oracle(probes)
 
 
@@ -82,27 +83,27 @@ def _flat(params: Params, direction: Direction) -> np.ndarray:
 
 
 @check("directions")
-def its_directions_are_frozen(subject: Subject) -> None:
-    """Its directions derive from zobench.Direction, and stay what they were when probed."""
+def its_directions_are_frozen(subject: CheckSubject) -> None:
+    """Its directions derive from zobench.Direction and do not change after they were probed."""
     entry = entry_of(subject)
     if entry.first_order:
         raise NotApplicable("moves along a gradient: it has no probes")
     estimator, problem = entry.build(entry.sanity), small(entry)
     params = problem.start(1)
-    oracle = door(entry, estimator, problem, BUDGET)
-    seen: list[tuple[Direction, np.ndarray]] = []
+    oracle = oracle_of(entry, estimator, problem, BUDGET)
+    values: list[tuple[Direction, np.ndarray]] = []
 
-    def noted(probes: Sequence[Probe]) -> None:
-        seen.extend((d, _flat(params, d)) for _, d in probes)
+    def record(probes: Sequence[Probe]) -> None:
+        values.extend((d, _flat(params, d)) for _, d in probes)
 
     try:
         estimator.start(params, 3)
         for _ in range(5):
-            estimator.step(Watched(oracle, noted))
+            estimator.step(RecordingOracle(oracle, record))
     except (BudgetExhausted, Finished):
         pass
     getattr(estimator, "close", lambda: None)()
-    for direction, then in seen:
+    for direction, before in values:
         kind = type(direction)
         if not isinstance(direction, Direction):
             raise Breach(f"probes along a {kind.__name__}, which is not a zobench.Direction, so "
@@ -113,14 +114,14 @@ def its_directions_are_frozen(subject: Subject) -> None:
                          f"@dataclass(frozen=True) above class {kind.__name__}")  # fmt: skip
         if waits(direction, params.blocks):
             continue
-        if not np.array_equal(_flat(params, direction), then):
+        if not np.array_equal(_flat(params, direction), before):
             raise Breach(f"changes a {kind.__name__} after it was probed: give each probe a "
                          "direction, and each array, of its own")  # fmt: skip
 
 
 @check("ranks", "repeats")
-def only_order_counts_where_it_says_so(subject: Subject) -> None:
-    """With ranks = True, it moves to the same points when losses are stretched, in their order."""
+def only_order_counts_where_it_says_so(subject: CheckSubject) -> None:
+    """With ranks = True, its moves depend on the order of the losses alone."""
     entry = entry_of(subject)
     estimator = entry.build(entry.sanity)
     if not getattr(estimator, "ranks", False):

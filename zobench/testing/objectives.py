@@ -1,4 +1,4 @@
-"""The contract of an objective, what every estimator relies on; `gradients` adds to it."""
+"""The contract of an objective; the module gradients adds further checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
 from zobench.core.problem import InPlaceProblem, Problem, VectorProblem
 from zobench.harness.elements import load_packages, seed_generators
-from zobench.testing.contract import Breach, Contract, NotApplicable, Subject, global_generators
+from zobench.testing.contract import (
+    Breach,
+    CheckSubject,
+    Contract,
+    NotApplicable,
+    global_generators,
+)
 from zobench.testing.estimators import Stop, entry_of, refuse_settings
 
 EPS = 1e-3
@@ -24,49 +30,49 @@ check = contract.check
 
 
 def pairs(count: int = 2, eps: float = EPS) -> list[Probe]:
-    """Probes on both sides of the point along `count` directions."""
+    """Make probes on both sides of the point along `count` directions."""
     return [(s * eps, Noise(7 + k)) for k in range(count) for s in (1.0, -1.0)]
 
 
 def close(actual: Any, desired: Any) -> bool:
-    """Equal up to the rounding of a few moves in float32."""
+    """True if the values are equal up to the rounding of a few moves in float32."""
     return np.allclose(actual, desired, rtol=1e-4, atol=1e-5)
 
 
-def built(subject: Subject) -> Problem:
-    """A problem with the settings in `sanity`, not started."""
+def build(subject: CheckSubject) -> Problem:
+    """Build the problem with the settings in `sanity`; it is not started."""
     return entry_of(subject).build(entry_of(subject).sanity)
 
 
-def started(subject: Subject, seed: int = 1, seeded: bool = True) -> Problem:
-    """The same, started.
+def start_problem(subject: CheckSubject, seed: int = 1, seeded: bool = True) -> Problem:
+    """Build and start the problem.
 
-    `seeded`: seed the generators of the process first, so that an objective that draws from them
-    breaks one check and not all.
+    `seeded`: seed the global generators first, so that an objective that draws from them fails one
+    check instead of all.
     """
     if seeded:
         seed_generators(0)
-    problem = built(subject)
+    problem = build(subject)
     problem.start(seed)
     return problem
 
 
 def losses(problem: Problem, probes: Sequence[Probe], seed: int) -> list[float]:
-    """Losses as plain numbers."""
+    """Return the losses of probes as plain numbers."""
     return list(map(float, problem.losses(probes, seed)))
 
 
-def scored(problem: Problem) -> dict[str, float]:
-    """The scores of the point, all of whose moves are written first, as in a run."""
+def scores_at(problem: Problem) -> dict[str, float]:
+    """Write all pending moves, as a run does, and return the scores of the point."""
     problem.params.flush()
     return problem.score()
 
 
 @check("starts")
-def it_starts(subject: Subject) -> None:
+def it_starts(subject: CheckSubject) -> None:
     """It makes a problem whose start, first losses and first score are finite numbers."""
     load_packages(entry_of(subject))
-    problem = built(subject)
+    problem = build(subject)
     if not isinstance(problem, Problem):
         raise Breach(
             f"makes a {type(problem).__name__}: return a zobench.VectorProblem, or an object of a "
@@ -78,7 +84,7 @@ def it_starts(subject: Subject) -> None:
                      "that move, such as zobench.TensorParams(...)")  # fmt: skip
     if not np.isfinite(params.flat()).all():
         raise Breach("starts at a point that is not finite: return finite numbers from start")
-    score = scored(problem)
+    score = scores_at(problem)
     if problem.score_name not in score:
         raise Breach(f"gives no score named {problem.score_name!r}: return it from score(), or "
                      f"set score_name to one of {', '.join(score)}")  # fmt: skip
@@ -90,8 +96,8 @@ def it_starts(subject: Subject) -> None:
 
 
 @check("docstring")
-def it_is_documented(subject: Subject) -> None:
-    """Its docstring says what is minimised; its file has one, too; it states a version."""
+def it_is_documented(subject: CheckSubject) -> None:
+    """Its docstring says what is minimised, its file has a docstring, and it states a version."""
     entry = entry_of(subject)
     if not entry.summary.strip():
         raise Breach("has no docstring: begin it with one line for `zobench list`")
@@ -103,8 +109,8 @@ def it_is_documented(subject: Subject) -> None:
 
 
 @check("settings")
-def wrong_settings_are_refused(subject: Subject) -> None:
-    """Unknown settings, and values of a wrong type, are refused in one line."""
+def wrong_settings_are_refused(subject: CheckSubject) -> None:
+    """Unknown settings and values of a wrong type are refused with one line."""
     entry = entry_of(subject)
     wrongs: list[dict[str, Any]] = [{"no_such_setting": 1}]
     number = next((k for k, v in entry.defaults.items() if type(v) in (int, float)), None)
@@ -116,10 +122,10 @@ def wrong_settings_are_refused(subject: Subject) -> None:
 
 
 @check("seed")
-def one_seed_starts_at_one_point(subject: Subject) -> None:
-    """Equal seeds start at equal points, whatever was done before; nothing is counted yet."""
-    seed_generators(0)  # draws from global generators are told by another check
-    problem = built(subject)
+def one_seed_starts_at_one_point(subject: CheckSubject) -> None:
+    """Equal seeds start at equal points, also after other calls; the meters start at 0."""
+    seed_generators(0)  # draws from global generators are reported by another check
+    problem = build(subject)
     first = problem.start(3).flat()
     problem.losses(pairs(), 1)
     problem.params.add(1.0, Noise(4))
@@ -127,7 +133,7 @@ def one_seed_starts_at_one_point(subject: Subject) -> None:
     again = problem.start(3).flat()
     seed_generators(0)
     if not np.array_equal(again, first) or not np.array_equal(
-        built(subject).start(3).flat(), first
+        build(subject).start(3).flat(), first
     ):
         raise Breach("starts elsewhere when it starts again with the same seed: make the start "
                      "anew from the seed or rng that start is given")  # fmt: skip
@@ -137,11 +143,11 @@ def one_seed_starts_at_one_point(subject: Subject) -> None:
 
 
 @check("repeats", "seed")
-def losses_replay(subject: Subject) -> None:
+def losses_replay(subject: CheckSubject) -> None:
     """The same calls from the same start give the same losses, to the last bit."""
 
     def calls() -> list[list[float]]:
-        problem = started(subject, 2)
+        problem = start_problem(subject, 2)
         return [losses(problem, pairs(), seed) for seed in (5, 6, 5)]
 
     if calls() != calls():
@@ -150,22 +156,22 @@ def losses_replay(subject: Subject) -> None:
 
 
 @check("restores")
-def losses_leave_the_point_where_it_was(subject: Subject) -> None:
-    """After losses and scores, the point is where it was."""
-    problem = started(subject)
+def losses_leave_the_point_where_it_was(subject: CheckSubject) -> None:
+    """Losses and scores do not move the point."""
+    problem = start_problem(subject)
     before = problem.params.flat()
     problem.losses([*pairs(), (0.0, Noise(3)), (1.0, Noise(3))], 5)
     if not close(problem.params.flat(), before):
         raise Breach("moves the point in losses: change no weight in loss, only read them")
-    scored(problem)
+    scores_at(problem)
     if not close(problem.params.flat(), before):
         raise Breach("moves the point in score: change no weight there, only read them")
 
 
 @check("draws", "restores", "repeats")
-def one_call_is_one_draw(subject: Subject) -> None:
-    """Losses depend on the probes and the seed of the call alone; `stochastic` says if on it."""
-    problem = started(subject)
+def one_call_is_one_draw(subject: CheckSubject) -> None:
+    """Losses depend on the probes and the call's seed; on the seed only if stochastic = True."""
+    problem = start_problem(subject)
     first, second, third = losses(problem, [pairs()[0], pairs()[1], pairs()[0]], 5)
     if not close(third, first):
         raise Breach("gives two losses for one probe within a call: draw noise or a minibatch "
@@ -183,9 +189,9 @@ def one_call_is_one_draw(subject: Subject) -> None:
 
 
 @check("alone", "draws")
-def losses_of_rows_are_those_alone(subject: Subject) -> None:
+def losses_of_rows_are_those_alone(subject: CheckSubject) -> None:
     """A probe's loss does not depend on the other probes of its call."""
-    problem = started(subject)
+    problem = start_problem(subject)
     if problem.stochastic:
         raise NotApplicable("losses of a call are drawn together")
     probes = pairs(eps=0.3)
@@ -197,9 +203,9 @@ def losses_of_rows_are_those_alone(subject: Subject) -> None:
 
 
 @check("overwriting", "draws", "alone")
-def rows_may_be_overwritten(subject: Subject) -> None:
-    """Its function gives the same losses, and moves no point, after its rows were overwritten."""
-    problem = started(subject)
+def rows_may_be_overwritten(subject: CheckSubject) -> None:
+    """Its function gives the same losses and moves no point if its rows are overwritten."""
+    problem = start_problem(subject)
     if not isinstance(problem, VectorProblem):
         raise NotApplicable("not a function of rows")
     f = problem.f
@@ -209,7 +215,7 @@ def rows_may_be_overwritten(subject: Subject) -> None:
         rows[:] = np.nan
         return values
 
-    expected, before = losses(started(subject), pairs(), 5), problem.params.flat()
+    expected, before = losses(start_problem(subject), pairs(), 5), problem.params.flat()
     problem.f = spoiling
     again = [losses(problem, pairs(), 5) for _ in range(2)]
     if not close(problem.params.flat(), before) or not close(again, [expected] * 2):
@@ -217,9 +223,9 @@ def rows_may_be_overwritten(subject: Subject) -> None:
 
 
 @check("restores-after-errors", "restores")
-def also_when_the_loss_raises(subject: Subject) -> None:
-    """After a loss that raises, the point is where it was."""
-    problem = started(subject)
+def also_when_the_loss_raises(subject: CheckSubject) -> None:
+    """A loss that raises does not move the point."""
+    problem = start_problem(subject)
     if isinstance(problem, InPlaceProblem):
         problem.loss = failing(problem.loss, 3)
     elif isinstance(problem, VectorProblem):
@@ -238,12 +244,13 @@ def also_when_the_loss_raises(subject: Subject) -> None:
 
 
 def failing(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
-    """`function` until its call number `calls`, which raises."""
-    left = [calls]
+    """Wrap `function` so that its call number `calls`, and each later one, raises Stop."""
+    remaining = calls
 
     def wrapped(*args: Any) -> Any:
-        left[0] -= 1
-        if left[0] <= 0:
+        nonlocal remaining
+        remaining -= 1
+        if remaining <= 0:
             raise Stop
         return function(*args)
 
@@ -251,9 +258,9 @@ def failing(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
 
 
 @check("meters", "restores")
-def queries_are_counted_and_warming_up_is_not(subject: Subject) -> None:
-    """Losses count samples and forwards; warming up counts nothing and moves nothing."""
-    problem = started(subject)
+def queries_are_counted_and_warming_up_is_not(subject: CheckSubject) -> None:
+    """Losses count samples and forwards; warm_up counts nothing and moves nothing."""
+    problem = start_problem(subject)
     problem.losses(pairs(), 5)
     if not problem.samples >= 4 or not problem.forwards > 0.0:
         raise Breach(f"counts {problem.samples} samples and {problem.forwards:g} forwards for 4 "
@@ -268,9 +275,9 @@ def queries_are_counted_and_warming_up_is_not(subject: Subject) -> None:
 
 
 @check("seen", "draws", "alone")
-def seen_is_the_score_of_the_probes(subject: Subject) -> None:
-    """Where the problem tells scores of the probes for nothing, they are what score() says."""
-    problem = started(subject)
+def seen_is_the_score_of_the_probes(subject: CheckSubject) -> None:
+    """If the problem sets `seen` in losses, it holds what score() gives at the probes."""
+    problem = start_problem(subject)
     problem.losses(pairs(), 5)
     if problem.seen is None:
         if problem.scored != "current":
@@ -279,26 +286,26 @@ def seen_is_the_score_of_the_probes(subject: Subject) -> None:
         return
     for (scale, direction), value in zip(pairs(), list(problem.seen), strict=True):
         problem.params.add(scale, direction)
-        if not close(scored(problem)[problem.score_name], value):
+        if not close(scores_at(problem)[problem.score_name], value):
             raise Breach("sets `seen` to other numbers than score() gives at the probes: set it "
                          "to their noise-free scores, or to None")  # fmt: skip
         problem.params.add(-scale, direction)
 
 
 @check("score", "draws")
-def the_score_is_finite_free_and_of_the_current_point(subject: Subject) -> None:
-    """The score is finite, the same twice, of the point as it stands, and counts no query."""
-    problem = started(subject)
+def the_score_is_finite_free_and_of_the_current_point(subject: CheckSubject) -> None:
+    """The score is finite, repeatable, of the current point, and counts no query."""
+    problem = start_problem(subject)
     problem.losses(pairs(), 5)
     name, spent = problem.score_name, (problem.samples, problem.forwards)
-    here = scored(problem)
-    if not all(math.isfinite(value) for value in here.values()):
-        raise Breach(f"has scores that are not finite: {here}")
-    if scored(problem) != here:
+    scores = scores_at(problem)
+    if not all(math.isfinite(value) for value in scores.values()):
+        raise Breach(f"has scores that are not finite: {scores}")
+    if scores_at(problem) != scores:
         raise Breach("gives another score at the same point: score on fixed rows or episodes, "
                      "without noise")  # fmt: skip
     problem.params.add(0.1, Noise(9))
-    if scored(problem)[name] == here[name]:
+    if scores_at(problem)[name] == scores[name]:
         raise Breach(f"has a {name} that does not change with the point: compute it from the "
                      "weights as they are now")  # fmt: skip
     if (problem.samples, problem.forwards) != spent:
@@ -306,31 +313,31 @@ def the_score_is_finite_free_and_of_the_current_point(subject: Subject) -> None:
 
 
 @check("minimum")
-def no_point_is_below_the_optimum(subject: Subject) -> None:
-    """No point has a gap below 0: the stated minimum is not beaten."""
-    problem = started(subject)
+def no_point_is_below_the_optimum(subject: CheckSubject) -> None:
+    """No point has a gap below 0, so that the stated minimum holds."""
+    problem = start_problem(subject)
     if problem.score_name != "gap":
         raise NotApplicable("has no known optimum")
-    if not scored(problem)["gap"] > 0.0:
+    if not scores_at(problem)["gap"] > 0.0:
         raise Breach("starts at its optimum or below: give the true minimum, and another start")
     for seed in range(5):
         problem.params.add(0.3, Noise(seed))
-        gap = scored(problem)["gap"]
+        gap = scores_at(problem)["gap"]
         if not gap >= -1e-6:
             raise Breach(f"has a point {-gap:.3g} below its minimum: give the true minimum, or a "
                          "bound below it")  # fmt: skip
 
 
 @check("agrees", "score")
-def losses_and_score_agree_on_what_is_better(subject: Subject) -> None:
-    """Of some probes, the one of the lowest loss has a better score than that of the highest."""
-    problem = started(subject)
+def losses_and_score_agree_on_what_is_better(subject: CheckSubject) -> None:
+    """The probe with the lowest loss has a better score than the probe with the highest."""
+    problem = start_problem(subject)
     probes = [(scale, Noise(11)) for scale in (0.0, 0.3, 1.0, 3.0)]
     means = np.array([float(np.mean([problem.losses([p], s) for s in range(8)])) for p in probes])
     scores = []
     for scale, direction in probes:
         problem.params.add(scale, direction)
-        scores.append(scored(problem)[problem.score_name])
+        scores.append(scores_at(problem)[problem.score_name])
         problem.params.add(-scale, direction)
     if not scores[int(means.argmin())] < scores[int(means.argmax())]:
         raise Breach("has scores that are worse where losses are lower: lower is better for both "
@@ -338,12 +345,12 @@ def losses_and_score_agree_on_what_is_better(subject: Subject) -> None:
 
 
 @check("description")
-def its_description_is_a_record(subject: Subject) -> None:
-    """describe() gives the dimension and the groups, as JSON can hold them."""
-    problem = started(subject)
-    told = problem.describe()
+def its_description_is_a_record(subject: CheckSubject) -> None:
+    """It is described by describe(): the dimension, the groups, and values that JSON can hold."""
+    problem = start_problem(subject)
+    description = problem.describe()
     try:
-        facts = json.loads(json.dumps(told))
+        facts = json.loads(json.dumps(description))
     except (TypeError, ValueError) as error:
         raise Breach(f"has a description that JSON cannot hold ({error}): give numbers, words, "
                      "lists and dicts in describe()") from error  # fmt: skip
@@ -360,13 +367,13 @@ def its_description_is_a_record(subject: Subject) -> None:
 
 
 @check("groups")
-def groups_share_no_block(subject: Subject) -> None:
-    """Groups have names of their own, hold blocks that there are, and share none."""
-    params = started(subject).params
+def groups_share_no_block(subject: CheckSubject) -> None:
+    """Groups have distinct names and existing blocks, and share no block."""
+    params = start_problem(subject).params
     blocks = [b for group in params.groups for b in group.blocks]
     names = {group.name for group in params.groups}
-    there = {b.index for b in params.blocks}
-    if len(blocks) != len(set(blocks)) or not set(blocks) <= there:
+    existing = {b.index for b in params.blocks}
+    if len(blocks) != len(set(blocks)) or not set(blocks) <= existing:
         raise Breach("has groups that share a block or name one that is not there: give each block "
                      "to one zobench.Group")  # fmt: skip
     if len(names) != len(params.groups):
@@ -374,8 +381,8 @@ def groups_share_no_block(subject: Subject) -> None:
 
 
 @check("generators")
-def global_generators_are_untouched(subject: Subject) -> None:
-    """It draws from no generator of the whole process: numpy.random, random or torch."""
+def global_generators_are_untouched(subject: CheckSubject) -> None:
+    """It does not use the global generators of numpy.random, random or torch."""
     with global_generators("take random numbers from the rng or seed that start and loss are given,"
                            " as in torch.Generator().manual_seed(seed)"):  # fmt: skip
-        started(subject, seeded=False).losses(pairs(), 5)
+        start_problem(subject, seeded=False).losses(pairs(), 5)

@@ -1,4 +1,4 @@
-"""The problems on which estimators are checked: a sphere of rows, and one of tensors."""
+"""The problems on which estimators are checked: a sphere of rows and a sphere of tensors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Shapes = tuple[tuple[int, ...], ...]
 SHAPES: Shapes = ((4, 3), (6, 2))  # two groups, both matrices: d = 24
 
 
-def shapes_for(entry: Entry, wanted: Shapes = SHAPES) -> Shapes:
-    """The shapes, or such that an estimator for at most `entry.max_dim` coordinates can take."""
-    size, most = sum(int(np.prod(shape)) for shape in wanted), entry.max_dim
+def shapes_for(entry: Entry, shapes: Shapes = SHAPES) -> Shapes:
+    """Return `shapes`, or smaller ones of at most `entry.max_dim` coordinates."""
+    size, most = sum(int(np.prod(shape)) for shape in shapes), entry.max_dim
     if not most or size <= most:
-        return wanted
+        return shapes
     half = most // 4
     return ((2, half), (2, half)) if half else ((most,),)
 
 
 def sphere(shapes: Shapes = SHAPES, optimum: float = 1.0) -> VectorProblem:
-    """f(x) = |x - optimum|^2 / 2 from 0, as rows."""
+    """Make the problem f(x) = |x - optimum|^2 / 2, which starts at 0, as a function of rows."""
     size = sum(int(np.prod(shape)) for shape in shapes)
     return VectorProblem(
         lambda x: 0.5 * ((x - optimum) ** 2).sum(axis=1),
@@ -34,7 +34,7 @@ def sphere(shapes: Shapes = SHAPES, optimum: float = 1.0) -> VectorProblem:
 
 
 class TensorSphere(InPlaceProblem):
-    """The same function on torch tensors, walked in place."""
+    """The same function on torch tensors, which are moved in place."""
 
     score_name = "gap"
 
@@ -44,6 +44,7 @@ class TensorSphere(InPlaceProblem):
         self.shapes, self.optimum, self.dtype = shapes, optimum, dtype
 
     def start(self, seed: int) -> Any:
+        """Start at 0."""
         import torch
 
         from zobench.engine.tensors import TensorParams
@@ -53,12 +54,15 @@ class TensorSphere(InPlaceProblem):
         return self.params
 
     def loss(self, seed: int) -> float:
+        """Return f at the tensors as they are."""
         return sum(0.5 * float(((t.double() - self.optimum) ** 2).sum()) for t in self.tensors)
 
     def score(self) -> dict[str, float]:
+        """Return the gap, which is f: its minimum is 0."""
         self.params.flush()
         return {"gap": self.loss(0)}
 
     def gradient(self, seed: int) -> tuple[float, list[Any]]:
+        """Return f and its gradient, one flat tensor per block."""
         self.params.flush()
         return self.loss(0), [(t - self.optimum).reshape(-1) for t in self.tensors]

@@ -1,4 +1,4 @@
-"""The contract of a suite: problems that can be built, with targets that a run can reach."""
+"""The contract of a suite: its problems can be built, and runs can reach their targets."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from zobench.errors import BadInput, MissingPackage
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.suite_file import load
 from zobench.registry import objectives
-from zobench.testing.contract import Breach, Contract, NotApplicable, Subject
+from zobench.testing.contract import Breach, CheckSubject, Contract, NotApplicable
 
 contract = Contract("suite")
 check = contract.check
 
 
-def suite_of(subject: Subject) -> Suite:
-    """The suite, read."""
+def suite_of(subject: CheckSubject) -> Suite:
+    """Read the suite."""
     return load(subject.thing)
 
 
 def distinct(suite: Suite) -> Iterator[ProblemSpec]:
-    """The first problem of each objective and settings."""
-    seen = []
+    """Yield the first problem of each combination of objective, settings and instances."""
+    keys = []
     for problem in suite.problems:
         key = problem.objective, problem.settings, problem.instances
-        if key not in seen:
-            seen.append(key)
+        if key not in keys:
+            keys.append(key)
             yield problem
 
 
-def built(problem: ProblemSpec, repetition: int = 0) -> Any:
-    """The problem of a repetition, not started. Raises Breach, NotApplicable."""
+def build(problem: ProblemSpec, repetition: int = 0) -> Any:
+    """Build the problem of a repetition. Raises Breach or NotApplicable if that fails."""
     instance = problem.instance(repetition)
     settings = problem.settings | ({} if instance is None else {"instance": instance})
     try:
@@ -44,8 +44,8 @@ def built(problem: ProblemSpec, repetition: int = 0) -> Any:
 
 
 @check("reads")
-def it_is_read(subject: Subject) -> None:
-    """The file is read, with its name, version, budget and targets."""
+def it_is_read(subject: CheckSubject) -> None:
+    """The file can be read and states its name, version, budget and targets."""
     try:
         suite_of(subject)
     except BadInput as error:
@@ -53,8 +53,8 @@ def it_is_read(subject: Subject) -> None:
 
 
 @check("facts")
-def its_facts_are_complete(subject: Subject) -> None:
-    """It states a description, a version, budgets, and repetitions that show a spread."""
+def its_facts_are_complete(subject: CheckSubject) -> None:
+    """It states a description and a version, and has enough queries and repetitions."""
     suite = suite_of(subject)
     if not suite.description.strip():
         raise Breach('has no description: description = "what the suite is for"')
@@ -70,30 +70,30 @@ def its_facts_are_complete(subject: Subject) -> None:
 
 
 @check("builds")
-def its_problems_are_built(subject: Subject) -> None:
-    """Each problem is built with its settings, in its first and its last instance."""
+def its_problems_are_built(subject: CheckSubject) -> None:
+    """Each problem can be built with its settings, for its first and its last instance."""
     for problem in distinct(suite_of(subject)):
         for repetition in sorted({0, problem.repetitions - 1} if problem.instances else {0}):
-            built(problem, repetition)
+            build(problem, repetition)
 
 
 @check("targets", "builds")
-def its_targets_can_be_reached(subject: Subject) -> None:
-    """Each run starts above the hardest target, and no target lies below what there is."""
-    for problem in distinct(suite_of(subject)):
-        made = built(problem)
+def its_targets_can_be_reached(subject: CheckSubject) -> None:
+    """Each run starts above the hardest target, and no target is below the minimum."""
+    for spec in distinct(suite_of(subject)):
+        problem = build(spec)
         try:
-            made.start(0)
-            score = made.score()
+            problem.start(0)
+            scores = problem.score()
         except MissingPackage as error:
-            raise NotApplicable(f"problem {problem.id!r} needs {error.args[0]}") from error
-        here, hardest = float(score[made.score_name]), problem.targets[-1]
-        if not math.isfinite(here):
-            raise Breach(f"has a problem {problem.id!r} whose score at the start is {here}")
-        if here <= hardest:
-            raise Breach(f"has a problem {problem.id!r} that starts at {here:.4g}, where all of "
+            raise NotApplicable(f"problem {spec.id!r} needs {error.args[0]}") from error
+        score, hardest = float(scores[problem.score_name]), spec.targets[-1]
+        if not math.isfinite(score):
+            raise Breach(f"has a problem {spec.id!r} whose score at the start is {score}")
+        if score <= hardest:
+            raise Breach(f"has a problem {spec.id!r} that starts at {score:.4g}, where all of "
                          f"its targets ({hardest:g} the hardest) are reached: give lower "
                          "ones")  # fmt: skip
-        if made.score_name == "gap" and hardest < 0.0:
-            raise Breach(f"asks problem {problem.id!r} for a gap of {hardest:g}, and the optimum "
+        if problem.score_name == "gap" and hardest < 0.0:
+            raise Breach(f"asks problem {spec.id!r} for a gap of {hardest:g}, and the optimum "
                          "has 0: give targets above 0")  # fmt: skip

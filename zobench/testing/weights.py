@@ -1,4 +1,4 @@
-"""The contract of an estimator on torch modules: 16 bits, saved states, records."""
+"""The contract of an estimator on torch modules: weights of 16 bits, saved states, records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zobench.core.estimator import ComposedEstimator, Finished
 from zobench.errors import BadInput, Unsuitable
 from zobench.harness.elements import seed_generators
 from zobench.registry import Entry, estimators
-from zobench.testing.contract import Breach, NotApplicable, Subject
+from zobench.testing.contract import Breach, CheckSubject, NotApplicable
 from zobench.testing.estimators import check, entry_of, run
 from zobench.testing.spheres import Shapes, TensorSphere, shapes_for
 
@@ -29,7 +29,7 @@ STEPS, SEEDS = 200, 5
 
 
 @check("precision", "solves")
-def it_improves_a_module_of_any_precision(subject: Subject) -> None:
+def it_improves_a_module_of_any_precision(subject: CheckSubject) -> None:
     """It improves weights of 32 and of 16 bits."""
     entry = entry_of(subject)
     for dtype in ("float32", "bfloat16", "float16"):
@@ -37,41 +37,43 @@ def it_improves_a_module_of_any_precision(subject: Subject) -> None:
 
 
 def improves(entry: Entry, dtype: str) -> None:
-    """Raises Breach unless an estimator halves the gap of a sphere of tensors of that type."""
+    """Raise Breach unless an estimator halves the gap of a sphere of tensors of that type."""
     problem = TensorSphere(shapes_for(entry), dtype=dtype)
     settings = dict(entry.sanity)
-    if "eps" in entry.defaults:  # a probe must be seen in 8 bits of mantissa
+    if "eps" in entry.defaults:  # a probe must change numbers with 8 bits of mantissa
         settings["eps"] = max(0.05, settings.get("eps", 0.0))
     problem.start(1)
     start = problem.score()["gap"]
     run(with_sanity(entry, settings), problem, 3000)
-    left = problem.score()["gap"] / start
-    if not left < 0.5:
-        raise Breach(f"leaves {left:.2g} of the gap of a sphere of {dtype} tensors after 3000 "
+    share = problem.score()["gap"] / start
+    if not share < 0.5:
+        raise Breach(f"leaves {share:.2g} of the gap of a sphere of {dtype} tensors after 3000 "
                      "queries: move by params.add or params.update, and make no step smaller "
                      "than 16 bits can hold")  # fmt: skip
 
 
 def with_sanity(entry: Entry, settings: Mapping[str, Any]) -> Entry:
-    """The entry with other settings for the checks."""
+    """Return the entry with other settings for the checks."""
     from dataclasses import replace
 
     return replace(entry, sanity=settings)
 
 
 class Script:
-    """Losses and gradients that depend on the number of the call alone, and never on the point."""
+    """Losses and gradients that depend on the number of the call and not on the point."""
 
     def __init__(self, params: Any, seed: int, trace: Any = None) -> None:
         self.params, self.trace, self.draw = params, trace, np.random.default_rng(seed)
         self.slopes = [self.draw.standard_normal(block.size) for block in params.blocks]
 
     def __call__(self, probes: Sequence[Probe]) -> list[float]:
+        """Return the next random losses."""
         if self.trace:
             self.trace.probed(probes)
         return self.draw.random(len(probes)).tolist()
 
     def gradient(self) -> tuple[float, list[Any]]:
+        """Return the next random loss and gradient."""
         import torch
 
         if self.trace:
@@ -83,8 +85,8 @@ class Script:
         ]
 
 
-def start(dtype: torch.dtype, size: float, shapes: Shapes = SHAPES) -> list[torch.Tensor]:
-    """Weights of both signs, of `size` to twice that: 16 bits have equal steps there."""
+def start_weights(dtype: torch.dtype, size: float, shapes: Shapes = SHAPES) -> list[torch.Tensor]:
+    """Make weights of both signs between `size` and twice that, where bfloat16 has equal steps."""
     import torch
 
     draw = torch.Generator().manual_seed(0)
@@ -96,7 +98,7 @@ def start(dtype: torch.dtype, size: float, shapes: Shapes = SHAPES) -> list[torc
     return tensors
 
 
-def trained(
+def train(
     entry: Entry,
     dtype: torch.dtype,
     size: float,
@@ -105,13 +107,16 @@ def trained(
     steps: int = STEPS,
     observe: Callable[[Any], Any] | None = None,
 ) -> np.ndarray:
-    """The points of an estimator whose losses are scripted; `observe` makes what is told."""
+    """Run an estimator on scripted losses and return its points.
+
+    `observe` makes the observer of the params, which also receives the probes of each call.
+    """
     from zobench.engine.tensors import TensorParams
 
-    tensors = start(dtype, size, shapes_for(entry, SHAPES))
+    tensors = start_weights(dtype, size, shapes_for(entry, SHAPES))
     params = TensorParams([(f"x{i}", t) for i, t in enumerate(tensors)], (), rounding)
     trace = params.observer = observe(params) if observe else None
-    seed_generators(0)  # draws from global generators are told by another check
+    seed_generators(0)  # draws from global generators are reported by another check
     estimator = entry.build(entry.sanity)
     points = []
     try:
@@ -131,44 +136,44 @@ def trained(
 
 
 def coarse(entry: Entry) -> float:
-    """A size of weights at which bfloat16 has steps so long that rounding to nearest loses moves.
+    """Return a size of weights at which rounding bfloat16 to nearest loses moves.
 
-    And so short that the noise of 200 stochastic roundings, below 5 steps a coordinate, leaves
-    0.08 of deviation of what `SEEDS` runs say.
+    The steps of bfloat16 are still so short that the noise of 200 stochastic roundings, less than 5
+    steps per coordinate, gives a deviation of 0.08 in the mean of `SEEDS` runs.
     """
     import torch
 
-    points = trained(entry, torch.float32, 0.0, 0)
+    points = train(entry, torch.float32, 0.0, 0)
     step = 0.08 * SEEDS**0.5 / 5 * (np.linalg.norm(points[-1] - points[0]) or 1.0)
     return 2.0 ** (np.round(np.log2(step)) + 7)
 
 
 @check("rounding", "repeats")
-def stochastic_rounding_moves_the_weights_as_float32_does(subject: Subject) -> None:
+def stochastic_rounding_moves_the_weights_as_float32_does(subject: CheckSubject) -> None:
     """With stochastic rounding, weights of 16 bits move on average as those of 32 bits do."""
     import torch
 
     entry = entry_of(subject)
     size = coarse(entry)
-    made = meant = 0.0
+    along = square = 0.0  # sums of <move of 16 bits, move of 32 bits> and |move of 32 bits|^2
     for seed in range(SEEDS):
-        exact = trained(entry, torch.float32, size, seed)
-        found = trained(entry, torch.bfloat16, size, seed, rounding=seed + 100)
-        assert np.array_equal(found[0], exact[0])
-        wanted = exact[-1] - exact[0]
-        made, meant = made + (found[-1] - found[0]) @ wanted, meant + wanted @ wanted
-    if not meant:
+        exact = train(entry, torch.float32, size, seed)
+        rounded = train(entry, torch.bfloat16, size, seed, rounding=seed + 100)
+        assert np.array_equal(rounded[0], exact[0])
+        move = exact[-1] - exact[0]
+        along, square = along + (rounded[-1] - rounded[0]) @ move, square + move @ move
+    if not square:
         raise NotApplicable("does not move on losses that do not depend on the point")
-    if not abs(made / meant - 1.0) <= 0.3:
+    if not abs(along / square - 1.0) <= 0.3:
         raise Breach(
-            f"moves weights of 16 bits {made / meant:.2g} times as far as those of 32 bits, with "
+            f"moves weights of 16 bits {along / square:.2g} times as far as those of 32 bits, with "
             "stochastic rounding: move by params.add, params.update and params.shrink alone, which "
             "round so"
         )
 
 
 def network(entry: Entry, dtype: torch.dtype, width: int = 4) -> torch.nn.Sequential:
-    """A small network, of at most as many weights as the estimator takes."""
+    """Make a small network with at most as many weights as the estimator takes."""
     import torch
     from torch import nn
 
@@ -183,7 +188,7 @@ def network(entry: Entry, dtype: torch.dtype, width: int = 4) -> torch.nn.Sequen
 
 
 def regression(model: torch.nn.Module) -> Callable[[], torch.Tensor]:
-    """A closure: the mean squared error of a network on 64 rows, in float32."""
+    """Return a closure that computes the mean squared error of a network on 64 rows."""
     import torch
 
     draw = torch.Generator().manual_seed(1)
@@ -199,29 +204,29 @@ def _equal(a: torch.nn.Module, b: torch.nn.Module) -> bool:
 
 
 def _steps(optimizer: Any, model: torch.nn.Module, count: int) -> None:
-    seed_generators(0)  # draws from global generators are told by another check
+    seed_generators(0)  # draws from global generators are reported by another check
     for _ in range(count):
         optimizer.step(regression(model))
     optimizer.flush()
 
 
-def _by_name(subject: Subject) -> Entry:
-    """The entry of a subject that ZerothOrder can make by its name."""
+def _by_name(subject: CheckSubject) -> Entry:
+    """Return the entry; raise NotApplicable if ZerothOrder cannot make it by its name."""
     entry = entry_of(subject)
     if entry.first_order:
         raise NotApplicable("uses gradients: it is not made for ZerothOrder")
     try:
-        known = estimators[subject.name]
+        by_name = estimators[subject.name]
     except BadInput:
-        known = None
-    if known is None or known.make is not entry.make:
+        by_name = None
+    if by_name is None or by_name.make is not entry.make:
         raise NotApplicable("not registered under its name, by which ZerothOrder makes it")
     return entry
 
 
 @check("saved", "repeats")
-def a_resumed_run_goes_on_bit_for_bit(subject: Subject) -> None:
-    """Its state is saved by ZerothOrder.state_dict, and a run that is resumed goes on as it was."""
+def a_resumed_run_goes_on_bit_for_bit(subject: CheckSubject) -> None:
+    """Its state is saved by ZerothOrder.state_dict, and a resumed run continues bit for bit."""
     import torch
 
     from zobench.optim import ZerothOrder
@@ -235,10 +240,10 @@ def a_resumed_run_goes_on_bit_for_bit(subject: Subject) -> None:
     try:
         saved = opt.state_dict()
     except BadInput as error:
-        said = str(error).removeprefix(f"{entry.name}: ").removeprefix(f"{entry.name} ")
-        if adapted and "cannot be saved" in said:
-            raise NotApplicable(said) from error
-        raise Breach(f"has a state that is not saved: {said}") from error
+        reason = _without_name(error, entry)
+        if adapted and "cannot be saved" in reason:
+            raise NotApplicable(reason) from error
+        raise Breach(f"has a state that is not saved: {reason}") from error
     if adapted:
         raise Breach("is another library's optimizer, whose state ZerothOrder took for its own")
     file = io.BytesIO()
@@ -259,14 +264,14 @@ def a_resumed_run_goes_on_bit_for_bit(subject: Subject) -> None:
 
 
 @check("recorded", "solves", "repeats")
-def a_record_replays_bit_for_bit(subject: Subject) -> None:
-    """Its steps can be recorded by seeds and losses, and replayed, to the last bit the same."""
+def a_record_replays_bit_for_bit(subject: CheckSubject) -> None:
+    """Its steps can be recorded as seeds and losses, and replayed bit for bit."""
     import torch
 
     from zobench.optim import ZerothOrder
 
     entry = _by_name(subject)
-    made = entry.build(entry.sanity)
+    estimator = entry.build(entry.sanity)
     settings: dict[str, Any] = dict(entry.sanity)
     if "eps" in entry.defaults:
         settings["eps"] = 0.05
@@ -282,19 +287,20 @@ def a_record_replays_bit_for_bit(subject: Subject) -> None:
             try:
                 opt.record(path)
             except BadInput as error:
-                said = str(error).removeprefix(f"{entry.name}: ").removeprefix(f"{entry.name} ")
-                by_arrays = not isinstance(made, ComposedEstimator) and (
-                    "only directions that replay from a seed" in said or "not arrays" in said
+                reason = _without_name(error, entry)
+                by_arrays = not isinstance(estimator, ComposedEstimator) and (
+                    "only directions that replay from a seed" in reason or "not arrays" in reason
                 )
                 if path.exists():
                     raise Breach("leaves a record that it refuses to write") from error
-                if isinstance(made, Adapted) or by_arrays:
-                    raise NotApplicable(said) from error
-                raise Breach(f"has steps that are not recorded: {said}") from error
-            if isinstance(made, Adapted):
-                raise Breach("names its points outright, and is recorded all the same")
+                if isinstance(estimator, Adapted) or by_arrays:
+                    raise NotApplicable(reason) from error
+                raise Breach(f"has steps that are not recorded: {reason}") from error
+            if isinstance(estimator, Adapted):
+                raise Breach("probes at arrays of its own, which no record can hold, and yet "
+                             "recording it did not fail")  # fmt: skip
             try:
-                _recorded(opt, path, model, before, subject)
+                _record_and_replay(opt, path, model, before, subject)
             finally:
                 opt.close()
         if not _equal(before, model):
@@ -304,8 +310,15 @@ def a_record_replays_bit_for_bit(subject: Subject) -> None:
             )
 
 
-def _recorded(opt: Any, path: Path, model: Any, before: Any, subject: Subject) -> None:
-    """Make ten steps, with changed settings, and replay them from `before`."""
+def _without_name(error: BadInput, entry: Entry) -> str:
+    """Return the text of an error without the entry's name at its front."""
+    return str(error).removeprefix(f"{entry.name}: ").removeprefix(f"{entry.name} ")
+
+
+def _record_and_replay(
+    opt: Any, path: Path, model: Any, before: Any, subject: CheckSubject
+) -> None:
+    """Make ten steps, with settings that change, and replay them from `before`."""
     import torch
 
     from zobench.optim import replay
@@ -318,11 +331,11 @@ def _recorded(opt: Any, path: Path, model: Any, before: Any, subject: Subject) -
         opt.param_groups[0]["weight_decay"] = 0.1
     _steps(opt, model, 3)
     opt.step(regression(model))
-    model(torch.zeros(1, 4, dtype=torch.bfloat16))  # a flush where nobody asked for one
+    model(torch.zeros(1, 4, dtype=torch.bfloat16))  # a forward pass, which flushes pending moves
     _steps(opt, model, 3)
     if _equal(before, model):
         raise Breach("moves nothing in ten steps on a network: state settings that do, such as "
                      "sanity={'lr': 0.02}")  # fmt: skip
-    # A file that a record names is given by hand: replay runs none by itself.
-    own = {"estimator": subject.name} if subject.file else {}
-    replay(path, before, **own)  # while it is being written
+    # The user's file is given explicitly: replay never runs a file that a record names.
+    options = {"estimator": subject.name} if subject.file else {}
+    replay(path, before, **options)  # while it is being written

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zobench.errors import BadInput, Unsuitable
-from zobench.objectives.rl._environment import Source, opened
+from zobench.objectives.rl._environment import EnvironmentSource, open_environment
 from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._scoring import evaluation_seeds
 from zobench.watch.replay import Policy
@@ -68,7 +68,9 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
             return step(action)
 
         env.step = filmed
-        roller = Roller(Source(problem.source.name, lambda: env), problem.layers, problem.bias)
+        roller = Roller(
+            EnvironmentSource(problem.source.name, lambda: env), problem.layers, problem.bias
+        )
         seed = evaluation_seeds("score", episode)[-1]
         (result,) = roller(Job(policy.x, policy.moments, (seed,), problem.score_limit))
     if path.suffix.lower() == ".gif":
@@ -79,12 +81,12 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
 
 
 @contextmanager
-def _drawn(source: Source) -> Iterator[Any]:
+def _drawn(source: EnvironmentSource) -> Iterator[Any]:
     """The environment, drawing to arrays; its faults in one line."""
     import gymnasium
 
     try:
-        env = opened(source, render_mode="rgb_array")
+        env = open_environment(source, render_mode="rgb_array")
         env.reset(seed=0)
         _frame(env)
     except BadInput:

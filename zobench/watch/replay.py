@@ -95,7 +95,7 @@ def replay(
         progress(queries)
         if queries == found.queries:
             problem: PolicySearch = run.problem
-            kept[:] = [Policy(problem, problem.params.flat(), problem.white, run.final)]
+            kept[:] = [Policy(problem, problem.params.flat(), problem.whitening, run.final)]
 
     run = Run(spec, progress=keep)
     result = run.execute()

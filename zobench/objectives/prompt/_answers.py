@@ -1,4 +1,4 @@
-"""Answers kept on disk: what was paid for once is never asked again, also after a crash."""
+"""Answers of a service, stored on disk so that no text is paid for twice, even after a crash."""
 
 from __future__ import annotations
 
@@ -16,44 +16,46 @@ from zobench.errors import BadInput
 class Answers:
     """Scores by text, in one SQLite file that several processes may share.
 
-    `identity` names all else that an answer depends on: model, label words, how they are read.
+    `identity` states everything else that an answer depends on: the model, the label words, and how
+    they are read.
     """
 
     def __init__(self, path: str | Path, identity: str) -> None:
-        """Makes the file and its folders. Raises BadInput where that cannot be done."""
+        """Creates the file and its folders. Raises BadInput if that fails."""
         self.identity, self.path = identity, str(path)
-        where = Path(path).expanduser()
-        with self._told():
-            where.parent.mkdir(parents=True, exist_ok=True)
-            self.file = sqlite3.connect(where, timeout=60.0, isolation_level=None)
-            self.file.text_factory = bytes  # texts that are damaged are read, too
+        full_path = Path(path).expanduser()
+        with self._bad_input():
+            full_path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = sqlite3.connect(full_path, timeout=60.0, isolation_level=None)
+            self.file.text_factory = bytes  # damaged texts can be read
             self.file.execute("PRAGMA journal_mode = WAL")
             self.file.execute(
                 "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, told TEXT)"
             )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _bad_input(self) -> Iterator[None]:
+        """Turn errors of the file into BadInput."""
         try:
             yield
         except (OSError, sqlite3.Error) as error:
             raise BadInput(f"cannot keep answers in {self.path!r}: {error}") from error
 
     def __getitem__(self, text: str) -> Any:
-        """What was kept for a text; None where there is nothing, or nothing that can be read."""
-        with self._told():
+        """Return the stored answer for a text; None if there is none or it cannot be read."""
+        with self._bad_input():
             row = self.file.execute(
                 "SELECT told FROM answers WHERE key = ?", (self._key(text),)
             ).fetchone()
         try:
             return json.loads(row[0]) if row else None
         except (ValueError, TypeError, RecursionError):
-            return None  # damaged, or not written by us
+            return None  # damaged, or written by another program
 
-    def keep(self, told: Mapping[str, Iterable[float]]) -> None:
-        """Written at once, in one transaction."""
-        rows = [(self._key(text), json.dumps(list(scores))) for text, scores in told.items()]
-        with self._told():
+    def store(self, answers: Mapping[str, Iterable[float]]) -> None:
+        """Write answers in one transaction."""
+        rows = [(self._key(text), json.dumps(list(scores))) for text, scores in answers.items()]
+        with self._bad_input():
             self.file.execute("BEGIN IMMEDIATE")
             self.file.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
             self.file.execute("COMMIT")

@@ -1,4 +1,4 @@
-"""Points that stand for choices: every slot takes one of the candidates."""
+"""Points that represent choices: every slot takes one of the candidates."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ READINGS = ("largest", "sampled", "integer")
 
 @dataclass(frozen=True)
 class Choices:
-    """`slots` choices among `candidates`, and how a point is read.
+    """`slots` choices among `candidates`, and the reading of a point.
 
-    "largest": a block of candidates logits a slot, the largest is chosen (the first of equals).
-    "sampled": the largest after Gumbel noise of the call's seed was added, shared by its probes:
-    a draw from softmax(logits), so that the expected loss is smooth in the logits. "integer": one
-    coordinate a slot, rounded, the ends taken for what lies beyond.
+    "largest": each slot has a block of one logit per candidate, and the largest is chosen (the
+    first of equals). "sampled": Gumbel noise from the call's seed, shared by its probes, is added
+    first: a draw from softmax(logits), so that the expected loss is smooth in the logits.
+    "integer": each slot has one coordinate, which is rounded and clipped.
     """
 
     slots: int
@@ -35,9 +35,9 @@ class Choices:
                            f"{self.candidates}")  # fmt: skip
 
     def params(self, first: np.ndarray) -> VectorParams:
-        """A start: zero logits (all candidates alike), or the integers `first`.
+        """Return the start: zero logits (all candidates equal), or the integers `first`.
 
-        A group is a slot; its role "choice" says that only the largest of a block counts.
+        A group is a slot; its role "choice" means that only the largest of a block matters.
         """
         if self.reading == "integer":
             params = VectorParams(first.astype(float), [(1,)] * self.slots)
@@ -51,7 +51,10 @@ class Choices:
         return params
 
     def read(self, points: np.ndarray, seed: int | None = None) -> np.ndarray:
-        """Points (n, d) -> indices of candidates (n, slots). No seed: the most likely choice."""
+        """Read points (n, d) as indices of candidates (n, slots).
+
+        Without a seed the reading is the most likely choice.
+        """
         if self.reading == "integer":
             return np.clip(np.rint(points), 0, self.candidates - 1).astype(np.int64)
         logits = points.reshape(len(points), self.slots, self.candidates)

@@ -1,7 +1,8 @@
-"""A client of the completions format with log-probabilities, as OpenAI-compatible servers speak it.
+"""A client of OpenAI-compatible servers: the completions format with log-probabilities.
 
-POST <url>/completions {model, prompt: [texts], max_tokens: 1, temperature: 0, logprobs: n} answers
-{choices: [{index, logprobs: {top_logprobs: [{token: log-probability}]}}], usage: {total_tokens}}.
+The request is POST <url>/completions {model, prompt: [texts], max_tokens: 1, temperature: 0,
+logprobs: n}; the answer is {choices: [{index, logprobs: {top_logprobs: [{token:
+log-probability}]}}], usage: {total_tokens}}.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from urllib.parse import urljoin, urlsplit
 from zobench.errors import BadInput
 from zobench.objectives.prompt.service import Transient
 
-PASSING = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP states that may pass
+TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504)  # HTTP states after which a retry may succeed
 REDIRECTS = (301, 302, 303, 307, 308)
-ENOUGH = 32  # texts after which label words that were never told will not be
+ENOUGH = 32  # texts; if no label word was among the tokens after these, it is an error
 
 
 @dataclass
 class Completions:
     """Scores of label words: log-probabilities of the token that would follow the text.
 
-    The key goes to `url` alone: an answer that redirects elsewhere is an error.
+    A token belongs to a label word if the stripped word begins with the stripped token (a word of
+    several tokens is recognised by its first); the likeliest of a word's tokens counts. A word that
+    is not among the `top` tokens gets the least of the log-probabilities in the answer, which is an
+    upper bound of its own.
 
-    A token is a label word's when the stripped word begins with the stripped token (words of
-    several tokens are told by their first; the likeliest of a word's tokens counts). A word that
-    is not among the `top` tokens gets the least of the log-probabilities told, which is an upper
-    bound of its own. `key` names the environment variable that holds the key; it is read when a
-    request is made, and is kept nowhere.
+    `key` names the environment variable that holds the key. The key is read for each request, is
+    stored nowhere, and is sent to `url` alone: a redirect to another address is an error.
     """
 
     url: str
@@ -45,19 +46,19 @@ class Completions:
     top: int = 5
     key: str = "OPENAI_API_KEY"
     timeout: float = 60.0
-    tokens: int = field(default=0, init=False)  # that the server says it counted
-    texts: int = field(default=0, init=False)  # that were answered
-    told: int = field(default=0, init=False)  # of these, that had a label word among the tokens
+    tokens: int = field(default=0, init=False)  # as counted by the server
+    texts: int = field(default=0, init=False)  # with an answer
+    with_label: int = field(default=0, init=False)  # texts with a label word among the tokens
 
     def __post_init__(self) -> None:
-        """Raises BadInput for an address that holds more than scheme, host, port and path."""
+        """Raises BadInput if the address holds more than scheme, host, port and path."""
         parts = urlsplit(self.url)
         if parts.username is not None or parts.query or parts.fragment:
             raise BadInput("the address of a service holds no user name, password, ? or #; its key "
                            f"is read from the environment variable {self.key}")  # fmt: skip
 
     def __call__(self, texts: Sequence[str]) -> list[list[float]]:
-        """Scores (texts, words). Raises Transient for what may pass, else BadInput."""
+        """Return scores (texts, words). Raises Transient if a retry may succeed, else BadInput."""
         body = {
             "model": self.model,
             "prompt": list(texts),
@@ -87,12 +88,12 @@ class Completions:
         usage = answer.get("usage")
         count = usage.get("total_tokens") if isinstance(usage, dict) else None
         self.tokens += count if isinstance(count, int) else 0
-        self._notice(tops)
+        self._check_label_words(tops)
         return scores
 
     @contextmanager
     def _one_line(self) -> Iterator[None]:
-        """What an error says of the service's answer: one line that prints, without the key."""
+        """Make the text of errors one printable line without the key."""
         try:
             yield
         except (BadInput, Transient) as error:
@@ -108,11 +109,13 @@ class Completions:
             return re.sub(re.escape(secret), lambda _: f"${self.key}", text, flags=re.IGNORECASE)
         return text
 
-    def _notice(self, tops: Sequence[dict[str, float]]) -> None:
-        """Raise BadInput where no label word was ever told: all prompts would look alike."""
+    def _check_label_words(self, tops: Sequence[dict[str, float]]) -> None:
+        """Raise BadInput if no answer had a label word: all prompts would have equal scores."""
         self.texts += len(tops)
-        self.told += sum(any(_begins(w, token) for w in self.words for token in t) for t in tops)
-        if self.texts >= ENOUGH and not self.told:
+        self.with_label += sum(
+            any(_begins(word, token) for word in self.words for token in top) for top in tops
+        )
+        if self.texts >= ENOUGH and not self.with_label:
             raise BadInput(f"none of the label words {', '.join(map(repr, self.words))} was among "
                            f"the {self.top} likeliest tokens after any of {self.texts} texts, so "
                            "that all prompts look alike: ask for more tokens (top), or take label "
@@ -121,10 +124,7 @@ class Completions:
     def _scores(self, top: dict[str, float]) -> list[float]:
         least = min(top.values())
         return [
-            max(
-                (told for token, told in top.items() if _begins(word, token)),
-                default=least,
-            )
+            max((score for token, score in top.items() if _begins(word, token)), default=least)
             for word in self.words
         ]
 
@@ -137,47 +137,47 @@ class Completions:
         address = self.url.rstrip("/") + "/completions"
         request = urllib.request.Request(address, body, headers, method="POST")
         try:
-            opener = urllib.request.build_opener(_Stays)
+            opener = urllib.request.build_opener(_NoRedirects)
             with opener.open(request, timeout=self.timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                told = self._without_key(error.read(4000).decode(errors="replace"))
-            said = told[:500].strip().splitlines()
+                body_text = self._without_key(error.read(4000).decode(errors="replace"))
+            lines = body_text[:500].strip().splitlines()
             if error.code in REDIRECTS:
-                there = _host(address, error.headers.get("Location") or "")
+                target = _host(address, error.headers.get("Location") or "")
                 raise BadInput(
-                    f"{address} redirects ({error.code}) to {there}; redirects are not followed, "
+                    f"{address} redirects ({error.code}) to {target}; redirects are not followed, "
                     "so that the key goes nowhere else: give the address of the service itself"
                 ) from None
-            text = f"{address} answered {error.code} {error.reason}: {said[0] if said else ''}"
-            if error.code in PASSING:
+            text = f"{address} answered {error.code} {error.reason}: {lines[0] if lines else ''}"
+            if error.code in TRANSIENT:
                 raise Transient(text, _seconds(error.headers.get("Retry-After"))) from None
             hint = f"; the key is read from ${self.key}" if error.code in (401, 403) else ""
             raise BadInput(text + hint) from None
         except RecursionError:
             raise BadInput(f"{address} gave an answer that is nested too deeply to read") from None
-        except (OSError, HTTPException, ValueError) as error:  # nobody there, cut off, no JSON
+        except (OSError, HTTPException, ValueError) as error:  # no server, cut off, or no JSON
             raise Transient(f"{address}: {type(error).__name__}: {error}") from None
 
 
-class _Stays(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: a request would go on with its key, to wherever the answer says."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follow no redirect, because the request would send its key to another address."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> None:
-        """Left to the handler that raises HTTPError."""
+        """Return None, so that the next handler raises HTTPError."""
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def _host(address: str, location: str) -> str:
-    """Where a redirect goes, without what an address may hold of secrets."""
+    """Return the scheme, host and port that a redirect names, without possible secrets."""
     try:
-        there = urlsplit(urljoin(address, location))
-        port = f":{there.port}" if there.port else ""
+        target = urlsplit(urljoin(address, location))
+        port = f":{target.port}" if target.port else ""
     except ValueError:
         return "an address that cannot be read"
-    return f"{there.scheme}://{there.hostname or ''}{port}"
+    return f"{target.scheme}://{target.hostname or ''}{port}"
 
 
 def _begins(word: str, token: str) -> bool:
@@ -186,7 +186,7 @@ def _begins(word: str, token: str) -> bool:
 
 
 def _seconds(text: str | None) -> float:
-    """What a Retry-After header asks for; dates are not read."""
+    """Return the seconds of a Retry-After header; 0 for none or for a date."""
     try:
         return max(0.0, float(text or 0.0))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A frozen causal language model, and the texts of a task as it reads them."""
+"""A frozen causal language model, and the encoded texts of a task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import Row, Task
 from zobench.objectives.prompt._inject import check
-from zobench.objectives.prompt._passes import Passes, taken
+from zobench.objectives.prompt._passes import Passes, take_rows
 
 if TYPE_CHECKING:
     import torch
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Frozen:
-    """A model whose weights never move; `tokens` places for a prompt follow <s>.
+    """A model whose weights do not move; <s> is followed by `tokens` positions for a prompt.
 
-    Loads as the objective `llm` does. Raises BadInput where there is no such model or the prompt
-    and a text do not fit into it.
+    The model is loaded as by the objective `llm`. Raises BadInput if there is no such model, or if
+    the prompt and a text do not fit into it.
     """
 
     def __init__(self, task: Task, model: str, device: str, dtype: str, tokens: int) -> None:
@@ -34,7 +34,7 @@ class Frozen:
 
         self.net, self.tokenizer = models.load(model, device, dtype)
         self.net.requires_grad_(False)
-        plain_head(self.net)  # looks at the model once, on sequences of its own
+        plain_head(self.net)  # tests the model once, on its own sequences
         self.task, self.tokens = task, tokens
         self.begin = int(self.tokenizer.bos_token_id is not None)
         self.length = batches.room(self.net) - tokens
@@ -48,12 +48,12 @@ class Frozen:
 
     @property
     def table(self) -> torch.Tensor:
-        """The word embeddings, (vocabulary, width)."""
+        """The word embeddings, shape (vocabulary, width)."""
         return self.passes.embedding.weight  # pyright: ignore[reportReturnType]
 
     @cached_property
     def vectors(self) -> torch.Tensor:
-        """What the model reads for each token, (vocabulary, width): the table, or a scaled one."""
+        """The model's input per token, shape (vocabulary, width): the table or a scaled one."""
         import torch
 
         table, embed = self.table.detach(), self.passes.embedding
@@ -63,7 +63,7 @@ class Frozen:
             return table if plain else embed(torch.arange(len(table), device=table.device))
 
     def ordinary(self) -> np.ndarray:
-        """The ids of all tokens that are words or parts of words, ascending."""
+        """Return the ids of all tokens that are words or parts of words, ascending."""
         special = set(self.tokenizer.all_special_ids)
         count = min(len(self.tokenizer), len(self.table))
         return np.array([i for i in range(count) if i not in special])
@@ -71,7 +71,7 @@ class Frozen:
     def judged(
         self, prompts: torch.Tensor, split: str, rows: np.ndarray | None = None
     ) -> np.ndarray:
-        """Scores of the label words, (n, rows, words), float64, on a split or some of its rows.
+        """Return scores of the label words (n, rows, words), float64, on a split or some rows.
 
         prompts: (n, depth, tokens, width).
         """
@@ -79,22 +79,25 @@ class Frozen:
 
         batch = self.split(split)
         if rows is not None:
-            batch = taken(batch, torch.from_numpy(rows))
+            batch = take_rows(batch, torch.from_numpy(rows))
         return self.passes.scores(prompts, batch).numpy()
 
-    def told(self, batch: Batch) -> np.ndarray:
-        """Scores of the label words without a prompt, (rows, words), float64."""
-        none = self.table.new_zeros(1, 1, 0, self.table.shape[1])
-        return self.passes.scores(none, batch)[0].numpy()
+    def scores_without_prompt(self, batch: Batch) -> np.ndarray:
+        """Return scores of the label words without a prompt, (rows, words), float64."""
+        empty = self.table.new_zeros(1, 1, 0, self.table.shape[1])
+        return self.passes.scores(empty, batch)[0].numpy()
 
     def split(self, name: str) -> Batch:
-        """A split of the task, encoded when first wanted."""
+        """Return a split of the task, which is encoded at the first use."""
         if name not in self.splits:
             self.splits[name] = self.encode(getattr(self.task, name))
         return self.splits[name]
 
     def encode(self, rows: Sequence[Row]) -> Batch:
-        """<s>, places for the prompt, then padding and the text: prompts share their columns."""
+        """Encode texts as <s>, positions for the prompt, padding, and the text.
+
+        The prompt is in the same columns of all rows.
+        """
         import torch
 
         from zobench.objectives.llm.batches import encode
@@ -103,7 +106,7 @@ class Frozen:
         split = encode(rows, self.task, self.tokenizer, self.length, self.table.device)
         batch = split.take(torch.arange(len(split)))
         ids, mask = batch.ids, batch.mask.clone()
-        if self.begin:  # <s> goes to the front, and leaves padding where it stood
+        if self.begin:  # <s> moves to the front; its old position becomes padding
             mask.scatter_(1, mask.argmax(1, keepdim=True), 0)
             if not mask[:, 0].any():
                 ids, mask = ids[:, 1:], mask[:, 1:]

@@ -1,4 +1,4 @@
-"""Prompts written into a running model: over the embeddings of placeholders, or between layers."""
+"""Prompts that replace the embeddings of placeholder tokens, or that are added between layers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def injected(
     owner: torch.Tensor,
     begin: int,
 ) -> Iterator[None]:
-    """Inside, columns begin ... begin + k - 1 of every sequence hold a prompt.
+    """Put a prompt into columns begin ... begin + k - 1 of every sequence of the model.
 
-    prompts: (n, depth, k, width); owner: (rows,), the prompt of each row. Where the
-    model is called with other rows than these (one for each of several label words; or the first
-    few, to look at the model), they are equal shares of them. Depth 0
-    replaces the embeddings; depth l > 0 is added to what layer l reads, so that zeros leave the
-    model as it is. Shorter sequences than that are left alone.
+    prompts: (n, depth, k, width); owner: (rows,), the prompt of each row. If the model is called
+    with another number of rows (several per text, one per label word; or the first few, to test the
+    model), each owner gets an equal share of them. Depth 0 replaces the embeddings; depth l > 0 is
+    added to the input of layer l, so that zeros do not change the model. Sequences that are too
+    short for a prompt are unchanged.
     """
     from zobench.engine.wrapping import wrapped
 
@@ -47,10 +47,10 @@ def injected(
 
 
 def check(net: PreTrainedModel, begin: int, ends: int) -> None:
-    """Raises BadInput where a prompt of words' embeddings is not read as the words are.
+    """Raise BadInput if the embeddings of words as a prompt do not act as the words do.
 
-    Some models look up a token anew in each layer, or by a hash of its id. The prompt is in columns
-    begin ... ends - 1.
+    Some models look up a token again in each layer, or by a hash of its id. The prompt is in
+    columns begin ... ends - 1.
     """
     import torch
 
@@ -58,22 +58,22 @@ def check(net: PreTrainedModel, begin: int, ends: int) -> None:
     from zobench.objectives.llm.reach import drawn, near
 
     words, embedding = drawn(net, ends + 4), net.get_input_embeddings()
-    places, mask = words.clone(), torch.ones_like(words)
-    places[:, begin:ends] = words[0, -1]
+    placeholders, mask = words.clone(), torch.ones_like(words)
+    placeholders[:, begin:ends] = words[0, -1]
     positions = mask.cumsum(1) - 1
     with torch.no_grad():
-        read = logits(net, words, mask, positions, 4)
+        of_words = logits(net, words, mask, positions, 4)
         prompt = embedding(words)[:, None, begin:ends]
         with injected(embedding, [], prompt, positions.new_zeros(1), begin):
-            told = logits(net, places, mask, positions, 4)
-    if not near(read, told, net.dtype):
+            of_prompt = logits(net, placeholders, mask, positions, 4)
+    if not near(of_words, of_prompt, net.dtype):
         raise BadInput(f"{type(net).__name__} reads more of a token than its embedding, so that no "
                        "prompt can be made of embeddings; take a model that does not, such as OPT, "
                        "GPT-2 or Llama")  # fmt: skip
 
 
 def _own(prompts: torch.Tensor, owner: torch.Tensor, rows: int) -> torch.Tensor:
-    """The prompt of each row, (rows, k, width)."""
+    """Return the prompt of each row, shape (rows, k, width)."""
     import torch
 
     return prompts[owner[torch.arange(rows, device=owner.device) * len(owner) // rows]]
@@ -98,7 +98,7 @@ def _adding(prompts: torch.Tensor, owner: torch.Tensor, begin: int) -> Wrapper:
             states = args[0] if args else kwargs.pop("hidden_states")
             end = begin + prompts.shape[1]
             if states.shape[1] >= end:
-                states = states.clone()  # who made it may still read it
+                states = states.clone()  # the caller may still read the original
                 own = _own(prompts, owner, len(states)).to(states.device, states.dtype)
                 states[:, begin:end] += own
             return forward(states, *args[1:], **kwargs)

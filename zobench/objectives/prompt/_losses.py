@@ -1,4 +1,4 @@
-"""Losses over scores of label words, also one that no derivative sees."""
+"""Losses of label-word scores, including one without a useful derivative."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ MARGIN = 2.0  # of the hinge, in nats (black-box tuning, arXiv:2201.03514)
 
 
 def mean_losses(kind: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The mean loss of each prompt, shape (n,), float64.
+    """Return the mean loss of each prompt, shape (n,), float64.
 
-    scores: (n, rows, words), logits or log-probabilities; labels: (rows,). "cross-entropy" of
-    softmax(scores), nats; "hinge": mean over all words of max(0, MARGIN + s_word - s_label), the
-    label's own entry 0; "accuracy": the share of wrong answers.
+    scores: (n, rows, words), logits or log-probabilities; labels: (rows,). "cross-entropy": of
+    softmax(scores), in nats; "hinge": the mean over all words of max(0, MARGIN + s_word - s_label),
+    with 0 for the label itself; "accuracy": the share of wrong answers.
     """
     scores = np.asarray(scores, np.float64)
     own = np.take_along_axis(scores, labels[None, :, None], 2)
@@ -29,5 +29,5 @@ def mean_losses(kind: str, scores: np.ndarray, labels: np.ndarray) -> np.ndarray
 
 
 def accuracies(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The share of right answers of each prompt, shape (n,); the first of equal scores answers."""
+    """Return the share of right answers of each prompt, shape (n,); of equal scores the first."""
     return (scores.argmax(2) == labels).mean(1)

@@ -1,4 +1,4 @@
-"""Many prompts before many texts, in few forward passes of a frozen model."""
+"""Score many prompts before many texts in few forward passes of a frozen model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from zobench.objectives.llm.batches import Batch
     from zobench.objectives.llm.reach import Found
 
-# Bytes of a layer's widest activations that a forward pass may take: on a CPU, more leaves the
-# cache and gains nothing; a GPU wants much at once.
-AT_ONCE = {"cpu": 1 << 20}
-ELSEWHERE = 1 << 30
+# Bytes of a layer's widest activations per forward pass. On a CPU, more would not fit into its
+# cache; a GPU needs large passes.
+PASS_BYTES = {"cpu": 1 << 20}
+PASS_BYTES_ELSEWHERE = 1 << 30
 
 
 class Passes:
@@ -30,72 +30,74 @@ class Passes:
         self.net, self.begin, self.ends = net, begin, ends
         self.embedding: Any = net.get_input_embeddings()
         self.stack = layers(net)
-        asked = inspect.signature(type(net.base_model).forward).parameters
-        self.numbered = "position_ids" in asked
-        self.kept_as = "cache" if "cache" in asked else "past_key_values"  # of transformers < 5.24
-        self.at_once = AT_ONCE.get(self.embedding.weight.device.type, ELSEWHERE)
+        parameters = inspect.signature(type(net.base_model).forward).parameters
+        self.takes_positions = "position_ids" in parameters
+        # "past_key_values" in transformers < 5.24
+        self.cache_name = "cache" if "cache" in parameters else "past_key_values"
+        device = self.embedding.weight.device.type
+        self.pass_bytes = PASS_BYTES.get(device, PASS_BYTES_ELSEWHERE)
         self._gaps: Found = {}  # what `gaps` found
         self._shares: Found = {}  # what `shares` found
 
     def scores(self, prompts: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Scores of the label words under each prompt, (n, rows, words), float64 on the host.
+        """Return scores of the label words for each prompt: (n, rows, words), float64, on the CPU.
 
-        prompts: (n, depth, tokens, width). Pairs of a prompt and a text share passes, as many as
-        `at_once` says; the longest texts come first, so that little of a pass is padding. Where
-        padding may not part texts from prompts, only texts of one length share a pass.
+        prompts: (n, depth, tokens, width). A pass takes as many pairs of a prompt and a text as fit
+        into `pass_bytes`; the longest texts come first, so that little of a pass is padding. If
+        there may be no padding between prompt and text, only texts of one length share a pass.
         """
         import torch
 
         token = 4 * prompts.shape[3] * prompts.element_size()  # bytes in the feed-forward layer
-        held = max(1, self.ends * token * len(self.stack) // 2)  # keys and values of a prompt
+        cache_bytes = max(1, self.ends * token * len(self.stack) // 2)  # keys, values of a prompt
         lengths = batch.mask[:, self.ends :].sum(1).cpu()
         texts = lengths.argsort(stable=True, descending=True)
-        found = []
+        scores = []
         with torch.inference_mode():
             gaps = self.gaps(batch)
             shares = self.shares(batch)
-            for some in prompts.split(max(1, self.at_once // held)):
-                kept = self.before(some, batch) if shares else None
+            for some in prompts.split(max(1, self.pass_bytes // cache_bytes)):
+                cache = self.before(some, batch) if shares else None
                 rows = texts.repeat_interleave(len(some))
                 owner = torch.arange(len(some)).repeat(len(texts))
-                told, done = [], 0
-                while done < len(rows):
-                    width = int(lengths[rows[done]])
-                    each = token * (width if shares else self.ends + width)
-                    most = max(1, self.at_once // each)
+                parts, start = [], 0
+                while start < len(rows):
+                    width = int(lengths[rows[start]])
+                    pair_bytes = token * (width if shares else self.ends + width)
+                    most = max(1, self.pass_bytes // pair_bytes)
                     if not gaps:
-                        most = min(most, int((lengths[rows[done:]] == width).sum()))
-                    part = slice(done, done + most)
-                    told.append(self._part(some, kept, batch, rows[part], owner[part], width))
-                    done = part.stop
-                by_text = torch.cat(told).view(len(texts), len(some), -1)
-                found.append(by_text[texts.argsort()].transpose(0, 1))
-        return torch.cat(found).double()
+                        most = min(most, int((lengths[rows[start:]] == width).sum()))
+                    part = slice(start, start + most)
+                    parts.append(self._part(some, cache, batch, rows[part], owner[part], width))
+                    start = part.stop
+                by_text = torch.cat(parts).view(len(texts), len(some), -1)
+                scores.append(by_text[texts.argsort()].transpose(0, 1))
+        return torch.cat(scores).double()
 
     def _part(
-        self, prompts: torch.Tensor, kept: Any, batch: Batch, rows: torch.Tensor,
+        self, prompts: torch.Tensor, cache: Any, batch: Batch, rows: torch.Tensor,
         owner: torch.Tensor, width: int,
     ) -> torch.Tensor:  # fmt: skip
         from zobench.objectives.llm.memory import explained
 
-        few = taken(batch, rows, self.ends, width)
+        few = take_rows(batch, rows, self.ends, width)
         own = owner.to(few.ids.device)
         with explained(self.net, few, 0):
-            if kept is None:
-                return self.whole(prompts, few, own).cpu()
-            return self.after(kept, few, own).cpu()
+            if cache is None:
+                return self.full_scores(prompts, few, own).cpu()
+            return self.after(cache, few, own).cpu()
 
-    def whole(self, prompts: torch.Tensor, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
-        """Scores (rows, words) of sequences that run as a whole; owner: the prompt of each row."""
+    def full_scores(self, prompts: torch.Tensor, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
+        """Return scores (rows, words) of full sequences; owner: the prompt of each row."""
         from zobench.objectives.llm.loss import decide, label_scores
         from zobench.objectives.prompt._inject import injected
 
-        decide(self.net, batch.words, batch.ids.shape[1])  # before anything is injected
+        decide(self.net, batch.words, batch.ids.shape[1])  # before prompts are injected
         with injected(self.embedding, self.stack, prompts, owner, self.begin):
             return label_scores(self.net, batch)
 
     def states(self, prompt: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The last hidden states of the rows of a batch under one prompt (1, depth, k, width)."""
+        """Return the last hidden states of a batch's rows under one prompt (1, depth, k, width)."""
         from zobench.objectives.llm.forward import hidden
         from zobench.objectives.prompt._inject import injected
 
@@ -104,7 +106,7 @@ class Passes:
             return hidden(self.net, batch.ids, batch.mask, batch.positions)
 
     def before(self, prompts: torch.Tensor, batch: Batch) -> Any:
-        """The keys and values of prompts: they do not depend on the texts that follow."""
+        """Return the keys and values of prompts, which do not depend on the texts after them."""
         import torch
 
         from zobench.objectives.prompt._inject import injected
@@ -114,50 +116,53 @@ class Passes:
         positions = torch.arange(self.ends, device=device).expand(count, -1)
         owner = torch.arange(count, device=device)
         with injected(self.embedding, self.stack, prompts, owner, self.begin):
-            found = self._run(ids, torch.ones_like(ids), positions, None)
-            return found.cache if "cache" in found else found.past_key_values
+            output = self._run(ids, torch.ones_like(ids), positions, None)
+            return output.cache if "cache" in output else output.past_key_values
 
-    def after(self, kept: Any, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
-        """`whole`, where texts read what is kept of their prompts."""
+    def after(self, cache: Any, batch: Batch, owner: torch.Tensor) -> torch.Tensor:
+        """Return the scores of `full_scores` by means of the keys and values from `before`."""
         from zobench.objectives.llm.loss import plain_head
 
-        own = copy(kept)
-        own.layers = [copy(layer) for layer in kept.layers]
+        own = copy(cache)
+        own.layers = [copy(layer) for layer in cache.layers]
         own.batch_select_indices(owner)
         ids, positions = batch.ids[:, self.ends :], batch.positions[:, self.ends :]
         last = self._run(ids, batch.mask, positions, own).last_hidden_state[:, -1]
         head = plain_head(self.net)
-        assert head is not None  # `shares` looked
+        assert head is not None  # `shares` tested it
         return last.float() @ head.weight[batch.words.ids[:, 0]].float().T
 
     def _run(
-        self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, kept: Any
+        self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any
     ) -> Any:
-        inputs = {"input_ids": ids, "attention_mask": mask, self.kept_as: kept}
-        if self.numbered:
+        inputs = {"input_ids": ids, "attention_mask": mask, self.cache_name: cache}
+        if self.takes_positions:
             inputs["position_ids"] = positions
         return self.net.base_model(**inputs, use_cache=True)
 
-    def like(self, batch: Batch) -> Iterator[Batch]:
-        """The rows of a batch, in as many batches as `gaps` asks for."""
+    def by_length(self, batch: Batch) -> Iterator[Batch]:
+        """Yield the batch, or one batch per length of text if `gaps` is False."""
         if self.gaps(batch):
             yield batch
             return
         lengths = batch.mask[:, self.ends :].sum(1).cpu()
         for width in lengths.unique().tolist():
-            yield taken(batch, (lengths == width).nonzero()[:, 0], self.ends, width)
+            yield take_rows(batch, (lengths == width).nonzero()[:, 0], self.ends, width)
 
     def gaps(self, batch: Batch) -> bool:
-        """May padding stand between a prompt and its text? Not in a model with a window or state.
+        """True if there may be padding between a prompt and its text.
 
-        Decided for a width, by comparison with a row that has no padding.
+        It is False for a model with a window or a state. It is tested once per width, by comparison
+        with a row without padding.
         """
 
         def same(few: Batch) -> bool:
             prompts, few, owner = self._example(few)
-            short = taken(few, torch.tensor([1]), self.ends, int(few.mask[1, self.ends :].sum()))
-            alone = self.whole(prompts, short, owner[1:])
-            return near(self.whole(prompts, few, owner)[1:], alone, self.net.dtype)
+            short = take_rows(
+                few, torch.tensor([1]), self.ends, int(few.mask[1, self.ends :].sum())
+            )
+            alone = self.full_scores(prompts, short, owner[1:])
+            return near(self.full_scores(prompts, few, owner)[1:], alone, self.net.dtype)
 
         import torch
 
@@ -168,14 +173,14 @@ class Passes:
         return not self.ends or (fits and holds(self._gaps, net, None, width, same, batch.words))
 
     def shares(self, batch: Batch) -> bool:
-        """May prompts run apart from their texts? Decided for a width, by comparing both ways."""
+        """True if prompts may run before their texts; tested per width, by comparing both ways."""
 
         def same(few: Batch) -> bool:
             prompts, few, owner = self._example(few)
-            kept = self.before(prompts, few)
-            self.after(kept, few, owner)  # what is kept must serve again
-            ours, usual = self.after(kept, few, owner), self.whole(prompts, few, owner)
-            return near(usual, ours, self.net.dtype)
+            cache = self.before(prompts, few)
+            self.after(cache, few, owner)  # the cache must be reusable
+            shared, full = self.after(cache, few, owner), self.full_scores(prompts, few, owner)
+            return near(full, shared, self.net.dtype)
 
         from zobench.objectives.llm.loss import plain_head
         from zobench.objectives.llm.reach import holds, near
@@ -185,9 +190,9 @@ class Passes:
         return holds(self._shares, self.net, None, batch.ids.shape[1], same, batch.words)
 
     def _example(self, few: Batch) -> tuple[torch.Tensor, Batch, torch.Tensor]:
-        """Two random prompts, two rows with places for them, and the prompt of each row.
+        """Return two random prompts, two rows with positions for them, and the prompt of each row.
 
-        The text of the second row is one token, as far from its prompt as can be.
+        The text of the second row is one token, as far from its prompt as possible.
         """
         import torch
 
@@ -195,7 +200,7 @@ class Passes:
         generator = torch.Generator().manual_seed(0)
         drawn = torch.randn(2, 1, self.ends - self.begin, weight.shape[1], generator=generator)
         ids, mask = few.ids.clone(), torch.ones_like(few.mask)
-        ids[1, : self.ends] = ids[0, : self.ends]  # what stands before texts is the same
+        ids[1, : self.ends] = ids[0, : self.ends]  # the columns before the texts are equal
         mask[1, self.ends : -1] = 0
         positions = (mask.cumsum(1) - 1).clamp_(min=0)
         padded = replace(few, ids=ids, mask=mask, positions=positions, _final={})
@@ -203,18 +208,20 @@ class Passes:
         return prompts, padded, torch.tensor([1, 0], device=few.ids.device)
 
 
-def taken(batch: Batch, rows: torch.Tensor, ends: int = 0, width: int = 0) -> Batch:
-    """Some rows (host, int64), in that order; width > 0: of the columns, the first `ends` and the
-    last `width`."""
+def take_rows(batch: Batch, rows: torch.Tensor, ends: int = 0, width: int = 0) -> Batch:
+    """Return some rows of a batch, in the order of `rows` (int64, on the CPU).
+
+    With width > 0, only the first `ends` and the last `width` columns.
+    """
     import torch
 
     columns = torch.arange(batch.ids.shape[1])
     if width:
         columns = torch.cat([columns[:ends], columns[len(columns) - width :]])
     device = batch.ids.device
-    where = rows.to(device)
-    wide = {
-        name: getattr(batch, name)[where][:, columns.to(device)]
+    rows = rows.to(device)
+    arrays = {
+        name: getattr(batch, name)[rows][:, columns.to(device)]
         for name in ("ids", "mask", "positions")
     }
-    return replace(batch, **wide, labels=batch.labels[where], _final={})
+    return replace(batch, **arrays, labels=batch.labels[rows], _final={})

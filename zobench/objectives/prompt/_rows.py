@@ -1,4 +1,4 @@
-"""The rows of a few-shot task: k a label word, drawn by the instance."""
+"""The rows of a few-shot task: k per label word, drawn by the instance."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from zobench.objectives.llm.tasks import Row, Task
 
 
 def named(task: str, data: str = "") -> Task:
-    """A generated task, or sst2 or rte from the folder `data` (empty: from the hub)."""
+    """Return a generated task, or sst2 or rte from the folder `data` (empty: from the hub)."""
     from zobench.objectives.llm import glue, tasks
 
     return tasks.generated(task) if task in tasks.GENERATED else glue.glue(task, data or None)
 
 
 def few_shot(task: Task, shots: int, dev_shots: int, instance: int) -> Task:
-    """`task` with `shots` rows a label word in train and `dev_shots` in dev (0: all rows).
+    """Return the task with `shots` rows per label word in train and `dev_shots` in dev (0: all).
 
-    Raises BadInput for negative numbers, or where a label word has too few rows.
+    Raises BadInput for negative numbers, or if a label word has too few rows.
     """
     rng = np.random.default_rng(derive("few-shot", task.name, instance))
     train = _few(task, "train", task.train, shots, rng)
@@ -33,14 +33,14 @@ def _few(
     task: Task, split: str, rows: Sequence[Row], shots: int, rng: np.random.Generator
 ) -> list[Row]:
     if shots < 0:
-        raise BadInput(f"shots are a number of rows a label word, or 0 for all, not {shots}")
-    order, kept = rng.permutation(len(rows)), []
+        raise BadInput(f"shots are a number of rows per label word, or 0 for all, not {shots}")
+    order, few = rng.permutation(len(rows)), []
     if shots == 0:
         return list(rows)
     for label, word in enumerate(task.label_words):
-        own = [rows[i] for i in order if rows[i][1] == label][:shots]
-        if len(own) < shots:
-            raise BadInput(f"task {task.name!r} has {len(own)} {split} rows of the label word "
+        of_label = [rows[i] for i in order if rows[i][1] == label][:shots]
+        if len(of_label) < shots:
+            raise BadInput(f"task {task.name!r} has {len(of_label)} {split} rows of the label word "
                            f"{word!r}; {shots} shots need more")  # fmt: skip
-        kept += own
-    return kept
+        few += of_label
+    return few

@@ -1,4 +1,4 @@
-"""From a point to soft prompts: in full space, or through a fixed random projection."""
+"""The map from a point to soft prompts: in full space, or by a fixed random projection."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass
 class Space:
-    """prompt_l = start_l + scale_l * x_l, or start_l + scale_l / sqrt(d) * G x_l with G ~ N(0, 1).
+    """The map from a point x to a prompt, one vector x_l per depth l.
 
-    The second is black-box tuning's p = p0 + A z (arXiv:2201.03514): entries of A have deviation
-    alpha * std(embeddings) / (sqrt(d) sigma); here sigma is the estimator's, and a z of deviation
-    1 moves every entry of a prompt by the deviation `scale`. So does an x in full space.
+        prompt_l = start_l + scale_l * x_l,   or   start_l + scale_l / sqrt(d) * G x_l,  G ~ N(0, 1)
+
+    The second is p = p0 + A z of black-box tuning (arXiv:2201.03514), where entries of A have
+    deviation alpha * std(embeddings) / (sqrt(d) sigma). Here sigma belongs to the estimator. In
+    both forms, an x of deviation 1 moves every entry of a prompt by the deviation `scale`.
     """
 
     start: torch.Tensor  # (depth, tokens, width)
-    scales: list[float]  # one a depth
+    scales: list[float]  # one per depth
     matrices: torch.Tensor | None = None  # (depth, tokens * width, intrinsic), scales included
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        """Blocks of a point: one a depth when there are several or a projection, else a token."""
+        """Shapes of the blocks: one per depth, or one per token in full space at depth 1."""
         depth, tokens, width = self.start.shape
         if self.matrices is not None:
             return [(self.matrices.shape[2],)] * depth
@@ -39,7 +41,7 @@ class Space:
         return [f"{kind}{i}" for i in range(len(self.shapes))]
 
     def prompts(self, points: np.ndarray) -> torch.Tensor:
-        """Points (n, d) -> prompts (n, depth, tokens, width)."""
+        """Return the prompts (n, depth, tokens, width) of points (n, d)."""
         import torch
 
         x = torch.tensor(points, dtype=torch.float32, device=self.start.device)
@@ -47,14 +49,14 @@ class Space:
             scale = torch.tensor(self.scales, device=x.device)[:, None, None]
             return self.start + scale * x.view(-1, *self.start.shape)
         z = x.view(len(x), len(self.start), -1).transpose(0, 1)  # (depth, n, intrinsic)
-        moved = (z @ self.matrices.transpose(1, 2)).transpose(0, 1)
-        return self.start + moved.reshape(-1, *self.start.shape)
+        move = (z @ self.matrices.transpose(1, 2)).transpose(0, 1)
+        return self.start + move.reshape(-1, *self.start.shape)
 
 
 def make(
     start: torch.Tensor, scales: list[float], intrinsic: int, rng: np.random.Generator
 ) -> Space:
-    """The space around `start` of `intrinsic` coordinates a depth (0: full space)."""
+    """Make the space around `start` with `intrinsic` coordinates per depth (0: full space)."""
     import torch
 
     if not intrinsic:
@@ -68,8 +70,10 @@ def make(
 
 
 def clipped_deviation(values: torch.Tensor, rounds: int = 5) -> float:
-    """The deviation after `rounds` clippings to three of them about the mean (BBTv2's, for states
-    with a few huge entries)."""
+    """Return the deviation after `rounds` clippings to three deviations about the mean.
+
+    It is BBTv2's, for states with a few huge entries.
+    """
     values = values.float()
     for _ in range(rounds):
         mean, deviation = values.mean(), values.std()

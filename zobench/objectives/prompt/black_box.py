@@ -15,7 +15,7 @@ from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._answers import Answers
 from zobench.objectives.prompt._choices import Choices
 from zobench.objectives.prompt._rows import named
-from zobench.objectives.prompt._sources import from_file, kept_in, local
+from zobench.objectives.prompt._sources import cache_file, from_file, local
 from zobench.objectives.prompt.choice import ChoiceProblem
 from zobench.objectives.prompt.problem import FewShot
 from zobench.objectives.prompt.service import Ask, Service
@@ -26,13 +26,47 @@ VERSION = "2"  # of what models of this machine answer
 
 
 class BlackBox(ChoiceProblem):
-    """`tokens` words before every text, judged by `service`, which is called with whole texts.
+    """A search for the words before a text that help a service to classify it.
 
-    `connect()` gives the service at the first start. A user's own: a task, and
-    `lambda: Service(my_function, words=2)`. Dev rows are few by default, as scoring is paid, too.
+    A point chooses `tokens` words among the candidates. A prompt is these words followed by a text.
+    The service scores the label words of complete prompts. A query is the mean loss of one prompt
+    on the train rows; the score is its loss on the dev rows. Dev rows are few by default, because
+    scoring costs as much as a query.
+
+    Args:
+        task: the texts and label words.
+        connect: called at the first start; returns the service, such as
+            `lambda: Service(my_function, words=2)`.
+        tokens: words before each text.
+        candidates: the words to choose among, or how many to take of the commonest words of the
+            few-shot texts.
+        reading: of a point: "largest", "sampled" or "integer", as for `discrete-prompt`.
+        price: of 1000 tokens, or of 1000 texts if the service does not count tokens, in any
+            currency; a run reports its cost.
+        **few: the settings `loss`, `shots`, `dev_shots` (16), `batch` and `instance`, as for
+            `soft-prompt`.
+
+    Raises:
+        BadInput: if there are fewer than two candidates, or a setting is out of its range.
+
+    Example:
+        >>> from zobench import BlackBox, Noise, Service, Task
+        >>> def judge(texts):
+        ...     return [[0.0, len(text) / 10] for text in texts]
+        >>> rows = [("a dull film", 0), ("a superb and moving film", 1)]
+        >>> task = Task("films", ["bad", "good"], train=rows, dev=rows, test=rows)
+        >>> words = ["the", "honest", "critic"]
+        >>> connect = lambda: Service(judge, words=2)
+        >>> problem = BlackBox(task, connect, tokens=2, candidates=words, shots=0, dev_shots=0)
+        >>> problem.start(seed=1).size  # tokens * candidates
+        6
+        >>> problem.score()["accuracy"]
+        0.5
+        >>> problem.describe()["chosen"]
+        ['the', 'the']
     """
 
-    score_ratio = 2.0  # the current prompt is scored at queries 1, 2, 4, ...: each costs
+    score_ratio = 2.0  # the prompt is scored at queries 1, 2, 4, ..., because each score costs
 
     def __init__(
         self,
@@ -44,8 +78,6 @@ class BlackBox(ChoiceProblem):
         price: float = 0.0,
         **few: Unpack[FewShot],
     ) -> None:
-        """candidates: words to choose among, or how many to take, the commonest of the few-shot
-        texts. price: what 1000 tokens cost, or 1000 texts where tokens are not counted."""
         super().__init__(task, reading, **FewShot(dev_shots=16) | few)
         if price < 0.0:
             raise BadInput(f"price is a number >= 0, not {price}")
@@ -58,50 +90,53 @@ class BlackBox(ChoiceProblem):
             raise BadInput(f"there are two candidates at least to choose among, not {self.pool}")
         self.connect, self.price = connect, price
         self.service: Service | None = None
-        self.made = Choices(tokens, len(self.pool), reading)
+        self._all_choices = Choices(tokens, len(self.pool), reading)
 
     def begin(self) -> Choices:
+        """Connect to the service at the first start, and return the choices."""
         if self.service is None:
             self.service = self.connect()
-        return self.made
+        return self._all_choices
 
     def warm_up(self) -> None:
-        """No query: nothing fills a cache here, and it would be paid."""
+        """Reset the meters without a query, which would cost."""
         self.reset_meters()
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+        """Ask the service for the scores of each chosen prompt before each text."""
         assert self.service is not None  # begin ran
         texts = [text + self.task.joiner.rstrip(" ") for text, _ in getattr(self.task, split)]
         if rows is not None:
             texts = [texts[i] for i in rows]
         prompts = [" ".join(self.words(choice)) for choice in chosen]
-        told = self.service([f"{prompt} {text}" for prompt in prompts for text in texts])
-        return told.reshape(len(chosen), len(texts), -1)
+        scores = self.service([f"{prompt} {text}" for prompt in prompts for text in texts])
+        return scores.reshape(len(chosen), len(texts), -1)
 
     def words(self, chosen: np.ndarray) -> list[str]:
+        """Return the words of one choice (slots,)."""
         return [self.pool[i] for i in chosen]
 
     def finish(self) -> dict[str, float]:
-        """The test split, and what the run sent and paid, scoring included."""
+        """Return the results on the test split and the bill of the run, scoring included."""
         return super().finish() | self.bill()
 
     def bill(self) -> dict[str, float]:
-        """Requests answered and failed, texts asked and kept, tokens counted, cost."""
+        """Count requests answered and failed, texts sent and reused, and tokens; add the cost."""
         service = self.service
         assert service is not None  # begin ran
         tokens = getattr(service.ask, "tokens", 0)
         return {
             "requests": service.requests,
             "failed_requests": service.failures,
-            "texts_asked": service.asked,
-            "texts_kept": service.kept,
+            "texts_asked": service.texts_sent,
+            "texts_kept": service.texts_reused,
             "tokens": tokens,
-            "cost": self.price * (tokens or service.asked) / 1000.0,
+            "cost": self.price * (tokens or service.texts_sent) / 1000.0,
         }
 
 
 def few_tests(task: Task, rows: int, instance: int) -> Task:
-    """The task with `rows` test rows (1 at least), drawn by the instance: they are paid."""
+    """Return the task with `rows` test rows (1 at least), drawn by the instance, to limit costs."""
     order = np.random.default_rng(derive("tests", instance)).permutation(len(task.test))
     return replace(task, test=[task.test[i] for i in order[: max(rows, 1)]])
 
@@ -142,23 +177,25 @@ def black_box(
 ) -> BlackBox:
     """Words before the text, each chosen among candidates, for a model behind an interface.
 
-    `api`: the base address of a server that speaks the completions format with log-probabilities
-    (http://.../v1, with its `model`; `top` log-probabilities a text; the environment variable
-    `key` holds the key); or `file.py:function`, your own function from texts to scores of the
-    label words, one row a text; or a model of this machine, as for `llm`. Candidates: `words`, or
-    the `candidates` commonest words of the few-shot texts. `reading`, `loss`, `task`, `shots`,
-    `dev_shots`, `batch`: as for `discrete-prompt`; scoring is asked for, too, and so is few rows.
+    `api` is one of three. (1) The base address of a server that supports the completions format
+    with log-probabilities (http://.../v1, with its `model`; `top` log-probabilities per text; the
+    environment variable `key` holds the key). (2) `file.py:function`, your own function from texts
+    to scores of the label words, one row per text. (3) A model of this machine, as for `llm`.
+    Candidates: `words`, or the `candidates` commonest words of the few-shot texts. `reading`,
+    `loss`, `task`, `shots`, `dev_shots`, `batch`: as for `discrete-prompt`. Dev and test rows are
+    few by default, because scoring costs, too.
 
-    At most `together` texts a request and `per_minute` requests a minute (0: no limit), in each of
-    the runs that are made at the same time. What may pass (busy, cut off, late) is tried again
-    `retries` times, after `pause`, 2 `pause`, ... seconds or what the server asks for. Answers are
-    kept in the file `cache` by text ("auto": one in your cache folder for a server, none otherwise;
-    "off"), so that a run that was killed pays for nothing twice. A run ends with its bill; `price`
-    is that of 1000 tokens, or of 1000 texts where tokens are not counted. A query is one prompt,
-    whether its answers were kept or not. The prompt with the best dev accuracy is that among the
-    scored ones, after 1, 2, 4, ... queries. The bill is that of the process that ended the run.
+    A request has at most `together` texts. Each run sends at most `per_minute` requests per minute
+    (0: no limit). After a transient failure (busy, cut off, late) it tries again up to `retries`
+    times, after `pause`, 2 `pause`, ... seconds, or as long as the server asks for. Answers are
+    stored by text in the file `cache` ("auto": a file in your cache folder for a server, none
+    otherwise; "off"), so that a run that was killed does not pay twice. A run ends with its bill;
+    `price` is for 1000 tokens, or for 1000 texts if the server does not count tokens. A query is
+    one prompt, whether or not its answers were stored. The prompt with the best dev accuracy is the
+    best among the scored ones, after 1, 2, 4, ... queries. The bill covers the process that ended
+    the run.
     """
-    made, served = few_tests(named(task, data), test_rows, instance), "://" in api
+    few, served = few_tests(named(task, data), test_rows, instance), "://" in api
     if together < 1:
         raise BadInput(f"together is a number of texts of at least 1, not {together}")
     for name, value in {"per_minute": per_minute, "retries": retries, "pause": pause}.items():
@@ -176,25 +213,23 @@ def black_box(
         raise BadInput(f"words are candidates, none of them empty, not {list(words)}")
 
     def connect() -> Service:
-        identity = [api, model, made.label_words, top if served else 0]
+        identity = [api, model, few.label_words, top if served else 0]
         if served:
             from zobench.objectives.prompt._completions import Completions  # with HTTP: 20 ms
 
-            ask: Ask = Completions(api, model, made.label_words, top, key, timeout)
+            ask: Ask = Completions(api, model, few.label_words, top, key, timeout)
         elif ":" in api:
             ask, content = from_file(api)
             identity.append(content)
         else:
-            ask = local(api, made)
+            ask = local(api, few)
             identity.append(VERSION)
-        place = kept_in(cache, served)
-        answers = Answers(place, repr(identity)) if place else None
-        return Service(
-            ask, len(made.label_words), answers, together, per_minute, retries, pause
-        )  # fmt: skip
+        path = cache_file(cache, served)
+        answers = Answers(path, repr(identity)) if path else None
+        return Service(ask, len(few.label_words), answers, together, per_minute, retries, pause)
 
     pool = list(map(str, words)) or candidates
     return BlackBox(
-        made, connect, tokens, pool, reading, price,
+        few, connect, tokens, pool, reading, price,
         loss=loss, shots=shots, dev_shots=dev_shots, batch=batch, instance=instance,
     )  # fmt: skip

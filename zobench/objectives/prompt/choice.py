@@ -1,4 +1,4 @@
-"""A prompt problem over choices: every slot takes one of a list of candidates."""
+"""Prompt problems over choices: every slot takes one of a list of candidates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zobench.objectives.prompt.problem import FewShot, PromptProblem
 
 
 class ChoiceProblem(PromptProblem):
-    """A subclass names the candidates and gives the scores of chosen ones."""
+    """A prompt problem whose subclass names the candidates and gives the scores of choices."""
 
     choices: Choices
 
@@ -26,18 +26,18 @@ class ChoiceProblem(PromptProblem):
 
     @abstractmethod
     def begin(self) -> Choices:
-        """Load what is needed and say what there is to choose. Called by every start."""
+        """Load what is needed and return the choices. Every start calls it."""
 
     @abstractmethod
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
-        """Scores of the label words, (n, rows, words), of choices (n, slots)."""
+        """Return scores of the label words (n, rows, words) for choices (n, slots)."""
 
     @abstractmethod
     def words(self, chosen: np.ndarray) -> list[str]:
-        """The candidates of one choice (slots,), as text."""
+        """Return the candidates of one choice (slots,) as text."""
 
     def start(self, seed: int) -> VectorParams:
-        """Zero logits, or integers drawn by the instance, whatever the seed."""
+        """Start at zero logits, or at integers drawn by the instance; the seed is not used."""
         self.choices = self.begin()
         rng = np.random.default_rng(derive("first", self.instance))
         first = rng.integers(self.choices.candidates, size=self.choices.slots)
@@ -52,15 +52,15 @@ class ChoiceProblem(PromptProblem):
         rows: np.ndarray | None = None,
         seed: int | None = None,
     ) -> np.ndarray:
-        """Prompts that occur several times are judged once."""
-        chosen, back = np.unique(self.choices.read(points, seed), axis=0, return_inverse=True)
-        return self.judge(chosen, split, rows)[back.reshape(-1)]
+        """Return scores (n, rows, words) for points (n, d); equal prompts are judged once."""
+        chosen, inverse = np.unique(self.choices.read(points, seed), axis=0, return_inverse=True)
+        return self.judge(chosen, split, rows)[inverse.reshape(-1)]
 
     def describe(self) -> dict[str, Any]:
-        """And the choice at present, in words."""
-        now = self.choices.read(self.params.x[None])[0]
+        """Return the facts of the problem and the words chosen at present."""
+        current = self.choices.read(self.params.x[None])[0]
         return super().describe() | {
             "reading": self.reading,
             "candidates": self.choices.candidates,
-            "chosen": self.words(now),
+            "chosen": self.words(current),
         }

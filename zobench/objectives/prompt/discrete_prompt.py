@@ -1,4 +1,4 @@
-"""Discrete prompts and label words by choice (Diao et al., 2022, arXiv:2201.08531; BDPL)."""
+"""Discrete prompts and label words by choice (BDPL: Diao et al., 2022, arXiv:2201.08531)."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ VARIANTS = ("prompt", "verbaliser")
 
 
 def pool_of(frozen: Frozen, task: Task, pool: str, count: int, instance: int) -> np.ndarray:
-    """The ids of the candidates: `count` tokens drawn by the instance, or all there are.
+    """Return the ids of the candidates: `count` tokens, or all if there are fewer.
 
-    pool: "vocabulary", or "task": the tokens of the few-shot texts, commonest first, not drawn.
+    pool: "vocabulary" draws them by the instance; "task" takes the commonest tokens of the few-shot
+    texts.
     """
-    known = frozen.ordinary()
+    ordinary = frozen.ordinary()
     if pool == "task":
         texts = [text for text, _ in task.train]
-        found = Counter(i for ids in frozen.tokenizer(texts, add_special_tokens=False)["input_ids"]
-                        for i in ids)  # fmt: skip
-        ordinary = set(known.tolist())
-        return np.array([i for i, _ in found.most_common() if i in ordinary][:count])
+        counts = Counter(i for ids in frozen.tokenizer(texts, add_special_tokens=False)["input_ids"]
+                         for i in ids)  # fmt: skip
+        allowed = set(ordinary.tolist())
+        return np.array([i for i, _ in counts.most_common() if i in allowed][:count])
     rng = np.random.default_rng(derive("candidates", instance))
-    return rng.permutation(known)[:count]
+    return rng.permutation(ordinary)[:count]
 
 
 class DiscretePrompt(ChoiceProblem):
-    """`tokens` words before every text, each one of the candidates."""
+    """A prompt of `tokens` words before every text, each chosen among the candidates."""
 
     def __init__(
         self,
@@ -62,18 +63,20 @@ class DiscretePrompt(ChoiceProblem):
             raise BadInput(f"candidates is a number of at least 2, not {candidates}")
         if tokens < 1:
             raise BadInput(f"tokens is a number of prompt tokens of at least 1, not {tokens}")
-        Choices(1, 2, reading)
+        Choices(1, 2, reading)  # checks the reading
         self.count, self.pool, self.model, self.slots = candidates, pool, model, tokens
         self.load = partial(Frozen, self.task, model, device, dtype, tokens=tokens)
         self.frozen: Frozen | None = None
 
     def begin(self) -> Choices:
+        """Load the model at the first start, and return the choices."""
         if self.frozen is None:
             self.frozen = self.load()
             self.ids = pool_of(self.frozen, self.task, self.pool, self.count, self.instance)
         return Choices(self.slots, len(self.ids), self.reading)
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+        """Run the model with the embeddings of the chosen tokens before each text."""
         import torch
 
         frozen = self.frozen
@@ -82,15 +85,16 @@ class DiscretePrompt(ChoiceProblem):
         return frozen.judged(frozen.vectors[ids][:, None], split, rows)
 
     def words(self, chosen: np.ndarray) -> list[str]:
+        """Return the tokens of one choice (slots,) as text."""
         assert self.frozen is not None  # begin ran
         return [str(self.frozen.tokenizer.decode([int(i)])) for i in self.ids[chosen]]
 
 
 class Verbaliser(DiscretePrompt):
-    """No prompt: each class takes one of the candidates as its label word.
+    """A choice of one label word per class among the candidates, without a prompt.
 
-    The model runs once a split, over all candidates at once; a query then looks scores up.
-    The settings are those of DiscretePrompt, of which `tokens` does not matter.
+    The model runs once per split, for all candidates at once; a query then looks up scores. The
+    settings are those of DiscretePrompt; `tokens` has no effect.
     """
 
     def __init__(self, task: Task, model: str = "tiny", **settings: Any) -> None:
@@ -99,13 +103,14 @@ class Verbaliser(DiscretePrompt):
         self.slots, self.tables = len(task.label_words), {}
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+        """Look up the scores of the chosen label words."""
         if split not in self.tables:
             self.tables[split] = self._scores(split)
         table = self.tables[split] if rows is None else self.tables[split][rows]
         return table[:, chosen].transpose(1, 0, 2)
 
     def _scores(self, split: str) -> np.ndarray:
-        """Logits of every candidate after every text of a split, (rows, candidates)."""
+        """Return the logits of every candidate after every text of a split, (rows, candidates)."""
         import torch
 
         from zobench.objectives.llm.batches import LabelWords
@@ -113,8 +118,8 @@ class Verbaliser(DiscretePrompt):
         frozen = self.frozen
         assert frozen is not None  # begin ran
         ids = torch.from_numpy(self.ids)[:, None].to(frozen.table.device)
-        every = LabelWords(ids, (1,) * len(ids), tuple(self.ids.tolist()))
-        return frozen.told(replace(frozen.split(split), words=every))
+        words = LabelWords(ids, (1,) * len(ids), tuple(self.ids.tolist()))
+        return frozen.scores_without_prompt(replace(frozen.split(split), words=words))
 
 
 @objectives.register(
@@ -146,11 +151,11 @@ def discrete_prompt(
     """Words before the text of a frozen language model, each chosen among candidates.
 
     `variant`: "prompt" chooses `tokens` words; "verbaliser" chooses a label word for each class,
-    with no prompt. Candidates: `candidates` tokens, drawn by the instance from the vocabulary, or
+    without a prompt. Candidates: `candidates` tokens, drawn by the instance from the vocabulary, or
     the commonest of the few-shot texts (`pool` = "task"). `reading` of a point: "largest" of a
     slot's logits; "sampled" from their softmax, with noise that the probes of a call share, so
-    that the expected loss is smooth; "integer": one rounded coordinate a slot. The score is that
-    of the largest logits. Logits start at 0, integers as drawn by the instance. A group is a slot.
+    that the expected loss is smooth; "integer": one rounded coordinate per slot. The score uses
+    the largest logits. Logits start at 0, integers as drawn by the instance. A group is a slot.
     `bdpl` is the paper's estimator; its defaults are 6 tokens and 20 candidates.
 
     All else is as for `soft-prompt`. Deviation: the paper's candidates are n-grams of high

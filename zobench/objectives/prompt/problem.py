@@ -1,4 +1,4 @@
-"""A prompt problem: points become prompts, a query is the loss of one prompt on few-shot rows."""
+"""Prompt problems: a point stands for a prompt, a query is its loss on few-shot rows."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from zobench.objectives.prompt._rows import few_shot
 
 
 class FewShot(TypedDict, total=False):
-    """Settings of every prompt problem, as PromptProblem takes them."""
+    """The settings that all prompt problems share."""
 
     loss: str  # cross-entropy, hinge or accuracy
-    shots: int  # train rows a label word, 0 for all
-    dev_shots: int  # dev rows a label word, 0 for all
-    batch: int  # rows a query, 0 for all
-    instance: int  # decides the rows, and where runs start
+    shots: int  # train rows per label word, 0 for all
+    dev_shots: int  # dev rows per label word, 0 for all
+    batch: int  # rows per query, 0 for all
+    instance: int  # determines the rows and the start
 
 
 class PromptProblem(VectorProblem):
-    """Few-shot classification by a frozen model; a subclass says which scores a point gets.
+    """Few-shot classification by a frozen model; a subclass gives the scores of a point.
 
     A query is the mean loss over the whole few-shot train split (black-box tuning,
     arXiv:2201.03514), or over `batch` of its rows. The score is the same loss over the dev split,
-    with accuracy; a run ends with the test split, at the last prompt and, as in the paper, at the
-    one that had the best dev accuracy (the first of equals). Samples are texts that were judged.
+    together with the accuracy. A run ends with the test split, at the last prompt and, as in the
+    paper, at the prompt with the best dev accuracy (the first of equals). Samples are judged texts.
     """
 
     score_name, scored = "loss", "current"
@@ -66,17 +66,21 @@ class PromptProblem(VectorProblem):
         rows: np.ndarray | None = None,
         seed: int | None = None,
     ) -> np.ndarray:
-        """Scores of the label words, (n, rows, words), for points (n, d).
+        """Return scores of the label words (n, rows, words) for points (n, d).
 
-        split: "train", "dev" or "test"; rows: which of its rows (None: all); seed: of the call, for
-        points whose meaning is drawn (None: no query, but a score, without noise).
+        Args:
+            points: shape (n, d).
+            split: "train", "dev" or "test".
+            rows: the rows of the split, as indices; None for all.
+            seed: the seed of the call, for points that are read at random; None for a score.
         """
 
     def labels(self, split: str) -> np.ndarray:
-        """The index of the label word of each row of a split, int64."""
+        """Return the index of the label word of each row of a split, int64."""
         return np.array([label for _, label in getattr(self.task, split)])
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        """Return the loss of each probe on the train rows; `seed` draws the minibatch."""
         self._call = seed
         values = self.f(self.params.rows(probes)).tolist()
         self.samples += len(probes) * (self.batch or len(self.task.train))
@@ -86,13 +90,13 @@ class PromptProblem(VectorProblem):
     def _losses(self, points: np.ndarray) -> np.ndarray:
         rows, labels = None, self.labels("train")
         if self.batch:
-            drawn = np.random.default_rng(self._call).permutation(len(labels))
-            rows = np.sort(drawn[: self.batch])
+            order = np.random.default_rng(self._call).permutation(len(labels))
+            rows = np.sort(order[: self.batch])
             labels = labels[rows]
         return mean_losses(self.loss, self.answers(points, "train", rows, self._call), labels)
 
     def judged(self, split: str, x: np.ndarray | None = None) -> tuple[float, float]:
-        """Mean loss and accuracy of the point x (None: the current one) over a whole split."""
+        """Return the mean loss and accuracy of the point x (None: the current one) on a split."""
         x = self.params.x if x is None else x
         scores, labels = self.answers(x[None], split), self.labels(split)
         return float(mean_losses(self.loss, scores, labels)[0]), float(
@@ -100,25 +104,28 @@ class PromptProblem(VectorProblem):
         )
 
     def score(self) -> dict[str, float]:
-        """Mean loss and accuracy over the dev split, at the point as it stands."""
+        """Return the mean loss and accuracy of the current point over the dev split."""
         loss, accuracy = self.judged("dev")
         if accuracy > self._best_accuracy:
             self._best_accuracy, self._best_x = accuracy, self.params.x.copy()
         return {"loss": loss, "accuracy": accuracy}
 
     def finish(self) -> dict[str, float]:
-        """Loss and accuracy over the test split, which nothing else reads."""
+        """Return the loss and accuracy of the last and of the best prompt over the test split."""
         last, best = self.params.x, self._best_x
-        told = self.judged("test")
-        chosen = told if best is None or np.array_equal(best, last) else self.judged("test", best)
+        of_last = self.judged("test")
+        same = best is None or np.array_equal(best, last)
+        of_best = of_last if same else self.judged("test", best)
         names = "test_loss", "test_accuracy", "best_dev_test_loss", "best_dev_test_accuracy"
-        return dict(zip(names, told + chosen))
+        return dict(zip(names, of_last + of_best))
 
     def reset_meters(self) -> None:
+        """Reset the meters and forget the prompt with the best dev accuracy."""
         super().reset_meters()
         self._best_accuracy, self._best_x = -1.0, None
 
     def describe(self) -> dict[str, Any]:
+        """Return the facts of the problem and its task."""
         task = self.task
         sizes = {"train": len(task.train), "dev": len(task.dev), "test": len(task.test)}
         return super().describe() | {"task": task.name, "loss": self.loss, "rows": sizes}

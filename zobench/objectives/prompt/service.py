@@ -1,4 +1,4 @@
-"""A paid service as a plain function: a rate limit, retries, costs, and answers kept."""
+"""A paid service as a function, with a rate limit, retries, counters and stored answers."""
 
 from __future__ import annotations
 
@@ -16,27 +16,52 @@ from zobench.objectives.prompt._answers import Answers
 Ask = Callable[[Sequence[str]], Sequence[Sequence[float]] | np.ndarray]
 
 
-class Transient(Exception):  # noqa: N818 - it may pass
-    """A failure that may pass: `wait` is how many seconds the service asks for, 0 if none."""
+class Transient(Exception):  # noqa: N818 - not an error if a retry succeeds
+    """A failure after which a retry may succeed; the service asks to wait `wait` seconds."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
         self.wait = wait
 
 
-PASSING = (Transient, ConnectionError, TimeoutError)
-LONGEST = 60.0  # seconds; no pause that we choose is longer
-PATIENCE = 600.0  # seconds; a service that asks for a longer pause is given up
+RETRIED = (Transient, ConnectionError, TimeoutError)
+LONGEST = 60.0  # seconds; the longest pause that Service itself chooses
+PATIENCE = 600.0  # seconds; if the service asks for a longer pause, the run ends
 
 
 @dataclass
 class Service:
-    """Scores of texts from `ask`, at most `together` texts a request.
+    """A service that scores texts, called through your function `ask`.
 
-    per_minute: requests a minute (0: no limit), spread evenly. A failure that may pass is tried
-    again up to `retries` times, after `pause`, 2 `pause`, 4 `pause`, ... seconds, or after what
-    the service asks for, if that is longer, up to PATIENCE. An answer is kept before the next
-    request is made: a killed run loses at most the one that was on its way.
+    Equal texts are sent once. Each answer is stored before the next request is sent, so that a run
+    that is killed loses at most one answer.
+
+    Args:
+        ask: a function from a list of texts to one row of scores per text.
+        words: scores per row, one per label word.
+        answers: where answers are stored on disk; None stores them in memory alone.
+        together: the most texts per request.
+        per_minute: the most requests per minute, evenly spaced; 0 for no limit.
+        retries: further attempts after a transient failure: Transient, ConnectionError or
+            TimeoutError.
+        pause: seconds before the first retry, doubled for each further one up to 60. If the service
+            asks for a longer pause, that one is taken, up to 600 seconds.
+        clock: the time in seconds.
+        sleep: waits for a number of seconds.
+
+    Attributes:
+        requests: requests with an answer.
+        failures: requests without one.
+        texts_sent: texts that were sent and scored.
+        texts_reused: texts whose scores came from `answers`.
+
+    Example:
+        >>> from zobench import Service
+        >>> service = Service(lambda texts: [[0.0, len(text)] for text in texts], words=2)
+        >>> service(["bad", "good", "bad"]).tolist()
+        [[0.0, 3.0], [0.0, 4.0], [0.0, 3.0]]
+        >>> service.requests, service.texts_sent
+        (1, 2)
     """
 
     ask: Ask
@@ -48,56 +73,70 @@ class Service:
     pause: float = 1.0
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    requests: int = field(default=0, init=False)  # that were answered
-    failures: int = field(default=0, init=False)  # that were not
-    asked: int = field(default=0, init=False)  # texts sent and answered
-    kept: int = field(default=0, init=False)  # texts found among the answers
+    requests: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
+    texts_sent: int = field(default=0, init=False)
+    texts_reused: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.next = -math.inf  # when the next request may go
         self.memory: dict[str, np.ndarray] = {}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Scores (texts, words). Equal texts are asked for once."""
-        wanted = [text for text in dict.fromkeys(texts) if not self._known(text)]
-        for start in range(0, len(wanted), self.together):
-            some = wanted[start : start + self.together]
-            told = self._checked(some, self._tried(some))
+        """Score texts.
+
+        Args:
+            texts: any number of texts.
+
+        Returns:
+            Scores of shape (texts, words), float64.
+
+        Raises:
+            BadInput: if the answer is not one row of finite scores per text, or the service asks
+                for a pause of more than 600 seconds.
+            Transient: if the last retry failed, or another exception of `ask`.
+        """
+        new = [text for text in dict.fromkeys(texts) if not self._is_stored(text)]
+        for start in range(0, len(new), self.together):
+            some = new[start : start + self.together]
+            scores = self._checked(some, self._request(some))
             self.requests += 1
-            self.asked += len(some)
+            self.texts_sent += len(some)
             if self.answers is not None:
-                self.answers.keep(dict(zip(some, told.tolist())))
-            self.memory.update(zip(some, told))
+                self.answers.store(dict(zip(some, scores.tolist())))
+            self.memory.update(zip(some, scores))
         return np.array([self.memory[text] for text in texts])
 
-    def _known(self, text: str) -> bool:
+    def _is_stored(self, text: str) -> bool:
+        """True if the scores of a text are in memory, or could be read from `answers`."""
         if text in self.memory:
             return True
-        told = self.answers[text] if self.answers is not None else None
-        if told is None:
+        row = self.answers[text] if self.answers is not None else None
+        if row is None:
             return False
         try:
-            self.memory[text] = self._checked([text], [told])[0]
+            self.memory[text] = self._checked([text], [row])[0]
         except BadInput:
-            return False  # what was kept is damaged: it is asked for again, and replaced
-        self.kept += 1
+            return False  # the stored row is damaged: it is requested again and replaced
+        self.texts_reused += 1
         return True
 
-    def _tried(self, texts: Sequence[str]) -> Sequence[Sequence[float]] | np.ndarray:
+    def _request(self, texts: Sequence[str]) -> Sequence[Sequence[float]] | np.ndarray:
+        """Call `ask`, with retries after transient failures."""
         for attempt in range(self.retries + 1):
             self._wait_for_turn()
             try:
                 return self.ask(texts)
-            except PASSING as error:
+            except RETRIED as error:
                 self.failures += 1
-                asked = getattr(error, "wait", 0.0)
-                if asked > PATIENCE:
-                    raise BadInput(f"{error}; it asks for a pause of {asked:g} s, and {PATIENCE:g} "
-                                   "s are waited for at most. Try again later: answers are kept "
-                                   "where there is a cache") from error  # fmt: skip
+                wait = getattr(error, "wait", 0.0)
+                if wait > PATIENCE:
+                    raise BadInput(f"{error}; it asks for a pause of {wait:g} s, and zobench waits "
+                                   f"at most {PATIENCE:g} s. Try again later: with a cache, all "
+                                   "answers so far are stored") from error  # fmt: skip
                 if attempt == self.retries:
                     raise
-                self.sleep(max(min(self.pause * 2.0**attempt, LONGEST), asked))
+                self.sleep(max(min(self.pause * 2.0**attempt, LONGEST), wait))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _wait_for_turn(self) -> None:
@@ -109,18 +148,19 @@ class Service:
         self.next = max(now, self.next) + 60.0 / self.per_minute
 
     def _checked(
-        self, texts: Sequence[str], told: Sequence[Sequence[float]] | np.ndarray
+        self, texts: Sequence[str], answer: Sequence[Sequence[float]] | np.ndarray
     ) -> np.ndarray:
-        wanted = len(texts), self.words
+        """Return the scores of an answer as an array. Raises BadInput if they are not rows."""
+        shape = len(texts), self.words
         try:
-            scores = np.asarray(told)
+            scores = np.asarray(answer)
         except (ValueError, TypeError, RecursionError):  # rows of several lengths, or no rows
             scores = np.array(None)
         if scores.dtype.kind not in "iuf":
-            raise BadInput(f"scores of {len(texts)} texts are numbers of shape {wanted}, a row per "
+            raise BadInput(f"scores of {len(texts)} texts are numbers of shape {shape}, a row per "
                            "text and a column per label word, and these are not")  # fmt: skip
-        if scores.shape != wanted:
-            raise BadInput(f"scores of {len(texts)} texts have shape {wanted}, a row per text and "
+        if scores.shape != shape:
+            raise BadInput(f"scores of {len(texts)} texts have shape {shape}, a row per text and "
                            f"a column per label word, not {scores.shape}")  # fmt: skip
         scores = scores.astype(float)
         for text, row in zip(texts, scores):

@@ -1,4 +1,4 @@
-"""Soft prompts in front of a frozen model (Sun et al., 2022, https://arxiv.org/abs/2201.03514)."""
+"""Soft prompts for a frozen model: black-box tuning (Sun et al., 2022, arXiv:2201.03514)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ WORKER = (
 
 
 class SoftPrompt(PromptProblem):
-    """`tokens` continuous tokens before every text; the settings are those of `soft-prompt`.
+    """A prompt of `tokens` continuous tokens before every text.
 
-    The instance decides the few-shot rows, the first prompt and the projection, so that all runs
-    on it start at one score. Probes of one call share forward passes.
+    The settings are those of `soft-prompt`. The instance determines the few-shot rows, the first
+    prompt and the projection, so that all runs on it start at the same score. Probes of one call
+    share forward passes.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class SoftPrompt(PromptProblem):
         self.space: Space
 
     def start(self, seed: int) -> VectorParams:
-        """The first prompt, x = 0, whatever the seed."""
+        """Start at the first prompt, x = 0; the seed is not used."""
         if not hasattr(self, "space"):
             self.frozen = self.load()
             self.first = self._first_tokens()
@@ -81,15 +82,16 @@ class SoftPrompt(PromptProblem):
         rows: np.ndarray | None = None,
         seed: int | None = None,
     ) -> np.ndarray:
+        """Run the model with the prompts of points (n, d); return scores (n, rows, words)."""
         return self.frozen.judged(self.space.prompts(points), split, rows)
 
     def _first_tokens(self) -> np.ndarray:
-        """The ids of the first prompt: those of the text `init`, over and over, or drawn."""
-        count, known = self.frozen.tokens, self.frozen.ordinary()
+        """Return the ids of the first prompt: the text `init`, repeated, or random tokens."""
+        count, ordinary = self.frozen.tokens, self.frozen.ordinary()
         if not self.init:
-            return np.random.default_rng(derive("first", self.instance)).choice(known, count)
+            return np.random.default_rng(derive("first", self.instance)).choice(ordinary, count)
         ids = self.frozen.tokenizer(self.init, add_special_tokens=False)["input_ids"]
-        if not set(ids) & set(known.tolist()):
+        if not set(ids) & set(ordinary.tolist()):
             raise BadInput(f"init={self.init!r} holds no word that the tokenizer knows")
         return np.resize(np.array(ids), count)
 
@@ -107,34 +109,35 @@ class SoftPrompt(PromptProblem):
         return make(first, scales, self.intrinsic, rng)
 
     def _deviations(self, prompt: Any) -> list[float]:
-        """The deviation of what each layer but the first reads, on the few-shot rows."""
+        """Return the deviation of the input of each layer but the first, on the few-shot rows."""
         import torch
 
         from zobench.engine.wrapping import Forward, Wrapper, wrapped
 
         passes = self.frozen.passes
         batch = self.frozen.split("train").parts(EVALUATED)[0]
-        read: dict[Any, list[Any]] = {layer: [] for layer in passes.stack[1:]}
+        inputs: dict[Any, list[Any]] = {layer: [] for layer in passes.stack[1:]}
 
-        def noting(layer: Any, real: Any) -> Wrapper:
+        def recording(layer: Any, is_token: Any) -> Wrapper:
             def wrapper(forward: Forward) -> Forward:
-                def noted(*args: Any, **kwargs: Any) -> Any:
+                def record_and_run(*args: Any, **kwargs: Any) -> Any:
                     states = args[0] if args else kwargs["hidden_states"]
-                    read[layer].append(states[real])
+                    inputs[layer].append(states[is_token])
                     return forward(*args, **kwargs)
 
-                return noted
+                return record_and_run
 
             return wrapper
 
         with torch.inference_mode():
-            for part in passes.like(batch):
-                real = part.mask.bool()
-                with wrapped((layer, noting(layer, real)) for layer in read):
+            for part in passes.by_length(batch):
+                is_token = part.mask.bool()
+                with wrapped((layer, recording(layer, is_token)) for layer in inputs):
                     passes.states(prompt, part)
-        return [clipped_deviation(torch.cat(states)) for states in read.values()]
+        return [clipped_deviation(torch.cat(states)) for states in inputs.values()]
 
     def describe(self) -> dict[str, Any]:
+        """Return the facts of the problem, the model and the first prompt."""
         return super().describe() | {
             "model": self.model,
             "tokens": self.frozen.tokens,
@@ -173,19 +176,19 @@ def soft_prompt(
     """Continuous tokens before the text of a frozen language model: black-box tuning.
 
     `model`, `task`, `data`, `device`, `dtype`: as for `llm`. A sequence is <s>, `tokens` prompt
-    tokens, the text. The prompt starts as the words of `init`, or as words drawn by the instance,
-    at x = 0; an x of deviation 1 moves its entries by `alpha` deviations of the word embeddings.
+    tokens, the text. At x = 0 the prompt is the words of `init`, or words drawn by the instance;
+    an x of deviation 1 moves its entries by `alpha` deviations of the word embeddings.
     `intrinsic` > 0: x has that many coordinates, which a fixed random projection maps to the
     prompt (the paper: 50 tokens, intrinsic 500, CMA-ES with sigma 1 and 20 points, 8000 queries).
-    `deep`: also an addition to what each further layer reads at the prompt, scaled by that layer's
+    `deep`: x also adds to the input of each further layer at the prompt, scaled by that layer's
     own states (BBTv2, arXiv:2205.11200); a group is a layer. Otherwise a group is a token.
 
-    A query is the mean `loss` over the few-shot train split, `shots` rows a label word, or over a
-    minibatch of `batch` of them: cross-entropy, hinge (margin 2) or accuracy (the share of wrong
-    answers, a step function). The score is the same loss over `dev_shots` dev rows a label word
+    A query is the mean `loss` over the few-shot train split, `shots` rows per label word, or over
+    a minibatch of `batch` of them: cross-entropy, hinge (margin 2) or accuracy (the share of wrong
+    answers, a step function). The score is the same loss over `dev_shots` dev rows per label word
     (0: the whole dev split). A run ends with the test split, at the last prompt (`test_accuracy`)
-    and at the one with the best dev accuracy (`best_dev_test_accuracy`, the paper's). No gradient
-    is ever taken. Deviation: the prompt stands after <s>, not inside a template.
+    and at the one with the best dev accuracy (`best_dev_test_accuracy`, the paper's). Gradients are
+    not used. Deviation: the prompt follows <s> and is not inside a template.
     """
     return SoftPrompt(
         named(task, data), model, tokens, intrinsic, deep, alpha, init, device, dtype,

@@ -1,4 +1,4 @@
-"""Crew: processes that share out the jobs of a call. Each has an environment of its own."""
+"""A crew of processes that divide the jobs of a call. Each has its own environment."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any
 from zobench.core.oracle import Diverged
 from zobench.errors import BadInput, Unsuitable
 
-KNOWN = (Diverged, Unsuitable, BadInput, MemoryError)  # errors that stay what they are on their way
+PRESERVED = (Diverged, Unsuitable, BadInput, MemoryError)  # raised in the parent with their type
 
 
 class Crew:
-    """`crew(jobs)` is [work(job) for job in jobs], job k in process k mod `count`.
+    """Processes such that `crew(jobs)` is [work(job) for job in jobs].
 
-    `hire()` makes `work` in each process. An episode is a pure function of its job, so who does it
-    shows in no bit. The processes end with this one.
+    Job k runs in process k mod `count`. `hire()` makes `work` in each process. An episode is a pure
+    function of its job, so the results do not depend on the number of processes. The processes end
+    when this one ends.
     """
 
     def __init__(self, hire: Callable[[], Callable[[Any], Any]], count: int) -> None:
@@ -30,25 +31,25 @@ class Crew:
         self.owner = os.getpid()
         self.members: list[tuple[Any, Connection]] = []
         for _ in range(count):
-            ours, theirs = context.Pipe()
-            others = [ours, *(line for _, line in self.members)]
-            process = context.Process(target=_serve, args=(hire, theirs, others), daemon=True)
-            with warnings.catch_warnings():  # a fork of many threads: ours only compute
+            parent_end, child_end = context.Pipe()
+            to_close = [parent_end, *(pipe for _, pipe in self.members)]
+            process = context.Process(target=_serve, args=(hire, child_end, to_close), daemon=True)
+            with warnings.catch_warnings():  # a fork of a process with threads, which only compute
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process.start()
-            theirs.close()
-            self.members.append((process, ours))
+            child_end.close()
+            self.members.append((process, parent_end))
 
     def __call__(self, jobs: Sequence[Any]) -> list[Any]:
-        """The results in the order of the jobs. Raises the error of the first job that failed."""
+        """Return the results in the order of the jobs. Raises the first job's error, if any."""
         count = len(self.members)
-        for k, (_, line) in enumerate(self.members):
-            line.send(jobs[k::count])
+        for k, (_, pipe) in enumerate(self.members):
+            pipe.send(jobs[k::count])
         results: list[Any] = [None] * len(jobs)
-        for k, (process, line) in enumerate(self.members):
-            wait([line])  # unlike recv, lets the alarm of a limit through
+        for k, (process, pipe) in enumerate(self.members):
+            wait([pipe])  # unlike recv, the alarm of a time limit can interrupt it
             try:
-                results[k::count] = line.recv()
+                results[k::count] = pipe.recv()
             except EOFError:
                 process.join()
                 raise RuntimeError(
@@ -60,11 +61,11 @@ class Crew:
         return results
 
     def close(self) -> None:
-        """End the processes; what they were doing is lost. A fork of their owner leaves them be."""
+        """End the processes; unfinished jobs are lost. Does nothing in a fork of the owner."""
         if os.getpid() != self.owner:
             return
-        for process, line in self.members:
-            line.close()
+        for process, pipe in self.members:
+            pipe.close()
             process.terminate()
         for process, _ in self.members:
             process.join()
@@ -74,27 +75,30 @@ class Crew:
 class _Failure:
     def __init__(self, error: Exception) -> None:
         frames = traceback.extract_tb(error.__traceback__)
-        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
-        self.kind = next((kind for kind in KNOWN if isinstance(error, kind)), RuntimeError)
+        line = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+        self.kind = next((kind for kind in PRESERVED if isinstance(error, kind)), RuntimeError)
         name = "" if type(error) is RuntimeError else f"{type(error).__name__}: "
-        self.text = str(error) if self.kind in KNOWN else f"{name}{error}{place}"
+        self.text = str(error) if self.kind in PRESERVED else f"{name}{error}{line}"
 
     def error(self) -> Exception:
         return self.kind(self.text)
 
 
 def _serve(
-    hire: Callable[[], Callable[[Any], Any]], line: Connection, others: Sequence[Connection]
+    hire: Callable[[], Callable[[Any], Any]], pipe: Connection, to_close: Sequence[Connection]
 ) -> None:
-    """Do jobs until the other end closes."""
+    """Do jobs until the other end of the pipe closes.
+
+    `to_close`: the parent's ends of pipes, of which this process must not hold copies.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    for other in others:  # or this process would keep lines open that its parent closes
+    for other in to_close:
         other.close()
     work: Callable[[Any], Any] | None = None
     while True:
         try:
-            jobs = line.recv()
+            jobs = pipe.recv()
         except (EOFError, OSError):
             return
         results: list[Any] = []
@@ -104,4 +108,4 @@ def _serve(
                 results.append(work(job))
             except Exception as error:
                 results.append(_Failure(error))
-        line.send(results)
+        pipe.send(results)

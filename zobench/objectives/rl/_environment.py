@@ -1,4 +1,4 @@
-"""Environment: where episodes come from: a registered gymnasium id, or a user's own class."""
+"""Environments of gymnasium, from a registered id or from a user's own class or function."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
-    """How to make an environment, and what is known of it."""
+class EnvironmentSource:
+    """How to make an environment, with its facts."""
 
     name: str
-    make: Callable[..., gymnasium.Env]  # takes render_mode=..., when someone wants to see it
-    limit: int = 0  # steps after which its own definition cuts an episode; 0: none is known
+    make: Callable[..., gymnasium.Env]  # takes render_mode=... for films
+    limit: int = 0  # steps after which its own definition ends an episode; 0: no limit
     threshold: float | None = None  # the mean return at which it counts as solved
 
 
-def registered(name: str, options: Mapping[str, Any]) -> Source:
-    """The environment of a gymnasium id, or of `module:id`, where importing `module` registers it.
+def registered(name: str, options: Mapping[str, Any]) -> EnvironmentSource:
+    """Return the source for a gymnasium id, or for `module:id` if importing `module` registers it.
 
-    Without gymnasium's wrappers for checks and for the time limit: the limit is kept by whoever
-    rolls out. Raises BadInput on an unknown id, MissingPackage when a package it needs is missing.
+    The environments have no wrappers of gymnasium for checks or the time limit: the caller counts
+    the steps. Raises BadInput for an unknown id, MissingPackage if a package is missing.
     """
     if not isinstance(options, Mapping):
-        raise BadInput(f"options are a table of what the environment takes, not {options!r}")
+        raise BadInput(f"options are a table of the environment's arguments, not {options!r}")
     if find_spec("gymnasium") is None:
-        return Source(name, _missing)  # told when a run needs it
+        return EnvironmentSource(name, _missing)  # raises when a run makes the environment
     import gymnasium
 
     module, _, bare = name.rpartition(":")
@@ -66,29 +66,29 @@ def registered(name: str, options: Mapping[str, Any]) -> Source:
                 raise
             raise BadInput(f"options do not fit {name}: {error}") from error
 
-    return Source(name, make, limit, spec.reward_threshold)
+    return EnvironmentSource(name, make, limit, spec.reward_threshold)
 
 
-def described(source: Source, env: gymnasium.Env) -> dict[str, Any]:
-    """Facts of an environment: its name and threshold, and the modules that define it.
+def describe(source: EnvironmentSource, env: gymnasium.Env) -> dict[str, Any]:
+    """Describe an environment: its name and threshold, and the modules that define it.
 
-    Modules by top-level names: those of its classes, and what their files import. Which simulator
-    an id needs shows only there.
+    The modules are top-level names: those of its classes, and those that their files import. Only
+    these imports show which simulator an id needs.
     """
     homes = {kind.__module__ for kind in type(env.unwrapped).__mro__}
-    named = set(homes)
+    names = set(homes)
     for home in homes & sys.modules.keys():
         if home.partition(".")[0] not in sys.stdlib_module_names:
             values = list(vars(sys.modules[home]).values())
-            named |= {v.__name__ for v in values if isinstance(v, ModuleType)}
-            named |= {str(getattr(v, "__module__", "")) for v in values if isinstance(v, type)}
-    tops = {name.partition(".")[0] for name in named}
+            names |= {v.__name__ for v in values if isinstance(v, ModuleType)}
+            names |= {str(getattr(v, "__module__", "")) for v in values if isinstance(v, type)}
+    tops = {name.partition(".")[0] for name in names}
     modules = sorted(tops - {"", "zobench", *sys.stdlib_module_names})
     return {"environment": source.name, "reward_threshold": source.threshold, "modules": modules}
 
 
-def made_by(make: Callable[..., Any]) -> Source:
-    """The environments that a user's own class or function makes. Raises BadInput on others."""
+def made_by(make: Callable[..., Any]) -> EnvironmentSource:
+    """Return the source for a user's own class or function. Raises BadInput for anything else."""
     if hasattr(make, "step") and not isinstance(make, type):
         raise BadInput(
             f"env is a class or a function that makes an environment, not an environment: give "
@@ -101,19 +101,19 @@ def made_by(make: Callable[..., Any]) -> Source:
         )
     name = getattr(make, "__name__", "environment")
     try:
-        missing = [p.name for p in signature(make).parameters.values() if _needed(p)]
-    except (TypeError, ValueError):  # some compiled classes do not say what they take
+        missing = [p.name for p in signature(make).parameters.values() if _is_required(p)]
+    except (TypeError, ValueError):  # some compiled classes have no signature
         missing = []
     if missing:
         raise BadInput(
             f"env is called without arguments, but {name} needs {', '.join(missing)}: give "
             f"functools.partial({name}, ...), or a function that takes none"
         )
-    return Source(name, make)
+    return EnvironmentSource(name, make)
 
 
-def _needed(parameter: Parameter) -> bool:
-    """Must a call give it?"""
+def _is_required(parameter: Parameter) -> bool:
+    """True if a call must give the parameter."""
     several = parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     return parameter.default is Parameter.empty and not several
 
@@ -121,7 +121,7 @@ def _needed(parameter: Parameter) -> bool:
 def _quiet(entry_point: str) -> None:
     """Keep MuJoCo from writing its warnings to a file in the working folder.
 
-    What matters of them, values that are not numbers, shows in rewards and observations.
+    Those that matter report NaN values, which also appear in rewards and observations.
     """
     if "mujoco" in entry_point and find_spec("mujoco") is not None:
         mujoco = import_module("mujoco")
@@ -133,8 +133,8 @@ def _missing(**more: Any) -> Any:
     raise MissingPackage("gymnasium", "gymnasium")
 
 
-def opened(source: Source, **more: Any) -> gymnasium.Env:
-    """An environment with actions that a policy can give. Raises BadInput on other ones."""
+def open_environment(source: EnvironmentSource, **more: Any) -> gymnasium.Env:
+    """Make an environment. Raises BadInput unless its actions are Box or Discrete."""
     import gymnasium
 
     env = source.make(**more)
@@ -149,11 +149,12 @@ def opened(source: Source, **more: Any) -> gymnasium.Env:
     return env
 
 
-def flattened(name: str, space: Any) -> tuple[int, Callable[[Any], Any] | None]:
-    """(numbers of an observation, what makes a vector of one; None: it is a vector already).
+def flattener(name: str, space: Any) -> tuple[int, Callable[[Any], Any] | None]:
+    """Return (the numbers per observation, the function that makes a vector of an observation).
 
-    Numbers in boxes of one axis pass as they are; one-hot codes stand for Discrete observations.
-    Raises BadInput for a space whose observations have no fixed number of numbers.
+    The function is None for boxes of one axis, whose observations are vectors. Discrete
+    observations become one-hot vectors. Raises BadInput for a space whose observations have no
+    fixed number of numbers.
     """
     from gymnasium import spaces
 

@@ -1,9 +1,9 @@
-"""Policy: a point of the search as a function from observation to action.
+"""Policies: functions from observation to action, whose weights are the point of the search.
 
-Linear (ARS, arXiv:1803.07055) or a tanh network (OpenAI-ES, arXiv:1703.03864). A layer is one
-block of shape (out, in), or (out, in + 1) with the bias as its last column, so that layers are the
-groups. NumPy: for one observation a forward pass takes a fraction of what it takes in torch; and
-for a few products, plain numbers take half of what NumPy takes.
+A policy is linear (ARS, arXiv:1803.07055) or a tanh network (OpenAI-ES, arXiv:1703.03864). A layer
+is one block of shape (out, in), or (out, in + 1) with the bias as its last column, so that layers
+are the groups. The code uses NumPy, because a forward pass for one observation is several times as
+fast as in torch, and plain Python numbers for a few products, which is twice as fast as NumPy.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from zobench.core.oracle import Diverged
 from zobench.objectives.rl._whitening import Moments
 
 Act = Callable[[Any], Any]  # observation -> action
-Forward = Callable[[Any], list[float]]  # observation -> outputs, one an action or coordinate
-FEW = 20  # products of a linear policy, up to which it is computed without NumPy
+Outputs = Callable[[Any], list[float]]  # observation -> one output per action or coordinate
+FEW = 20  # products; linear policies with at most this many are computed without NumPy
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,25 @@ class Shape:
         return [(after, before + extra) for before, after in pairwise(sizes)]
 
     @property
-    def few(self) -> bool:
-        """Is it so small that NumPy takes longer? Then it acts on lists as well as on arrays."""
+    def is_small(self) -> bool:
+        """True if NumPy would be slower. The policy then takes lists as well as arrays."""
         return not self.hidden and self.inputs * self.outputs <= FEW
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
-        """Zero; but hidden weights ~ N(0, 1 / in), or no coordinate of a network would matter.
+        """Start at zero, except hidden weights ~ N(0, 1 / fan_in).
 
-        The last layer is zero: every policy starts with the same constant action.
+        With all weights zero, the output of a network would not depend on any single weight. The
+        last layer is zero, so that every policy starts with the same constant action.
         """
         parts = [rng.standard_normal(shape) / np.sqrt(shape[1] - 1) for shape in self.blocks[:-1]]
         for part in parts:
             part[:, -1] = 0.0
         return np.concatenate([p.ravel() for p in parts] + [np.zeros(prod(self.blocks[-1]))])
 
-    def forward(self, x: np.ndarray, moments: Moments | None) -> Forward:
-        """The outputs at point x, shape (d,); whitened by `moments`, folded into the first layer.
+    def outputs_at(self, x: np.ndarray, moments: Moments | None) -> Outputs:
+        """Return the policy's outputs at the point x of shape (d,), as a function of observations.
 
+        Whitening by `moments` is folded into the first layer:
         W ((o - mean) * scale) = (W * scale) o - (W * scale) mean.
         """
         weights, biases, start = [], [], 0
@@ -75,7 +77,7 @@ class Shape:
         return _network(weights, biases)
 
 
-def _network(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None]) -> Forward:
+def _network(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None]) -> Outputs:
     *inner, last = weights
     bias = biases[-1]
     if not inner and last.size <= FEW:
@@ -92,8 +94,8 @@ def _network(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray | None])
     return forward
 
 
-def _affine(weight: np.ndarray, bias: np.ndarray | None) -> Forward:
-    """W o + b as one product with (o, 1): half the time of a product and a sum."""
+def _affine(weight: np.ndarray, bias: np.ndarray | None) -> Outputs:
+    """Compute W o + b as one product with (o, 1), which takes half the time of two operations."""
     if bias is None:
         return lambda obs: weight.dot(obs).tolist()
     row, dot = np.ones(weight.shape[1] + 1), np.column_stack((weight, bias)).dot
@@ -106,8 +108,8 @@ def _affine(weight: np.ndarray, bias: np.ndarray | None) -> Forward:
     return forward
 
 
-def _few(weight: np.ndarray, bias: np.ndarray | None) -> Forward:
-    """W o + b in 64 bits, summed from left to right: the last bit may not be that of a product."""
+def _few(weight: np.ndarray, bias: np.ndarray | None) -> Outputs:
+    """Compute W o + b in 64 bits, summed from left to right; NumPy may differ in the last bit."""
     numbers = weight.ravel().tolist() + ([] if bias is None else bias.tolist())
     outputs = _written_out(*weight.shape, bias is not None)(*numbers)
     array = np.ndarray
@@ -118,7 +120,10 @@ def _few(weight: np.ndarray, bias: np.ndarray | None) -> Forward:
 def _written_out(
     rows: int, columns: int, biased: bool
 ) -> Callable[..., Callable[..., list[float]]]:
-    """For 1 row and 2 columns: lambda w0_0, w0_1, b0: lambda o0, o1: [w0_0*o0 + w0_1*o1 + b0]."""
+    """Write the sums of products as one expression.
+
+    For 1 row and 2 columns: lambda w0_0, w0_1, b0: lambda o0, o1: [w0_0*o0 + w0_1*o1 + b0].
+    """
     products = [[f"w{i}_{j}*o{j}" for j in range(columns)] for i in range(rows)]
     biases = [f"b{i}" for i in range(rows) if biased]
     sums = [" + ".join(row + biases[i : i + 1]) for i, row in enumerate(products)]
@@ -127,13 +132,13 @@ def _written_out(
     return eval(f"lambda {', '.join(names)}: lambda {inputs}: [{', '.join(sums)}]")
 
 
-def acting(forward: Forward, space: Any, noise: float, seed: int) -> Act:
-    """The policy of some outputs in an action space of gymnasium, Discrete or Box.
+def acting(outputs: Outputs, space: Any, noise: float, seed: int) -> Act:
+    """Return the function from observation to action for a Discrete or Box action space.
 
-    Discrete: the largest output; Box: the outputs, clipped. `noise` > 0 makes it stochastic: a
-    Discrete action has probability softmax(outputs / noise), a Box action gets noise times a
-    standard normal number a coordinate, before clipping; `seed` fixes the draws.
-    Raises Diverged, when it acts, where an output is not a number.
+    A Discrete action is the index of the largest output; a Box action is the outputs, clipped.
+    `noise` > 0 makes the policy stochastic: a Discrete action has probability
+    softmax(outputs / noise); a Box action gets noise times a standard normal number per coordinate,
+    before clipping. `seed` fixes the draws. The function raises Diverged if an output is NaN.
     """
     discrete = hasattr(space, "n")
     if noise > 0.0:
@@ -141,17 +146,17 @@ def acting(forward: Forward, space: Any, noise: float, seed: int) -> Act:
         draw, count = (
             (rng.gumbel, int(space.n)) if discrete else (rng.standard_normal, prod(space.shape))
         )
-        forward = _noisy(forward, partial(draw, size=count), noise)
-    return _choosing(forward, int(space.start)) if discrete else _clipping(forward, space)
+        outputs = _noisy(outputs, partial(draw, size=count), noise)
+    return _choosing(outputs, int(space.start)) if discrete else _clipping(outputs, space)
 
 
-def _noisy(forward: Forward, draw: Callable[[], Any], noise: float) -> Forward:
-    return lambda obs: (np.asarray(forward(obs)) + noise * draw()).tolist()
+def _noisy(outputs: Outputs, draw: Callable[[], Any], noise: float) -> Outputs:
+    return lambda obs: (np.asarray(outputs(obs)) + noise * draw()).tolist()
 
 
-def _choosing(forward: Forward, first: int) -> Act:
+def _choosing(outputs: Outputs, first: int) -> Act:
     def act(obs: Any) -> int:
-        values = forward(obs)
+        values = outputs(obs)
         total = sum(values)
         if total != total and any(v != v for v in values):
             raise _not_a_number(obs)
@@ -160,13 +165,13 @@ def _choosing(forward: Forward, first: int) -> Act:
     return act
 
 
-def _clipping(forward: Forward, space: Any) -> Act:
+def _clipping(outputs: Outputs, space: Any) -> Act:
     bounds = list(zip(space.low.ravel().tolist(), space.high.ravel().tolist()))
-    shape, dtype, whole = space.shape, space.dtype, space.dtype.kind in "iu"
-    (low, high), single = bounds[0], len(bounds) == 1 and len(shape) == 1 and not whole
+    shape, dtype, integers = space.shape, space.dtype, space.dtype.kind in "iu"
+    (low, high), single = bounds[0], len(bounds) == 1 and len(shape) == 1 and not integers
 
     def act_one(obs: Any) -> np.ndarray:
-        (v,) = forward(obs)
+        (v,) = outputs(obs)
         if v != v:
             raise _not_a_number(obs)
         return np.array((low if v < low else high if v > high else v,), dtype)
@@ -174,9 +179,9 @@ def _clipping(forward: Forward, space: Any) -> Act:
     def act(obs: Any) -> np.ndarray:
         clipped = [
             a if v < a else b if v > b else v if v == v else _fail(obs)
-            for v, (a, b) in zip(forward(obs), bounds)
+            for v, (a, b) in zip(outputs(obs), bounds)
         ]
-        if whole:
+        if integers:
             clipped = [round(v) for v in clipped]
         action = np.array(clipped, dtype)
         return action if len(shape) == 1 else action.reshape(shape)

@@ -1,4 +1,4 @@
-"""The linear-quadratic regulator: cost of a gain, its gradient, and the optimum in closed form."""
+"""The linear-quadratic regulator: the cost of a gain, its gradient, and the optimum."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class System:
-    """x' = A x + B u, cost x'Qx + u'Ru a step. A (n, n), B (n, m), Q (n, n), R (m, m)."""
+    """The system x' = A x + B u with the cost x'Qx + u'Ru per step.
+
+    Shapes: A (n, n), B (n, m), Q (n, n), R (m, m).
+    """
 
     A: np.ndarray
     B: np.ndarray
@@ -17,23 +20,24 @@ class System:
     R: np.ndarray
     horizon: int
     P: np.ndarray = field(init=False)  # the solution of Riccati's equation: x'Px is the least cost
-    best: np.ndarray = field(init=False)  # the gain (m, n) that has it
+    best: np.ndarray = field(init=False)  # the gain (m, n) with the least cost
 
     def __post_init__(self) -> None:
         from scipy.linalg import solve_discrete_are
 
-        # With P as the cost of the last state, the gain that is best over infinite time is best
-        # over every finite time too, and from every start.
+        # With P as the cost of the last state, the gain that is optimal over infinite time is also
+        # optimal over every finite time, and from every start.
         P = solve_discrete_are(self.A, self.B, self.Q, self.R)
         gain = -np.linalg.solve(self.R + self.B.T @ P @ self.B, self.B.T @ P @ self.A)
         object.__setattr__(self, "P", P)
         object.__setattr__(self, "best", gain)
 
     def costs(self, gains: np.ndarray) -> np.ndarray:
-        """V of shape (k, n, n) for gains (k, m, n): x'Vx is the cost of u = K x from x.
+        """Return V of shape (k, n, n) for gains (k, m, n): x'Vx is the cost of u = K x from x.
 
-        V = sum_{t < T} F^t' M F^t + F^T' P F^T, F = A + B K, M = Q + K'RK, by repeated squaring:
-        the sums over s and over t steps make that over s + t. An unstable gain may overflow.
+        V = sum_{t < T} F^t' M F^t + F^T' P F^T with F = A + B K and M = Q + K'RK, by repeated
+        squaring: the sums over s and over t steps give the sum over s + t. Unstable gains may
+        overflow.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             return self._costs(gains)
@@ -43,18 +47,21 @@ class System:
         power = self.A + self.B @ gains
         part = self.Q + turned @ self.R @ gains  # the sum over 1, 2, 4, ... steps
         total = np.broadcast_to(self.P, part.shape)
-        left = self.horizon
-        while left:
-            if left & 1:
+        steps = self.horizon
+        while steps:
+            if steps & 1:
                 total = part + power.transpose(0, 2, 1) @ total @ power
-            left >>= 1
-            if left:
+            steps >>= 1
+            if steps:
                 part = part + power.transpose(0, 2, 1) @ part @ power
                 power = power @ power
         return total
 
     def gradient(self, gain: np.ndarray) -> np.ndarray:
-        """d tr(V) / dK for a gain (m, n): 2 sum_t (R K + B'V_{t+1} F) S_t, S_t = F^t F^t'."""
+        """Return the gradient of tr(V) with respect to a gain K of shape (m, n).
+
+        It is 2 sum_t (R K + B'V_{t+1} F) S_t with S_t = F^t F^t'.
+        """
         F = self.A + self.B @ gain
         M = self.Q + gain.T @ self.R @ gain
         after = [self.P]
@@ -68,11 +75,12 @@ class System:
 
 
 def system(states: int, inputs: int, radius: float, horizon: int, instance: int) -> System:
-    """Instance 0: the three coupled, slightly unstable states of Dean et al. (arXiv:1710.01688).
+    """Generate the system of an instance.
 
-    Others: A and B Gaussian, A scaled to the spectral radius given, B to unit columns on average;
-    Q = 0.1 I and R = I, so that control is dear. Raises numpy.linalg.LinAlgError where Riccati's
-    equation has no solution, which has probability 0.
+    Instance 0 has the three coupled, slightly unstable states of Dean et al. (arXiv:1710.01688).
+    Others have Gaussian A and B, A scaled to the spectral radius `radius`, and B to unit columns on
+    average; Q = 0.1 I and R = I, so that control is expensive. Raises numpy.linalg.LinAlgError if
+    Riccati's equation has no solution, which has probability 0.
     """
     if instance == 0:
         A = 1.01 * np.eye(3) + 0.01 * (np.eye(3, k=1) + np.eye(3, k=-1))

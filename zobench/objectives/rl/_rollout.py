@@ -1,4 +1,4 @@
-"""Rollout: episodes of one policy, each from its seed. A pure function of what a Job holds."""
+"""Rollouts: episodes of one policy, each from its seed. The result depends on the Job alone."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ import numpy as np
 from zobench.core.oracle import Diverged
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
-from zobench.objectives.rl._environment import Source, flattened, opened
+from zobench.objectives.rl._environment import EnvironmentSource, flattener, open_environment
 from zobench.objectives.rl._policy import Act, Shape, acting
 from zobench.objectives.rl._whitening import Moments, recording
 
-TRIAL = 64  # steps of an episode that only asks whether episodes repeat themselves
-STEP = "obs, reward, terminated, truncated, info"  # what a step gives
-ENDLESS = 100_000  # steps after which an episode without a limit is given up
+TRIAL = 64  # steps of an episode that only tests whether episodes repeat
+STEP = "obs, reward, terminated, truncated, info"  # the values that a step returns
+ENDLESS = 100_000  # steps after which an episode without a limit is an error
 
 
 @dataclass(frozen=True)
 class Job:
-    """Episodes to roll out: a point of shape (d,), what whitens, a seed each, at most `limit`."""
+    """Episodes to roll out: one per seed, all with the policy at one point."""
 
-    x: np.ndarray
-    moments: Moments | None  # None: observations as they are
+    x: np.ndarray  # the point, shape (d,)
+    moments: Moments | None  # for whitening; None: observations as they are
     seeds: tuple[int, ...]
-    limit: int  # steps an episode; 0: until the environment ends it
+    limit: int  # steps per episode; 0: until the environment ends it
     noise: float = 0.0  # of the actions
-    record: bool = False  # note the observations, for whitening
+    record: bool = False  # compute the moments of the observations, for whitening
 
 
 @dataclass(frozen=True)
 class Episode:
-    """What came of an episode: the sum of rewards, the steps, the observations' moments."""
+    """The result of an episode: the sum of rewards, the steps, the observations' moments."""
 
     total: float
     steps: int
@@ -44,65 +44,69 @@ class Episode:
 
 
 class Roller:
-    """An environment that is used again for every episode; made anew for each with `renew`.
+    """Roll out episodes in one environment, or in a new one per episode with `renew`.
 
     Vector entry points of gymnasium (CartPole has one) draw the starts of all their episodes from
-    one seed: returns would not be those of episodes that have a seed each, so none is used.
+    one seed. They are not used, because each episode here has its own seed.
     """
 
     def __init__(
-        self, source: Source, hidden: tuple[int, ...], bias: bool, renew: bool = False
+        self, source: EnvironmentSource, hidden: tuple[int, ...], bias: bool, renew: bool = False
     ) -> None:
-        """Raises BadInput for an environment that a policy of vectors cannot act in."""
-        self.source, self.env, self.renew = source, opened(source), renew
+        """Raises BadInput for an environment in which a policy of vectors cannot act."""
+        self.source, self.env, self.renew = source, open_environment(source), renew
         space = self.env.action_space
-        inputs, self.flat = flattened(source.name, self.env.observation_space)
+        inputs, self.flat = flattener(source.name, self.env.observation_space)
         outputs = int(getattr(space, "n", 0)) or prod(space.shape or ())
         if not inputs or not outputs:
             raise BadInput(f"{source.name} has no observations or no actions")
         self.shape = Shape(inputs, hidden, outputs, bias)
 
     def __call__(self, job: Job) -> list[Episode]:
-        """Raises Diverged on what is not a number, RuntimeError on an episode without end."""
-        forward = self.shape.forward(job.x, job.moments)
+        """Roll out the episodes of a job.
+
+        Raises Diverged if a reward or an output is not finite, RuntimeError if an episode does not
+        end.
+        """
+        outputs = self.shape.outputs_at(job.x, job.moments)
         episodes = []
         for seed in job.seeds:
-            act = acting(forward, self.env.action_space, job.noise, fold(seed, 1))
+            act = acting(outputs, self.env.action_space, job.noise, fold(seed, 1))
             if not job.record:
                 episodes.append(Episode(*self.episode(act, seed, job.limit)))
                 continue
-            act, moments = recording(act, self.shape.inputs, self.shape.few)
+            act, moments = recording(act, self.shape.inputs, self.shape.is_small)
             total, steps = self.episode(act, seed, job.limit)
             episodes.append(Episode(total, steps, moments()))
         return episodes
 
     def episode(self, act: Act, seed: int, limit: int) -> tuple[float, int]:
-        """(sum of rewards, steps) of the episode of a seed."""
+        """Return (sum of rewards, steps) of the episode of a seed."""
         if self.renew:
             self.env.close()
-            self.env = opened(self.source)
-        got: Any = ()
+            self.env = open_environment(self.source)
+        result: Any = ()
         obs: Any = None
         total: Any = 0.0
         step, flat, t = self.env.step, self.flat, 0
         plain, double, array = float, np.float64, np.ndarray
         try:
-            got = self.env.reset(seed=seed)
-            if not isinstance(got, tuple):
+            result = self.env.reset(seed=seed)
+            if not isinstance(result, tuple):
                 raise TypeError
-            obs, _ = got
+            obs, _ = result
             if type(obs) is not array:
                 obs = numbers(obs)
-            for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - told by errors, too
-                got = step(act(flat(obs) if flat else obs))
-                obs, reward, terminated, truncated, _ = got
+            for t in range(1, (limit or ENDLESS) + 1):  # noqa: B007 - also used after the loop
+                result = step(act(flat(obs) if flat else obs))
+                obs, reward, terminated, truncated, _ = result
                 if type(obs) is not array:
                     obs = numbers(obs)
                 kind = type(reward)
                 total += reward if kind is plain or kind is double else number(reward)
                 if terminated is not False or truncated is not False:
-                    over, cut = yes(terminated), yes(truncated)
-                    if over or cut:
+                    flags = is_true(terminated), is_true(truncated)
+                    if any(flags):
                         break
             else:
                 if not limit:
@@ -111,7 +115,7 @@ class Roller:
         except Diverged as error:
             raise Diverged(f"{self.source.name}: {error} in step {t} of an episode") from None
         except (TypeError, ValueError, LookupError, AttributeError) as error:
-            if fault := self._fault(got, t):
+            if fault := self._fault(result, t):
                 raise BadInput(f"{self.source.name}: {fault}") from error
             raise
         total = float(total)
@@ -119,22 +123,22 @@ class Roller:
             raise Diverged(f"{self.source.name}: rewards of {t} steps added up to {total}")
         return total, t
 
-    def _fault(self, got: Any, t: int) -> str:
-        """What is wrong with what `reset` or `step` gave last, "" if nothing that we know.
+    def _fault(self, result: Any, t: int) -> str:
+        """Describe the fault in the last result of `reset` or `step`; "" if there is none.
 
-        `t` is the number of the step, 0 where `reset` has not given anything yet.
+        `t` is the number of the step, 0 if the fault is in `reset`.
         """
-        size = len(got) if isinstance(got, tuple) else -1
+        size = len(result) if isinstance(result, tuple) else -1
         if not size and not t:
             return _without_seed(self.env)
         if size not in (2, 5):
             giver, names = ("step", STEP) if t else ("reset", "obs, info")
-            return f"{giver} gave {_brief(got)}, not a tuple of ({names})"
+            return f"{giver} gave {_brief(result)}, not a tuple of ({names})"
         giver, space = "step" if size == 5 else "reset", self.env.observation_space
         try:
-            obs = numbers(got[0])
+            obs = numbers(result[0])
         except TypeError as error:
-            return f"{giver} gave observations that {error}: {_brief(got[0])}"
+            return f"{giver} gave observations that {error}: {_brief(result[0])}"
         if self.flat:
             try:
                 obs = self.flat(obs)
@@ -151,21 +155,21 @@ class Roller:
             return f"{giver} gave observations that are not numbers: {_brief(obs)}"
         if size == 5:
             try:
-                number(got[1])
+                number(result[1])
             except TypeError:
-                return f"step gave the reward {_brief(got[1])}, which is not a number"
-            for name, flag in zip(("terminated", "truncated"), got[2:4]):
+                return f"step gave the reward {_brief(result[1])}, which is not a number"
+            for name, flag in zip(("terminated", "truncated"), result[2:4]):
                 try:
-                    yes(flag)
+                    is_true(flag)
                 except TypeError:
                     return f"step gave {name} as {_brief(flag)}, which is not True or False"
         return ""
 
-    def repeats(self) -> bool:
-        """Do three short episodes give the same returns again, in another order?
+    def is_repeatable(self) -> bool:
+        """True if three short episodes give equal returns when repeated in another order.
 
-        A `reset` that leaves something of the last episode behind shows here (BipedalWalker-v3 of
-        gymnasium 1.4), and so does randomness that does not come from the seed.
+        It is False for a `reset` that keeps some state of the last episode (BipedalWalker-v3 of
+        gymnasium 1.4), and for randomness that does not come from the seed.
         """
         rng, size = np.random.default_rng(0), sum(prod(block) for block in self.shape.blocks)
         jobs = [Job(rng.standard_normal(size), None, (k,), TRIAL) for k in range(3)]
@@ -173,20 +177,20 @@ class Roller:
             once = [self(job) for job in jobs]
             return once == [self(job) for job in jobs[::-1]][::-1]
         except Exception:
-            return True  # what is wrong will show, and be told, in the run
+            return True  # the run raises the same error and reports it
 
 
 def number(reward: Any) -> float:
-    """A reward as a float of 64 bits: any real number, or an array or tensor that holds one.
+    """Convert a reward to a float of 64 bits: a real number, or an array or tensor of one number.
 
-    Returns are sums of these: in a reward's own type a sum may stop to grow (float16: at 2048).
-    Raises TypeError for anything else.
+    Returns are sums of rewards, and in the reward's own type a sum may stop growing (float16: at
+    2048). Raises TypeError for anything else.
     """
     if isinstance(reward, np.ma.MaskedArray) and np.ma.is_masked(reward):
         raise TypeError("masked")
     try:
         plain = reward.item() if hasattr(reward, "item") else reward
-    except (ValueError, RuntimeError) as error:  # of NumPy and of torch: several numbers, or none
+    except (ValueError, RuntimeError) as error:  # NumPy's and torch's for several numbers or none
         raise TypeError("not one number") from error
     if not isinstance(plain, SupportsFloat):
         raise TypeError("not a number")
@@ -197,14 +201,14 @@ def number(reward: Any) -> float:
 
 
 def numbers(obs: Any) -> Any:
-    """The values of a tensor, or of a masked array, as an array of NumPy's own.
+    """Convert a tensor or a masked array to a NumPy array; other observations are unchanged.
 
-    Raises TypeError where entries are masked, or where there are no values.
+    Raises TypeError if entries are masked, or if there are no values.
     """
     if hasattr(obs, "detach"):
         try:
             return obs.detach().cpu().double().numpy()
-        except (RuntimeError, TypeError, NotImplementedError) as error:  # one on the device meta
+        except (RuntimeError, TypeError, NotImplementedError) as error:  # on the device "meta"
             raise TypeError("have no values") from error
     parts = obs.values() if isinstance(obs, dict) else obs if isinstance(obs, tuple) else (obs,)
     if any(np.ma.is_masked(part) for part in parts):
@@ -212,16 +216,16 @@ def numbers(obs: Any) -> Any:
     return obs.data if isinstance(obs, np.ma.MaskedArray) else obs
 
 
-def yes(flag: Any) -> bool:
-    """Whether an episode is over, as `step` said it: True, False, 1, 0, or an array that holds one.
+def is_true(flag: Any) -> bool:
+    """Convert a flag of `step` to a bool: True, False, 1, 0, or an array that holds one of these.
 
-    Raises TypeError for anything else: of a text, a list or NaN, Python would take any for True.
+    Raises TypeError for anything else, such as a text, a list or NaN, which are true in Python.
     """
     if flag is True or flag is False or type(flag) is np.bool_:
         return bool(flag)
     try:
         plain = flag.item() if hasattr(flag, "item") else flag
-    except (ValueError, RuntimeError) as error:  # several of them, or none
+    except (ValueError, RuntimeError) as error:  # several values or none
         raise TypeError("not one") from error
     if np.ma.is_masked(flag) or plain not in (True, False):
         raise TypeError("neither true nor false")
@@ -229,15 +233,15 @@ def yes(flag: Any) -> bool:
 
 
 def _without_seed(env: Any) -> str:
-    """What is wrong with a `reset` that takes no seed; "" if it takes one."""
-    taken = inspect.signature(getattr(env, "unwrapped", env).reset).parameters.values()
-    if any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in taken):
+    """Describe the fault of a `reset` that takes no seed; "" if it takes one."""
+    parameters = inspect.signature(getattr(env, "unwrapped", env).reset).parameters.values()
+    if any(p.name == "seed" or p.kind is p.VAR_KEYWORD for p in parameters):
         return ""
     return ("its reset takes no seed, as in gym before 0.26: write it as gymnasium's "
             "reset(self, *, seed=None, options=None), which gives (obs, info)")  # fmt: skip
 
 
 def _brief(thing: Any) -> str:
-    """The thing on one short line."""
+    """Describe an object in one short line."""
     text = f"a tuple of {len(thing)}" if isinstance(thing, tuple) else repr(thing)
     return text if len(text) < 60 else f"a {type(thing).__name__}"

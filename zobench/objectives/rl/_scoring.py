@@ -1,4 +1,4 @@
-"""Scoring a policy: the seeds of its episodes, and what is known of the policy scored last."""
+"""Scoring of policies: the seeds of the episodes, and the scores of the last policy."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ Scores = dict[str, float]
 
 
 def evaluation_seeds(kind: str, count: int) -> tuple[int, ...]:
-    """The first `count` seeds of the episodes that score, or of those that test: odd numbers."""
+    """Return the first `count` seeds of the episodes of a kind, "score" or "test": odd numbers."""
     return tuple(derive("rl", kind, j) >> 33 << 1 | 1 for j in range(count))
 
 
 class LastScore:
-    """The scores of the policy that was scored last: one that has not changed costs nothing.
+    """The scores of the last policy, which are reused if the policy has not changed.
 
-    Only for episodes that repeat: then equal weights (d,) and the same moments score the same.
+    This is only valid if episodes repeat: then equal weights (d,) and the same moments give equal
+    scores.
     """
 
     def __init__(self) -> None:
         self.x: np.ndarray | None = None
 
-    def __call__(self, x: np.ndarray, white: Moments | None, make: Callable[[], Scores]) -> Scores:
-        """The scores of this policy: known, or made now."""
-        if self.x is None or white is not self.white or not np.array_equal(x, self.x):
+    def __call__(
+        self, x: np.ndarray, moments: Moments | None, make: Callable[[], Scores]
+    ) -> Scores:
+        """Return the stored scores of this policy, or compute them with `make`."""
+        if self.x is None or moments is not self.moments or not np.array_equal(x, self.x):
             self.scores = make()
-            self.x, self.white = x.copy(), white
+            self.x, self.moments = x.copy(), moments
         return dict(self.scores)

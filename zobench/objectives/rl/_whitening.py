@@ -1,4 +1,4 @@
-"""Whitening: running mean and deviation of observations (ARS V2, arXiv:1803.07055, Algorithm 2)."""
+"""Whitening by the running mean and deviation of observations (ARS V2, arXiv:1803.07055)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-ROWS = 1024  # observations that are kept at once
-SMALLEST = 1e-8  # a coordinate that deviates less never reaches the policy
+ROWS = 1024  # observations that are stored before their moments are computed
+SMALLEST = 1e-8  # coordinates with a smaller deviation become 0
 
 
 @dataclass(frozen=True)
 class Moments:
-    """count, mean (n,) and sum of squared deviations (n,) of observations; a frozen value."""
+    """Count, mean (n,) and sum of squared deviations (n,) of observations."""
 
     count: int
     mean: np.ndarray
@@ -23,18 +23,21 @@ class Moments:
 
     @classmethod
     def none(cls, size: int) -> Moments:
-        """Of no observation."""
+        """Return the moments of no observation, of `size` coordinates."""
         return cls(0, np.zeros(size), np.zeros(size))
 
     @classmethod
     def of(cls, rows: np.ndarray) -> Moments:
-        """Of observations of shape (m, n)."""
+        """Compute the moments of observations of shape (m, n)."""
         mean = np.add.reduce(rows) / len(rows)
-        apart = rows - mean
-        return cls(len(rows), mean, np.add.reduce(apart * apart))
+        deviations = rows - mean
+        return cls(len(rows), mean, np.add.reduce(deviations * deviations))
 
     def plus(self, other: Moments) -> Moments:
-        """Of both (Chan, Golub & LeVeque, 1979): the order of merging fixes the bits."""
+        """Merge with the moments of other observations (Chan, Golub & LeVeque, 1979).
+
+        The last bits depend on the order of merging.
+        """
         count = self.count + other.count
         if not count:
             return self
@@ -44,7 +47,7 @@ class Moments:
 
     @cached_property
     def scale(self) -> np.ndarray:
-        """1 / deviation, shape (n,): 0 where it vanishes, 1 before there are two observations."""
+        """1 / deviation, shape (n,): 0 where it vanishes; 1 for fewer than two observations."""
         if self.count < 2:
             return np.ones_like(self.mean)
         std = np.sqrt(self.squares / (self.count - 1))
@@ -52,32 +55,32 @@ class Moments:
 
 
 def recording(
-    act: Callable[[Any], Any], size: int, few: bool
+    act: Callable[[Any], Any], size: int, small: bool
 ) -> tuple[Callable[[Any], Any], Callable[[], Moments]]:
-    """`act` that notes a copy of every observation of `size` numbers; the moments of those so far.
+    """Return `act` with a record of its observations of `size` numbers, and their moments so far.
 
-    The copy is what it acts on: a list where the numbers are `few`, an array otherwise.
+    `act` receives the stored copy: a list if the policy is `small`, an array otherwise.
     """
     before: Moments | None = None
-    kept: list[Any] = []
-    copied, note, full = (
-        (np.ndarray.tolist, kept.extend, ROWS * size) if few else (np.array, kept.append, ROWS)
+    rows: list[Any] = []
+    copy, store, full = (
+        (np.ndarray.tolist, rows.extend, ROWS * size) if small else (np.array, rows.append, ROWS)
     )
 
-    def recorded(obs: Any) -> Any:
+    def record_and_act(obs: Any) -> Any:
         nonlocal before
         try:
-            obs = copied(obs)
-        except TypeError:  # a careless environment's, of another type
+            obs = copy(obs)
+        except TypeError:  # from an environment that gives observations of another type
             obs = list(map(float, obs))
-        if len(kept) == full:
+        if len(rows) == full:
             before = moments()
-            kept.clear()
-        note(obs)
+            rows.clear()
+        store(obs)
         return act(obs)
 
     def moments() -> Moments:
-        new = Moments.of(np.array(kept, float).reshape(-1, size))
+        new = Moments.of(np.array(rows, float).reshape(-1, size))
         return before.plus(new) if before else new
 
-    return recorded, moments
+    return record_and_act, moments

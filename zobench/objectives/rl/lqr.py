@@ -1,4 +1,4 @@
-"""LQR: control with an exact optimum (section 5 of ARS, arXiv:1803.07055; Kalman, 1960)."""
+"""LQR: control with a known optimum (section 5 of ARS, arXiv:1803.07055; Kalman, 1960)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from zobench.registry import objectives
 
 
 class Regulator(VectorProblem):
-    """f(K) of gains, rows of shape (k, m n); the mean over starts, or over `episodes` of them."""
+    """The cost f(K) of gains, rows of shape (k, m n).
+
+    It is the mean over all starts, or over `episodes` random ones.
+    """
 
     values: np.ndarray  # V of the points of the last call, shape (k, n, n)
 
@@ -44,7 +47,7 @@ class Regulator(VectorProblem):
         )
 
     def sampled(self, gaps: np.ndarray, points: np.ndarray, seed: int) -> np.ndarray:
-        """The gaps (k,) as `episodes` random starts show them: x'Vx for x ~ N(0, I), averaged."""
+        """Return gaps (k,) from `episodes` random starts: the mean of x'Vx with x ~ N(0, I)."""
         costs = []
         for k, V in enumerate(self.values):
             rng = np.random.default_rng(fold(seed, k) if self.fresh else seed)
@@ -77,15 +80,16 @@ def lqr(
     episodes: int = 0,
     seeds: str = "common",
 ) -> Regulator:
-    """A static gain u = K x for a linear system of quadratic cost; the optimum is Riccati's.
+    """A static gain u = K x for a linear system of quadratic cost, with a known optimum.
 
         f(K) = E_x0 [sum_{t < horizon} (x'Qx + u'Ru) + x_T' P x_T],    x0 ~ N(0, I), from K = 0
 
     P solves Riccati's equation, which makes its gain optimal for every horizon. The gap is
-    f - f*, divided so that it is 1 at K = 0: exact regret. Systems are generated from `instance`,
-    with `radius` the spectral radius of A, unstable above 1; instance 0 is that of ARS, section 5,
-    with 3 states and 3 inputs. `episodes` = 0: the losses are exact; else means over so many
-    starts, "common" to the probes of a call or "fresh" for each. Samples are steps of the system.
+    f - f*, divided so that it is 1 at K = 0: the exact regret. Systems are generated from
+    `instance`; `radius` is the spectral radius of A, which is unstable above 1. Instance 0 is that
+    of ARS, section 5, with 3 states and 3 inputs. With `episodes` = 0 the losses are exact;
+    otherwise they are means over `episodes` starts, "common" to the probes of a call or "fresh" for
+    each probe. Samples are steps of the system.
     """
     for name, value in (("states", states), ("inputs", inputs), ("horizon", horizon)):
         if value < 1:

@@ -1,4 +1,4 @@
-"""Policies for gymnasium environments (Towers et al., arXiv:2407.17032), as black boxes."""
+"""Policy search in gymnasium environments (Towers et al., arXiv:2407.17032) as a black box."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from zobench.core.problem import VectorProblem
 from zobench.core.seeds import fold
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, unknown
+from zobench.objectives.rl import _environment
 from zobench.objectives.rl._crew import Crew
-from zobench.objectives.rl._environment import described, made_by, registered
+from zobench.objectives.rl._environment import made_by, registered
 from zobench.objectives.rl._policy import Shape
 from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._scoring import LastScore, evaluation_seeds
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import gymnasium
 
 SEEDS = ("common", "fresh", "fixed")
-MOST = 256  # workers
+MOST_WORKERS = 256
 
 
 @objectives.register(
@@ -42,25 +43,51 @@ MOST = 256  # workers
 class PolicySearch(VectorProblem):
     """Minus the return of a policy in an environment with Box or Discrete actions.
 
-    `env`: a gymnasium id, or `module:id`, `options` going to its constructor; in Python, also a
-    class or function that makes one. The policy is linear without bias and starts at 0 (ARS), or a
-    tanh network with `hidden` layers such as [16]; a layer is a group. `whiten`: by the running
-    moments of the training observations (ARS V2). `action_noise` > 0: stochastic in training.
+    The policy is linear and starts at 0 (ARS, arXiv:1803.07055), or a tanh network (OpenAI-ES,
+    arXiv:1703.03864). A layer is a group. A query is minus the mean return over the training
+    episodes. Samples are steps of the environment; forward-equivalents are episodes.
 
-    A query is the mean over `episodes` training episodes, each of at most `cap` steps (0: the
-    environment's limit), of rewards minus `shift` a step (survival bonuses). `seeds` of episodes:
-    "common" to the probes of a call, "fresh" for each probe, or "fixed" for the whole run. Samples
-    are steps; forward-equivalents are episodes. `workers` processes share the probes of a call:
-    equal losses, to the last bit.
+    The score is minus the mean return over `score_episodes` episodes without `shift` or action
+    noise. Their seeds are fixed and never used in training. These episodes have the environment's
+    own limit of steps, whatever `cap`, which applies only if the environment has no limit. A run
+    ends with the return over `test_episodes` further episodes, and with `repeatable`, which is 0
+    if equal seeds do not give equal episodes.
 
-    The score is minus the mean plain return over `score_episodes` episodes without action noise,
-    whose seeds are fixed and never trained on; `test_episodes` others are rolled out at the end.
-    These have the environment's own limit of steps, whatever `cap` (which counts where it has
-    none). A run ends with `repeatable`, 0 where equal seeds do not give equal episodes.
+    With whitening, the losses of a call are a function of the points, the seed of the call and the
+    moments. The moments are constant within a call, so that all its probes use the same whitening.
+    After the call its episodes are merged into them in the order of the probes. Scoring does not
+    change them.
 
-    With whitening, losses are a pure function of (point, seed of the call, moments). The moments
-    stand still within a call, so that its probes are compared under one policy; then its episodes
-    are merged in the order of the probes. Scoring reads them and never adds to them.
+    Args:
+        env: a gymnasium id, or `module:id` if importing `module` registers it; in Python also a
+            class or a function without arguments that makes an environment.
+        hidden: sizes of the hidden layers, such as [16]; empty for a linear policy.
+        bias: whether a linear policy has a bias. A network always has one.
+        whiten: whether to whiten observations by their running moments in training (ARS V2).
+        episodes: training episodes per query.
+        seeds: of the training episodes: "common" to the probes of a call, "fresh" for each probe,
+            or "fixed" for the whole run.
+        cap: the most steps per training episode; 0 for the environment's own limit.
+        shift: subtracted from the reward of each training step, such as a survival bonus.
+        action_noise: the scale of the noise that is added to actions in training. For Discrete
+            actions it is the temperature of a softmax.
+        score_episodes: episodes per score.
+        test_episodes: episodes at the end of a run.
+        workers: processes that divide the probes of a call. The losses do not depend on it.
+        options: arguments of the environment's constructor, for a gymnasium id.
+
+    Raises:
+        BadInput: if a setting is out of its range, or the environment does not suit a policy.
+        MissingPackage: at the start of a run, if a package of the environment is not installed.
+
+    Example:
+        >>> from zobench import Noise, PolicySearch
+        >>> problem = PolicySearch("CartPole-v1", score_episodes=5)
+        >>> problem.start(seed=1).size  # one output per action, one weight per observation
+        8
+        >>> losses = problem.losses([(1.0, Noise(3)), (-1.0, Noise(3))], seed=2)
+        >>> len(losses), problem.score()["return"] == -problem.score()["loss"]
+        (2, True)
     """
 
     score_name, scored, score_ratio = "loss", "current", 1.2
@@ -85,10 +112,12 @@ class PolicySearch(VectorProblem):
         for name, value in zip(limits, (episodes, score_episodes, test_episodes, workers, cap)):
             if not isinstance(value, Integral) or value < limits[name]:
                 raise BadInput(f"{name} is a whole number of at least {limits[name]}, not {value}")
-        if workers > MOST:
-            raise BadInput(f"workers is a number of processes, {MOST} at most, not {workers}")
-        sized = isinstance(hidden, Sequence)
-        if not sized or not all(isinstance(size, int) and size > 0 for size in hidden):
+        if workers > MOST_WORKERS:
+            raise BadInput(
+                f"workers is a number of processes, {MOST_WORKERS} at most, not {workers}"
+            )
+        listed = isinstance(hidden, Sequence)
+        if not listed or not all(isinstance(size, int) and size > 0 for size in hidden):
             raise BadInput(f"hidden lists sizes of layers, such as [16], not {hidden!r}")
         if not isinstance(action_noise, Real) or not action_noise >= 0.0:
             raise BadInput(f"action_noise is a number >= 0, not {action_noise}")
@@ -102,14 +131,14 @@ class PolicySearch(VectorProblem):
         self.score_episodes, self.test_episodes = score_episodes, test_episodes
         self.cap = cap or self.source.limit
         self.layers, self.bias = tuple(hidden), bias
-        self.repeatable: bool | None = None  # do equal seeds give equal episodes? Not known yet
+        self.repeatable: bool | None = None  # None: not tested yet
         self.crew: Crew | None = None
         super().__init__(self._losses, lambda rng: self.shape.start(rng), scored="current")
         self.stochastic = seeds != "fixed"
 
     @cached_property
     def roller(self) -> Roller:
-        """The environment of this process, made when it is first needed."""
+        """The environment of this process, made at the first use."""
         return Roller(self.source, self.layers, self.bias)
 
     @property
@@ -118,6 +147,7 @@ class PolicySearch(VectorProblem):
         return self.roller.shape
 
     def start(self, seed: int) -> VectorParams:
+        """Start at zero weights, or at random hidden weights from the seed, with new moments."""
         self.shapes = self.shape.blocks
         params = super().start(seed)
         params.groups = tuple(
@@ -127,41 +157,42 @@ class PolicySearch(VectorProblem):
         self.moments = Moments.none(self.shape.inputs)
         self.last = LastScore()
         if self.repeatable is None:
-            self.roller.renew = not self.roller.repeats()
-            self.repeatable = not self.roller.renew or self.roller.repeats()
+            self.roller.renew = not self.roller.is_repeatable()
+            self.repeatable = not self.roller.renew or self.roller.is_repeatable()
         return params
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        """Return the loss of each probe; `seed` fixes the episodes of the call."""
         self.call = seed
         return self.f(self.params.rows(probes)).tolist()
 
     def _losses(self, points: np.ndarray) -> np.ndarray:
-        """Points of shape (n, d) -> minus mean shifted returns (n,), and the meters go on."""
+        """Return minus the mean shifted return (n,) of points (n, d), and advance the meters."""
         noise, record = self.action_noise, self.whiten
-        done = self._rolled([
-            Job(x, self.white, self.training_seeds(k), self.cap, noise, record)
+        results = self._roll_out([
+            Job(x, self.whitening, self.training_seeds(k), self.cap, noise, record)
             for k, x in enumerate(points)
         ])  # fmt: skip
-        for episode in (episode for episodes in done for episode in episodes):
+        for episode in (episode for episodes in results for episode in episodes):
             self.samples += episode.steps
             self.forwards += 1
             if episode.moments is not None:
                 self.moments = self.moments.plus(episode.moments)
         return np.array([-sum(e.total - self.shift * e.steps for e in episodes) / len(episodes)
-                         for episodes in done])  # fmt: skip
+                         for episodes in results])  # fmt: skip
 
     @property
-    def white(self) -> Moments | None:
-        """What whitens the observations now."""
+    def whitening(self) -> Moments | None:
+        """The moments that whiten observations at present; None without whitening."""
         return self.moments if self.whiten else None
 
     @property
     def score_limit(self) -> int:
-        """Steps of an episode that scores: the environment's own limit, where it has one."""
+        """The most steps per scoring episode: the environment's own limit, or else the cap."""
         return self.source.limit or self.cap
 
     def training_seeds(self, k: int) -> tuple[int, ...]:
-        """The seeds of the episodes of probe k of the present call: even numbers."""
+        """Return the seeds of the episodes of probe k of the current call: even numbers."""
         if self.seeds == "fixed":
             base = self.fixed
         else:
@@ -169,56 +200,59 @@ class PolicySearch(VectorProblem):
         return tuple(fold(base, j) >> 33 << 1 for j in range(self.episodes))
 
     def evaluation(self, kind: str, count: int) -> list[Episode]:
-        """Episodes of the current policy as it is scored, from fixed seeds: odd numbers.
+        """Roll out `count` scoring or test episodes of the current policy.
 
-        Plain rewards, actions without noise, and the environment's own limit on steps.
+        Rewards are not shifted, actions have no noise, and the environment's own limit of steps
+        applies. The seeds are fixed odd numbers.
         """
         x, limit = self.params.x.copy(), self.score_limit
-        parts = [Job(x, self.white, (seed,), limit) for seed in evaluation_seeds(kind, count)]
-        return [episode for episodes in self._rolled(parts) for episode in episodes]
+        jobs = [Job(x, self.whitening, (seed,), limit) for seed in evaluation_seeds(kind, count)]
+        return [episode for episodes in self._roll_out(jobs) for episode in episodes]
 
     def score(self) -> dict[str, float]:
-        """Minus mean return, mean return and mean length over the episodes that score."""
+        """Return minus the mean return, the mean return and the mean length of episodes."""
         scores = self._scores
-        return self.last(self.params.x, self.white, scores) if self.repeatable else scores()
+        return self.last(self.params.x, self.whitening, scores) if self.repeatable else scores()
 
     def _scores(self) -> dict[str, float]:
-        found = self.evaluation("score", self.score_episodes)
-        mean = sum(e.total for e in found) / len(found)
-        return {"loss": -mean, "return": mean, "steps": sum(e.steps for e in found) / len(found)}
+        episodes = self.evaluation("score", self.score_episodes)
+        mean = sum(e.total for e in episodes) / len(episodes)
+        steps = sum(e.steps for e in episodes) / len(episodes)
+        return {"loss": -mean, "return": mean, "steps": steps}
 
     def finish(self) -> dict[str, float]:
-        """Mean and standard deviation of the return over further episodes, used nowhere else."""
-        found = {"repeatable": float(bool(self.repeatable))}
+        """Return the mean and standard deviation of the return over the test episodes."""
+        results = {"repeatable": float(bool(self.repeatable))}
         if totals := [e.total for e in self.evaluation("test", self.test_episodes)]:
-            found |= {"test_return": float(np.mean(totals))}
-            found |= {"test_return_std": float(np.std(totals))}
-        return found
+            results |= {"test_return": float(np.mean(totals))}
+            results |= {"test_return_std": float(np.std(totals))}
+        return results
 
     def warm_up(self) -> None:
+        """Evaluate once without counting, and without changing the moments."""
         moments, self.call = self.moments, 0
         super().warm_up()
         self.moments = moments
 
-    def _rolled(self, jobs: Sequence[Job]) -> list[list[Episode]]:
-        """The episodes of each job, in their order, whoever rolls them out."""
+    def _roll_out(self, jobs: Sequence[Job]) -> list[list[Episode]]:
+        """Return the episodes of each job, in the order of the jobs."""
         if self.workers == 1:
             return [self.roller(job) for job in jobs]
         if self.crew is None:
-            with_what = self.source, self.layers, self.bias, self.roller.renew
-            self.crew = Crew(lambda: Roller(*with_what), self.workers)
+            arguments = self.source, self.layers, self.bias, self.roller.renew
+            self.crew = Crew(lambda: Roller(*arguments), self.workers)
             weakref.finalize(self, self.crew.close)
         try:
             return self.crew(jobs)
-        except BaseException:  # a limit, say, while others still work: their answers come too late
+        except BaseException:  # such as a time limit: results of the other processes come too late
             crew, self.crew = self.crew, None
             crew.close()
             raise
 
     def describe(self) -> dict[str, Any]:
-        """And the environment, the policy's layers, and the moments that whiten at present."""
+        """Return the facts of the problem, the environment, the policy and the whitening."""
         facts = super().describe() | {
-            **described(self.source, self.roller.env),
+            **_environment.describe(self.source, self.roller.env),
             "observations": self.shape.inputs,
             "layers": [list(block) for block in self.shape.blocks],
             "cap": self.cap,
