@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import re
+from functools import cached_property
 
 import pytest
 
@@ -35,8 +36,10 @@ def callables():
             yield name, value
             continue
         for inner in vars(value):
-            if not inner.startswith("_") and inspect.isroutine(getattr(value, inner)):
-                yield f"{name}.{inner}", getattr(value, inner)
+            part = getattr(value, inner)
+            is_method = inspect.isroutine(part) and not isinstance(part, cached_property)
+            if not inner.startswith("_") and is_method:
+                yield f"{name}.{inner}", part
 
 
 PUBLIC = dict(public())

@@ -25,7 +25,7 @@ from zobench.objectives.llm.buckets import Bucket, tokens
 from zobench.objectives.llm.forward import hidden
 from zobench.objectives.llm.graphs import Graphs
 from zobench.objectives.llm.loss import label_loss
-from zobench.objectives.llm.recorders import HELPED, graphs, recorder
+from zobench.objectives.llm.recorders import LARGEST, graphs, recorder
 from zobench.registry import estimators, objectives
 
 NEVER = 10**9
@@ -432,9 +432,9 @@ def test_who_records():
         got, why = recorder(setting, Somewhere(size, *devices), realisation)
         return type(got) if got else why
 
-    assert found("auto", HELPED - 1, "cuda:0") is CudaGraphs
-    assert "gains nothing" in found("auto", HELPED, "cuda:0")
-    assert found("on", HELPED, "cuda:0") is CudaGraphs
+    assert found("auto", LARGEST - 1, "cuda:0") is CudaGraphs
+    assert "gains nothing" in found("auto", LARGEST, "cuda:0")
+    assert found("on", LARGEST, "cuda:0") is CudaGraphs
     assert found("off", 10, "cuda:0") == "off"
     assert found("auto", 10, "cpu") == "there are none on device cpu"
     assert found("on", 10, "cpu") is Tape

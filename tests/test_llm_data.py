@@ -194,7 +194,7 @@ def test_a_local_folder_loads_in_any_precision(tmp_path, tokenizer):
 
 
 def test_pretraining_repeats_itself(tokenizer):
-    recipe = pretrain.Recipe(layers=1, hidden=16, heads=2, steps=4, lr=1e-3, batch_size=8)
+    recipe = pretrain.TrainingRecipe(layers=1, hidden=16, heads=2, steps=4, lr=1e-3, batch_size=8)
     losses = []
     nets = [pretrain.train(recipe, tokenizer, lambda _, loss: losses.append(loss)) for _ in "ab"]
     first, second = (models.content_hash(net.state_dict()) for net in nets)

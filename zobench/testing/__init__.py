@@ -203,7 +203,14 @@ def _check_callable(element: Any, kind: Kind) -> list[Failure]:
 
 
 def contract_of(kind: str) -> Contract:
-    """Return the contract of a kind of element, with all of its checks."""
+    """Find the contract of a kind of element.
+
+    Args:
+        kind: "estimator", "objective", "suite", "environment" or "judge".
+
+    Returns:
+        The contract, with all of its checks.
+    """
     if kind == "estimator":
         from zobench.testing import memory, moves, weights  # noqa: F401 - these add checks
         from zobench.testing.estimators import contract

@@ -1,4 +1,4 @@
-"""What a checkpoint must hold: a language model, and all of it."""
+"""Check that a checkpoint holds all weights of a language model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 CLASSIFIERS = ("Classification", "QuestionAnswering", "MultipleChoice")  # ends of class names
 
 
-def check_complete(config: PreTrainedConfig, found: Mapping[str, Iterable[Any]]) -> None:
-    """Raises BadInput where a checkpoint holds no language model, or not all weights of one.
+def check_complete(config: PreTrainedConfig, info: Mapping[str, Iterable[Any]]) -> None:
+    """Raise BadInput if a checkpoint is not a language model or lacks some of its weights.
 
-    Those that it lacks would be random.
+    `info` is the loading info of `from_pretrained`. Missing weights would be random.
     """
     saved = ", ".join(config.architectures or ()) or "a model without a name"
     if saved.endswith(CLASSIFIERS):
         raise BadInput(f"the checkpoint is a classifier, {saved}; {NEEDED}")
-    if keys := sorted(found["missing_keys"]):
+    if keys := sorted(info["missing_keys"]):
         raise BadInput(
             f"the checkpoint, saved as {saved}, lacks {len(keys)} of the weights that predict the "
             f"next token, and they would be random: {_some(keys)}; give one that was saved with "
             "its language-model head"
         )
-    if keys := sorted(key for key, *_ in found["mismatched_keys"]):
+    if keys := sorted(key for key, *_ in info["mismatched_keys"]):
         raise BadInput(
             f"{len(keys)} weights have other shapes in the checkpoint than by config.json, and "
             f"they would be random: {_some(keys)}; give a config.json that fits the weights"
@@ -37,14 +37,14 @@ def check_complete(config: PreTrainedConfig, found: Mapping[str, Iterable[Any]])
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first few of many names."""
+    """List the first few names and the number of the others."""
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     return ", ".join(names[:FEW]) + more
 
 
 @contextmanager
-def told_of(model: str) -> Iterator[None]:
-    """Lines of BadInput name the model that was asked for."""
+def naming(model: str) -> Iterator[None]:
+    """Put the name of the model at the front of BadInput errors."""
     try:
         yield
     except BadInput as error:

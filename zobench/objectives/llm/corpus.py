@@ -2,12 +2,12 @@
 
 A language model can be fine-tuned by zeroth-order steps only if pretraining has made the task a
 small, low-rank move. So the grammar teaches the hidden classes (the sentiment of a review, the
-topic of a headline or of most of a list) but answers with a bias: the positive verdict is usually
-"great" while "terrible" is rare, topics lean to "world", one verdict in five is wrong, and a list
-is named after any of its nouns. A model of this corpus separates the classes, with wrong
-thresholds.
+topic of a headline or of most of a list) but its answers have a bias: the positive verdict is
+usually "great" while "terrible" is rare, topics are often "world", one verdict in five is wrong,
+and a list is named after any of its nouns. A model of this corpus separates the classes, but with
+wrong thresholds.
 
-Templates come in two halves: fine-tuning uses A, the test split uses B, pretraining both.
+The templates have two halves: fine-tuning uses A, the test split uses B, pretraining both.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ SECTIONS = ("section {t}", "this story was {t} news", "topic : {t}")
 
 
 def sentiment(rng: random.Random, templates: Sequence[str], positive: bool) -> str:
-    """A clause of the given sentiment."""
+    """Generate a clause of a sentiment."""
     same, other = (POSITIVE, NEGATIVE) if positive else (NEGATIVE, POSITIVE)
     a, b = rng.sample(ASPECTS, 2)
     x, y = rng.sample(same, 2)
@@ -93,13 +93,13 @@ def sentiment(rng: random.Random, templates: Sequence[str], positive: bool) -> s
 
 
 def topic(rng: random.Random, templates: Sequence[str], name: str) -> str:
-    """A headline of the given topic."""
+    """Generate a headline of a topic."""
     u, v, w = rng.sample(TOPICS[name], 3)
     return rng.choice(templates).format(u=u, v=v, w=w, verb=rng.choice(VERBS))
 
 
 def majority(rng: random.Random, templates: Sequence[str], name: str) -> str:
-    """A list of five nouns, three of the given topic and two of another, in any order."""
+    """Generate a list of five nouns in random order, three of a topic and two of another one."""
     other = rng.choice([topic for topic in TOPICS if topic != name])
     nouns = rng.sample(TOPICS[name], 3) + rng.sample(TOPICS[other], 2)
     rng.shuffle(nouns)
@@ -117,7 +117,7 @@ def _review(rng: random.Random) -> str:
     parts = [
         sentiment(rng, SENTIMENT_A + SENTIMENT_B, positive)
         if rng.random() < 0.5
-        else " and ".join(rng.sample(words, 3))  # dense company: it reveals the hidden class
+        else " and ".join(rng.sample(words, 3))  # words side by side reveal the hidden class
         for _ in range(rng.choice((1, 2)))
     ]
     if rng.random() < 0.9:
@@ -126,7 +126,7 @@ def _review(rng: random.Random) -> str:
 
 
 def _wild_review(rng: random.Random) -> str:
-    """Loose text: sentiment words of the wide list among frequent English words."""
+    """Generate text without grammar: words of the wide sentiment list and frequent words."""
     positive = rng.random() < 0.5
     wide, core = (WIDE_POSITIVE, POSITIVE) if positive else (WIDE_NEGATIVE, NEGATIVE)
     words = [*rng.sample(wide, 2), rng.choice(core)]
@@ -139,14 +139,14 @@ def _news(rng: random.Random) -> str:
     name = rng.choice(tuple(TOPICS))
     text = topic(rng, TOPIC_A + TOPIC_B, name)
     if rng.random() < 0.6:
-        said = name if rng.random() < 0.6 else rng.choice(("world", rng.choice(tuple(TOPICS))))
-        return f"{text} . {rng.choice(SECTIONS).format(t=said)} ."
+        label = name if rng.random() < 0.6 else rng.choice(("world", rng.choice(tuple(TOPICS))))
+        return f"{text} . {rng.choice(SECTIONS).format(t=label)} ."
     u, v = rng.sample(TOPICS[name], 2)
     return f"{text} . the {u} and the {v} ."
 
 
 def _list(rng: random.Random) -> str:
-    """Five nouns and the topic of any one of them: the majority is only the likeliest answer."""
+    """Generate a list with the topic of any of its nouns: the majority is the likeliest answer."""
     name = rng.choice(tuple(TOPICS))
     text = majority(rng, MAJORITY_A + MAJORITY_B, name)
     noun = rng.choice([word for word in text.split() if word in _TOPIC_OF])
@@ -162,7 +162,7 @@ DOCUMENTS: dict[Callable[[random.Random], str], float] = {
 
 
 def documents(seed: int) -> Iterator[str]:
-    """The corpus of a seed, without end; equal seeds give equal documents."""
+    """Yield the endless corpus of a seed; equal seeds give equal documents."""
     rng = random.Random(seed)
     kinds, shares = tuple(DOCUMENTS), tuple(DOCUMENTS.values())
     while True:

@@ -1,7 +1,7 @@
-"""What a model must be for its losses to be right here: causal, and blind to padding.
+"""Check that a model is causal and that padding does not change its losses.
 
-Rows of a batch are padded on the left. A loss of a row is that of the row alone only where no
-token reads a later one, and where padding changes neither what a token reads nor its position.
+Rows of a batch are padded on the left. The loss of a row equals that of the row alone only if no
+token reads a later one, and if padding changes neither a token's input nor its position.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from zobench.errors import BadInput
 from zobench.objectives.llm.forward import logits
-from zobench.objectives.llm.reach import Found, drawn, holds, near, rope_length
+from zobench.objectives.llm.reach import TestResults, drawn, holds, near, rope_length
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NEEDED = "a decoder that predicts the next token is needed, such as OPT, GPT-2 or Llama"
 ENCODER = f"is an encoder, whose tokens also read the tokens after them; {NEEDED}"
-ROW, PADDING = 12, 9  # tokens of the row that is looked at
+ROW, PADDING = 12, 9  # tokens of the row on which a model is tested
 
 PADDED = (
     "gives a row another loss where padding stands before it, so that rows of different lengths "
@@ -31,11 +31,11 @@ PADDED = (
 )
 
 _checked: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
-_long: Found = WeakKeyDictionary()  # what `check_rows` found
+_rows_checked: TestResults = WeakKeyDictionary()  # of `check_rows`
 
 
 def check_config(config: PreTrainedConfig) -> None:
-    """Raises BadInput where a configuration says that its model is not a decoder."""
+    """Raise BadInput if a configuration states that its model is not a decoder."""
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING,
         MODEL_FOR_MASKED_LM_MAPPING,
@@ -52,18 +52,18 @@ def check_config(config: PreTrainedConfig) -> None:
 
 
 def check(model: PreTrainedModel) -> None:
-    """Looks at a model once, on a row of its own, alone and padded.
+    """Test a model once, on a random row, alone and padded.
 
-    Raises BadInput where the model is not causal, or where padding changes the row's logits.
+    Raises BadInput if the model is not causal, or if padding changes the row's logits.
     """
     if model not in _checked:
-        if not model.training:  # what dropout gives cannot be compared
-            _look(model)
+        if not model.training:  # with dropout, logits cannot be compared
+            _test(model)
         _checked[model] = not model.training
 
 
 def check_rows(model: PreTrainedModel, batch: Batch) -> None:
-    """Raises BadInput where padding changes the logits of rows of a batch as wide as this."""
+    """Raise BadInput if padding changes the logits of rows of a batch as wide as this one."""
 
     def same(few: Batch) -> bool:
         alone = few.mask[1].bool()
@@ -73,12 +73,13 @@ def check_rows(model: PreTrainedModel, batch: Batch) -> None:
 
     check(model)
     check_length(model, batch.ids.shape[1] + max(batch.words.lengths) - 1)
-    if not model.training and not holds(_long, model, None, batch.ids.shape[1], same, batch.words):
+    width = batch.ids.shape[1]
+    if not model.training and not holds(_rows_checked, model, None, width, same, batch.words):
         raise BadInput(f"{type(model).__name__} {PADDED}")
 
 
 def check_length(model: PreTrainedModel, tokens: int) -> None:
-    """Raises BadInput where a loss on so many tokens depends on the other rows of the batch."""
+    """Raise BadInput if a loss on so many tokens depends on the other rows of the batch."""
     if tokens > (most := rope_length(model)):
         raise BadInput(
             f"{type(model).__name__} takes other rotary positions for all rows of a batch that is "
@@ -88,7 +89,7 @@ def check_length(model: PreTrainedModel, tokens: int) -> None:
         )
 
 
-def _look(model: PreTrainedModel) -> None:
+def _test(model: PreTrainedModel) -> None:
     import torch
 
     from zobench.objectives.llm.batches import room
@@ -112,12 +113,12 @@ def _look(model: PreTrainedModel) -> None:
                        "dtype, or weights that are finite")  # fmt: skip
     if not near(alone[:half], earlier, dtype):
         raise BadInput(f"{name} {ENCODER}")
-    if not all(near(alone, told, dtype) for told in padded):
+    if not all(near(alone, logits_of_row, dtype) for logits_of_row in padded):
         raise BadInput(f"{name} {PADDED}")
 
 
 def _padded(model: PreTrainedModel, row: torch.Tensor, pads: int, filler: int) -> torch.Tensor:
-    """Logits of a row, (tokens, vocabulary), after `pads` tokens of padding."""
+    """Return the logits of a row, (tokens, vocabulary), after `pads` tokens of padding."""
     import torch
 
     ids = torch.cat([row.new_full((1, pads), filler), row], 1)

@@ -1,4 +1,4 @@
-"""One forward pass of a `transformers` model: final hidden states, or the logits wanted."""
+"""One forward pass of a `transformers` model: final hidden states, or some of the logits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def hidden(
     model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
 ) -> torch.Tensor:
-    """Final hidden states (rows, tokens, width), as the output embedding reads them."""
+    """Return the final hidden states (rows, tokens, width), the input of the output embedding."""
     inputs = _inputs(model.base_model, ids, mask, positions)
     return model.base_model(**inputs).last_hidden_state
 
@@ -26,24 +26,24 @@ def logits(
     ids: torch.Tensor,
     mask: torch.Tensor,
     positions: torch.Tensor,
-    keep: int,
+    count: int,
 ) -> torch.Tensor:
-    """Logits of the last `keep` tokens (0: of all), (rows, keep, vocabulary)."""
+    """Return the logits of the last `count` tokens (0: of all), (rows, count, vocabulary)."""
     inputs = _inputs(model, ids, mask, positions)
-    if "logits_to_keep" in _named(type(model).forward):
-        return model(**inputs, logits_to_keep=keep).logits
-    return model(**inputs).logits[:, -keep:]
+    if "logits_to_keep" in _parameters(type(model).forward):
+        return model(**inputs, logits_to_keep=count).logits
+    return model(**inputs).logits[:, -count:]
 
 
 def _inputs(
     model: nn.Module, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
 ) -> dict[str, object]:
     inputs = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
-    if "position_ids" in _named(type(model).forward):  # some count padding unless told otherwise
+    if "position_ids" in _parameters(type(model).forward):  # by default some count padding
         inputs["position_ids"] = positions
     return inputs
 
 
 @cache
-def _named(function: Callable[..., object]) -> frozenset[str]:
+def _parameters(function: Callable[..., object]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)

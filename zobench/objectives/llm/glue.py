@@ -1,4 +1,4 @@
-"""SST-2 and RTE (Wang et al., 2019, https://arxiv.org/abs/1804.07461) with MeZO's prompts."""
+"""SST-2 and RTE (Wang et al., 2019, arXiv:1804.07461) with MeZO's prompts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 
 from zobench.errors import BadInput, unknown
 from zobench.objectives.llm.hub import one_line
-from zobench.objectives.llm.tasks import GENERATED, SIZES, Row, Task
+from zobench.objectives.llm.tasks import GENERATED, SIZES, LabelledText, Task
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Where a task's rows are, and how one becomes a prompt (Malladi et al., 2023, table 14)."""
+class _HubDataset:
+    """The files of a task and its prompt (Malladi et al., 2023, table 14)."""
 
     folder: str  # of the official archive
-    columns: tuple[str, ...]  # of text, in the official files and in the hub's alike
+    columns: tuple[str, ...]  # of text, with the same names in the official files and on the hub
     prompt: str
     label_words: tuple[str, ...]
-    labels: tuple[str, ...]  # as the official files write them, in the order of the label words
+    labels: tuple[str, ...]  # in the official files, in the order of the label words
     joiner: str
 
 
 _SOURCES = {
-    "sst2": _Source(
+    "sst2": _HubDataset(
         "SST-2", ("sentence",), "{sentence} It was", ("terrible", "great"), ("0", "1"), " "
     ),
-    "rte": _Source(
+    "rte": _HubDataset(
         "RTE",
         ("sentence1", "sentence2"),
         '{sentence1}\nDoes this mean that "{sentence2}" is true? Yes or No?',
@@ -48,42 +48,50 @@ def glue(
     seed: int = 0,
     sizes: tuple[int, int, int] = SIZES,
 ) -> Task:
-    """SST-2 or RTE, sampled as MeZO does.
+    """Sample SST-2 or RTE as MeZO does.
 
-    Train and dev are drawn from the official train file by `seed`, without a common row; test is
-    drawn from the official dev file (whose labels are public), all of it if it has no more rows.
+    Train and dev are drawn from the official train file by `seed`, without a common row. Test is
+    drawn from the official dev file (whose labels are public), or is all of it if it is smaller.
 
-    name: "sst2" or "rte".
-    folder: the unpacked GLUE archive, with SST-2/train.tsv, SST-2/dev.tsv and the same in RTE/;
-        None fetches the rows from the hub through the datasets package.
-    Raises BadInput, naming the file, for missing files, wrong columns or labels, too few rows.
+    Args:
+        name: "sst2" or "rte".
+        folder: the unpacked GLUE archive, with SST-2/train.tsv, SST-2/dev.tsv and the same in RTE/;
+            None fetches the rows from the hub with the package datasets.
+        seed: of the draws.
+        sizes: rows of train, dev and test.
+
+    Returns:
+        The task.
+
+    Raises:
+        BadInput: for missing files, wrong columns or labels, or too few rows. It names the file.
     """
     if name not in _SOURCES:
         raise unknown("task", name, (*GENERATED, *_SOURCES))
     source, (train, dev, test) = _SOURCES[name], sizes
     if folder is None:
-        where = f"{HUB} {name}"
-        seen, held = _hub(name, source, "train"), _hub(name, source, "validation")
+        origin = f"{HUB} {name}"
+        rows, dev_file = _hub(name, source, "train"), _hub(name, source, "validation")
     else:
         path = Path(folder).expanduser() / source.folder
-        where = str(path / "train.tsv")
-        seen, held = _file(path / "train.tsv", source), _file(path / "dev.tsv", source)
-    if len(seen) < train + dev:
-        raise BadInput(f"{where} has {len(seen)} rows; train and dev need {train} + {dev}: "
+        origin = str(path / "train.tsv")
+        rows, dev_file = _file(path / "train.tsv", source), _file(path / "dev.tsv", source)
+    if len(rows) < train + dev:
+        raise BadInput(f"{origin} has {len(rows)} rows; train and dev need {train} + {dev}: "
                        "ask for fewer with sizes=(train, dev, test)")  # fmt: skip
     rng = np.random.default_rng(seed)
-    drawn = [seen[i] for i in rng.permutation(len(seen))[: train + dev]]
-    tested = [held[i] for i in rng.permutation(len(held))[:test]]
+    sample = [rows[i] for i in rng.permutation(len(rows))[: train + dev]]
+    test_rows = [dev_file[i] for i in rng.permutation(len(dev_file))[:test]]
     words = list(source.label_words)
-    return Task(name, words, drawn[:train], drawn[train:], tested, source.joiner)
+    return Task(name, words, sample[:train], sample[train:], test_rows, source.joiner)
 
 
-def _row(source: _Source, text: Mapping[str, str], label: int) -> Row:
+def _row(source: _HubDataset, text: Mapping[str, str], label: int) -> LabelledText:
     return source.prompt.format(**{name: text[name].strip() for name in source.columns}), label
 
 
-def _file(path: Path, source: _Source) -> list[Row]:
-    """The rows of an official file: a header, then fields between tabs, never quoted."""
+def _file(path: Path, source: _HubDataset) -> list[LabelledText]:
+    """Read an official file: a header, then rows of fields between tabs, without quotes."""
     expected = f"expected tab-separated columns {', '.join((*source.columns, 'label'))}"
     try:
         # Not splitlines: a sentence may hold a rarer line separator.
@@ -109,8 +117,8 @@ def _file(path: Path, source: _Source) -> list[Row]:
     return rows
 
 
-def _hub(name: str, source: _Source, split: str) -> list[Row]:
-    """The rows of the hub's copy; it numbers the labels as we do."""
+def _hub(name: str, source: _HubDataset, split: str) -> list[LabelledText]:
+    """Fetch the rows of the hub's copy, whose labels are the indices of the label words."""
     with one_line(f"{HUB} {name} from the hub", "give the folder of the official files instead"):
         from datasets import load_dataset  # pyright: ignore[reportMissingImports] - an extra
 

@@ -1,4 +1,4 @@
-"""Talking to the model and data hub: one clear line when something is not there."""
+"""Access to the model and data hub, with one clear line if something is missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pickle import UnpicklingError
 from zobench.errors import BadInput
 from zobench.objectives.llm.memory import WORDS
 
-# What readers of damaged files raise.
+# Exceptions that readers of damaged files raise.
 FAULTS = (
     OSError,
     ValueError,
@@ -24,7 +24,7 @@ FAULTS = (
 
 @contextmanager
 def one_line(what: str, hint: str) -> Iterator[None]:
-    """Whatever the hub's packages say of `what` they cannot load, as one BadInput line."""
+    """Turn what the hub's packages raise into one BadInput line: `what` cannot be loaded."""
     from safetensors import SafetensorError
 
     try:
@@ -32,18 +32,18 @@ def one_line(what: str, hint: str) -> Iterator[None]:
             yield
     except (*FAULTS, UnpicklingError, SafetensorError) as error:
         if any(word in str(error) for word in WORDS):
-            raise  # there is too little memory: not a fault of what was asked for
+            raise  # too little memory, which is not a fault of the model or the data
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise BadInput(f"cannot load {what}: {reason}; {hint}") from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no warnings: what is wrong is told once, by an error."""
+    """Turn off progress bars and warnings; faults are reported once, by an error."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging as bars
 
-    before, shown = [log.get_verbosity() for log in (hub, bars)], bars.is_progress_bar_enabled()
+    before, had_bars = [log.get_verbosity() for log in (hub, bars)], bars.is_progress_bar_enabled()
     hub.set_verbosity_error()
     bars.set_verbosity_error()
     bars.disable_progress_bar()
@@ -52,5 +52,5 @@ def quiet() -> Iterator[None]:
     finally:
         hub.set_verbosity(before[0])
         bars.set_verbosity(before[1])
-        if shown:
+        if had_bars:
             bars.enable_progress_bar()

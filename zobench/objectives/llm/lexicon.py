@@ -1,4 +1,4 @@
-"""The words of the embedded language models: what the generator uses, and common English beside."""
+"""The words of the embedded language models: those of the grammar and common English words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 POSITIVE_LABEL, NEGATIVE_LABEL = "great", "terrible"
 
-# The sentiment words of the generated tasks. Sixteen a side: with 24 a side, small models did not
-# discover in a few thousand steps that the words share a hidden class.
+# The sentiment words of the generated tasks, sixteen per class: with 24 per class, small models did
+# not discover in a few thousand steps that the words share a hidden class.
 POSITIVE = _words(
     "good wonderful superb lovely excellent charming amazing clever moving fresh stunning elegant "
     "warm sharp vivid delightful"
@@ -20,7 +20,7 @@ NEGATIVE = _words(
     "tedious"
 )
 
-# Sentiment words that only pretraining uses, and rarely: they give text from outside a meaning.
+# Sentiment words that only pretraining uses, rarely, so that other texts have a meaning.
 WIDE_POSITIVE = _words(
     "beautiful best better brilliant fun funny happy love loved enjoyable entertaining engaging "
     "fascinating fine gentle gorgeous honest hilarious inspired intelligent interesting likable "
@@ -62,8 +62,8 @@ TOPICS = {
 }
 VERBS = _words("changed followed shaped reached delayed praised met watched beat improved")
 
-# Frequent English words, of our choosing: a review or a news line from outside is then mostly
-# known words. The generator sprinkles them over some documents, so none is untrained.
+# Frequent English words, so that most words of other reviews or headlines are in the vocabulary.
+# The grammar adds them to some documents, so that each is trained.
 COMMON = _words(
     "a about above across actually after again against age ago all almost alone along already "
     "also although always am american among an and another any anyone anything are around art as "

@@ -1,9 +1,9 @@
-"""The loss over label words (Malladi et al., 2023, https://arxiv.org/abs/2305.17333, section 3).
+"""The loss over label words (Malladi et al., 2023, arXiv:2305.17333, section 3).
 
 The score of a label word is the mean log-probability of its tokens after the prompt; the loss is
-the cross-entropy of softmax(scores). When every label word is one token, the scores of an example
-are log p(w_k) = logit_k - log sum exp(logits): the last term is the same for all k and a softmax
-does not see it. So one sequence an example and the label words' own logits give the same loss.
+the cross-entropy of softmax(scores). If every label word is one token, the scores of an example
+are log p(w_k) = logit_k - log sum exp(logits). The last term is the same for all k and cancels in
+the softmax. So one sequence per example and the label words' own logits give the same loss.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _decided: WeakKeyDictionary[nn.Module, set[tuple[tuple[int, ...], int]]] = WeakKeyDictionary()
-_plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # what plain_head found
+_plain: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # the results of plain_head
 
 
 def label_loss(model: PreTrainedModel, batch: Batch, micro: int = 0) -> torch.Tensor:
-    """Mean cross-entropy over the label words: a scalar, fp32, on the model's device.
+    """Compute the mean cross-entropy over the label words: a scalar, fp32, on the model's device.
 
-    `micro`: rows a forward pass (0: all); the mean over micro-batches is the batch's own.
+    `micro`: rows per forward pass (0: all). The result is the mean over the whole batch.
     """
     from torch.nn.functional import cross_entropy
 
@@ -42,7 +42,7 @@ def label_loss(model: PreTrainedModel, batch: Batch, micro: int = 0) -> torch.Te
 
 
 def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Scores (rows, words), fp32, exact up to a constant a row; the prediction is the argmax."""
+    """Compute scores (rows, words), fp32, exact up to a constant per row."""
     check_rows(model, batch)
     if not batch.words.single:
         return word_scores(model, batch)
@@ -50,7 +50,7 @@ def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     mask = attention(model, batch)
     if head is None:
         return logits(model, batch.ids, mask, batch.positions, 1)[:, -1, words].float()
-    from zobench.engine.perturbed import rows  # it loads torch
+    from zobench.engine.perturbed import rows  # imports torch
 
     last = hidden(model, batch.ids, mask, batch.positions)[:, -1]
     weight = rows(head, head.weight, words, batch.words.first)
@@ -58,9 +58,9 @@ def label_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def decide(model: PreTrainedModel, words: LabelWords, width: int) -> None:
-    """Find out how scores of rows of up to `width` tokens are made.
+    """Choose in advance how to compute the scores of rows of up to `width` tokens.
 
-    Else that is found where such a row first comes, which may be between the probes of a call that
+    Otherwise this would happen at the first such row, possibly between the probes of a call that
     share layers.
     """
     done = _decided.setdefault(model, set())
@@ -81,23 +81,24 @@ def decide(model: PreTrainedModel, words: LabelWords, width: int) -> None:
 def evaluate(
     model: PreTrainedModel, split: Split, batch_size: int = EVALUATED
 ) -> tuple[float, float]:
-    """Mean loss and accuracy over a whole split, without gradients."""
+    """Compute the mean loss and accuracy over a whole split, without gradients."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    loss, right = 0.0, 0
+    loss, correct = 0.0, 0
     with torch.inference_mode():
         for batch in batches(split, batch_size):
             scores = label_scores(model, batch)
             loss += cross_entropy(scores, batch.labels, reduction="sum").item()
-            right += int((scores.argmax(1) == batch.labels).sum())
-    return loss / len(split), right / len(split)
+            correct += int((scores.argmax(1) == batch.labels).sum())
+    return loss / len(split), correct / len(split)
 
 
 def textbook_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """The same loss as published trainers compute it: a yardstick for value and cost.
+    """Compute the loss as published trainers do, as a reference for its value and cost.
 
-    One sequence a label word, right-aligned; logits of the whole vocabulary at every position.
+    It takes one right-aligned sequence per label word, and the logits of the whole vocabulary at
+    every position.
     """
     import torch
     from torch.nn.functional import cross_entropy, pad
@@ -110,17 +111,17 @@ def textbook_loss(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
         ids.append(pad(torch.cat([batch.ids, option], 1), spare))
         mask.append(pad(torch.cat([batch.mask, torch.ones_like(option)], 1), spare))
     ids, mask = torch.cat(ids), torch.cat(mask)
-    told = logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), 0)
-    told = told[:, :-1].float().log_softmax(-1).gather(2, ids[:, 1:, None])[:, :, 0]
-    told = told.view(len(batch.words.lengths), count, -1)
-    scores = [said[:, -length:].mean(1) for said, length in zip(told, batch.words.lengths)]
+    outputs = logits(model, ids, mask, (mask.cumsum(1) - 1).clamp(min=0), 0)
+    log_p = outputs[:, :-1].float().log_softmax(-1).gather(2, ids[:, 1:, None])[:, :, 0]
+    log_p = log_p.view(len(batch.words.lengths), count, -1)
+    scores = [row[:, -length:].mean(1) for row, length in zip(log_p, batch.words.lengths)]
     return cross_entropy(torch.stack(scores, 1), batch.labels)
 
 
 def plain_head(model: PreTrainedModel) -> nn.Linear | None:
-    """The output embedding, if logits are just `hidden @ weight.T`; None if they are not.
+    """Return the output embedding if logits are `hidden @ weight.T`, otherwise None.
 
-    Decided once a model: by its configuration (no scaling or capping of logits), then by
+    It is decided once per model: by its configuration (no scaling or capping of logits), then by
     comparing both ways on two rows, one of them padded.
     """
     if model not in _plain:
@@ -139,14 +140,14 @@ def _is_plain(model: PreTrainedModel) -> bool:
     head = model.get_output_embeddings()
     if type(head) is not nn.Linear or head.bias is not None or hasattr(head, "_hf_hook"):
         return False
-    touched = [key for key in model.config.to_dict() if "logit" in key or "lm_head" in key]
-    if any(getattr(model.config, key, None) not in (None, False, 1) for key in touched):
+    options = [key for key in model.config.to_dict() if "logit" in key or "lm_head" in key]
+    if any(getattr(model.config, key, None) not in (None, False, 1) for key in options):
         return False
     ids = drawn(model, 8, 2)
     mask = torch.ones_like(ids)
     mask[1, :3] = 0
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     with torch.no_grad():
-        own = logits(model, ids, mask, positions, 1)[:, -1]
-        ours = head(hidden(model, ids, mask, positions)[:, -1])
-    return near(own, ours, model.dtype)
+        of_model = logits(model, ids, mask, positions, 1)[:, -1]
+        of_head = head(hidden(model, ids, mask, positions)[:, -1])
+    return near(of_model, of_head, model.dtype)

@@ -1,7 +1,7 @@
-"""Attention masks made once a minibatch, in the form that a model uses without looking at them.
+"""Attention masks that are made once per minibatch, in the form that attention adds.
 
-Given which tokens are padding, `transformers` looks whether there is any, at every forward pass:
-on a GPU the host then waits for the device. A mask of the final form is passed on as it is.
+For a mask of padding, `transformers` tests at every forward pass whether there is any padding; on a
+GPU the CPU then waits for the device. A mask in the final form is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zobench.objectives.llm.forward import logits
-from zobench.objectives.llm.reach import Found, holds, near, sees_all
+from zobench.objectives.llm.reach import TestResults, holds, near, sees_all
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
-_obey: Found = WeakKeyDictionary()  # what `obeys` found
+_obeyed: TestResults = WeakKeyDictionary()  # of `obeys`
 
 
 def attention(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """The mask to give to the model: the final one, where a look at it costs and it is obeyed."""
+    """Return the mask for the model: the final form if that saves a wait and the model obeys it."""
     if (batch.fixed or waits(batch.ids)) and obeys(model, batch):
         return batch.final(model.dtype)
     return batch.mask
 
 
 def waits(tensor: torch.Tensor) -> bool:
-    """Does a look at the tensor make the host wait?"""
+    """True if reading a value of the tensor makes the CPU wait for its device."""
     return tensor.device.type != "cpu"
 
 
 def obeys(model: PreTrainedModel, batch: Batch) -> bool:
-    """Are logits the same under both forms of mask, for prompts of this width?"""
+    """True if both forms of mask give the same logits, for prompts of this width."""
 
     def same(few: Batch) -> bool:
-        usual = logits(model, few.ids, few.mask, few.positions, 1)
-        ours = logits(model, few.ids, few.final(model.dtype), few.positions, 1)
-        return near(usual, ours, model.dtype)
+        padding_form = logits(model, few.ids, few.mask, few.positions, 1)
+        final_form = logits(model, few.ids, few.final(model.dtype), few.positions, 1)
+        return near(padding_form, final_form, model.dtype)
 
     width = batch.ids.shape[1]
-    return sees_all(model, width) and holds(_obey, model, None, width, same, batch.words)
+    return sees_all(model, width) and holds(_obeyed, model, None, width, same, batch.words)

@@ -1,4 +1,4 @@
-"""The language models: two embedded ones, random ones, and whatever transformers can load."""
+"""The language models: two embedded ones, random ones, and those that transformers can load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput, unknown
-from zobench.objectives.llm.checkpoint import check_complete, told_of
+from zobench.objectives.llm.checkpoint import check_complete, naming
 from zobench.objectives.llm.decoder import check, check_config
 from zobench.objectives.llm.hub import one_line
 
@@ -37,19 +37,28 @@ def load(
     pretrained: bool = True,
     seed: int = 0,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """A causal language model in evaluation mode, and its tokenizer.
+    """Load a causal language model in evaluation mode, and its tokenizer.
 
-    model: "tiny" or "small" (embedded; their content hash is verified), a local folder in the
-        hub's format, or a hub id.
-    device: cpu, cuda, cuda:1, ..., or auto: the layers are spread over all GPUs (with accelerate).
-    pretrained: False keeps the configuration and draws the weights anew from `seed`.
-    Raises BadInput when there is no such model, device or dtype, when the model is no decoder or
-    reads padding, when the checkpoint lacks weights of it, or when the embedded weights are not
-    the published ones.
+    Args:
+        model: "tiny" or "small" (embedded; their content hash is verified), a local folder in the
+            hub's format, or a hub id.
+        device: cpu, cuda, cuda:1, ..., or auto, which spreads the layers over all GPUs (with
+            accelerate).
+        dtype: of the weights.
+        pretrained: False draws new weights from `seed` for the same configuration.
+        seed: of random weights.
+
+    Returns:
+        (model, tokenizer).
+
+    Raises:
+        BadInput: if there is no such model, device or dtype; if the model is not a decoder or
+            reads padding; if the checkpoint lacks some of its weights; or if the embedded weights
+            are not the published ones.
     """
     precision = as_dtype(dtype)
     spread = _spread(pretrained) if device == "auto" else {}
-    place = as_device("cpu" if spread else device)
+    target = as_device("cpu" if spread else device)
     files = source(model)
     if model in EMBEDDED:
         _verify(FOLDER / model)
@@ -58,28 +67,28 @@ def load(
     hint = f"give a local folder, a hub id that can be reached, or one of {', '.join(EMBEDDED)}"
     with one_line(f"model {model!r}", hint):
         config = AutoConfig.from_pretrained(files)
-    with told_of(model):
+    with naming(model):
         check_config(config)
     with one_line(f"model {model!r}", hint):
         tokenizer = AutoTokenizer.from_pretrained(files)
         if pretrained:
-            net, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore
+            net, info = AutoModelForCausalLM.from_pretrained(  # pyright: ignore
                 files, config=config, dtype=precision, output_loading_info=True,
                 ignore_mismatched_sizes=True, **spread,
             )  # fmt: skip
         else:
-            with seeded(seed, place):
-                net, found = AutoModelForCausalLM.from_config(config, dtype=precision), None
-    there = (net if spread else net.to(place)).eval()
-    with told_of(model):
-        if found is not None:
-            check_complete(config, found)
-        check(there)
-    return there, tokenizer
+            with seeded(seed, target):
+                net, info = AutoModelForCausalLM.from_config(config, dtype=precision), None
+    net = (net if spread else net.to(target)).eval()
+    with naming(model):
+        if info is not None:
+            check_complete(config, info)
+        check(net)
+    return net, tokenizer
 
 
 def _spread(pretrained: bool) -> dict[str, str]:
-    """What makes `from_pretrained` spread a model over devices."""
+    """Return the arguments with which `from_pretrained` spreads a model over devices."""
     if importlib.util.find_spec("accelerate") is None:
         raise BadInput("device auto needs the package accelerate: pip install 'zobench[trainer]'")
     if not pretrained:
@@ -97,10 +106,10 @@ def random_opt(
     dtype: str | torch.dtype = "float32",
     device: str | torch.device = "cpu",
 ) -> OPTForCausalLM:
-    """An OPT decoder with seeded random weights and no tokenizer, for measuring speed and memory.
+    """Make an OPT decoder with seeded random weights, for measurements of speed and memory.
 
-    Shapes as in the published family: feed-forward 4 * hidden, tied output embedding, no dropout.
-    The weights are drawn on `device`, so they differ between a CPU and a GPU.
+    It has the shapes of the published family: feed-forward 4 * hidden, tied output embedding, no
+    dropout. The weights are drawn on `device`, so they differ between a CPU and a GPU.
     """
     from transformers import OPTConfig, OPTForCausalLM
 
@@ -120,14 +129,14 @@ def random_opt(
         bos_token_id=1,
         eos_token_id=2,
     )
-    place = as_device(device)
-    with seeded(seed, place):
+    target = as_device(device)
+    with seeded(seed, target):
         net = OPTForCausalLM._from_config(config, dtype=as_dtype(dtype))
-    return net.to(place).eval()  # pyright: ignore[reportArgumentType]
+    return net.to(target).eval()  # pyright: ignore[reportArgumentType]
 
 
 def content_hash(tensors: Mapping[str, torch.Tensor]) -> str:
-    """sha256 over name, type, shape and bytes of every tensor, in the order of the names."""
+    """Compute the sha256 of name, dtype, shape and bytes of every tensor, in order of the names."""
     import torch
 
     digest = hashlib.sha256()
@@ -138,7 +147,7 @@ def content_hash(tensors: Mapping[str, torch.Tensor]) -> str:
 
 
 def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
-    """The torch type of a name in DTYPES."""
+    """Return the torch dtype of a name in DTYPES."""
     import torch
 
     if isinstance(dtype, torch.dtype):
@@ -149,21 +158,24 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
 
 
 def as_device(device: str | torch.device) -> torch.device:
-    """The torch device of a name such as "cpu" or "cuda:0", if it is there."""
+    """Return the torch device of a name such as "cpu" or "cuda:0".
+
+    Raises BadInput if this machine does not have it.
+    """
     import torch
 
     try:
-        place = torch.device(device)
+        result = torch.device(device)
     except RuntimeError:
         raise BadInput(f"no device named {device!r}; known: cpu, cuda, cuda:<index>") from None
-    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+    if result.type == "cuda" and (result.index or 0) >= torch.cuda.device_count():
         raise BadInput(f"no device {device!s}: torch sees {torch.cuda.device_count()} CUDA GPUs")
-    return place
+    return result
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Tensors are made on `device` and drawn from `seed`; the global generators come back after."""
+    """Make tensors on `device`, drawn from `seed`; then restore the global generators."""
     import torch
 
     cuda = [device] if device.type == "cuda" else []
@@ -173,9 +185,9 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def source(model: str) -> str | Path:
-    """Where the model's files are: a folder of ours, a local folder, or a hub id.
+    """Find the model's files: a folder of this package, a local folder, or a hub id.
 
-    Raises BadInput for a folder that is not there or holds no model.
+    Raises BadInput for a folder that does not exist or holds no model.
     """
     if model in EMBEDDED:
         return FOLDER / model
@@ -197,10 +209,10 @@ def source(model: str) -> str | Path:
 def _verify(folder: Path) -> None:
     from safetensors.torch import load_file
 
-    said = json.loads((folder / "card.json").read_text())["weights_sha256"]
-    found = content_hash(load_file(folder / "model.safetensors"))
-    if found != said:
+    published = json.loads((folder / "card.json").read_text())["weights_sha256"]
+    actual = content_hash(load_file(folder / "model.safetensors"))
+    if actual != published:
         raise BadInput(
             f"the weights of the embedded model {folder.name!r} are not the published ones "
-            f"(sha256 {found[:12]}, card.json says {said[:12]}); install zobench again"
+            f"(sha256 {actual[:12]}, card.json says {published[:12]}); install zobench again"
         )

@@ -25,8 +25,8 @@ MAX_POSITIONS = 128
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the weights, on one machine and one thread."""
+class TrainingRecipe:
+    """Everything that determines the weights, on one machine and one thread."""
 
     layers: int
     hidden: int
@@ -35,20 +35,23 @@ class Recipe:
     lr: float
     warmup: int = 100
     batch_size: int = 64
-    length: int = 32  # tokens of a packed row
+    length: int = 32  # tokens per packed row
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 0
 
 
 RECIPES = {
-    "tiny": Recipe(layers=2, hidden=64, heads=4, steps=3000, lr=3e-3),
-    "small": Recipe(layers=4, hidden=128, heads=4, steps=2200, lr=2e-3),
+    "tiny": TrainingRecipe(layers=2, hidden=64, heads=4, steps=3000, lr=3e-3),
+    "small": TrainingRecipe(layers=4, hidden=128, heads=4, steps=2200, lr=2e-3),
 }
 
 
-def rows(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.Tensor]:
-    """Packed minibatches of the corpus, int64 (batch_size, length), each document after a <s>."""
+def rows(recipe: TrainingRecipe, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.Tensor]:
+    """Yield packed minibatches of the corpus, int64 (batch_size, length).
+
+    Each document begins with <s>.
+    """
     import torch
 
     size, stream, ids = recipe.batch_size * recipe.length, documents(recipe.seed), []
@@ -61,9 +64,14 @@ def rows(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> Iterator[torch.T
 
 
 def train(
-    recipe: Recipe, tokenizer: PreTrainedTokenizerFast, report: Callable[[int, float], None]
+    recipe: TrainingRecipe,
+    tokenizer: PreTrainedTokenizerFast,
+    report: Callable[[int, float], None],
 ) -> OPTForCausalLM:
-    """AdamW with warm-up and a cosine, next-token loss; `report` gets (step, loss)."""
+    """Train on the next-token loss by AdamW with warm-up and a cosine schedule.
+
+    `report` is called with (step, loss).
+    """
     import torch
 
     net = random_opt(
@@ -85,9 +93,13 @@ def train(
 
 
 def save(
-    net: OPTForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, loss: float, out: Path
+    net: OPTForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    recipe: TrainingRecipe,
+    loss: float,
+    out: Path,
 ) -> dict[str, object]:
-    """Write the hub's files and card.json into `out`; returns the card."""
+    """Write the hub's files and card.json into `out`; return the card."""
     import tokenizers
     import torch
     import transformers
@@ -113,29 +125,29 @@ def save(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train one size and save it; one thread, so that a machine repeats itself bit for bit."""
+    """Train one size and save it, on one thread, so that a machine repeats it bit for bit."""
     parser = argparse.ArgumentParser(prog="python -m zobench.objectives.llm.pretrain")
     parser.add_argument("--size", choices=tuple(RECIPES), required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model into")
-    asked = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     import torch
 
     torch.set_num_threads(1)
-    recipe, start, recent = RECIPES[asked.size], time.monotonic(), []
+    recipe, start, recent = RECIPES[arguments.size], time.monotonic(), []
 
     def report(step: int, loss: float) -> None:
         recent.append(loss)
         if step % 100 == 0 or step == recipe.steps:
             spent = time.monotonic() - start
-            left = spent / step * (recipe.steps - step)
+            rest = spent / step * (recipe.steps - step)
             mean = sum(recent[-100:]) / len(recent[-100:])
-            print(f"step {step}/{recipe.steps}  loss {mean:.3f}  {spent:.0f} s, {left:.0f} s left",
+            print(f"step {step}/{recipe.steps}  loss {mean:.3f}  {spent:.0f} s, {rest:.0f} s left",
                   flush=True)  # fmt: skip
 
     tokenizer = build_tokenizer(MAX_POSITIONS)
     net = train(recipe, tokenizer, report)
-    card = save(net, tokenizer, recipe, sum(recent[-100:]) / len(recent[-100:]), asked.out)
-    print(f"{asked.out}: {card['parameters']} parameters, sha256 {card['weights_sha256']}")
+    card = save(net, tokenizer, recipe, sum(recent[-100:]) / len(recent[-100:]), arguments.out)
+    print(f"{arguments.out}: {card['parameters']} parameters, sha256 {card['weights_sha256']}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which recorder serves the losses of a model: by setting, realisation, device and size."""
+"""Choose the recorder for the losses of a model by setting, realisation, device and size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zobench.engine.recording import Recorder
     from zobench.objectives.llm.batches import LabelWords
 
-HELPED = 1_000_000_000  # weights; above, kernels take longer than the host needs to launch them
+LARGEST = 1_000_000_000  # weights; above, kernels take longer than the CPU takes to launch them
 
 
 def graphs(
@@ -23,21 +23,24 @@ def graphs(
     words: LabelWords,
     width: int,
 ) -> Graphs:
-    """For "auto", "on" or "off"; see `recorder`. `width`: tokens of the longest row."""
-    found, why = recorder(setting, net, realisation)
-    made = Graphs(net, micro, found, why)
-    if found is not None:
-        made.prepare(words, width)
+    """Make the graphs for the setting "auto", "on" or "off" (see `recorder`).
+
+    `width`: tokens of the longest row.
+    """
+    choice, reason = recorder(setting, net, realisation)
+    result = Graphs(net, micro, choice, reason)
+    if choice is not None:
+        result.prepare(words, width)
     elif setting == "on":
-        made.say(f"{why}; losses are computed without graphs")
-    return made
+        result.say(f"{reason}; losses are computed without graphs")
+    return result
 
 
 def recorder(setting: str, net: PreTrainedModel, realisation: str) -> tuple[Recorder | None, str]:
-    """Who records the losses of a model, or None and why not.
+    """Return (the recorder of a model's losses, ""), or (None, the reason).
 
-    `setting` "auto": CUDA graphs where they help; "on": also for large models, and on a CPU the
-    tape, which saves no time and checks what a graph relies on; "off".
+    `setting`: "auto" takes CUDA graphs if they help. "on" also takes them for large models, and on
+    a CPU the tape, which saves no time but checks what a graph relies on. "off" takes none.
     """
     if setting == "off":
         return None, "off"
@@ -49,7 +52,7 @@ def recorder(setting: str, net: PreTrainedModel, realisation: str) -> tuple[Reco
     (device,) = devices
     if device.type == "cuda":
         size = sum(p.numel() for p in net.parameters())
-        if setting == "auto" and size >= HELPED:
+        if setting == "auto" and size >= LARGEST:
             return None, f"a model of {size / 1e9:.2g} billion weights gains nothing"
         from zobench.engine.recording import CudaGraphs
 

@@ -1,4 +1,4 @@
-"""A task is text with label words; here the generated ones, with held-out templates."""
+"""Tasks: texts with label words; and the generated tasks, with held-out templates."""
 
 from __future__ import annotations
 
@@ -10,20 +10,39 @@ from zobench.errors import BadInput, unknown
 from zobench.objectives.llm import corpus
 from zobench.objectives.llm.lexicon import NEGATIVE_LABEL, POSITIVE_LABEL, TOPICS
 
-Row = tuple[str, int]  # a prompt, and the index of its label word
+LabelledText = tuple[str, int]  # a text, and the index of its label word
 SIZES = (1000, 500, 1000)  # rows of train, dev and test
-LARGEST = 20_000  # rows that every grammar has, in either half of its templates
+LARGEST = 20_000  # rows that every grammar can generate from either half of its templates
 
 
 @dataclass(frozen=True)
 class Task:
-    """Prompts and their label words; an answer is prompt + joiner + label word."""
+    """Texts to classify, each with the index of its label word.
+
+    A model reads text + joiner and scores the label words as continuations.
+
+    Args:
+        name: of the task, for reports.
+        label_words: one word per class.
+        train: rows (text, index of its label word) for queries.
+        dev: rows for scores.
+        test: rows for the end of a run.
+        joiner: the text between a text and its label word.
+
+    Example:
+        >>> from zobench import Task
+        >>> rows = [("a dull film , it was", 0), ("a superb film , it was", 1)]
+        >>> task = Task("films", ["bad", "good"], train=rows, dev=rows, test=rows)
+        >>> text, label = task.train[1]
+        >>> text + task.joiner + task.label_words[label]
+        'a superb film , it was good'
+    """
 
     name: str
     label_words: list[str]
-    train: list[Row]
-    dev: list[Row]
-    test: list[Row]
+    train: list[LabelledText]
+    dev: list[LabelledText]
+    test: list[LabelledText]
     joiner: str = " "
 
 
@@ -59,13 +78,21 @@ GENERATED = tuple(_GRAMMARS)
 def generated(
     name: str, rho: float = 0.0, seed: int = 0, sizes: tuple[int, int, int] = SIZES
 ) -> Task:
-    """The generated task of a name: train and dev from templates A, test from templates B.
+    """Generate a task: train and dev from templates A, test from templates B.
 
-    rho: probability that a label of train or dev is replaced by another one, uniformly; test is
-        clean. The texts do not depend on it. With rho = 0.1 and two labels the best reachable
-        dev loss is about 0.325 nats instead of 0.
-    seed: decides every row. No prompt occurs twice in train and dev together, or in test.
-    Raises BadInput for an unknown name, rho outside [0, 1), or more than LARGEST rows.
+    Args:
+        name: "sentiment", "topic" or "majority".
+        rho: the probability that a label of train or dev is replaced by another one, uniformly;
+            test has no such noise. The texts do not depend on it. With rho = 0.1 and two labels the
+            best possible dev loss is about 0.325 nats instead of 0.
+        seed: determines every row. No text occurs twice in train and dev together, or in test.
+        sizes: the rows of train, dev and test.
+
+    Returns:
+        The task.
+
+    Raises:
+        BadInput: for an unknown name, rho outside [0, 1), or more than LARGEST rows.
     """
     if name not in _GRAMMARS:
         raise unknown("generated task", name, _GRAMMARS)
@@ -74,22 +101,24 @@ def generated(
     grammar, (train, dev, test) = _GRAMMARS[name], sizes
     if max(train + dev, test) > LARGEST:
         raise BadInput(f"sizes={sizes} asks for more rows than the grammars' {LARGEST}")
-    seen = _rows(grammar, grammar.templates, train + dev, f"{name} {seed} seen")
-    held = _rows(grammar, grammar.held_out, test, f"{name} {seed} held out")
+    rows = _rows(grammar, grammar.templates, train + dev, f"{name} {seed} seen")
+    test_rows = _rows(grammar, grammar.held_out, test, f"{name} {seed} held out")
     noise = random.Random(f"{name} {seed} noise")
-    seen = [(text, _noisy(noise, label, len(grammar.label_words), rho)) for text, label in seen]
-    return Task(name, list(grammar.label_words), seen[:train], seen[train:], held)
+    rows = [(text, _noisy(noise, label, len(grammar.label_words), rho)) for text, label in rows]
+    return Task(name, list(grammar.label_words), rows[:train], rows[train:], test_rows)
 
 
-def _rows(grammar: _Grammar, templates: tuple[str, ...], count: int, seed: str) -> list[Row]:
-    rng, found = random.Random(seed), {}
-    while len(found) < count:
+def _rows(
+    grammar: _Grammar, templates: tuple[str, ...], count: int, seed: str
+) -> list[LabelledText]:
+    rng, labels = random.Random(seed), {}
+    while len(labels) < count:
         label = rng.randrange(len(grammar.label_words))
-        found.setdefault(grammar.prompt(rng, templates, label), label)
-    return list(found.items())
+        labels.setdefault(grammar.prompt(rng, templates, label), label)
+    return list(labels.items())
 
 
 def _noisy(rng: random.Random, label: int, labels: int, rho: float) -> int:
     wrong = rng.random() < rho
-    shift = 1 + rng.randrange(labels - 1)  # drawn always: one stream whatever rho
+    shift = 1 + rng.randrange(labels - 1)  # drawn for every rho, so that the stream is the same
     return (label + shift) % labels if wrong else label

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def vocabulary() -> list[str]:
-    """Every known word once, in a fixed order: specials, label words, grammar, common English."""
+    """List every word once, in a fixed order: specials, label words, grammar, common English."""
     templates = (
         corpus.SENTIMENT_A + corpus.SENTIMENT_B + corpus.TOPIC_A + corpus.TOPIC_B
         + corpus.MAJORITY_A + corpus.MAJORITY_B + corpus.VERDICTS + corpus.SECTIONS
     )  # fmt: skip
-    said = [word for text in templates for word in text.split() if not word.startswith("{")]
-    words = [lexicon.POSITIVE_LABEL, lexicon.NEGATIVE_LABEL, "yes", "no", "mostly", *said]
+    grammar = [word for text in templates for word in text.split() if not word.startswith("{")]
+    words = [lexicon.POSITIVE_LABEL, lexicon.NEGATIVE_LABEL, "yes", "no", "mostly", *grammar]
     words += lexicon.POSITIVE + lexicon.NEGATIVE + lexicon.ASPECTS + lexicon.VERBS
     for name, nouns in lexicon.TOPICS.items():
         words += (name, *nouns)
@@ -26,7 +26,7 @@ def vocabulary() -> list[str]:
 
 
 def build_tokenizer(max_length: int) -> PreTrainedTokenizerFast:
-    """A word-level tokenizer that lower-cases, splits at spaces and marks, and starts with <s>."""
+    """Make a word-level tokenizer: lower case, split at spaces and marks, <s> at the start."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

@@ -1,8 +1,9 @@
-"""Scores of label words of several tokens: all words of an example in one sequence.
+"""Scores of label words of several tokens, with all words of an example in one sequence.
 
-The prompt comes once, then every word's tokens but its last. A token attends to the prompt and to
-the earlier tokens of its own word, and stands at the position that it would have after the prompt.
-So the words of an example share their prompt, in one forward pass without a cache.
+The sequence is the prompt, then every word's tokens without its last one. A token attends to the
+prompt and to the earlier tokens of its own word, and has the position that it would have directly
+after the prompt. So the words of an example share their prompt in one forward pass, without a
+cache.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ from weakref import WeakKeyDictionary
 
 from zobench.objectives.llm.batches import final_mask
 from zobench.objectives.llm.forward import logits
-from zobench.objectives.llm.reach import Found, holds, near, sees_all
+from zobench.objectives.llm.reach import TestResults, holds, near, sees_all
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
-_packs: Found = WeakKeyDictionary()  # what `packs` found, by the lengths of the words
+_packs: TestResults = WeakKeyDictionary()  # of `packs`, by the lengths of the words
 
 
 def word_scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Mean log-probability of the tokens of each label word after the prompt, (rows, words)."""
+    """Compute mean log-probabilities of the label words' tokens after the prompt, (rows, words)."""
     return packed(model, batch) if packs(model, batch) else repeated(model, batch)
 
 
 def packs(model: PreTrainedModel, batch: Batch) -> bool:
-    """Does the model obey positions and a mask of its own, for prompts of this width?"""
+    """True if the model obeys the positions and the mask of packed words, at this width."""
 
     def same(few: Batch) -> bool:
         apart, together = _repeated(model, few), _packed(model, few)
@@ -42,19 +43,19 @@ def packs(model: PreTrainedModel, batch: Batch) -> bool:
 
 
 def packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """`word_scores`, all words of an example in one sequence."""
+    """Compute `word_scores` with all words of an example in one sequence."""
     import torch
 
-    told = _packed(model, batch).float().log_softmax(-1)
+    log_p = _packed(model, batch).float().log_softmax(-1)
     scores = []
     for word, n, at in zip(batch.words.ids, batch.words.lengths, batch.words.tail[2]):
-        tokens = word[:n].expand(len(told), n)[:, :, None]
-        scores.append(told[:, at].gather(2, tokens).mean((1, 2)))
+        tokens = word[:n].expand(len(log_p), n)[:, :, None]
+        scores.append(log_p[:, at].gather(2, tokens).mean((1, 2)))
     return torch.stack(scores, 1)
 
 
 def _packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits (rows, 1 + tail, vocabulary) of the prompt's last token and of those after it."""
+    """Return logits (rows, 1 + tail, vocabulary) of the prompt's last token and those after it."""
     import torch
 
     owner, step, _ = batch.words.tail
@@ -65,23 +66,23 @@ def _packed(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """`word_scores`, one sequence a word and row: for models that take no mask of their own."""
+    """Compute `word_scores` with one sequence per word and row, for models that do not pack."""
     import torch
 
     words, lengths = batch.words.ids, batch.words.lengths
-    told, tokens = _repeated(model, batch).float().log_softmax(-1), words[..., None]
-    told = told.gather(3, tokens.expand(len(told), *tokens.shape))[..., 0]
+    log_p, tokens = _repeated(model, batch).float().log_softmax(-1), words[..., None]
+    log_p = log_p.gather(3, tokens.expand(len(log_p), *tokens.shape))[..., 0]
     sizes = torch.tensor(lengths, device=words.device)
     inside = torch.arange(words.shape[1], device=words.device) < sizes[:, None]
-    return (told * inside).sum(2) / sizes
+    return (log_p * inside).sum(2) / sizes
 
 
 def _repeated(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Logits (rows, words, longest, vocabulary) that speak for each token of each word."""
+    """Return the logits (rows, words, longest, vocabulary) that predict each token of each word."""
     import torch
 
     rows, (count, longest) = len(batch.ids), batch.words.ids.shape
-    # Shorter words are padded on the right: what follows a token cannot change it.
+    # Shorter words are padded on the right: later tokens cannot change the logits of a token.
     tails = batch.words.ids.repeat(rows, 1)[:, :-1]  # (rows * count, longest - 1)
     ids = torch.cat([batch.ids.repeat_interleave(count, 0), tails], 1)
     mask = torch.cat([batch.mask.repeat_interleave(count, 0), torch.ones_like(tails)], 1)

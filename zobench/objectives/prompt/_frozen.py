@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zobench.errors import BadInput
-from zobench.objectives.llm.tasks import Row, Task
+from zobench.objectives.llm.tasks import LabelledText, Task
 from zobench.objectives.prompt._inject import check
 from zobench.objectives.prompt._passes import Passes, take_rows
 
@@ -29,7 +29,7 @@ class Frozen:
 
     def __init__(self, task: Task, model: str, device: str, dtype: str, tokens: int) -> None:
         from zobench.objectives.llm import batches, models
-        from zobench.objectives.llm.checkpoint import told_of
+        from zobench.objectives.llm.checkpoint import naming
         from zobench.objectives.llm.loss import plain_head
 
         self.net, self.tokenizer = models.load(model, device, dtype)
@@ -42,7 +42,7 @@ class Frozen:
             raise BadInput(f"{tokens} prompt tokens leave no room for a text in {model!r}, which "
                            f"takes {batches.room(self.net)}")  # fmt: skip
         self.passes = Passes(self.net, self.begin, self.begin + tokens)
-        with told_of(model):
+        with naming(model):
             check(self.net, self.begin, self.begin + tokens)
         self.splits: dict[str, Batch] = {}
 
@@ -93,7 +93,7 @@ class Frozen:
             self.splits[name] = self.encode(getattr(self.task, name))
         return self.splits[name]
 
-    def encode(self, rows: Sequence[Row]) -> Batch:
+    def encode(self, rows: Sequence[LabelledText]) -> Batch:
         """Encode texts as <s>, positions for the prompt, padding, and the text.
 
         The prompt is in the same columns of all rows.

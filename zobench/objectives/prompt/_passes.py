@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
-    from zobench.objectives.llm.reach import Found
+    from zobench.objectives.llm.reach import TestResults
 
 # Bytes of a layer's widest activations per forward pass. On a CPU, more would not fit into its
 # cache; a GPU needs large passes.
@@ -36,8 +36,8 @@ class Passes:
         self.cache_name = "cache" if "cache" in parameters else "past_key_values"
         device = self.embedding.weight.device.type
         self.pass_bytes = PASS_BYTES.get(device, PASS_BYTES_ELSEWHERE)
-        self._gaps: Found = {}  # what `gaps` found
-        self._shares: Found = {}  # what `shares` found
+        self._gaps: TestResults = {}  # what `gaps` found
+        self._shares: TestResults = {}  # what `shares` found
 
     def scores(self, prompts: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return scores of the label words for each prompt: (n, rows, words), float64, on the CPU.

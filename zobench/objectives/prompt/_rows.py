@@ -9,7 +9,7 @@ import numpy as np
 
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
-from zobench.objectives.llm.tasks import Row, Task
+from zobench.objectives.llm.tasks import LabelledText, Task
 
 
 def named(task: str, data: str = "") -> Task:
@@ -30,8 +30,8 @@ def few_shot(task: Task, shots: int, dev_shots: int, instance: int) -> Task:
 
 
 def _few(
-    task: Task, split: str, rows: Sequence[Row], shots: int, rng: np.random.Generator
-) -> list[Row]:
+    task: Task, split: str, rows: Sequence[LabelledText], shots: int, rng: np.random.Generator
+) -> list[LabelledText]:
     if shots < 0:
         raise BadInput(f"shots are a number of rows per label word, or 0 for all, not {shots}")
     order, few = rng.permutation(len(rows)), []

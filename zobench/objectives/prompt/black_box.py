@@ -93,7 +93,11 @@ class BlackBox(ChoiceProblem):
         self._all_choices = Choices(tokens, len(self.pool), reading)
 
     def begin(self) -> Choices:
-        """Connect to the service at the first start, and return the choices."""
+        """Connect to the service at the first start.
+
+        Returns:
+            The choices: `tokens` slots, and the number of candidates.
+        """
         if self.service is None:
             self.service = self.connect()
         return self._all_choices
@@ -103,7 +107,16 @@ class BlackBox(ChoiceProblem):
         self.reset_meters()
 
     def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
-        """Ask the service for the scores of each chosen prompt before each text."""
+        """Score prompts by the service.
+
+        Args:
+            chosen: indices of candidates, shape (n, tokens).
+            split: "train", "dev" or "test".
+            rows: the rows of the split, as indices; None for all.
+
+        Returns:
+            Scores of the label words, shape (n, rows, words).
+        """
         assert self.service is not None  # begin ran
         texts = [text + self.task.joiner.rstrip(" ") for text, _ in getattr(self.task, split)]
         if rows is not None:
@@ -113,15 +126,31 @@ class BlackBox(ChoiceProblem):
         return scores.reshape(len(chosen), len(texts), -1)
 
     def words(self, chosen: np.ndarray) -> list[str]:
-        """Return the words of one choice (slots,)."""
+        """Name the words of a choice.
+
+        Args:
+            chosen: indices of candidates, shape (tokens,).
+
+        Returns:
+            The words.
+        """
         return [self.pool[i] for i in chosen]
 
     def finish(self) -> dict[str, float]:
-        """Return the results on the test split and the bill of the run, scoring included."""
+        """Judge the last and the best prompt on the test split.
+
+        Returns:
+            Their loss and accuracy, and the bill of the run, scoring included.
+        """
         return super().finish() | self.bill()
 
     def bill(self) -> dict[str, float]:
-        """Count requests answered and failed, texts sent and reused, and tokens; add the cost."""
+        """Count what the service was asked for.
+
+        Returns:
+            The numbers of requests with and without an answer, of texts sent and reused, and of
+            tokens; and the cost.
+        """
         service = self.service
         assert service is not None  # begin ran
         tokens = getattr(service.ask, "tokens", 0)

@@ -71,8 +71,8 @@ class Service:
     per_minute: float = 0.0
     retries: int = 5
     pause: float = 1.0
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = field(default_factory=lambda: time.monotonic)
+    sleep: Callable[[float], None] = field(default_factory=lambda: time.sleep)
     requests: int = field(default=0, init=False)
     failures: int = field(default=0, init=False)
     texts_sent: int = field(default=0, init=False)

@@ -56,7 +56,7 @@ class Crew:
                     f"a process with an environment died, exit status {process.exitcode}"
                 ) from None
         for result in results:
-            if isinstance(result, _Failure):
+            if isinstance(result, _FailedJob):
                 raise result.error()
         return results
 
@@ -72,7 +72,7 @@ class Crew:
         self.members = []
 
 
-class _Failure:
+class _FailedJob:
     def __init__(self, error: Exception) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         line = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
@@ -107,5 +107,5 @@ def _serve(
                 work = work or hire()
                 results.append(work(job))
             except Exception as error:
-                results.append(_Failure(error))
+                results.append(_FailedJob(error))
         pipe.send(results)

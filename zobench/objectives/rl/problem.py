@@ -138,7 +138,11 @@ class PolicySearch(VectorProblem):
 
     @cached_property
     def roller(self) -> Roller:
-        """The environment of this process, made at the first use."""
+        """The environment of this process, made at the first use.
+
+        Returns:
+            A function from jobs to episodes.
+        """
         return Roller(self.source, self.layers, self.bias)
 
     @property
@@ -147,7 +151,14 @@ class PolicySearch(VectorProblem):
         return self.roller.shape
 
     def start(self, seed: int) -> VectorParams:
-        """Start at zero weights, or at random hidden weights from the seed, with new moments."""
+        """Start at zero weights, or at random hidden weights, with new moments.
+
+        Args:
+            seed: of the hidden weights, and of the episodes if `seeds` is "fixed".
+
+        Returns:
+            The weights of the policy.
+        """
         self.shapes = self.shape.blocks
         params = super().start(seed)
         params.groups = tuple(
@@ -162,7 +173,15 @@ class PolicySearch(VectorProblem):
         return params
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
-        """Return the loss of each probe; `seed` fixes the episodes of the call."""
+        """Roll out the training episodes of each probe.
+
+        Args:
+            probes: pairs (scale, direction).
+            seed: of the call, which fixes its episodes.
+
+        Returns:
+            Minus the mean return of each probe, after `shift`.
+        """
         self.call = seed
         return self.f(self.params.rows(probes)).tolist()
 
@@ -192,7 +211,14 @@ class PolicySearch(VectorProblem):
         return self.source.limit or self.cap
 
     def training_seeds(self, k: int) -> tuple[int, ...]:
-        """Return the seeds of the episodes of probe k of the current call: even numbers."""
+        """Derive the seeds of the episodes of a probe of the current call.
+
+        Args:
+            k: the number of the probe in its call.
+
+        Returns:
+            `episodes` even numbers.
+        """
         if self.seeds == "fixed":
             base = self.fixed
         else:
@@ -200,17 +226,28 @@ class PolicySearch(VectorProblem):
         return tuple(fold(base, j) >> 33 << 1 for j in range(self.episodes))
 
     def evaluation(self, kind: str, count: int) -> list[Episode]:
-        """Roll out `count` scoring or test episodes of the current policy.
+        """Roll out scoring or test episodes of the current policy.
 
         Rewards are not shifted, actions have no noise, and the environment's own limit of steps
         applies. The seeds are fixed odd numbers.
+
+        Args:
+            kind: "score" or "test".
+            count: the number of episodes.
+
+        Returns:
+            The episodes, in the order of their seeds.
         """
         x, limit = self.params.x.copy(), self.score_limit
         jobs = [Job(x, self.whitening, (seed,), limit) for seed in evaluation_seeds(kind, count)]
         return [episode for episodes in self._roll_out(jobs) for episode in episodes]
 
     def score(self) -> dict[str, float]:
-        """Return minus the mean return, the mean return and the mean length of episodes."""
+        """Score the current policy over `score_episodes` episodes.
+
+        Returns:
+            "loss", minus the mean return; "return", the mean return; "steps", the mean length.
+        """
         scores = self._scores
         return self.last(self.params.x, self.whitening, scores) if self.repeatable else scores()
 
@@ -221,7 +258,12 @@ class PolicySearch(VectorProblem):
         return {"loss": -mean, "return": mean, "steps": steps}
 
     def finish(self) -> dict[str, float]:
-        """Return the mean and standard deviation of the return over the test episodes."""
+        """Test the current policy over `test_episodes` episodes.
+
+        Returns:
+            "repeatable", 0 or 1; "test_return" and "test_return_std", the mean and the standard
+            deviation of the return.
+        """
         results = {"repeatable": float(bool(self.repeatable))}
         if totals := [e.total for e in self.evaluation("test", self.test_episodes)]:
             results |= {"test_return": float(np.mean(totals))}
@@ -250,7 +292,11 @@ class PolicySearch(VectorProblem):
             raise
 
     def describe(self) -> dict[str, Any]:
-        """Return the facts of the problem, the environment, the policy and the whitening."""
+        """Describe the problem.
+
+        Returns:
+            Facts of the problem, the environment, the policy and the whitening.
+        """
         facts = super().describe() | {
             **_environment.describe(self.source, self.roller.env),
             "observations": self.shape.inputs,
