@@ -619,7 +619,13 @@ def test_a_kernel_is_cached_under_a_name_of_all_its_sources():
     made |= {
         path.stem for path in folder.glob("*.py") if "noise.compiled import" in path.read_text()
     }
-    assert made <= {"cpu", "cpu_rows", "draw", "rounding"}  # what the stamp is made from
+    assert made <= {
+        "cpu",
+        "cpu_rows",
+        "cpu_tables",
+        "draw",
+        "rounding",
+    }  # what the stamp is made from
 
 
 def test_kernels_compile_where_no_cache_can_be_written(tmp_path):

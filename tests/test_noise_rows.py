@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zobench.core.noise import cpu_rows
+from zobench.core.noise import cpu_tables
 from zobench.core.noise import interface as noise
 from zobench.core.noise.layout import BITS_CHUNK, CHUNK
 from zobench.core.noise.tables import accumulate_rows, serves_rows
@@ -55,13 +55,13 @@ def test_rows_far_into_the_stream():
 def test_a_chunk_is_drawn_once_for_neighbouring_rows(monkeypatch):
     """Counted in the kernel's Python, which makes the same calls as the machine code."""
     calls = []
-    monkeypatch.setattr(cpu_rows, "fill", lambda *given: calls.append(given[-2:]))
-    monkeypatch.setattr(cpu_rows, "add", lambda *given: None)
+    monkeypatch.setattr(cpu_tables, "fill", lambda *given: calls.append(given[-2:]))
+    monkeypatch.setattr(cpu_tables, "add", lambda *given: None)
 
     def draws(places):
         calls.clear()
         out, seeds = torch.zeros(len(places), 256).numpy(), [1]
-        cpu_rows.accumulate_rows.py_func(out, places, [1.0], 0, seeds, 0, 0, 0)
+        cpu_tables.accumulate_rows.py_func(out, places, [1.0], 0, seeds, 0, 0, 0)
         return calls
 
     assert draws([0, 1, 2, 3, 4]) == [(0, CHUNK), (0, 256)]

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from zobench.registry import Registry, estimators, objectives
+
 HEAVY = {
     "torch", "transformers", "numba", "scipy", "pandas", "pyarrow", "nevergrad", "cma", "cocoex",
     "gymnasium", "jinja2", "psutil", "rich", "ssl",
@@ -45,6 +47,12 @@ main(sys.argv[1:])
 """
 
 
+COMMAND = (
+    "import json, sys; from zobench.cli import status_of; sys.stdout = open('/dev/null', 'w');"
+    "status_of(sys.argv[1:]); sys.__stdout__.write(json.dumps(list(sys.modules)))"
+)
+
+
 def loaded(code: str, *arguments: str, cwd=None) -> set[str]:
     """The modules in the list that the code prints."""
     words = [sys.executable, "-c", code, *arguments]
@@ -65,13 +73,24 @@ def test_the_package_alone_loads_nothing():
 
 @pytest.mark.parametrize("arguments", [("--help",), (), ("--version",)])
 def test_help_loads_no_command(arguments):
-    code = (
-        "import json, sys; from zobench.cli import status_of; sys.stdout = open('/dev/null', 'w');"
-        "status_of(sys.argv[1:]); sys.__stdout__.write(json.dumps(list(sys.modules)))"
-    )
-    modules = loaded(code, *arguments)
+    modules = loaded(COMMAND, *arguments)
     assert not modules & (HEAVY | {"numpy", "zobench.registry"})
     assert not {name for name in modules if name.startswith("zobench.commands.")}
+
+
+@pytest.mark.parametrize("kind", [(), ("estimators",), ("objectives",), ("suites",)])
+def test_a_list_of_names_loads_no_element(kind):
+    modules = loaded(COMMAND, "list", *kind)
+    assert not modules & (HEAVY | {"numpy"})
+    elements = ("zobench.estimators.", "zobench.objectives.", "zobench.core.")
+    assert {n for n in modules if n.startswith(elements)} == {"zobench.core.schedules"}
+
+
+@pytest.mark.parametrize("registry", [estimators, objectives], ids=lambda r: r.kind)
+def test_what_is_listed_is_what_is_registered(registry):
+    fresh = Registry(registry.kind, registry.package)  # which has loaded nothing
+    assert fresh.summaries() == {name: entry.summary for name, entry in registry.load().items()}
+    assert not fresh._entries
 
 
 @pytest.mark.parametrize("command", ["run", "compare"])
@@ -84,6 +103,7 @@ def test_runs_begin_before_the_packages_that_show_them_load(command, tmp_path):
 def test_a_run_of_a_function_loads_the_noise_kernels_and_its_own_elements():
     modules = loaded(FIRST_QUERY)
     assert modules & HEAVY == {"numba"}
+    assert not modules & {"yaml", "cffi", "zobench.core.noise.cpu_tables"}
     elements = {n for n in ours(modules) if n.startswith("zobench.estimators.")}
     assert elements == {"zobench.estimators.mezo"}
 
@@ -104,6 +124,24 @@ print("done")
     first, last = done.stdout.splitlines()
     assert not set(json.loads(first)) & {"scipy", "pandas"}
     assert last == "done"
+
+
+def test_packages_that_a_user_may_need_are_not_left_out(tmp_path):
+    code = """
+from pathlib import Path
+from zobench import user_file
+from zobench.harness.elements import _unneeded
+print(*_unneeded())
+Path(".numba_config.yaml").touch()
+print(*_unneeded())
+Path("mine.py").touch()
+user_file.load(Path("mine.py"), "a file")
+print(*_unneeded())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines() == ["scipy yaml cffi", "scipy cffi", "scipy"]
 
 
 def test_an_element_loads_without_the_others():

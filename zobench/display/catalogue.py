@@ -37,13 +37,13 @@ def catalogue(kind: str = "", name: str = "") -> str:
 
 def _summaries(kind: str) -> dict[str, str]:
     if kind != "suites":
-        return {name: entry.summary for name, entry in REGISTRIES[kind].load().items()}
-    from zobench.harness.suite_file import load, suite_files
+        return REGISTRIES[kind].summaries()
+    from zobench.harness.suite_file import description, suite_files
 
     found = {}
-    for name in suite_files():
+    for name, path in suite_files().items():
         try:
-            found[name] = load(name).description
+            found[name] = description(path)
         except BadInput as error:
             found[name] = f"unreadable: {error}"
     return found

@@ -74,6 +74,12 @@ def suite_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(data_folder("suites").glob("*.toml"))}
 
 
+def description(path: Path) -> str:
+    """What a suite file says of itself. Raises BadInput for a file that cannot be read."""
+    file = TomlFile(path)
+    return file.typed(file.data.get("description", ""), "text", "description")
+
+
 def load(name_or_path: str | Path) -> Suite:
     """Read a suite that ships with zobench, by its name, or a TOML file, by its path.
 

@@ -57,9 +57,11 @@ def accumulate_rows(
     out: np.ndarray, places: np.ndarray, terms: Terms, law: int, block: int, stream: int
 ) -> None:
     """out[r] += the part of the sum over `terms` that row places[r] of a table is."""
+    from zobench.core.noise import cpu_tables  # for tensors alone: functions start without it
+
     scales, seeds = _columns(terms)
     try:
-        cpu_rows.accumulate_rows(out, places, scales, law, seeds, block, stream, 0)
+        cpu_tables.accumulate_rows(out, places, scales, law, seeds, block, stream, 0)
     except TypeError as error:
         raise _refused(out, 2, FLOATS) or error from None
 

@@ -48,7 +48,7 @@ def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
 def _sources() -> str:
     """A name for what all kernels are made from, with the numbers in `layout`."""
     folder = Path(__file__).parent
-    files = ("compiled", "cpu", "cpu_rows", "draw", "layout", "rounding")
+    files = ("compiled", "cpu", "cpu_rows", "cpu_tables", "draw", "layout", "rounding")
     return sha256(b"".join((folder / f"{f}.py").read_bytes() for f in files)).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""Noise on the CPU for several points of a vector, and for rows of a table (see `draw`)."""
+"""Noise on the CPU for the probes of a vector, one point per row (see `draw`)."""
 
 from __future__ import annotations
 
@@ -27,34 +27,6 @@ def rows(
                 fill(words, law, seeds[k], block, stream, chunk, first, last)
             add(points[k], at - start, words, law, scales[k], first, last)
         at += last - first
-
-
-_ROWS = f"int64[::1], {_MANY}"
-
-
-@compiled(f"void(float32[:, ::1], {_ROWS}", f"void(float64[:, ::1], {_ROWS}")
-def accumulate_rows(
-    out: Array, places: Array, scales: Array, law: int, seeds: Array, block: int, stream: int,
-    start: int,
-) -> None:  # fmt: skip
-    """out[r] += places[r]-th row of noise; neighbours in `out` share the draw of a chunk."""
-    words = np.empty(CHUNK, np.uint32)
-    size = BITS_CHUNK if law == RADEMACHER else CHUNK
-    count, width = out.shape
-    for k in range(len(seeds)):
-        whole = -1  # the chunk that `words` holds all of
-        for r in range(count):
-            begin = at = start + places[r] * width
-            while at < begin + width:
-                chunk, first = at // size, at % size
-                last = min(size, first + begin + width - at)
-                if chunk != whole:
-                    shared = r + 1 < count and (start + places[r + 1] * width) // size == chunk
-                    low, high = (0, size) if shared else (first, last)
-                    fill(words, law, seeds[k], block, stream, chunk, low, high)
-                    whole = chunk if shared else -1
-                add(out[r], at - begin, words, law, scales[k], first, last)
-                at += last - first
 
 
 @compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64[::1], int64)")

@@ -1,0 +1,36 @@
+"""Noise on the CPU for some rows of a table, such as those that an embedding looks up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zobench.core.noise.compiled import compiled
+from zobench.core.noise.draw import BITS_CHUNK, CHUNK, RADEMACHER, add, fill
+
+Array = np.ndarray
+_ROWS = "int64[::1], float64[::1], int64, int64[::1], int64, int64, int64)"
+
+
+@compiled(f"void(float32[:, ::1], {_ROWS}", f"void(float64[:, ::1], {_ROWS}")
+def accumulate_rows(
+    out: Array, places: Array, scales: Array, law: int, seeds: Array, block: int, stream: int,
+    start: int,
+) -> None:  # fmt: skip
+    """out[r] += places[r]-th row of noise; neighbours in `out` share the draw of a chunk."""
+    words = np.empty(CHUNK, np.uint32)
+    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    count, width = out.shape
+    for k in range(len(seeds)):
+        whole = -1  # the chunk that `words` holds all of
+        for r in range(count):
+            begin = at = start + places[r] * width
+            while at < begin + width:
+                chunk, first = at // size, at % size
+                last = min(size, first + begin + width - at)
+                if chunk != whole:
+                    shared = r + 1 < count and (start + places[r + 1] * width) // size == chunk
+                    low, high = (0, size) if shared else (first, last)
+                    fill(words, law, seeds[k], block, stream, chunk, low, high)
+                    whole = chunk if shared else -1
+                add(out[r], at - begin, words, law, scales[k], first, last)
+                at += last - first
