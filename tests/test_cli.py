@@ -192,7 +192,7 @@ def test_tune_writes_what_compare_then_uses(zobench, here):
 
     status, _, err = zobench(*arguments[:-6], "-n", "4", "-r", "1", "--out", "mine")
     assert status == 2
-    assert "found another way; --force overwrites them" in said(err)
+    assert "of another search; --force overwrites them" in said(err)
 
     run = ("run", "zo-sgd", "-s", "tiny.toml", "-r", "1")
     zobench(*run, "--baselines", "mine")
@@ -375,7 +375,7 @@ def test_a_failed_run_is_status_1_and_is_made_again(zobench, here):
     assert status == 1
     assert "4 of 4 runs failed:" in out
     assert "FileNotFoundError" in out
-    assert "Failed runs are made again by the same command." in out
+    assert "The same command makes the failed runs again." in out
     (here / "switch").write_text("")
     status, out, _ = zobench("compare", "mezo", "spsa", "-s", "odd.toml")
     assert status == 0
@@ -509,7 +509,7 @@ targets = [1e-9]
         ("run -s tiny.toml", "Missing argument 'ESTIMATOR'"),
         ("ruin mezo", "No such command 'ruin'"),
         ("tune mezo -s tiny.toml -g cubes", "no group in suite 'tiny' named 'cubes'"),
-        ("tune mezo -s tiny.toml -n 0", "trials is a number of at least 1, not 0"),
+        ("tune mezo -s tiny.toml -n 0", "--trials is a number of at least 1, not 0"),
         ("list estimator mezzo", "did you mean 'mezo'?"),
         ("list mezzo", "did you mean 'mezo'?"),
         ("bench step --layers 0", "layers is a number of at least 1, not 0"),

@@ -83,7 +83,7 @@ def test_the_time_left_follows_from_what_runs_took(monkeypatch):
     specs = some_runs("spsa")
     eta = Eta(specs)
     assert np.isnan(eta.remaining)
-    now = eta.began
+    now = eta.start
     monkeypatch.setattr("zobench.display.eta.monotonic", lambda: now + 4.0)
     eta.finished(specs[0], 1.0)  # 100 queries; one run of 100 and two of 1000 are left
     assert eta.remaining == pytest.approx((1.0 + 20.0) * 4.0)

@@ -81,7 +81,8 @@ def test_rows_of_the_file_stay_unless_named(board, capfd):
     assert "4 rows, 0 of them from these results" in out
     again = "--replace random-search --replace zo-sgd:lr=1e-2"
     assert (
-        f"holds rows of random-search, zo-sgd:lr=1e-2 already: to write these anew, {again}" in out
+        f"rows of random-search, zo-sgd:lr=1e-2 that the file already has; to replace them: {again}"
+        in out
     )
     assert read(board) == before
     run(*export, "--replace", METHODS[1])
@@ -156,7 +157,7 @@ def test_what_no_run_built_has_no_row(tmp_path, monkeypatch, capfd):
     Path("pair.toml").write_text(f"{PAIR}\n{more}")
     assert status_of(["run", "random-search", "-s", "pair.toml", "-j", "1", "-r", "1"]) == 1
     run("export", "-s", "pair.toml")
-    assert "no run built its problem and so told its dimension: random-search on" in (
+    assert "no run built its problem and recorded its dimension: random-search on" in (
         capfd.readouterr().out
     )
     assert "" not in {row["dimension"] for row in read(Path(PART))}
@@ -238,7 +239,7 @@ def test_what_contradicts_the_spelling_is_one_line(capfd):
     for more in (["--format", "coco"], ["--suite", "bbob"]):
         assert status_of(["export", "--leaderboard", "tiny.toml", *more]) == 2
         err = capfd.readouterr().err
-        assert "leave --suite and --format out" in err
+        assert "omit --suite and --format" in err
         assert len(err.splitlines()) == 1
 
 
@@ -303,7 +304,7 @@ def test_runs_that_are_not_the_suites_are_said(tmp_path, monkeypatch, capfd):
     Path("pair.toml").write_text(PAIR)
     run("run", "random-search", "-s", "pair.toml", "-j", "1")
     run("export", "-s", "pair.toml")
-    assert "left out" not in capfd.readouterr().out
+    assert "omitted" not in capfd.readouterr().out
     run("run", "spsa", "-s", "pair.toml", "-j", "1", "-p", "quadratic", "-b", "30")
     run("export", "-s", "pair.toml")
-    assert "not the suite's: runs of quadratic\n" in capfd.readouterr().out
+    assert "not those of the suite: runs of quadratic\n" in capfd.readouterr().out

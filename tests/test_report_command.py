@@ -133,7 +133,7 @@ def test_results_are_found_by_the_suite_file(zobench, compared, command):
         (["--leaderboards", "nowhere"], "there is no folder"),
         (["--leaderboards", "results"], "holds no leaderboard"),
         (["--leaderboards", "."], "holds no leaderboard"),
-        (["results/tiny", "--leaderboards", "results"], "give only --out"),
+        (["results/tiny", "--leaderboards", "results"], "combine it only with --out"),
     ],
 )
 def test_bad_input_is_one_line(zobench, compared, arguments, said):

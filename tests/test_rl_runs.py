@@ -162,11 +162,11 @@ def test_the_best_policy_of_a_run_can_be_watched(tmp_path, monkeypatch, capfd):
         ("did you mean 'p'", ["watch", "pp"]),
         ("no run of p by mezo", ["watch", "p", "-e", "mezo"]),
         (".gif or .mp4", ["watch", "p", "--film", "a.avi"]),
-        ("no folder", ["watch", "p", "--film", "none/a.gif"]),
+        ("there is no folder", ["watch", "p", "--film", "none/a.gif"]),
         ("episodes are numbered 1 to 3", ["watch", "p", "--episode", "4"]),
         ("episodes are numbered from 1", ["watch", "p", "--episode", "0"]),
-        ("seconds is the length of a film", ["watch", "p", "--seconds", "0"]),
-        ("seconds is the length of a film", ["watch", "p", "--seconds", "nan"]),
+        ("--seconds is the length of the film", ["watch", "p", "--seconds", "0"]),
+        ("--seconds is the length of the film", ["watch", "p", "--seconds", "nan"]),
     ):
         assert status_of(wrong) == 2
         assert words in capfd.readouterr().err

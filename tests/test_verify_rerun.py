@@ -183,7 +183,7 @@ def test_the_runs_can_be_kept(board, verify, tmp_path):
         (["--form-only", "--seed", "2"], "give one of --form-only"),
         (["--tolerance", "2"], "--tolerance is a share from 0 to 1, not 2.0"),
         (["--suite", "none.toml"], "no suite file 'none.toml'"),
-        (["leaderboards/tiny.csv", "--rows", "2"], "--rows is about one file"),
+        (["leaderboards/tiny.csv", "--rows", "2"], "--rows refers to one file"),
     ],
 )
 def test_bad_options_are_one_line(board, verify, options, said):

@@ -19,50 +19,47 @@ Zeroth-order optimization, benchmarked in queries, seconds and memory.
 
 \b
 Start here:
-  zobench list                             what there is
-  zobench compare mezo spsa                which of two is better, on a quick suite
+  zobench list                             estimators, objectives and suites
+  zobench compare mezo spsa                compare two estimators on a quick suite
   zobench compare mezo:lr=1e-3 ./mine.py:Mine --suite bbob
-  zobench new estimator my-method          a file to start from
-  zobench check ./my_method.py:my-method   does it keep the contract of an estimator?
+  zobench new estimator my-method          write a file to start from
+  zobench check ./my_method.py:my-method   check the contract of your own estimator
 """
 
 
-COMMANDS = {  # name -> its function, or its group, in zobench.commands; one line of help
-    "list": ("listing.list_", "What there is: estimators, objectives, suites."),
-    "compare": ("compare.compare", "Run estimators on a suite: who reaches the targets sooner?"),
-    "run": ("compare.run", "The same without the verdict: a row per run."),
-    "check": (
-        "check.check",
-        "Does your own estimator, objective, suite, ... keep its contract?",
-    ),
-    "tune": ("tune.tune", "Search better settings, fairly."),
-    "report": ("report.report", "One HTML page of stored results: verdict, figures, tables."),
-    "export": ("export.export", "Results as a leaderboard, or for cocopp and IOHprofiler."),
-    "verify": ("verify.verify", "Check leaderboards: form, hashes, a sample run again."),
-    "import": ("import_.import_", "Published data of COCO or IOHprofiler as results."),
-    "watch": ("watch.watch", "The best policy of a run as a film."),
+COMMANDS = {  # name -> (function or group in zobench.commands, one line of help)
+    "list": ("listing.list_", "List estimators, objectives and suites, or show one."),
+    "compare": ("compare.compare", "Run estimators on a suite and compare them."),
+    "run": ("compare.run", "Run estimators on a suite and list the runs, without a verdict."),
+    "check": ("check.check", "Check the contract of your own estimator, objective, suite, ..."),
+    "tune": ("tune.tune", "Search for better settings, with equal effort per estimator."),
+    "report": ("report.report", "Write one HTML page of stored results."),
+    "export": ("export.export", "Write results as a leaderboard, or for cocopp and IOHprofiler."),
+    "verify": ("verify.verify", "Check leaderboards, and run a sample of their rows again."),
+    "import": ("import_.import_", "Read published data of COCO or IOHprofiler as results."),
+    "watch": ("watch.watch", "Film the best policy of a run."),
     "new": ("new.app", "Write a file to start from: an estimator, an objective, a suite, ..."),
-    "bench": ("bench.app", "Measure zobench itself: a query, a training step."),
+    "bench": ("bench.app", "Measure zobench itself: cost per query, time per training step."),
 }
 
 
 class Commands(TyperGroup):
-    """The group of all commands: each is loaded when it is called, for quick answers."""
+    """The group of all commands; a command is imported when it is called, to start quickly."""
 
-    def __init__(self, **facts: Any) -> None:
-        facts["commands"] = dict.fromkeys(COMMANDS)  # for "did you mean"
-        super().__init__(**facts)
+    def __init__(self, **settings: Any) -> None:
+        settings["commands"] = dict.fromkeys(COMMANDS)  # for "did you mean"
+        super().__init__(**settings)
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, in order."""
+        """Return the names of the commands, in order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command of a name; None if there is none."""
+        """Return the command of a name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        place, line = COMMANDS[cmd_name]
-        module, _, name = place.partition(".")
+        path, line = COMMANDS[cmd_name]
+        module, _, name = path.partition(".")
         part = getattr(import_module(f"zobench.commands.{module}"), name)
         if not isinstance(part, typer.Typer):
             function, part = part, typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -70,12 +67,12 @@ class Commands(TyperGroup):
         return typer.main.get_command(part)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write their names and lines of help; none is loaded."""
+        """Write the names and lines of help, without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command and return its exit status; an interrupted one says how it ended."""
+        """Run a command and return its exit status; an interrupted command prints a line."""
         from zobench.harness.examine import apart
 
         try:
@@ -85,7 +82,7 @@ class Commands(TyperGroup):
             return status
         except KeyboardInterrupt as stopped:
             return _say(str(stopped) or "interrupted", 128 + getattr(stopped, "by", SIGINT))
-        except BrokenPipeError:  # `zobench list | head`: nobody reads on
+        except BrokenPipeError:  # `zobench list | head`: the reader has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
 
@@ -120,12 +117,12 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; exit with 0, 1 (a run failed), 2 (bad input) or 128 + the signal that came."""
+    """Run a command; exit with 0, 1 (a run failed), 2 (bad input) or 128 + the signal received."""
     sys.exit(status_of(arguments))
 
 
 def status_of(arguments: list[str] | None = None) -> int:
-    """Run a command; its exit status. Every error is one line on stderr."""
+    """Run a command and return its exit status. Every error is one line on stderr."""
     if os.environ.get("ZOBENCH_TRACEBACK"):
         return _invoke(arguments)
     try:
@@ -139,29 +136,29 @@ def _invoke(arguments: list[str] | None) -> int:
 
 
 def _explained(error: Exception) -> int:
-    """Say what went wrong; the exit status."""
+    """Print the error in one line and return the exit status."""
     if isinstance(error, BadInput):
         return _say(str(error), 2)
     if isinstance(error, Missing):
         return _say(str(error), 1)
     if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return _say(f"{place}{error.strerror or error}", 2)
-    if hasattr(error, "format_message"):  # the parser's own errors, whatever their module
+        path = f"{error.filename}: " if error.filename else ""
+        return _say(f"{path}{error.strerror or error}", 2)
+    if hasattr(error, "format_message"):  # an error of the parser of the command line
         return _usage(error)
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("zobench"):
         return _say(not_installed(error), 2)
     from zobench.harness.database import damaged
 
-    if said := damaged(error):
-        return _say(said, 2)
+    if message := damaged(error):
+        return _say(message, 2)
     return _say(f"this is a fault of zobench: {type(error).__name__}: {error} "
                 "(ZOBENCH_TRACEBACK=1 shows where)", 1)  # fmt: skip
 
 
 def _usage(error: Exception) -> int:
     message = error.format_message()  # pyright: ignore[reportAttributeAccessIssue]
-    message = message.replace("Value error, ", "")  # of the parser of values, not of the user
+    message = message.replace("Value error, ", "")  # words of the parser, not for the user
     if type(error).__name__ == "NoArgsIsHelpError":  # `zobench` alone: the message is the help
         print(message)
         return 0
@@ -171,7 +168,7 @@ def _usage(error: Exception) -> int:
 
 
 def _say(text: str, status: int) -> int:
-    with suppress(OSError):  # nobody reads it
+    with suppress(OSError):  # stderr is closed
         print("zobench: " + " ".join(text.split()), file=sys.stderr, flush=True)
     return status
 

@@ -1,1 +1,1 @@
-"""What users call from Python: the functions behind the names of `zobench`."""
+"""Functions behind the public names of `zobench`."""

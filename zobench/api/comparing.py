@@ -32,23 +32,25 @@ def compare(
     queries_only: bool = False,
     progress: bool = True,
 ) -> Comparison:
-    """Run estimators on a suite, or take the runs of an earlier call, and compare them.
+    """Run estimators on a suite and compare them. Runs in the results folder are not made again.
 
     Args:
-        estimators: registered names, "name:lr=1e-3,n=4", or "path/to/file.py:Name".
-        suite: a suite's name, or the path of a .toml file.
+        estimators: entries such as "mezo", with settings as in "mezo:lr=1e-3,n=4", or
+            "path/to/file.py:Name".
+        suite: the name of a suite, or the path of a .toml file.
         problems: glob patterns on problem ids; none means all.
-        repetitions: runs per estimator and problem. None: as the suite says; so for the limits.
-        budget: queries per run.
+        repetitions: runs per estimator and problem. None: as in the suite.
+        budget: queries per run. None: as in the suite.
         jobs: runs at the same time; 0 means one per core.
-        out: the results folder, which keeps every run. Default: results/<suite>.
-        time_limit: seconds per run.
-        memory_limit: MiB per run.
-        fresh: set earlier results aside and make all runs anew.
+        out: the results folder, where every run is stored. Default: results/<suite>.
+        time_limit: seconds per run. None: as in the suite.
+        memory_limit: MiB per run. None: as in the suite.
+        fresh: set earlier results aside and make all runs again.
         defaults: ignore tuned settings (baselines).
-        baselines: a folder of tuned settings of one's own.
+        baselines: a folder with your own tuned settings.
         against: results folders whose runs on the same problems join the comparison.
-        fail_if_slower: the factor that `.slowdowns` and `.slower` compare with `against`.
+        fail_if_slower: the factor above which an estimator counts as slower than its runs in
+            `against`; see `.slowdowns` and `.slower` of the result.
         queries_only: judge `fail_if_slower` by queries alone, not by seconds.
         progress: show the progress on stderr.
 
@@ -57,6 +59,16 @@ def compare(
 
     Raises:
         BadInput: a name, a setting, a suite or a folder is wrong.
+
+    Example:
+        >>> import tempfile, zobench
+        >>> folder = tempfile.mkdtemp()
+        >>> result = zobench.compare(
+        ...     ["spsa", "random-search"], "smoke", problems=["sphere*"], repetitions=2,
+        ...     jobs=1, out=folder, progress=False,
+        ... )
+        >>> sorted(result.runs["status"].unique()), len(result.runs)
+        (['budget', 'target'], 4)
     """
     request = _request(
         estimators, suite, problems, out, baselines,
@@ -84,15 +96,39 @@ def run(
     baselines: str | Path | None = None,
     progress: bool = True,
 ) -> Results:
-    """Run estimators on a suite, or take the runs of an earlier call, without a verdict.
+    """Run estimators on a suite, without a verdict. Runs in the results folder are not made again.
 
-    Args: as those of `compare`.
+    Args:
+        estimators: entries such as "mezo", with settings as in "mezo:lr=1e-3,n=4", or
+            "path/to/file.py:Name".
+        suite: the name of a suite, or the path of a .toml file.
+        problems: glob patterns on problem ids; none means all.
+        repetitions: runs per estimator and problem. None: as in the suite.
+        budget: queries per run. None: as in the suite.
+        jobs: runs at the same time; 0 means one per core.
+        out: the results folder, where every run is stored. Default: results/<suite>.
+        time_limit: seconds per run. None: as in the suite.
+        memory_limit: MiB per run. None: as in the suite.
+        fresh: set earlier results aside and make all runs again.
+        defaults: ignore tuned settings (baselines).
+        baselines: a folder with your own tuned settings.
+        progress: show the progress on stderr.
 
     Returns:
         All runs as data frames: `.runs`, `.hits`, `.traces` and `.problems`.
 
     Raises:
         BadInput: a name, a setting, a suite or a folder is wrong.
+
+    Example:
+        >>> import tempfile, zobench
+        >>> folder = tempfile.mkdtemp()
+        >>> results = zobench.run(
+        ...     ["spsa"], "smoke", problems=["sphere*"], repetitions=2, jobs=1, out=folder,
+        ...     progress=False,
+        ... )
+        >>> list(results.runs["repetition"])
+        [0, 1]
     """
     request = _request(
         estimators, suite, problems, out, baselines,
@@ -112,9 +148,9 @@ def _request(
     baselines: str | Path | None,
     **others: Any,
 ) -> Request:
-    for what, names in (("estimators", estimators), ("problems", problems)):
+    for argument, names in (("estimators", estimators), ("problems", problems)):
         if isinstance(names, str):
-            raise BadInput(f"{what} is a list of names, such as [{names!r}]")
+            raise BadInput(f"{argument} is a list of names, such as [{names!r}]")
     return Request(
         estimators=tuple(estimators),
         suite=str(suite),

@@ -1,4 +1,4 @@
-"""Estimators and problems by name, for a loop of one's own."""
+"""Make estimators and problems by name, for your own loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def make(name: str, /, **settings: Any) -> Estimator:
     """Make an estimator by its name.
 
     Args:
-        name: a registered name, or "path/to/file.py:Name".
-        settings: settings that replace the estimator's defaults.
+        name: an entry such as "spsa", or "path/to/file.py:Name".
+        settings: settings that replace the defaults of the estimator.
 
     Returns:
         A new estimator. Call `estimator.start(params, seed)` once, then
-        `estimator.step(evaluate)` as often as wanted.
+        `estimator.step(evaluate)` once per step.
 
     Raises:
         BadInput: the name or a setting is unknown, or a value has the wrong type.
@@ -45,11 +45,11 @@ def problem(name: str, /, **settings: Any) -> Problem:
     Args:
         name: a registered objective, "path/to/file.py:Name", or "suite:problem id", such as
             "bbob:f1-d10".
-        settings: settings that replace the objective's defaults, or the suite's.
+        settings: settings that replace those of the suite, or the defaults of the objective.
 
     Returns:
-        A new problem. `problem.start(seed)` gives the point to improve, `zobench.Oracle` counts
-        the queries, `problem.score()` judges the point at no cost.
+        A new problem. `problem.start(seed)` returns the point to improve, `zobench.Oracle` counts
+        the queries, and `problem.score()` scores the point without a query.
 
     Raises:
         BadInput: the name or a setting is unknown, or a value has the wrong type.
@@ -65,5 +65,5 @@ def problem(name: str, /, **settings: Any) -> Problem:
         return objectives[name].build(settings)
     from zobench.harness.suite_file import load
 
-    chosen = load(suite).problem(id)
-    return objectives[chosen.objective].build(chosen.settings_of(0) | settings)
+    spec = load(suite).problem(id)
+    return objectives[spec.objective].build(spec.settings_of(0) | settings)

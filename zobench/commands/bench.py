@@ -7,20 +7,20 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Measure zobench itself: cost per query, and seconds per training step.",
+    help="Measure zobench itself: the cost per query and the time per training step.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 
-@app.command("step", short_help="Seconds a training step, against a textbook MeZO.")
+@app.command("step", short_help="Seconds per training step, against a textbook MeZO.")
 def step(
     model: Annotated[
         str,
         typer.Option(
             help="tiny, small, a folder, a hub id, or opt-125m, 1.3b, 2.7b, 6.7b, 13b or 30b "
-            "with random weights."
+            "with random weights.  [default: a random OPT of the sizes below]"
         ),
     ] = "",
     estimator: Annotated[
@@ -28,34 +28,39 @@ def step(
         typer.Option(
             "--estimator",
             "-e",
-            help="Repeatable; also textbook and inference.  [default: these, mezo, mezo-bcd, lozo]",
+            help="An estimator, textbook or inference; repeatable.  [default: textbook, inference, "
+            "mezo, mezo-bcd, lozo]",
         ),
     ] = None,
     scratch: Annotated[
-        bool, typer.Option("--scratch", help="Also with perturbed copies of the layers.")
+        bool, typer.Option("--scratch", help="Also with perturbed copies of the layers (scratch).")
     ] = False,
     graphs: Annotated[
         bool,
-        typer.Option("--graphs", help="Also with recorded losses: CUDA graphs; on a CPU a check."),
+        typer.Option(
+            "--graphs",
+            help="Also with recorded losses: CUDA graphs, or on a CPU a check of the recording.",
+        ),
     ] = False,
     layers: Annotated[int, typer.Option(help="Decoder layers of the random OPT.")] = 8,
-    hidden: Annotated[int, typer.Option(help="Its width.")] = 256,
-    vocab: Annotated[int, typer.Option(help="Its vocabulary.")] = 8192,
-    heads: Annotated[int, typer.Option(help="Its attention heads.")] = 4,
-    batch: Annotated[int, typer.Option(help="Examples a query.")] = 16,
-    tokens: Annotated[int, typer.Option(help="Tokens an example, before the label word.")] = 40,
+    hidden: Annotated[int, typer.Option(help="Hidden size of the random OPT.")] = 256,
+    vocab: Annotated[int, typer.Option(help="Vocabulary of the random OPT.")] = 8192,
+    heads: Annotated[int, typer.Option(help="Attention heads of the random OPT.")] = 4,
+    batch: Annotated[int, typer.Option(help="Examples per query.")] = 16,
+    tokens: Annotated[int, typer.Option(help="Tokens per example, without the label word.")] = 40,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    repeats: Annotated[int, typer.Option(help="Rounds; every round times every method once.")] = 7,
+    repeats: Annotated[int, typer.Option(help="Rounds; each round times each row once.")] = 7,
     threads: Annotated[
-        int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
+        int, typer.Option(help="Threads of torch.  [default: torch's]", show_default=False)
     ] = 0,
 ) -> None:
-    """Seconds a step of estimators on a language model, against a textbook MeZO.
+    """Measure seconds per step of estimators on a language model, against a textbook MeZO.
 
-    The yardstick is MeZO as published trainers write it: four passes of fresh noise with
-    full-size temporaries, one sequence a label word, logits of the whole vocabulary. "inference"
-    is two losses and nothing else. The floor counts forward passes and the least weight passes.
+    "textbook" is MeZO as published trainers write it: four passes of fresh noise with full-size
+    temporaries, one sequence per label word, logits of the whole vocabulary. "inference" is the
+    two losses of a step and nothing else. The floor is the time of the forward passes and of the
+    fewest passes over the weights.
 
     \b
     zobench bench step
@@ -72,19 +77,19 @@ def step(
     show_step(Setup(model, **shape, **size), repeats, threads, estimator or [], scratch, graphs)
 
 
-@app.command("overhead", short_help="The cost of a query, against plain scripts.")
+@app.command("overhead", short_help="Cost per query, against plain scripts.")
 def overhead(
     repeats: Annotated[int, typer.Option(help="Rounds of the cheap cases.")] = 9,
     bbob_repeats: Annotated[
-        int, typer.Option(help="Rounds of the BBOB cases; 0 leaves them out.")
+        int, typer.Option(help="Rounds of the BBOB cases; 0: without these cases.")
     ] = 3,
-    queries: Annotated[int, typer.Option(help="Queries a sample of the cheap cases.")] = 20_000,
+    queries: Annotated[int, typer.Option(help="Queries per sample of the cheap cases.")] = 20_000,
 ) -> None:
-    """What a query costs through zobench, against the plainest script that does the same.
+    """Measure the cost per query through zobench, against the plainest script of the same work.
 
-    Everything runs interleaved in this process; figures are medians over the rounds, with
-    quartiles. The BBOB cases run 24 functions x 5 instances in 10 dimensions, 1000 queries each,
-    through worker processes and the results file, against a script with COCO's own observer.
+    The cases run interleaved in one process; figures are medians over the rounds, with quartiles.
+    The BBOB cases run 24 functions x 5 instances in 10 dimensions, 1000 queries each, through
+    worker processes and the results file, against a script with COCO's own observer.
 
     \b
     zobench bench overhead
@@ -95,20 +100,23 @@ def overhead(
     show_overhead(repeats, bbob_repeats, queries)
 
 
-@app.command("noise", short_help="A pass of fused noise, against torch's.")
+@app.command("noise", short_help="Passes of fused noise, against torch.")
 def noise(
     size: Annotated[int, typer.Option(help="Elements of the tensor.")] = 1 << 24,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    repeats: Annotated[int, typer.Option(help="Rounds; every round times every pass once.")] = 7,
+    repeats: Annotated[int, typer.Option(help="Rounds; each round times each pass once.")] = 7,
     threads: Annotated[
-        int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
+        int, typer.Option(help="Threads of torch.  [default: torch's]", show_default=False)
     ] = 0,
-    stochastic: Annotated[bool, typer.Option("--stochastic", help="Round so, 16 bits.")] = False,
+    stochastic: Annotated[
+        bool, typer.Option("--stochastic", help="With stochastic rounding, for 16-bit types.")
+    ] = False,
 ) -> None:
-    """One pass x += a z(seed) over a large tensor, and over as many elements in 1,000 small ones.
+    """Measure passes x += a z(seed) over a large tensor, and over 1,000 tensors of the same sum.
 
-    Against torch.normal plus an add, and against an add alone, which is the bandwidth.
+    They are compared with torch.normal and an add, and with an add alone, which measures the
+    memory bandwidth.
 
     \b
     zobench bench noise
@@ -119,26 +127,29 @@ def noise(
     show_noise(size, dtype, device, repeats, threads, stochastic)
 
 
-@app.command("numerics", short_help="What rounding does to probes and updates.")
+@app.command("numerics", short_help="Effects of rounding on probes and moves.")
 def numerics(
     estimator: Annotated[
-        str, typer.Option("--estimator", "-e", help="Whose probes and moves are measured.")
+        str, typer.Option("--estimator", "-e", help="The estimator that probes and moves.")
     ] = "mezo",
     model: Annotated[str, typer.Option(help="tiny, small, a folder or a hub id.")] = "tiny",
-    task: Annotated[str, typer.Option(help="The task whose loss is used.")] = "sentiment",
+    task: Annotated[str, typer.Option(help="The task that gives the loss.")] = "sentiment",
     data: Annotated[str, typer.Option(help="Folder of the task's files, for sst2 and rte.")] = "",
-    lr: Annotated[float, typer.Option(help="Learning rate, of a method that has one.")] = 1e-5,
-    eps: Annotated[float, typer.Option(help="Length of a probe, per coordinate.")] = 1e-3,
+    lr: Annotated[float, typer.Option(help="Learning rate, if the estimator has one.")] = 1e-5,
+    eps: Annotated[float, typer.Option(help="Smoothing radius, if the estimator has one.")] = 1e-3,
     dtype: Annotated[
-        list[str] | None, typer.Option(help="Types of weights, repeatable.  [default: all three]")
+        list[str] | None,
+        typer.Option(
+            help="dtype of the weights, repeatable.  [default: float32, float16, bfloat16]"
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
-    """What rounding does to a method: drift, lost updates, slopes that a loss cannot tell apart.
+    """Measure effects of rounding: drift, lost updates, and slopes that a loss cannot resolve.
 
-    Along the method's own last probes and move, after 30 steps. For weights of 32 and 16 bits,
-    moved in place (walk) or perturbed in copies (scratch), rounded to nearest or stochastically.
-    The runs of `llm` problems report the same figures of theirs.
+    They are measured along the last probes and the last move of an estimator, after 30 steps, for
+    weights of 32 and 16 bits, moved in place (walk) or perturbed in copies (scratch), rounded to
+    nearest or stochastically. Runs on `llm` problems report the same figures.
 
     \b
     zobench bench numerics
@@ -148,22 +159,22 @@ def numerics(
     from zobench.display.kernels import show_numerics
 
     types = dtype or ["float32", "float16", "bfloat16"]
-    given = {"lr": lr, "eps": eps}
-    show_numerics(types, estimator, given, model, task, data, device)
+    values = {"lr": lr, "eps": eps}
+    show_numerics(types, estimator, values, model, task, data, device)
 
 
-@app.command("blocks", short_help="When does moving one block at a time help?")
+@app.command("blocks", short_help="MeZO-BCD against MeZO on quadratics, and against theory.")
 def blocks(
     dim: Annotated[int, typer.Option(help="Coordinates, a multiple of the blocks.")] = 2000,
     count: Annotated[int, typer.Option("--blocks", help="Blocks of equal size.")] = 20,
     steps: Annotated[int, typer.Option(help="Steps of two queries.")] = 200,
-    seeds: Annotated[int, typer.Option(help="Runs a learning rate.")] = 4,
+    seeds: Annotated[int, typer.Option(help="Runs per learning rate.")] = 4,
 ) -> None:
-    """When does moving one block at a time help? MeZO-BCD against MeZO, and against theory.
+    """Measure when steps on one block help: MeZO-BCD against MeZO, and against theory.
 
-    On quadratics whose blocks' gradient energy and curvature are uncorrelated, positively or
-    negatively correlated. Both methods get the same grid of learning rates, a factor sqrt(2) apart,
-    and are shown at their best.
+    On quadratics whose blocks have uncorrelated, positively or negatively correlated gradient
+    energy and curvature. Both estimators get the same grid of learning rates, with a factor of
+    sqrt(2), and are shown at their best.
 
     \b
     zobench bench blocks
@@ -174,7 +185,7 @@ def blocks(
     show_blocks(dim, count, steps, seeds)
 
 
-@app.command("rollouts", short_help="A step of an episode, against a bare loop of env.step.")
+@app.command("rollouts", short_help="Cost per step of an episode, against a bare loop of env.step.")
 def rollouts(
     env: Annotated[
         list[str] | None,
@@ -186,10 +197,11 @@ def rollouts(
     ] = None,
     repeats: Annotated[int, typer.Option(help="Interleaved rounds.")] = 9,
 ) -> None:
-    """What a step of an episode costs as a query, against a bare loop that replays its actions.
+    """Measure the cost per step of an episode, against a bare loop that replays its actions.
 
-    The same episodes of a linear policy: a loop of env.step on what gymnasium.make gives, the same
-    without gymnasium's wrappers, and queries of the objective `rl`; again with whitening.
+    The same episodes of a linear policy: a loop of env.step on the environment of gymnasium.make,
+    the same loop without gymnasium's wrappers, and queries of the objective `rl`, also with
+    whitening.
 
     \b
     zobench bench rollouts
@@ -200,22 +212,23 @@ def rollouts(
     show_rollouts(env or [], repeats)
 
 
-@app.command("prompts", short_help="A population of prompts in one call, against one by one.")
+@app.command("prompts", short_help="Soft prompts of one call together, against one by one.")
 def prompts(
     model: Annotated[str, typer.Option(help="tiny, small, a folder or a hub id.")] = "tiny",
     tokens: Annotated[
         list[int] | None,
         typer.Option(help="Prompt tokens, repeatable.  [default: 20, 50]", show_default=False),
     ] = None,
-    probes: Annotated[int, typer.Option(help="Probes a call.")] = 20,
+    probes: Annotated[int, typer.Option(help="Probes per call.")] = 20,
     repeats: Annotated[int, typer.Option(help="Interleaved rounds.")] = 9,
     threads: Annotated[
-        int, typer.Option(help="Threads of torch. [default: torch's]", show_default=False)
+        int, typer.Option(help="Threads of torch.  [default: torch's]", show_default=False)
     ] = 0,
 ) -> None:
-    """Queries a second of soft prompts: all probes of a call together, against one by one.
+    """Measure queries per second of soft prompts: all probes of a call together, or one by one.
 
-    And against the plain way: one prompt a pass, whole sequences padded to the longest text.
+    They are also compared with the plain way: one prompt per pass, and whole sequences padded to
+    the longest text.
 
     \b
     zobench bench prompts

@@ -21,31 +21,31 @@ def check(
         typer.Option(
             "--kind",
             metavar="KIND",
-            help="estimator, objective, suite, environment or judge.  [default: found out]",
+            help="estimator, objective, suite, environment or judge.  [default: from the element]",
         ),
     ] = None,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", metavar="S", help="Seconds that one check may take.")
+        float, typer.Option("--time-limit", metavar="S", help="Seconds per check.")
     ] = 60.0,
 ) -> None:
-    """Check that an element of your own keeps its contract: all that zobench relies on.
+    """Check that your own element keeps its contract: the properties that zobench relies on.
 
     \b
     zobench check ./mine.py:my-method       an estimator: seeds, budget, moves, 16 bits, saving, ...
     zobench check ./mine.py:my-function     an objective: losses, scores, seeds, counters, ...
-    zobench check ./mine.toml               a suite: problems that are built, targets, facts
+    zobench check ./mine.toml               a suite: problems, targets, limits
     zobench check ./mine.py:Cart            an environment: a class or function that makes one
     zobench check ./mine.py:judge           a judge: a function from texts to scores
-    zobench check ./mine.py                 each estimator and objective that the file registers
+    zobench check ./mine.py                 all estimators and objectives that the file registers
 
-    Each check is one line: ok, skipped with the reason, or failed with a sentence that says what
-    the element does and how to mend it. The checks run in another process, so that an element
-    that exits, hangs or crashes is a failed check.
+    Each check is one line: ok, skipped with the reason, or failed with a sentence on what the
+    element does and how to correct it. The checks run in another process, so that an element that
+    exits, hangs or crashes is a failed check.
 
     \b
-    What an estimator states for its checks, beside paper and space:
+    An estimator states for its checks, beside paper and space:
       sanity={"lr": 0.02}      settings with which it solves a sphere of 24 variables
-      max_dim=20               the largest point that it takes; it is checked on no larger one
+      max_dim=20               the largest dimension that it takes and is checked with
       first_order=True         it asks for gradients
     and in its docstring: "Queries per step: 2n." and "Memory: the weights."
 

@@ -18,14 +18,14 @@ from zobench.commands.options import (
     MemoryLimit,
     Problems,
     Repetitions,
-    Suite,
+    SuiteOption,
     TimeLimit,
 )
 
 
 def compare(
     estimators: Estimators,
-    suite: Suite = "quick",
+    suite: SuiteOption = "quick",
     problem: Problems = None,
     repetitions: Repetitions = None,
     budget: Budget = None,
@@ -37,11 +37,11 @@ def compare(
     defaults: Defaults = False,
     baselines: Baselines = None,
     every: Annotated[
-        bool, typer.Option("--all", help="A table for every problem, however many.")
+        bool, typer.Option("--all", help="Show a table for every problem, also of large suites.")
     ] = False,
     picture: Annotated[
         Path | None,
-        typer.Option("--picture", metavar="FILE", help="Also write what is shown as an SVG file."),
+        typer.Option("--picture", metavar="FILE", help="Also write the output as an SVG file."),
     ] = None,
     report: Annotated[
         Path | None,
@@ -54,7 +54,7 @@ def compare(
         typer.Option(
             "--against",
             metavar="RESULTS",
-            help="Compare with what this results folder holds, also of another computer or from "
+            help="Compare with the runs in this results folder, also of another computer or from "
             "zobench import; repeatable.",
         ),
     ] = None,
@@ -63,17 +63,17 @@ def compare(
         typer.Option(
             "--fail-if-slower",
             metavar="FACTOR",
-            help="Exit with 1 if slower than the stored runs by more than FACTOR, and p < 0.001.",
+            help="Exit with 1 if slower than the stored runs by more than FACTOR, with p < 0.001.",
         ),
     ] = None,
     queries_only: Annotated[
-        bool, typer.Option("--queries-only", help="--fail-if-slower looks at queries alone.")
+        bool, typer.Option("--queries-only", help="--fail-if-slower compares queries alone.")
     ] = False,
 ) -> None:
-    """Run estimators on a suite and say which reaches the targets sooner, and by how much.
+    """Run estimators on a suite and show which reaches the targets sooner, and by which factor.
 
-    Runs that the results folder holds already are not run again: after Ctrl-C, a crash or a new
-    estimator on the line, the same command makes only what is missing.
+    Runs that are already in the results folder are not made again: after Ctrl-C, a crash or a new
+    estimator in the command, the same command makes only the missing runs.
 
     \b
     zobench compare mezo spsa
@@ -82,17 +82,17 @@ def compare(
     zobench compare ./mine.py:Mine random-search --budget 500 --repetitions 3
     zobench compare mezo --out results/today --against results/quick --fail-if-slower 1.2
 
-    --fail-if-slower is a check for CI: each estimator against the stored one of its name (or the
-    only stored one), in queries, in seconds, both to the hardest target that half of the stored
-    runs reach, and in time a query; on all problems together (p < 0.001), and on each by itself
-    (p < 0.001 / problems, which takes about ten runs a side). A factor that chance could give does
-    not fail, and neither does a sure but small one. Runs too few to tell fail. Runs that take less
-    than 10 ms, stored and new, are judged in queries alone: give them larger budgets. Seconds mean
-    something only on one computer under one load: what all runs of a session share, such as other
-    work there, looks like a change, and p does not help. On shared machines take --queries-only.
+    --fail-if-slower is a check for CI. Each estimator is compared with the stored estimator of its
+    name (or the only stored one) in queries and in seconds, both to the hardest target that half of
+    the stored runs reach, and in time per query; on all problems together (p < 0.001), and on each
+    problem by itself (p < 0.001 / problems, which takes about ten runs per side). A large factor
+    that may be chance does not fail, and a certain but small factor does not fail. Too few runs to
+    tell fail. Runs that take less than 10 ms, stored and new, are judged in queries alone: give
+    them larger budgets. Compare seconds only on one computer under one load: other work there
+    slows all runs of a session, which p does not exclude. On shared machines use --queries-only.
 
-    Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if something is slower; 2
-    for bad input; 130 after Ctrl-C.
+    Exit status: 0; 1 if a run failed, timed out or ran out of memory, or if --fail-if-slower fails;
+    2 for bad input; 130 after Ctrl-C.
     """
     from zobench.running.making import Request
 
@@ -109,7 +109,7 @@ def compare(
 
 def run(
     estimators: Estimators,
-    suite: Suite = "quick",
+    suite: SuiteOption = "quick",
     problem: Problems = None,
     repetitions: Repetitions = None,
     budget: Budget = None,
@@ -121,14 +121,14 @@ def run(
     defaults: Defaults = False,
     baselines: Baselines = None,
 ) -> None:
-    """Run estimators on a suite and list the runs: the same as compare, without the verdict.
+    """Run estimators on a suite and list the runs: as compare does, without a verdict.
 
     \b
     zobench run mezo --suite quick
     zobench run mezo --suite quick --problem 'sphere*' --repetitions 1
 
-    Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for something wrong in the
-    command or a file. Runs that diverge or are skipped are listed; the command does not fail.
+    Exit status: 0; 1 if a run failed, timed out or ran out of memory; 2 for bad input. Runs that
+    diverge or are skipped are listed; the command does not fail.
     """
     from zobench.running.making import Request
 

@@ -14,7 +14,7 @@ from zobench.commands.options import StoredSuite
 def export(
     results: Annotated[
         Path | None,
-        typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
+        typer.Argument(metavar="RESULTS", help="The results folder.  [default: results/SUITE]"),
     ] = None,
     suite: StoredSuite = "",
     leaderboard: Annotated[
@@ -38,7 +38,7 @@ def export(
         typer.Option(
             "--freeze",
             metavar="ESTIMATOR",
-            help="Keep its runs as what speed-ups refer to, once for a dimension and group.",
+            help="Freeze its runs, which speed-ups refer to; once per dimension and group.",
         ),
     ] = "",
     replace: Annotated[
@@ -46,7 +46,7 @@ def export(
         typer.Option(
             "--replace",
             metavar="ESTIMATOR",
-            help="Write its rows anew where the leaderboard holds them already; repeatable.",
+            help="Replace its rows in the leaderboard; repeatable.",
         ),
     ] = None,
     format: Annotated[
@@ -55,22 +55,22 @@ def export(
             "--format",
             "-f",
             metavar="FORMAT",
-            help="leaderboard, coco, ioh, parquet or csv: see above.",
+            help="leaderboard, coco, ioh, parquet or csv; they are described above.",
         ),
     ] = "leaderboard",
 ) -> None:
-    """Write results for others: as a suite's leaderboard, or in the format of another tool.
+    """Write results for others: as the leaderboard of a suite, or in the format of another tool.
 
-    leaderboard: one row an estimator, dimension and group, as CSV. Rows that the file holds already
-    stay as they are; --replace names estimators whose rows are written anew. Speed-ups refer to
-    runs that were frozen once, with --freeze, in a file beside the leaderboard.
+    leaderboard: one row per estimator, dimension and group, as CSV. Rows that the file already has
+    stay as they are, except those of estimators that --replace names. Speed-ups refer to frozen
+    runs, which --freeze writes once, in a file beside the leaderboard.
 
     coco: folders for COCO's report (python -m cocopp). ioh: JSON and data for iohinspector and
-    IOHanalyzer. Both hold the lowest score over queries of every run. COCO's functions keep their
-    numbers; others are numbered from 201, or from 1 where none is COCO's, which problems.txt
-    explains. What COCO's report does not know is put beside it, in FOLDER-others, for cocopp.load.
-    csv, parquet: the tables runs, hits, traces and problems as they are. `zobench import` reads
-    coco and ioh.
+    IOHanalyzer. Both contain the lowest score over queries of every run. COCO's functions keep
+    their numbers; other functions get numbers from 201 on, or from 1 on if none is COCO's, and
+    problems.txt lists them. Problems that COCO's report does not accept go to FOLDER-others, for
+    cocopp.load. csv, parquet: the tables runs, hits, traces and problems as they are. `zobench
+    import` reads coco and ioh.
 
     \b
     zobench compare mezo spsa random-search --suite quick
@@ -83,51 +83,52 @@ def export(
     from zobench.results.stored import DEFAULT_SUITE, stored_specs
 
     if leaderboard and (format != "leaderboard" or suite not in ("", leaderboard)):
-        raise BadInput("--leaderboard names suite and format: leave --suite and --format out")
+        raise BadInput("--leaderboard sets suite and format: omit --suite and --format")
     suite = leaderboard or suite
     if format == "leaderboard":
         from zobench.leaderboard.export import export as write
 
-        whose = suite or (stored_specs(results)[0].suite if results else DEFAULT_SUITE)
-        made = write(whose, results, out, freeze, replace or ())
+        name = suite or (stored_specs(results)[0].suite if results else DEFAULT_SUITE)
+        written = write(name, results, out, freeze, replace or ())
         typer.echo(
-            f"wrote {made.file}: {made.n_rows} rows, {made.n_new} of them from these results"
+            f"wrote {written.file}: {written.n_rows} rows, {written.n_new} of them from these "
+            "results"
         )
-        if made.unchanged:
-            again = " ".join(f"--replace {shlex.quote(name)}" for name in made.unchanged)
+        if written.unchanged:
+            options = " ".join(f"--replace {shlex.quote(name)}" for name in written.unchanged)
             typer.echo(
-                "  left as they were, as the file holds rows of "
-                f"{', '.join(made.unchanged)} already: to write these anew, {again}"
+                f"  not replaced: the rows of {', '.join(written.unchanged)} that the file already "
+                f"has; to replace them: {options}"
             )
-        for line in made.differing:
+        for line in written.differing:
             typer.echo(f"  {line}")
-        if made.without_speedup:
+        if written.without_speedup:
             typer.echo(
-                f"  {', '.join(made.without_speedup)}: rows do not refer to the frozen runs yet, "
-                "which verify refuses; export their runs again"
+                f"  {', '.join(written.without_speedup)}: rows do not refer to the frozen runs "
+                "yet, which verify refuses; export their runs again"
             )
-        for method, groups in made.missing.items():
-            named = ", ".join(groups[:6]) + (", ..." if len(groups) > 6 else "")
+        for estimator, groups in written.missing.items():
+            names = ", ".join(groups[:6]) + (", ..." if len(groups) > 6 else "")
             typer.echo(
-                f"  {method} has no row yet for {len(groups)} of the suite's groups, which count "
-                f"as not covered: {named}"
+                f"  {estimator} has no row yet for {len(groups)} of the suite's groups, which "
+                f"count as not covered: {names}"
             )
-        if made.departing:
+        if written.departing:
             typer.echo(
-                f"  left out, as settings, budget, targets or repetitions are not the suite's: "
-                f"runs of {', '.join(made.departing)}"
+                "  omitted, as settings, budget, targets or repetitions are not those of the "
+                f"suite: runs of {', '.join(written.departing)}"
             )
-        if made.unbuilt:
+        if written.unbuilt:
             typer.echo(
-                f"  left out, as no run built its problem and so told its dimension: "
-                f"{', '.join(made.unbuilt)}"
+                "  omitted, as no run built its problem and recorded its dimension: "
+                f"{', '.join(written.unbuilt)}"
             )
         return
     from zobench.results.exchange import export_as
 
     if freeze or replace:
-        raise BadInput("--freeze and --replace are for leaderboards; leave them or --format out")
-    written = export_as(format, suite, results, out)
-    typer.echo(f"wrote {written.folder}/: {', '.join(written.made)} ({written.runs:,} runs)")
-    for note in written.notes:
+        raise BadInput("--freeze and --replace are for leaderboards; omit them, or --format")
+    files = export_as(format, suite, results, out)
+    typer.echo(f"wrote {files.folder}/: {', '.join(files.made)} ({files.runs:,} runs)")
+    for note in files.notes:
         typer.echo(f"  {note}")

@@ -21,8 +21,8 @@ def import_(
             "--suite",
             "-s",
             metavar="SUITE",
-            help="Whose problems, targets and budgets count.  [default: the suite of the data's "
-            "name, else one made of the data]",
+            help="The suite with the problems, targets and budgets.  [default: the suite of the "
+            "name in the data, else a suite made of the data]",
         ),
     ] = "",
     out: Annotated[
@@ -32,14 +32,14 @@ def import_(
         ),
     ] = None,
 ) -> None:
-    """Make results of published data, so that its algorithms stand in comparisons here.
+    """Make results of published data, so that its algorithms can be compared with estimators.
 
-    Reads what COCO's observer (.info, .dat) and IOHprofiler's logger (JSON, .dat) write, at any
-    depth of the folders. Nothing is run and nothing in the files is evaluated: an estimator of the
-    results is an algorithm's name. Its runs count as if they had been stopped at the suite's budget
-    and last target; seconds and memory are not known. Runs that did not finish, or whose files
-    disagree, are left out and named. ioh does not say whether a function is of BBOB or of SBOX:
-    --suite bbob says so.
+    Reads the files of COCO's observer (.info, .dat) and of IOHprofiler's logger (JSON, .dat), at
+    any depth of the folders. No algorithm is run and no code in the files is executed: each
+    algorithm becomes an estimator of the results, under its name. Its runs count as if they had
+    been stopped at the suite's budget and last target; seconds and memory are unknown. Runs that
+    are incomplete, or whose files contradict each other, are omitted and listed. The format ioh
+    does not distinguish BBOB and SBOX functions: --suite bbob does.
 
     \b
     zobench import exdata/CMA-ES exdata/BFGS --suite bbob --out results/published
@@ -48,16 +48,16 @@ def import_(
     from zobench.analysis.words import some
     from zobench.results.exchange import import_folders
 
-    found = import_folders(folders, suite, out)
-    names = ", ".join(found.algorithms[:8]) + (", ..." if len(found.algorithms) > 8 else "")
+    data = import_folders(folders, suite, out)
+    names = ", ".join(data.algorithms[:8]) + (", ..." if len(data.algorithms) > 8 else "")
     typer.echo(
-        f"read {some(found.runs, 'run')} of {some(len(found.algorithms), 'algorithm')} ({names}) "
-        f"on {some(found.problems, 'problem')} of suite {found.suite} into {found.folder}"
+        f"read {some(data.runs, 'run')} of {some(len(data.algorithms), 'algorithm')} ({names}) "
+        f"on {some(data.problems, 'problem')} of suite {data.suite} into {data.folder}"
     )
-    for note in found.notes:
+    for note in data.notes:
         typer.echo(f"  {note}")
-    if found.ours:
-        said = f"compare ... --suite {suite or found.suite} --against {found.folder}"
-    else:  # problems of a suite that was made of the data: none of them can be run here
-        said = f"report {found.folder}"
-    typer.echo(f"Next: zobench {said}")
+    if data.ours:
+        command = f"compare ... --suite {suite or data.suite} --against {data.folder}"
+    else:  # the problems of a suite that was made of the data cannot be run here
+        command = f"report {data.folder}"
+    typer.echo(f"Next: zobench {command}")

@@ -15,15 +15,15 @@ def list_(
         ),
     ] = "",
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="One of them.", show_default=False)
+        str, typer.Argument(metavar="NAME", help="The name to describe.", show_default=False)
     ] = "",
 ) -> None:
-    """Show what there is: estimators, objectives and suites; with a NAME, all about it.
+    """List estimators, objectives and suites; with a NAME, describe it.
 
     \b
     zobench list
     zobench list estimators
-    zobench list estimators mezo-bcd       formula, settings, where tune looks, paper
+    zobench list estimators mezo-bcd       formula, settings, spans for tune, paper
     zobench list suites quick              problems, budgets, targets
     """
     from zobench.display.catalogue import catalogue

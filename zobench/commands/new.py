@@ -1,4 +1,4 @@
-"""`zobench new`: an estimator, an objective, a suite, an environment, a task."""
+"""`zobench new`: a file to start from, for an estimator, an objective, a suite, ..."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Write a commented file to start from: it runs as it is, and passes `zobench check`.",
+    help="Write a commented file to start from, which runs and passes `zobench check`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -29,7 +29,7 @@ SuiteOut = Annotated[
 
 @app.command("estimator")
 def estimator(name: Name, out: Out = None) -> None:
-    """Write an estimator of your own to start from.
+    """Write the file of an estimator to start from.
 
     \b
     zobench new estimator my-method
@@ -40,7 +40,7 @@ def estimator(name: Name, out: Out = None) -> None:
 
 @app.command("objective")
 def objective(name: Name, out: Out = None) -> None:
-    """Write an objective of your own, and a suite that uses it.
+    """Write the file of an objective to start from, and a suite that uses it.
 
     \b
     zobench new objective my-function
@@ -51,7 +51,7 @@ def objective(name: Name, out: Out = None) -> None:
 
 @app.command("suite")
 def suite(name: Name, out: SuiteOut = None) -> None:
-    """Write a suite of problems to start from.
+    """Write the file of a suite to start from.
 
     \b
     zobench new suite my-problems
@@ -62,7 +62,7 @@ def suite(name: Name, out: SuiteOut = None) -> None:
 
 @app.command("environment")
 def environment(name: Name, out: Out = None) -> None:
-    """Write an environment of your own, and a suite that uses it.
+    """Write the file of an environment for policies, and a suite that uses it.
 
     \b
     zobench new environment my-cart
@@ -73,7 +73,7 @@ def environment(name: Name, out: Out = None) -> None:
 
 @app.command("task")
 def task(name: Name, out: Out = None) -> None:
-    """Write a prompt task, its judge, and a suite that uses them.
+    """Write the file of a prompt task with its judge, and a suite that uses them.
 
     \b
     zobench new task my-prompt

@@ -1,4 +1,4 @@
-"""The arguments and options that commands share."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ Estimators = Annotated[
     list[str],
     typer.Argument(
         metavar="ESTIMATOR",
-        help="NAME, NAME:setting=value,... or path/to/file.py:NAME.",
+        help="mezo, mezo:lr=1e-3,n=4 or path/to/file.py:NAME.",
         show_default=False,
     ),
 ]
-Suite = Annotated[
-    str, typer.Option("--suite", "-s", metavar="SUITE", help="A suite's name, or a .toml file.")
+SuiteOption = Annotated[
+    str,
+    typer.Option("--suite", "-s", metavar="SUITE", help="The name of a suite, or a .toml file."),
 ]
 StoredSuite = Annotated[
     str,
     typer.Option(
-        "--suite", "-s", metavar="SUITE", help="Whose results.  [default: the folder's, quick]"
+        "--suite",
+        "-s",
+        metavar="SUITE",
+        help="The suite of the results.  [default: that of the folder; without a folder, quick]",
     ),
 ]
 Problems = Annotated[
@@ -32,17 +36,17 @@ Problems = Annotated[
 ]
 Repetitions = Annotated[
     int | None,
-    typer.Option("--repetitions", "-r", metavar="N", help="Runs of an estimator on a problem."),
+    typer.Option("--repetitions", "-r", metavar="N", help="Runs per estimator and problem."),
 ]
-Budget = Annotated[int | None, typer.Option("--budget", "-b", metavar="N", help="Queries a run.")]
+Budget = Annotated[int | None, typer.Option("--budget", "-b", metavar="N", help="Queries per run.")]
 Jobs = Annotated[
     int,
     typer.Option(
         "--jobs",
         "-j",
         metavar="N",
-        help="Runs at the same time; 0: one per core. Each has one thread, or as many as its suite "
-        "says (threads = N), so N changes no result.",
+        help="Runs at the same time; 0: one per core. A run has the threads that its suite sets "
+        "(threads = N, else one), so --jobs does not change results.",
     ),
 ]
 Folder = Annotated[
@@ -54,19 +58,17 @@ TimeLimit = Annotated[
     typer.Option(
         "--time-limit",
         metavar="S",
-        help="Seconds a run may take. Building it may take as many before; what is registered, 120 "
-        "if that is more.",
+        help="Seconds per run. Building the run has the same limit, and at least 120 seconds for "
+        "registered elements.",
     ),
 ]
 MemoryLimit = Annotated[
-    float | None, typer.Option("--memory-limit", metavar="MIB", help="MiB a run may use.")
+    float | None, typer.Option("--memory-limit", metavar="MIB", help="MiB per run.")
 ]
 Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Make all runs anew; earlier results are set aside.")
+    bool, typer.Option("--fresh", help="Make all runs again; earlier results are set aside.")
 ]
-Defaults = Annotated[
-    bool, typer.Option("--defaults", help="Leave tuned settings (baselines) aside.")
-]
+Defaults = Annotated[bool, typer.Option("--defaults", help="Ignore tuned settings (baselines).")]
 Baselines = Annotated[
     Path | None,
     typer.Option(

@@ -12,7 +12,7 @@ from zobench.commands.options import StoredSuite
 
 
 class Form(StrEnum):
-    """What a report may be."""
+    """The formats of a report."""
 
     html = "html"
     md = "md"
@@ -22,17 +22,20 @@ class Form(StrEnum):
 def report(
     results: Annotated[
         Path | None,
-        typer.Argument(metavar="RESULTS", help="The results folder. [default: results/SUITE]"),
+        typer.Argument(metavar="RESULTS", help="The results folder.  [default: results/SUITE]"),
     ] = None,
     suite: StoredSuite = "",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="The file.  [default: RESULTS/report.html]"
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="The file to write.  [default: RESULTS/report.html, or .md]",
         ),
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", "-f", help="A page, Markdown, or text on the terminal.")
+        Form, typer.Option("--format", "-f", help="HTML page, Markdown, or text on the terminal.")
     ] = Form.html,
     csv: Annotated[
         Path | None,
@@ -41,14 +44,14 @@ def report(
     leaderboards: Annotated[
         Path | None,
         typer.Option(
-            "--leaderboards", metavar="FOLDER", help="A page over the leaderboards in a folder."
+            "--leaderboards", metavar="FOLDER", help="Make a page of all leaderboards in a folder."
         ),
     ] = None,
 ) -> None:
-    """Make one self-contained HTML page of stored results: verdict, figures, tables, settings.
+    """Write one self-contained HTML page of stored results: verdict, figures, tables, settings.
 
-    The page needs no network and no server: mail it, archive it, put it beside a paper. Nothing
-    is run. `zobench compare` writes the same page at its end.
+    The page needs no network and no server, so it can be mailed, archived or published beside a
+    paper. No run is made. `zobench compare` writes the same page at its end.
 
     \b
     zobench report                                    of results/quick
@@ -62,25 +65,25 @@ def report(
 
     if leaderboards is not None:
         if results is not None or csv is not None or form is not Form.html:
-            raise BadInput("--leaderboards makes a page of its own: give only --out with it")
+            raise BadInput("--leaderboards makes its own page: combine it only with --out")
         page, rows = make.leaderboards(leaderboards, out or leaderboards / "index.html")
         typer.echo(f"wrote {page}: {rows} rows")
         return
-    found = stored(results, suite)
+    runs = stored(results, suite)
     if form is Form.text:
         from zobench.display.comparison import stored_lines
 
         if out is not None:
-            make.save(out, "\n".join(stored_lines(found)) + "\n")
+            make.save(out, "\n".join(stored_lines(runs)) + "\n")
             typer.echo(f"wrote {out}")
         else:
-            typer.echo("\n".join(stored_lines(found)))
+            typer.echo("\n".join(stored_lines(runs)))
         if csv is None:
             return
-    made = make.source(found, suite)
+    source = make.source(runs, suite)
     if form is not Form.text:
-        path = out or found.folder / f"report{make.ENDINGS[form]}"
-        typer.echo(f"wrote {make.write(made, path, form)}")
+        path = out or runs.folder / f"report{make.ENDINGS[form]}"
+        typer.echo(f"wrote {make.write(source, path, form)}")
     if csv is not None:
-        files = make.write_csv(made, csv)
+        files = make.write_csv(source, csv)
         typer.echo(f"wrote {csv}: {', '.join(file.name for file in files)}")

@@ -7,27 +7,27 @@ from typing import Annotated
 
 import typer
 
-from zobench.commands.options import Budget, Estimators, Jobs, Problems, Suite
+from zobench.commands.options import Budget, Estimators, Jobs, Problems, SuiteOption
 
 
 def tune(
     estimators: Estimators,
-    suite: Suite = "quick",
+    suite: SuiteOption = "quick",
     trials: Annotated[
         int,
         typer.Option(
-            "--trials", "-n", metavar="N", help="Settings to try, of each estimator on each group."
+            "--trials", "-n", metavar="N", help="Trials per estimator and group of problems."
         ),
     ] = 20,
     repetitions: Annotated[
         int,
-        typer.Option(
-            "--repetitions", "-r", metavar="N", help="Runs of each trial on each problem."
-        ),
+        typer.Option("--repetitions", "-r", metavar="N", help="Runs per trial and problem."),
     ] = 3,
     group: Annotated[
         list[str] | None,
-        typer.Option("--group", "-g", metavar="GROUP", help="Only this group of problems."),
+        typer.Option(
+            "--group", "-g", metavar="GROUP", help="Only this group of problems; repeatable."
+        ),
     ] = None,
     problem: Problems = None,
     budget: Budget = None,
@@ -35,7 +35,7 @@ def tune(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FOLDER", help="Where to write.  [default: zobench's baselines]"
+            "--out", metavar="FOLDER", help="Folder to write to.  [default: zobench's baselines]"
         ),
     ] = None,
     results: Annotated[
@@ -45,20 +45,20 @@ def tune(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace settings that another search found.")
+        bool, typer.Option("--force", help="Replace the settings of another search.")
     ] = False,
 ) -> None:
-    """Search better settings, with as many trials for every estimator.
+    """Search for better settings, with the same number of trials for every estimator.
 
-    Every group of problems is tuned on its own, on repetitions from 1000 on, whose seeds and
-    instances no comparison uses. Round 1 takes half of the trials: the defaults, then settings
-    spread over the whole space. Round 2 takes the others, about the best of round 1. In round 3
-    the best three are run on twice as many further repetitions, and the mean of all their runs
-    decides: the best of many trials may only have been lucky.
+    Each group of problems is tuned by itself, on repetitions from 1000 on, whose seeds and
+    instances no comparison uses. Round 1 has half of the trials: the defaults, then settings spread
+    over the whole space. Round 2 has the other half, around the best trial of round 1. Round 3 runs
+    the best three trials on twice as many further repetitions, and the mean of all their runs
+    decides, as the best of many trials may be so by chance.
 
-    The settings that score best go to baselines/SUITE/ESTIMATOR.toml, from where compare and run
-    take them, with the record of every trial. After Ctrl-C the same command goes on.
-    NAME:setting=value keeps that setting fixed.
+    The best settings go to baselines/SUITE/ESTIMATOR.toml, with the record of every trial; compare
+    and run use them. After Ctrl-C the same command continues. NAME:setting=value fixes that
+    setting.
 
     \b
     zobench tune mezo mezo-bcd --suite quick

@@ -17,61 +17,70 @@ if TYPE_CHECKING:
 def verify(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Leaderboards, as CSV.", show_default=False),
+        typer.Argument(metavar="FILE", help="Leaderboards, as CSV files.", show_default=False),
     ],
     form_only: Annotated[
-        bool, typer.Option("--form-only", help="Check form and hashes; run nothing.")
+        bool, typer.Option("--form-only", help="Check form and hashes; make no run.")
     ] = False,
     sample: Annotated[
         int | None,
-        typer.Option("--sample", "-n", metavar="N", help="Rows to run again.  [default: 3]"),
+        typer.Option(
+            "--sample", "-n", metavar="N", help="Number of rows to run again.  [default: 3]"
+        ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="S", help="Choose them at random.  [default: the cheapest]"),
+        typer.Option(
+            "--seed",
+            metavar="S",
+            help="Choose the rows at random with this seed.  [default: the cheapest rows]",
+        ),
     ] = None,
     rows: Annotated[
-        str, typer.Option("--rows", metavar="ROWS", help="These rows instead, such as 2,5-7.")
+        str,
+        typer.Option("--rows", metavar="ROWS", help="Run these rows again instead, such as 2,5-7."),
     ] = "",
     exact: Annotated[
-        bool, typer.Option("--exact", help="Rows that agree within the noise do not reproduce.")
+        bool, typer.Option("--exact", help="Agreement within the noise does not suffice.")
     ] = False,
     tolerance: Annotated[
         float,
-        typer.Option("--tolerance", metavar="T", help="Difference of scores that is always noise."),
+        typer.Option(
+            "--tolerance", metavar="T", help="Difference of scores that always counts as noise."
+        ),
     ] = 0.02,
     suite: Annotated[
         str,
-        typer.Option(
-            "--suite", "-s", metavar="FILE", help="The .toml file of a suite of your own."
-        ),
+        typer.Option("--suite", "-s", metavar="FILE", help="The .toml file of your own suite."),
     ] = "",
     jobs: Jobs = 0,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Keep the runs made, to go on from."),
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Store the runs here, to continue later."
+        ),
     ] = None,
 ) -> None:
     """Check leaderboards: the form and hashes of every row; then run a sample of rows again.
 
-    First every row is held against the suite, the estimator, its baseline and itself; that makes
-    no run and opens no file that a row names. A row is refused with the column and the reason. One
-    of an earlier version, which cannot be held against today's, is named as unchecked. A method
-    without a row where others, or the frozen runs, have one is named as missing. Only a rerun can
-    tell whether us_per_query, peak_rss_mb, a speed-up over several problems or its interval were
-    changed, or a score together with its interval.
+    First every row is compared with the suite, the estimator, its baseline and its own other
+    columns; this makes no run and opens no file that a row names. A row is refused with the column
+    and the reason. A row of an earlier version, which cannot be compared with the present one, is
+    listed as unchecked. An estimator without a row where others, or the frozen runs, have one is
+    listed as missing. Only a new run can detect a changed us_per_query, peak_rss_mb, speed-up over
+    several problems (or its interval), or a score that was changed together with its interval.
 
-    Then some rows are run again, all of their runs, in their number of repetitions: as stated with
-    --rows, at random with --seed, or the cheapest. A row reproduces exactly where all figures
-    agree to the six digits of the file. Another processor or NumPy changes last digits, and some
-    estimators amplify them: where the row names another one, it reproduces within the noise if
-    log_area and aocc differ by at most the half-width of the 95 % interval of the runs made here
-    (--tolerance if that is more), and the success rate by at most 0.5 / sqrt(runs). In the row's
-    own environment runs repeat, and what does not agree differs. Seconds and memory are never
-    compared.
+    Then all runs of some rows are made again, with the number of repetitions of the row: the rows
+    of --rows, random rows with --seed, or the cheapest rows. A row reproduces exactly if all
+    figures agree to the six digits of the file. Another processor or NumPy changes last digits, and
+    some estimators amplify them: if the row names another one, it reproduces within the noise if
+    log_area and aocc differ by at most the half-width of the 95 % interval of the new runs
+    (--tolerance if that is more), and the success rate by at most 0.5 / sqrt(runs). In the
+    environment of the row, runs repeat exactly, so every difference counts. Seconds and memory are
+    never compared.
 
-    Exit status: 0 if there are rows, none is refused or missing, and all of the sample reproduce, 1
-    otherwise, 2 where a file is not a leaderboard.
+    Exit status: 0 if there are rows, no row is refused or missing, and the sample reproduces; 1
+    otherwise; 2 if a file is not a leaderboard.
 
     \b
     zobench verify --form-only leaderboards/*.csv
@@ -85,18 +94,17 @@ def verify(
     from zobench.leaderboard.verify import rerun
     from zobench.leaderboard.verify.check import check
 
-    chosen_ways = [name for name, given in (("--form-only", form_only), ("--rows", bool(rows)),
-                                            ("--sample", sample is not None)) if given]  # fmt: skip
-    if len(chosen_ways) > 1 or (seed is not None and (form_only or rows)):
+    options = sum([form_only, bool(rows), sample is not None])
+    if options > 1 or (seed is not None and (form_only or rows)):
         raise BadInput("give one of --form-only, --rows and --sample (with --seed)")
     rerun.check_tolerance(tolerance)
     count = rerun.SAMPLE if sample is None else sample
     rerun.check_count(count)
-    wanted = rerun.parse_rows(rows) if rows else None
-    if wanted and len(files) > 1:
-        raise BadInput("--rows is about one file; give one")
-    own = load(suite) if suite else None
-    results = [check(file, own) for file in files]
+    row_numbers = rerun.parse_rows(rows) if rows else None
+    if row_numbers and len(files) > 1:
+        raise BadInput("--rows refers to one file; give one file")
+    own_suite = load(suite) if suite else None
+    results = [check(file, own_suite) for file in files]
     good = True
     for board in results:
         for line in _form(board):
@@ -104,7 +112,7 @@ def verify(
         good = good and board.is_good
         if form_only or board.is_frozen:
             continue
-        chosen, why = rerun.choose(board.rows, count, seed, wanted)
+        chosen, why = rerun.choose(board.rows, count, seed, row_numbers)
         if not chosen:
             typer.echo("  no row can be run again")
             good = False
@@ -125,7 +133,7 @@ def verify(
 
 
 def _form(board: FileResult) -> list[str]:
-    """One line per row, and a summary; of frozen runs only rows with a fault have a line."""
+    """One line per row and a summary; of frozen runs, only rows with a fault have a line."""
     lines = [f"{board.file}: {len(board.rows)} rows" + " of frozen runs" * board.is_frozen]
     for row in board.rows:
         if board.is_frozen:

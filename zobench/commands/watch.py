@@ -12,20 +12,20 @@ def watch(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="A problem, for its best run; or a run_key of runs.csv."
+            metavar="RUN", help="A problem, for its best run, or a run_key of runs.csv."
         ),
     ],
     film: Annotated[
         Path | None,
         typer.Option(
-            "--film", "-f", metavar="FILE", help="A .gif or .mp4 file.  [default: RUN.gif]"
+            "--film", "-f", metavar="FILE", help="The .gif or .mp4 file.  [default: RUN.gif]"
         ),
     ] = None,
     estimator: Annotated[
-        str, typer.Option("--estimator", "-e", metavar="NAME", help="Only its runs.")
+        str, typer.Option("--estimator", "-e", metavar="NAME", help="Only runs of this estimator.")
     ] = "",
     number: Annotated[
-        int, typer.Option("--run", metavar="N", help="The run of that number, from 1; 0: any.")
+        int, typer.Option("--run", metavar="N", help="The number of the run, from 1; 0: any.")
     ] = 0,
     results: Annotated[
         Path | None,
@@ -34,14 +34,14 @@ def watch(
         ),
     ] = None,
     episode: Annotated[
-        int, typer.Option(metavar="N", help="Which of the episodes that scored it, from 1.")
+        int, typer.Option(metavar="N", help="The scoring episode to film, from 1.")
     ] = 1,
     seconds: Annotated[float, typer.Option(metavar="S", help="Length of the film, at most.")] = 20,
 ) -> None:
-    """Show the best policy of a run as a film, without a display.
+    """Film the best policy of a run, without a screen.
 
     Policies are not stored: the run is made again from its seeds up to its best score, which takes
-    as long as it took.
+    as long as the first time.
 
     \b
     zobench run ars --suite rl-classic --problem cartpole

@@ -1,1 +1,1 @@
-"""What a terminal shows: progress, tables, verdicts."""
+"""Text for the terminal: progress, tables and verdicts."""

@@ -1,4 +1,4 @@
-"""What `zobench list` shows: names with a line each, or all there is to know of one."""
+"""Output of `zobench list`: all names with their summaries, or the page of one name."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ KINDS = (*REGISTRIES, "suites")
 
 
 def catalogue(kind: str = "", name: str = "") -> str:
-    """All names; those of a kind; or the page of a name. A name alone is looked up everywhere.
+    """Return all names, those of one kind, or the page of one name.
 
-    Raises BadInput on an unknown kind or name.
+    A name without a kind is looked up among all kinds. Raises BadInput on an unknown kind or name.
     """
-    kind = {k[:-1]: k for k in KINDS}.get(kind, kind)  # "estimator" is understood
+    kind = {k[:-1]: k for k in KINDS}.get(kind, kind)  # "estimator" means "estimators"
     if kind and kind not in KINDS and not name:
         kind, name = "", kind
     if kind and kind not in KINDS:
@@ -28,11 +28,11 @@ def catalogue(kind: str = "", name: str = "") -> str:
         return "\n\n".join(_names(k) for k in KINDS if kind in ("", k))
     if name.endswith(".toml"):
         kind = "suites"
-    for each in (kind,) if kind else KINDS:
-        if kind or name in _summaries(each) or ".py:" in name:
-            return _suite(name) if each == "suites" else _page(REGISTRIES[each], name)
-    every = dict.fromkeys([*KINDS, *(n for k in KINDS for n in _summaries(k))])  # bbob: both
-    raise unknown("kind, estimator, objective or suite", name, every)
+    for candidate in (kind,) if kind else KINDS:
+        if kind or name in _summaries(candidate) or ".py:" in name:
+            return _suite(name) if candidate == "suites" else _page(REGISTRIES[candidate], name)
+    names = dict.fromkeys([*KINDS, *(n for k in KINDS for n in _summaries(k))])  # bbob is twice
+    raise unknown("kind, estimator, objective or suite", name, names)
 
 
 def _summaries(kind: str) -> dict[str, str]:
@@ -40,13 +40,13 @@ def _summaries(kind: str) -> dict[str, str]:
         return REGISTRIES[kind].summaries()
     from zobench.harness.suite_file import description, suite_files
 
-    found = {}
+    summaries = {}
     for name, path in suite_files().items():
         try:
-            found[name] = description(path)
+            summaries[name] = description(path)
         except BadInput as error:
-            found[name] = f"unreadable: {error}"
-    return found
+            summaries[name] = f"unreadable: {error}"
+    return summaries
 
 
 def _names(kind: str) -> str:
@@ -63,7 +63,7 @@ def _names(kind: str) -> str:
         )
         for name, summary in summaries.items()
     ]
-    hint = f"(more of one: zobench list {kind} {next(iter(summaries))})"
+    hint = f"(details of one: zobench list {kind} {next(iter(summaries))})"
     return "\n".join([f"{kind.upper()}  {hint}", *lines])
 
 
@@ -74,17 +74,17 @@ def _page(registry: Registry, name: str) -> str:
     if entry.needs:
         facts.append(f"needs: pip install {entry.install or entry.needs}")
     if entry.first_order:
-        facts.append("uses gradients: a reference line, never ranked among the others")
+        facts.append("uses gradients: a first-order reference, never ranked")
     lines = [head, "", *textwrap.indent(inspect.getdoc(entry.make) or "", "  ").splitlines(), ""]
     lines += [f"  {fact}" for fact in facts]
     lines += ["", *_settings(entry)]
     if registry is estimators:
-        chosen = "".join(f":{k}={v}" for k, v in list(entry.defaults.items())[:1])
-        lines += ["", f"Try it:  zobench compare {name}{chosen} random-search"]
+        example = "".join(f":{k}={v}" for k, v in list(entry.defaults.items())[:1])
+        lines += ["", f"Try it:  zobench compare {name}{example} random-search"]
     else:
-        chosen = ", ".join(f"{k} = {_toml(v)}" for k, v in list(entry.defaults.items())[:2])
+        example = ", ".join(f"{k} = {_toml(v)}" for k, v in list(entry.defaults.items())[:2])
         lines += ["", "In a suite:", "  [[problem]]", f'  objective = "{name}"']
-        lines += [f"  settings = {{ {chosen} }}"]
+        lines += [f"  settings = {{ {example} }}"]
     return "\n".join(lines)
 
 
@@ -126,7 +126,7 @@ def _suite(name: str) -> str:
     runs = sum(p.repetitions for p in suite.problems)
     queries = sum(p.repetitions * p.budget for p in suite.problems)
     lines += ["", f"{len(suite.problems)} problems, {runs} runs and at most {queries:,} queries "
-              "an estimator"]  # fmt: skip
+              "per estimator"]  # fmt: skip
     lines += [f"  {how}" for how in dict.fromkeys(p.how for p in suite.problems) if how]
     lines += ["", f"Try it:  zobench compare spsa random-search --suite {name}"]
     return "\n".join(lines)

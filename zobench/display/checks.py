@@ -1,4 +1,4 @@
-"""What `zobench check` shows: a line per check, and a count at the end."""
+"""Output of `zobench check`: one line per check, and the counts at the end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zobench.errors import BadInput
 from zobench.testing.apart import CheckOutcome, outcomes, registered_in
 from zobench.testing.elements import KINDS
 
-NAME = 22  # columns of a check's name, with the space after it
+NAME = 22  # columns for the name of a check and the space after it
 
 
 def show_checks(elements: Sequence[str], kind: str | None, limit: float) -> int:
-    """Check the elements, one after the other; the exit status. Raises BadInput."""
+    """Check the elements one after the other and return the exit status. Raises BadInput."""
     if kind is not None and kind not in KINDS:
         raise BadInput(f"--kind is one of {', '.join(KINDS)}, not {kind!r}")
     if not limit > 0:
@@ -26,7 +26,7 @@ def show_checks(elements: Sequence[str], kind: str | None, limit: float) -> int:
 
 
 def _show(element: str, kind: str | None, limit: float) -> int:
-    """Check one element and show it; how many checks failed."""
+    """Check one element, show its checks, and return how many failed."""
     count = {"ok": 0, "failed": 0, "skipped": 0}
     for outcome in outcomes(element, kind, limit):
         if not sum(count.values()):
@@ -34,10 +34,10 @@ def _show(element: str, kind: str | None, limit: float) -> int:
         count[outcome.status] += 1
         typer.echo(_line(outcome))
     total = sum(count.values())
-    said = (
+    verdict = (
         f"{count['failed']} of {total} checks failed" if count["failed"] else "keeps its contract"
     )
-    typer.echo(f"{said}: {count['ok']} ok, {count['skipped']} skipped\n")
+    typer.echo(f"{verdict}: {count['ok']} ok, {count['skipped']} skipped\n")
     return count["failed"]
 
 

@@ -1,4 +1,4 @@
-"""What `zobench compare` shows: a table a problem, the speed-ups, a verdict, and the trouble."""
+"""Output of `zobench compare`: one table per problem, the verdict, and the runs that failed."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ from zobench.results.results import Results
 from zobench.running.comparison import Comparison, comparison, judged
 from zobench.running.making import Request
 
-MANY = 8  # problems; with more, only the means of groups are shown unless asked for
+MANY = 8  # problems; with more, one table per group is shown, unless --all is given
 
 
 def show_comparison(
     request: Request, every: bool, picture: Path | None = None, report: Path | None = None
 ) -> int:
-    """Make the runs, print what came of them, write the page; the exit status.
+    """Make the runs, print the comparison, write the page, and return the exit status.
 
-    `picture`: an SVG file of what is shown. `report`: the page (default: report.html beside the
-    results).
+    `picture`: an SVG file of the output. `report`: the page (default: report.html in the results
+    folder).
     """
     from zobench.report import write as page
 
     for path, check in ((picture, check_picture), (report, page.check_page)):
         if path:
             check(path)
-    found = comparison(request, shown)
-    lines = _lines(found, every)
-    known = {"summary": found.summary, "verdict": found.found}
-    made = page.source(found.results, request.suite, known)
-    written = page.write(made, report or found.folder / "report.html")
-    lines += [*ending(found.results, found.files), f"Report: {written}"]
+    result = comparison(request, shown)
+    lines = _lines(result, every)
+    tables = {"summary": result.summary, "verdict": result.found}
+    source = page.source(result.results, request.suite, tables)
+    written = page.write(source, report or result.folder / "report.html")
+    lines += [*ending(result.results, result.files), f"Report: {written}"]
     typer.echo("\n".join(lines))
     if picture:
         title = " ".join(["zobench compare", *request.estimators])
         save_picture("\n".join(lines).splitlines(), picture, title)
-    return int(found.results.failed or found.slower or found.unjudged)
+    return int(result.results.failed or result.slower or result.unjudged)
 
 
 def stored_lines(results: Results) -> list[str]:
-    """What `zobench compare` would print of results that are there."""
+    """Return the lines that `zobench compare` prints, for stored results."""
     if not len(results.runs):
-        return [f"{results.folder} holds no run that was made."]
+        return [f"{results.folder} has planned runs, but none of them was made."]
     return _lines(judged(results), every=False)
 
 
-def _lines(found: Comparison, every: bool) -> list[str]:
-    """Head, tables, verdict, troubles, settings."""
-    lines = [*_head(found.results), ""]
-    problems = list(dict.fromkeys(found.summary["problem"]))
+def _lines(result: Comparison, every: bool) -> list[str]:
+    """Head, tables, verdict, failed runs, settings."""
+    lines = [*_head(result.results), ""]
+    problems = list(dict.fromkeys(result.summary["problem"]))
     if len(problems) <= MANY or every:
         for problem in problems:
-            rows, runs = (f[f["problem"] == problem] for f in (found.summary, found.runs))
+            rows, runs = (f[f["problem"] == problem] for f in (result.summary, result.runs))
             lines += problem_table(rows, runs)
     else:
-        lines += _groups(found.summary)
-    lines += [*_legend(found.summary), "", *_verdict(found), *troubles(found.runs)]
-    if found.slowdowns:
+        lines += _groups(result.summary)
+    lines += [*_legend(result.summary), "", *_verdict(result), *troubles(result.runs)]
+    if result.slowdowns:
         from zobench.display.slower import slower_lines
 
-        lines += slower_lines(found.slowdowns)
-    return [*lines, *_settings(found.results)]
+        lines += slower_lines(result.slowdowns)
+    return [*lines, *_settings(result.results)]
 
 
 def _head(results: Results) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _head(results: Results) -> Iterator[str]:
 
 
 def _groups(summary: Frame) -> Iterator[str]:
-    """One row a group and estimator, where problems are too many for a table each."""
+    """One table per group, with one row per estimator: for suites of many problems."""
     for (group, dimension), part in summary.groupby(
         ["group", "dimension"], sort=False, dropna=False
     ):
@@ -94,16 +94,16 @@ def _groups(summary: Frame) -> Iterator[str]:
             text.bold(f"{group} (d = {dimension:,.0f})") + f": {count} problem{'s' * (count != 1)}"
         )
         rows = []
-        for estimator, some in part.groupby("estimator", sort=False):
-            made = int(some["runs"].sum())
-            solved = int((some["final_successes"] > 0).sum())
+        for estimator, rows_of_it in part.groupby("estimator", sort=False):
+            runs = int(rows_of_it["runs"].sum())
+            solved = int((rows_of_it["final_successes"] > 0).sum())
             rows.append([
                 estimator,
                 f"{solved}/{count}",
-                f"{int(some['final_successes'].sum())}/{made}",
-                text.seconds(some["seconds_per_query"].median()),
+                f"{int(rows_of_it['final_successes'].sum())}/{runs}",
+                text.seconds(rows_of_it["seconds_per_query"].median()),
             ])  # fmt: skip
-        head = ["estimator", "problems solved", "runs that reach the target", "a query"]
+        head = ["estimator", "problems solved", "runs that reach the target", "per query"]
         yield from text.table(head, rows)
         yield ""
     yield "(--all shows a table for every problem; summary.csv has them too)"
@@ -111,25 +111,25 @@ def _groups(summary: Frame) -> Iterator[str]:
 
 def _legend(summary: Frame) -> Iterator[str]:
     lines = [
-        "reached: runs that reach the target. queries, time: expected "
-        "until then, with restarts (all that was spent / successes), and 95 % interval; > x: no "
-        "run reached it, and it takes at least x (97.5 %); without an interval: fewer than 4 runs, "
-        "or all alike. score and what follows: at the end, median. a query: time of one, objective "
-        "included.",
+        "reached: runs that reach the target. queries, time: expected cost of reaching it, with "
+        "restarts (the cost of all runs / successes), and 95 % interval; > x: no run reached it, "
+        "and it costs at least x (97.5 %); without an interval: fewer than 4 runs, or equal runs. "
+        "score and the columns after it: median at the end. per query: time of one query, with "
+        "the objective.",
     ]
     if summary["memory_ratio"].notna().any():
-        lines.append("memory: peak above what the process held before the problem was built; "
-                     "x eval: its ratio to that of evaluating alone.")  # fmt: skip
+        lines.append("memory: peak above the memory of the process before the problem was built; "
+                     "x eval: ratio to the peak of evaluation alone.")  # fmt: skip
     if summary["first_order"].any():
         names = ", ".join(dict.fromkeys(summary[summary["first_order"]]["estimator"]))
-        lines.append(f"{names}: uses gradients, a reference line.")
+        lines.append(f"{names}: uses gradients, a first-order reference.")
     for line in lines:
         yield from (text.dim(part) for part in text.wrapped(line))
 
 
-def _verdict(found: Comparison) -> Iterator[str]:
-    said = found.verdict.splitlines() if found.found else [_alone(found)]
-    lines = [*said, *notes(found.results)]
+def _verdict(result: Comparison) -> Iterator[str]:
+    verdict = result.verdict.splitlines() if result.found else [_alone(result)]
+    lines = [*verdict, *notes(result.results)]
     if lines:
         yield text.bold("Verdict")
         for line in lines:
@@ -137,25 +137,25 @@ def _verdict(found: Comparison) -> Iterator[str]:
         yield ""
 
 
-def _alone(found: Comparison) -> str:
+def _alone(result: Comparison) -> str:
     from zobench.analysis.frames import SKIPPED
     from zobench.analysis.sentences import alone_sentence
 
-    made = int((found.runs["status"] != SKIPPED).sum())
-    return alone_sentence(found.results.names[0], found.summary, made, len(found.runs))
+    made = int((result.runs["status"] != SKIPPED).sum())
+    return alone_sentence(result.results.names[0], result.summary, made, len(result.runs))
 
 
 def _settings(results: Results) -> Iterator[str]:
-    """Where settings do not come from the command line: that belongs to the verdict."""
+    """The tuned settings, one line per estimator and group: the verdict depends on them."""
     tuned: dict[str, dict[str, str]] = {}
     for spec in results.specs:
-        chosen = spec.estimator
-        from_file = [k for k, origin in chosen.settings_from.items() if origin == "baseline"]
-        if from_file:
-            said = ", ".join(f"{k}={chosen.settings[k]}" for k in from_file)
-            tuned.setdefault(chosen.text, {})[spec.problem.group] = said
+        estimator = spec.estimator
+        names = [k for k, origin in estimator.settings_from.items() if origin == "baseline"]
+        if names:
+            settings = ", ".join(f"{k}={estimator.settings[k]}" for k in names)
+            tuned.setdefault(estimator.text, {})[spec.problem.group] = settings
     for name, groups in tuned.items():
-        for group, said in groups.items():
-            yield from text.wrapped(f"{name} on {group}: tuned settings (baselines) {said}")
+        for group, settings in groups.items():
+            yield from text.wrapped(f"{name} on {group}: tuned settings (baselines) {settings}")
     if tuned:
         yield ""

@@ -1,4 +1,4 @@
-"""How long the rest will take, from what the finished runs took."""
+"""Estimate of the remaining time, from the times of finished runs."""
 
 from __future__ import annotations
 
@@ -9,68 +9,73 @@ from time import monotonic
 
 from zobench.harness.plan import RunSpec
 
-Cell = tuple[str, str]  # problem, estimator: runs of a cell take about equally long
+ProblemEstimator = tuple[str, str]  # (problem, estimator): their runs take about equally long
 
 
 class Eta:
-    """Runs of a cell that has finished ones take as long as those; others as long a query."""
+    """Remaining time of a list of runs.
+
+    Runs of a problem and an estimator take as long as their finished runs do. Where none is
+    finished, they take as long per query as all finished runs do.
+    """
 
     def __init__(self, specs: Sequence[RunSpec]) -> None:
-        self.left = Counter(_cell(spec) for spec in specs)
-        self.budget = {_cell(spec): spec.problem.budget for spec in specs}
-        self.made: Counter[Cell] = Counter()
-        self.seconds: defaultdict[Cell, float] = defaultdict(float)  # of finished runs' steps
-        self.began = monotonic()
+        self.open = Counter(pair_of(spec) for spec in specs)  # runs to be made
+        self.budget = {pair_of(spec): spec.problem.budget for spec in specs}
+        self.made: Counter[ProblemEstimator] = Counter()
+        self.seconds: defaultdict[ProblemEstimator, float] = defaultdict(float)  # of their steps
+        self.start = monotonic()
 
     def resumed(self, spec: RunSpec) -> None:
-        """A run that need not be made."""
-        self.left[_cell(spec)] -= 1
+        """Count a run whose stored result is used."""
+        self.open[pair_of(spec)] -= 1
 
     def finished(self, spec: RunSpec, seconds: float) -> None:
-        """A run that took so many seconds for its steps."""
-        cell = _cell(spec)
-        self.left[cell] -= 1
-        self.made[cell] += 1
-        self.seconds[cell] += seconds
+        """Count a run whose steps took this many seconds."""
+        pair = pair_of(spec)
+        self.open[pair] -= 1
+        self.made[pair] += 1
+        self.seconds[pair] += seconds
 
     @property
-    def certain(self) -> bool:
-        """Has every problem that is left a finished run to judge by?"""
-        seen = {problem for problem, _ in self.made}
-        return all(problem in seen for (problem, _), left in self.left.items() if left)
+    def is_certain(self) -> bool:
+        """True if every problem that has open runs also has a finished run."""
+        measured = {problem for problem, _ in self.made}
+        return all(problem in measured for (problem, _), count in self.open.items() if count)
 
     @property
     def elapsed(self) -> float:
-        return monotonic() - self.began
+        """Seconds since the object was made."""
+        return monotonic() - self.start
 
     @property
     def remaining(self) -> float:
-        """Seconds; NaN as long as nothing is finished.
+        """Seconds to go; NaN as long as no run is finished.
 
-        Work is counted in seconds of steps; the clock says how much of it is done a second, with
-        everything else (loading, scoring, other processes) in it.
+        Work is measured in seconds of steps. The clock gives the work done per second, which
+        includes everything else: loading, scoring, other processes.
         """
         work = sum(self.seconds.values())
         if not work:
             return math.nan
-        per_query = work / sum(n * self.budget[cell] for cell, n in self.made.items())
-        ahead = 0.0
-        for cell, count in self.left.items():
-            known = self.made[cell]
-            each = self.seconds[cell] / known if known else per_query * self.budget[cell]
-            ahead += count * each
-        return ahead / work * self.elapsed
+        per_query = work / sum(n * self.budget[pair] for pair, n in self.made.items())
+        to_do = 0.0
+        for pair, count in self.open.items():
+            finished = self.made[pair]
+            mean = self.seconds[pair] / finished if finished else per_query * self.budget[pair]
+            to_do += count * mean
+        return to_do / work * self.elapsed
 
 
-def left(eta: Eta) -> str:
-    """about 0:40 left"""
+def time_left(eta: Eta) -> str:
+    """Return the remaining time in words: "about 0:40 left"."""
     if not math.isfinite(eta.remaining):
         return "time left unknown yet"
-    return f"{'about' if eta.certain else 'over'} {clock(eta.remaining)} left"
+    return f"{'about' if eta.is_certain else 'over'} {clock(eta.remaining)} left"
 
 
 def clock(seconds: float) -> str:
-    """0:05, 12:30, 3:04:05"""
+    """Return a duration as 0:05, 12:30 or 3:04:05."""
     if not math.isfinite(seconds):
         return "-"
     whole = round(seconds)
@@ -78,5 +83,6 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def _cell(spec: RunSpec) -> Cell:
+def pair_of(spec: RunSpec) -> ProblemEstimator:
+    """Return the problem and the estimator of a run."""
     return spec.problem.id, spec.estimator.text

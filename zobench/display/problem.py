@@ -1,4 +1,4 @@
-"""The table of one problem in `zobench compare`: a row an estimator."""
+"""The table of one problem in `zobench compare`: one row per estimator."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from zobench.analysis.frames import score_name
 from zobench.display import text
 from zobench.results.frame import Frame
 
-Columns = dict[str, list[str]]  # head -> a cell for each estimator
+TextColumns = dict[str, list[str]]  # heading -> one cell per estimator
 
-NUMERICS = ("drift", "changed", "effective")  # of rounding, in the results and the report
+NUMERICS = ("drift", "changed", "effective")  # effects of rounding: only in results and report
 
 
 def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
-    """Lines for a problem's rows of `analysis.table.summary` and its runs."""
+    """Yield the lines of a problem, from its rows of `analysis.table.summary` and its runs."""
     facts = rows.iloc[0]
-    # Where nobody reaches the final target, the hardest that somebody reaches says more.
+    # If no run reaches the final target, show the hardest target that a run reaches.
     easier = not rows["final_successes"].any() and rows["hardest_successes"].any()
     which = "hardest" if easier else "final"
     point = "best evaluated point" if facts["kind"] == "best" else "current point"
@@ -28,11 +28,12 @@ def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
         f"{title}: target {score_name(runs)} {text.number(facts[f'{which}_target'])} by the {point}"
     )
     if easier:
-        line += f" (none reaches the final one, {text.number(facts['final_target'])})"
+        line += f" (no run reaches the final target, {text.number(facts['final_target'])})"
     line += f", within {facts['budget']:,} queries"
-    if met := int(rows[f"{which}_at_start"].sum()):
+    if count := int(rows[f"{which}_at_start"].sum()):
         line += (
-            f"; met at the start or by the first query, by {met} of {int(rows['runs'].sum())} runs"
+            f"; {count} of {int(rows['runs'].sum())} runs meet it at the start or by the first "
+            "query"
         )
     first, *rest = text.wrapped(line)
     yield first.replace(title, text.bold(title))
@@ -48,57 +49,57 @@ def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
     yield ""
 
 
-def _lines(names: list[str], columns: Columns) -> tuple[list[str], list[list[str]]]:
+def _lines(names: list[str], columns: TextColumns) -> tuple[list[str], list[list[str]]]:
     return ["estimator", *columns], [list(cells) for cells in zip(names, *columns.values())]
 
 
-def _reach(rows: Frame, which: str) -> Columns:
-    """How many runs reach the target, and after how long."""
-    found: Columns = {"reached": [], "queries": [], "time": []}
+def _reach(rows: Frame, which: str) -> TextColumns:
+    """How many runs reach the target, and the queries and the time until then."""
+    columns: TextColumns = {"reached": [], "queries": [], "time": []}
     for _, row in rows.iterrows():
         hit = f"{row[f'{which}_successes']}/{row['runs']}"
-        found["reached"].append(hit if row["runs"] else "skipped")
+        columns["reached"].append(hit if row["runs"] else "skipped")
         for head, unit, show in (("queries", "queries", _queries), ("time", "seconds", _seconds)):
             name = f"{which}_{unit}"
             if 0 < row["runs"] == row[f"{which}_at_start"]:
-                found[head].append("at start")
+                columns[head].append("at start")
                 continue
-            found[head].append(show(row[name], row[f"{name}_low"], row[f"{name}_high"]))
-    return found
+            columns[head].append(show(row[name], row[f"{name}_low"], row[f"{name}_high"]))
+    return columns
 
 
-def _cost(rows: Frame) -> Columns:
-    """What a query costs; memory only where it was measured."""
-    found = {"a query": [text.seconds(value) for value in rows["seconds_per_query"]]}
+def _cost(rows: Frame) -> TextColumns:
+    """The time per query, and the memory where it was measured."""
+    columns = {"per query": [text.seconds(value) for value in rows["seconds_per_query"]]}
     if rows["memory_ratio"].notna().any():
-        found["memory"] = [text.memory(value) for value in rows["peak_memory"]]
-        found["x eval"] = [text.number(value) for value in rows["memory_ratio"]]
-    return found
+        columns["memory"] = [text.memory(value) for value in rows["peak_memory"]]
+        columns["x eval"] = [text.number(value) for value in rows["memory_ratio"]]
+    return columns
 
 
-def _score(rows: Frame) -> Columns:
+def _score(rows: Frame) -> TextColumns:
     name = "best_score" if rows["kind"].iloc[0] == "best" else "final_score"
     return {"score": [text.number(value) for value in rows[name]]}
 
 
-def _others(rows: Frame, runs: Frame) -> Columns:
-    """What else the problem scores at the end, such as accuracies: medians over runs."""
-    found: Columns = {}
-    known = score_name(runs)
+def _others(rows: Frame, runs: Frame) -> TextColumns:
+    """Further scores at the end, such as accuracies: medians over runs."""
+    columns: TextColumns = {}
+    main = score_name(runs)
     for name in dict.fromkeys(key for text_ in runs["scores"] for key in json.loads(text_)):
-        if name in (known, "loss", *NUMERICS):
+        if name in (main, "loss", *NUMERICS):
             continue
         values = runs["scores"].map(lambda text_, name=name: json.loads(text_).get(name, math.nan))
         medians = values.astype(float).groupby(runs["estimator"]).median()
-        found[name.replace("_", " ")] = [text.number(medians.get(e)) for e in rows["estimator"]]
-    return found
+        columns[name.replace("_", " ")] = [text.number(medians.get(e)) for e in rows["estimator"]]
+    return columns
 
 
 def _queries(value: float, low: float, high: float) -> str:
-    """398 [310, 520]; without a success the lower limit alone: > 2,070."""
+    """Return 398 [310, 520]; without a success the lower limit alone: > 2,070."""
     if math.isinf(value):
         return f"> {text.count(low)}" if low > 0 else "inf"
-    if _unknown(low, high):
+    if _no_interval(low, high):
         return text.count(value)
     return text.interval(text.count(value), text.count(low), text.count(high))
 
@@ -106,9 +107,9 @@ def _queries(value: float, low: float, high: float) -> str:
 def _seconds(value: float, low: float, high: float) -> str:
     if math.isinf(value):
         return f"> {text.seconds(low)}" if low > 0 else "inf"
-    return text.seconds(value) if _unknown(low, high) else text.seconds(value, low, high)
+    return text.seconds(value) if _no_interval(low, high) else text.seconds(value, low, high)
 
 
-def _unknown(low: float, high: float) -> bool:
-    """Too few runs for an interval, or none."""
+def _no_interval(low: float, high: float) -> bool:
+    """True if there are too few runs for an interval."""
     return math.isnan(low) or (low == 0 and math.isinf(high))

@@ -1,4 +1,4 @@
-"""What is seen while runs are made: a live bar in a terminal, a line a cell elsewhere."""
+"""Progress while runs are made: a live bar in a terminal, and single lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from zobench.display import text
-from zobench.display.eta import Eta, clock, left
+from zobench.display.eta import Eta, clock, pair_of, time_left
 from zobench.harness.plan import RunSpec
 from zobench.harness.pool import Event
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 FAILED = ("failed", "timeout", "oom")
-CELLS = 40  # of a problem and an estimator: with more, lines come by the clock
-PAUSE = 10.0  # seconds between two of them
-SHOWN = 6  # current runs that have a line of their own
+PAIRS = 40  # of a problem and an estimator: with more of them, lines are printed by the clock
+PAUSE = 10.0  # seconds between two lines that are printed by the clock
+SHOWN = 6  # runs in progress that have a line each
 
 
 @contextmanager
 def shown(
     specs: Sequence[RunSpec], done: set[str], title: str = ""
 ) -> Iterator[Callable[[Event], None]]:
-    """Show the making of `specs`, of which those with a key in `done` are made already.
+    """Show the progress of `specs`, where runs with a key in `done` have stored results.
 
-    `title` says which runs they are, where a command makes runs in several goes.
+    `title` names the runs, for commands that make runs in several rounds.
     """
     unique = {spec.key: spec for spec in specs}
     eta = Eta(list(unique.values()))
@@ -46,7 +46,7 @@ def shown(
 
 
 class Bar:
-    """Runs done, time left, and the runs in progress with their queries."""
+    """A live bar: finished runs, remaining time, and the runs in progress with their queries."""
 
     def __init__(self, eta: Eta, total: int, made: int, title: str = "") -> None:
         self.eta, self.total, self.made, self.title = eta, total, made, title
@@ -55,6 +55,7 @@ class Bar:
         self.last_failure = ""
 
     def on_event(self, event: Event) -> None:
+        """Take in an event of the pool of workers."""
         if event.kind != "finished":
             self.current[event.spec.key] = event
             return
@@ -68,6 +69,7 @@ class Bar:
             self.last_failure = f"{_where(event.spec)}: {result.status}: {result.reason}"
 
     def render(self) -> RenderableType:
+        """Return the bar as rich shows it."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -78,7 +80,7 @@ class Bar:
             ProgressBar(total=max(1, self.total), completed=self.made, width=30),
             f"{self.made:,} of {self.total:,} runs",
             f"{clock(self.eta.elapsed)} so far",
-            left(self.eta),
+            time_left(self.eta),
         )
         lines: list[RenderableType] = [Text(self.title), head] if self.title else [head]
         for event in list(self.current.values())[:SHOWN]:
@@ -95,47 +97,44 @@ class Bar:
 
 
 class Lines:
-    """Lines on stderr: one for each cell that is done, or, of many cells, one now and then."""
+    """Lines on stderr: one per finished problem and estimator, or, if these are many, per pause."""
 
     def __init__(self, eta: Eta, specs: Sequence[RunSpec], done: set[str], title: str = "") -> None:
         self.eta, self.title = eta, f"{title}: " if title else ""
         self.waiting: dict[tuple[str, str], set[str]] = {}
         for spec in specs:
             if spec.key not in done:
-                self.waiting.setdefault(_cell(spec), set()).add(spec.key)
-        self.many = len(self.waiting) > CELLS
-        self.results: dict[tuple[str, str], list[str]] = {}
-        self.told = self.eta.elapsed
+                self.waiting.setdefault(pair_of(spec), set()).add(spec.key)
+        self.many = len(self.waiting) > PAIRS
+        self.statuses: dict[tuple[str, str], list[str]] = {}
+        self.last_line = self.eta.elapsed
 
     def on_event(self, event: Event) -> None:
+        """Take in an event of the pool of workers."""
         if event.kind != "finished":
             return
         assert event.result is not None
-        cell = _cell(event.spec)
-        took = event.result.estimator_seconds + event.result.objective_seconds
-        self.eta.finished(event.spec, took)
-        self.results.setdefault(cell, []).append(event.result.status)
-        self.waiting[cell].discard(event.spec.key)
+        pair = pair_of(event.spec)
+        seconds = event.result.estimator_seconds + event.result.objective_seconds
+        self.eta.finished(event.spec, seconds)
+        self.statuses.setdefault(pair, []).append(event.result.status)
+        self.waiting[pair].discard(event.spec.key)
         last = event.made == event.total
-        if self.many and (last or self.eta.elapsed - self.told > PAUSE):
-            self.told = self.eta.elapsed
-            self._tell(event, "", [s for cell in self.results.values() for s in cell])
-        elif not self.many and not self.waiting[cell]:
-            self._tell(event, f" {', '.join(cell)}:", self.results[cell])
+        if self.many and (last or self.eta.elapsed - self.last_line > PAUSE):
+            self.last_line = self.eta.elapsed
+            self._print(event, "", [s for part in self.statuses.values() for s in part])
+        elif not self.many and not self.waiting[pair]:
+            self._print(event, f" {', '.join(pair)}:", self.statuses[pair])
 
-    def _tell(self, event: Event, where: str, statuses: list[str]) -> None:
+    def _print(self, event: Event, where: str, statuses: list[str]) -> None:
         words = [f"{statuses.count('target')} of {len(statuses)} reached the final target"]
         for status in (*FAILED, "diverged", "skipped"):
             words += [f"{statuses.count(status)} {status}"] if status in statuses else []
         last = event.made == event.total
-        when = f"took {clock(self.eta.elapsed)}" if last else left(self.eta)
+        when = f"took {clock(self.eta.elapsed)}" if last else time_left(self.eta)
         line = f"[{self.title}{event.made}/{event.total}]{where} {', '.join(words)} ({when})"
-        with suppress(OSError):  # nobody reads it: the runs go on
+        with suppress(OSError):  # stderr is closed: the runs go on
             print(line, file=sys.stderr, flush=True)
-
-
-def _cell(spec: RunSpec) -> tuple[str, str]:
-    return spec.problem.id, spec.estimator.text
 
 
 def _where(spec: RunSpec) -> str:

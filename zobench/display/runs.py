@@ -1,4 +1,4 @@
-"""What `zobench run` shows: a row per run, the trouble there was, and where the data lie."""
+"""Output of `zobench run`: one row per run, the runs that failed, and the place of the data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from zobench.results.results import FAILED, Results
 from zobench.results.versions import differing
 from zobench.running.making import Request, make_runs
 
-MANY = 60  # runs in a table
-TROUBLES = 8  # reasons that are listed
+MANY = 60  # rows of the table, at most
+TROUBLES = 8  # reasons that are listed, at most
 
 
 def show_runs(request: Request) -> int:
-    """Make the runs, print them; the exit status."""
+    """Make the runs, print them and return the exit status."""
     results = make_runs(request, shown, traced=False)
     from zobench.results.files import write_runs
 
@@ -44,27 +44,27 @@ def show_runs(request: Request) -> int:
         lines.append(f"  ... and {more} more, in runs.csv")
     lines += [*_off_the_clock(results.runs), "", *troubles(results.runs)]
     files = write_runs(results)
-    told = [part for line in differing(results) for part in text.wrapped(line)]
-    typer.echo("\n".join([*lines, *told, *ending(results, files)]))
+    versions = [part for line in differing(results) for part in text.wrapped(line)]
+    typer.echo("\n".join([*lines, *versions, *ending(results, files)]))
     return int(results.failed)
 
 
 def _off_the_clock(runs: Frame) -> list[str]:
-    """What a run takes beside the time of its steps; nothing of runs that do not say."""
+    """The time per run beside its steps; no line if the runs do not have it."""
     build, score = runs["build_seconds"].median(), runs["score_seconds"].median()
     if math.isnan(build):
         return []
     return [
-        f"  beside the time: {text.seconds(build)} to load and build, {text.seconds(score)} to "
+        f"  not in the time: {text.seconds(build)} to load and build, {text.seconds(score)} to "
         "score, per run (medians)"
     ]
 
 
 def troubles(runs: Frame) -> Iterator[str]:
-    """Runs that failed, diverged or were skipped: how many, and why."""
+    """Yield lines on runs that failed, diverged or were skipped: their number and the reasons."""
     from zobench.analysis.frames import alike
 
-    for statuses, what in (
+    for statuses, verb in (
         (FAILED, "failed"),
         (("diverged",), "diverged"),
         (("skipped",), "were skipped"),
@@ -73,31 +73,31 @@ def troubles(runs: Frame) -> Iterator[str]:
         if part.empty:
             continue
         part: Frame = alike(part)
-        yield text.bold(f"{len(part)} of {len(runs)} runs {what}:")
+        yield text.bold(f"{len(part)} of {len(runs)} runs {verb}:")
         groups = part.groupby(["estimator", "status", "reason"], sort=False)
-        for index, (key, some) in enumerate(groups):
+        for index, (key, same) in enumerate(groups):
             if index == TROUBLES:
                 yield f"  ... and {groups.ngroups - TROUBLES} other reasons, in runs.csv"
                 break
             estimator, status, reason = key
-            problems = list(dict.fromkeys(some["problem"]))
+            problems = list(dict.fromkeys(same["problem"]))
             where = ", ".join(problems[:3]) + (", ..." if len(problems) > 3 else "")
-            said = reason if statuses != FAILED else f"{status}: {reason}"
-            line = f"{len(some)} x {estimator} on {where}: {said}"
+            why = reason if statuses != FAILED else f"{status}: {reason}"
+            line = f"{len(same)} x {estimator} on {where}: {why}"
             yield from text.wrapped(line, indent="  ")
         yield ""
 
 
 def ending(results: Results, files: list[str]) -> list[str]:
-    """How the runs came about and where they are kept."""
-    resumed, made = results.counts.get("resumed", 0), sum(results.counts.values())
+    """Return the last lines of the output: resumed runs, and the place of the data."""
+    resumed, total = results.counts.get("resumed", 0), sum(results.counts.values())
     lines = [*results.notes]
     if resumed:
         lines.append(
-            f"{resumed} of {made} runs were already in {results.folder} and were not run again "
-            "(--fresh makes all anew)"
+            f"{resumed} of {total} runs were already in {results.folder} and were not made again "
+            "(--fresh makes all runs again)"
         )
     if results.failed:
-        lines.append("Failed runs are made again by the same command.")
+        lines.append("The same command makes the failed runs again.")
     lines.append(f"Data: {results.folder}/ ({', '.join([*files, 'results.sqlite'])})")
     return [part for line in lines for part in text.wrapped(line)]

@@ -1,36 +1,36 @@
-"""What `zobench compare --fail-if-slower` shows: each measure, and why it fails or does not."""
+"""Output of `zobench compare --fail-if-slower`: each measure, and why it fails or not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from zobench.analysis.sentences import factor as shown
+from zobench.analysis.sentences import factor as in_words
 from zobench.analysis.slower import EACH, TIMED, Slowdown
 from zobench.display import text
 
 
-def slower_lines(found: Sequence[Slowdown]) -> Iterator[str]:
-    """A table with a row an estimator and measure; nothing where none was asked for."""
-    if not found:
+def slower_lines(slowdowns: Sequence[Slowdown]) -> Iterator[str]:
+    """Yield a table with one row per estimator and measure; nothing for an empty list."""
+    if not slowdowns:
         return
-    factor = found[0].factor
-    bad = [s for s in found if s.slower]
-    said = f"{len(bad)} of {len(found)} measures" if bad else "nothing"
-    if open_ := sum(not s.judged for s in found):
-        said += f", and {open_} of {len(found)} measures could not be judged"
-    if open_ == len(found):
-        said = "cannot tell, which fails as well: make more repetitions, or longer runs"
+    factor, total = slowdowns[0].factor, len(slowdowns)
+    bad = [s for s in slowdowns if s.slower]
+    verdict = f"{len(bad)} of {total} measures" if bad else "nothing"
+    if open_ := sum(not s.judged for s in slowdowns):
+        verdict += f", and {open_} of {total} measures could not be judged"
+    if open_ == total:
+        verdict = "cannot tell, which fails as well: make more repetitions, or longer runs"
     rule = (
         f"more than {factor:g}x and p < {EACH:g} in all problems, or in one p < {EACH:g} / problems"
     )
-    yield text.bold(f"Slower than stored runs: {said}") + f" ({rule})"
-    rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in found]
+    yield text.bold(f"Slower than stored runs: {verdict}") + f" ({rule})"
+    rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in slowdowns]
     yield from text.table(["estimator", "measure", "now / stored", "p", "slower?"], rows, left=5)
     yield ""
 
 
 def _ratio(s: Slowdown) -> str:
-    return f"{shown(s.ratio)}x" if s.problems else "-"
+    return f"{in_words(s.ratio)}x" if s.problems else "-"
 
 
 def _p(p: float) -> str:
@@ -45,7 +45,7 @@ def _why(s: Slowdown) -> str:
     if s.slower:
         name, ratio = s.worst
         sure = f"; by themselves {', '.join(s.alone)}" if s.alone else ""
-        return f"SLOWER ({where}; most on {name}: {shown(ratio)}x{sure})"
+        return f"SLOWER ({where}; most on {name}: {in_words(ratio)}x{sure})"
     if s.too_few:
         return f"cannot tell ({where}): so few runs give p >= {s.least:.2g}; more repetitions"
     if s.ratio > s.factor:

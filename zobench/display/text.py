@@ -1,4 +1,4 @@
-"""Plain tables and numbers: what is shown can be copied, and reads the same in a file."""
+"""Plain tables and numbers for the terminal, which read the same in a file."""
 
 from __future__ import annotations
 
@@ -11,33 +11,36 @@ from collections.abc import Sequence
 from zobench.analysis.words import CENTURY, finite
 
 WIDEST = 100  # columns of running text
-NARROWEST = 12  # columns of a table's first column, which gives way
+NARROWEST = 12  # characters of the first column of a table, when it is shortened
 UNKNOWN = "-"
 
 
 def width(default: int = WIDEST) -> int:
-    """Columns of the terminal; of a file or a pipe: `default`."""
+    """Return the columns of the terminal, or `default` for a file or a pipe."""
     return shutil.get_terminal_size((default, 24)).columns if is_terminal() else default
 
 
 def is_terminal() -> bool:
+    """Return True if stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def bold(text: str) -> str:
+    """Return the text in bold, where stdout is a terminal."""
     return f"\x1b[1m{text}\x1b[0m" if is_terminal() else text
 
 
 def dim(text: str) -> str:
+    """Return the text in a dim colour, where stdout is a terminal."""
     return f"\x1b[2m{text}\x1b[0m" if is_terminal() else text
 
 
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, indent: str = "  "
 ) -> list[str]:
-    """Lines of aligned columns: the first `left` to the left, the others to the right.
+    """Return the lines of a table: `left` columns aligned to the left, the others to the right.
 
-    Where the terminal is too narrow, the first column gives way; what it loses is marked.
+    If the terminal is too narrow, the texts of the first column are shortened, with a mark.
     """
     sizes = _sizes(head, rows)
     sizes[0] = max(NARROWEST, sizes[0] + min(0, _spare(sizes, indent)))
@@ -53,7 +56,7 @@ def table(
 
 
 def fits(head: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> bool:
-    """Is the terminal wide enough for a table whose first column may give way?"""
+    """Return True if the terminal is wide enough for the table with a short first column."""
     sizes = _sizes(head, rows)
     return sizes[0] + _spare(sizes, indent) >= min(NARROWEST, sizes[0])
 
@@ -63,12 +66,12 @@ def _sizes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _spare(sizes: list[int], indent: str) -> int:
-    """Columns of the terminal that a table leaves; of a file, plenty."""
+    """Columns of the terminal beside the table; for a file, a large number."""
     return width(10_000) - len(indent) - sum(sizes) - 2 * (len(sizes) - 1)
 
 
 def wrapped(line: str, indent: str = "") -> list[str]:
-    """Running text in lines that fit; all but the first are indented further."""
+    """Return running text in lines that fit; all but the first have a deeper indent."""
     return textwrap.wrap(
         line,
         min(width(), WIDEST),
@@ -80,7 +83,7 @@ def wrapped(line: str, indent: str = "") -> list[str]:
 
 
 def shortened(text: str, size: int) -> str:
-    """The text in at most `size` columns: the middle gives way."""
+    """Return the text in at most `size` characters, shortened in its middle."""
     if len(text) <= size:
         return text
     front = (size - 1) // 2
@@ -88,7 +91,7 @@ def shortened(text: str, size: int) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Three digits, without an exponent where that is short: 0.00123, 12.3, 1,230, 1.2e+06."""
+    """Return a number in three digits, with an exponent if long: 0.00123, 12.3, 1,230, 1.2e+06."""
     if value is None or math.isnan(value):
         return UNKNOWN
     if math.isinf(value):
@@ -97,13 +100,16 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def count(value: float) -> str:
-    """A number of queries: 1,230; beyond what anyone spends, with an exponent: 1.4e+13."""
+    """Return a number of queries as 1,230, or from a billion on as 1.4e+13."""
     whole = math.isfinite(value) and abs(value) < 1e9
     return f"{round(value):,}" if whole else number(value)
 
 
 def seconds(value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """1.2 us, 3.4 ms, 5.6 s, 12 min, 3.4 h; with limits in one unit, if near: 5.6 [4.4, 7] s."""
+    """Return a duration as 1.2 us, 3.4 ms, 5.6 s, 12 min or 3.4 h, or with limits: 5.6 [4.4, 7] s.
+
+    The limits have the unit of the value, unless the upper one is far from it.
+    """
     if value is None or not math.isfinite(value):
         return number(value)
     if value > CENTURY:
@@ -126,12 +132,12 @@ _UNITS = (
 
 
 def _two(value: float) -> str:
-    """Two digits, three above 100."""
+    """Two digits, or three above 100."""
     return number(value, 2 if abs(value) < 99.5 else 3)
 
 
 def memory(value: float) -> str:
-    """Bytes as MiB or GiB."""
+    """Return bytes as MiB or GiB."""
     if value is None or not math.isfinite(value):
         return number(value)
     mib = value / (1 << 20)
@@ -139,5 +145,5 @@ def memory(value: float) -> str:
 
 
 def interval(value: str, low: str, high: str) -> str:
-    """1.8 [1.4, 2.3]"""
+    """Return an interval as 1.8 [1.4, 2.3]."""
     return f"{value} [{low}, {high}]"

@@ -1,4 +1,4 @@
-"""What `zobench tune` shows: the settings it chose, and what they gain over the defaults."""
+"""Output of `zobench tune`: the chosen settings and their gain over the defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.suite_file import load
 from zobench.running.building import check_problems
 from zobench.running.making import check_jobs, make
-from zobench.tune.search import AGAIN, FINALISTS, FIRST, Tuned
+from zobench.tune.search import AGAIN, FINALISTS, FIRST
 from zobench.tune.tuning import searches, tune
 
 
@@ -32,11 +32,11 @@ def show_tuning(
     results: Path | None,
     force: bool,
 ) -> None:
-    """Search, write the baseline files, print what was chosen."""
+    """Search, write the baseline files and print the chosen settings."""
     from zobench.harness.store import Store
 
     suite = load(suite_name)
-    found = searches(
+    planned = searches(
         suite,
         estimators,
         count=trials,
@@ -48,26 +48,25 @@ def show_tuning(
         force=force,
     )
     folder = results or Path("results") / f"tune-{suite.name}"
-    per_trial = sum(len(search.runs) // len(search.settings) for search in found)
+    per_trial = sum(len(search.runs) // len(search.settings) for search in planned)
     finalists = min(FINALISTS, trials) if trials > 1 else 0
     runs = per_trial * (trials + AGAIN * finalists)
     line = (
-        f"{len(found)} search{'es' * (len(found) > 1)} of {trials} trials, {runs:,} runs in all, "
-        "a group at a time: round 1 over the whole space, round 2 about its best, round 3 the "
-        f"best {finalists} again; repetitions from {FIRST} on, which no comparison uses"
+        f"{len(planned)} search{'es' * (len(planned) > 1)} of {trials} trials, {runs:,} runs in "
+        "all, one group after the other: round 1 over the whole space, round 2 around the best "
+        f"trial, round 3 the best {finalists} again; with repetitions from {FIRST} on, which no "
+        "comparison uses"
     )
     typer.echo("\n".join(text.wrapped(line)))
     check_jobs(jobs)
-    check_problems(suite, [spec for search in found for spec in search.runs])
+    check_problems(suite, [spec for search in planned for spec in search.runs])
     for line in mend(folder):
         typer.echo("\n".join(text.wrapped(line)))
-    chosen: list[Tuned] = []
 
     def run(specs: list[RunSpec], title: str) -> None:
         make(specs, folder, jobs, partial(shown, title=title))
 
-    for tuned in tune(found, lambda: Store.open(folder, write=False), run):
-        chosen.append(tuned)
+    outcomes = list(tune(planned, lambda: Store.open(folder, write=False), run))
     rows = [
         [
             tuned.search.estimator.text,
@@ -76,19 +75,19 @@ def show_tuning(
             "-" if tuned.skipped else f"{tuned.scores[tuned.chosen]:.3f}",
             ", ".join(f"{k}={v}" for k, v in tuned.settings.items()) or "-",
         ]
-        for tuned in chosen
+        for tuned in outcomes
     ]
     head = ["estimator", "group", "defaults", "tuned", "settings"]
     typer.echo("\n".join(["", *text.table(head, rows, left=2), ""]))
     typer.echo("score: 0 to 1, how early the targets are reached on a log axis of queries.")
-    for tuned in chosen:
+    for tuned in outcomes:
         name, group = tuned.search.estimator.text, tuned.search.group
         if tuned.skipped:
             typer.echo(f"{name} on {group} was skipped: {tuned.skipped}")
         elif tuned.at_edge:
             edge = " and ".join(tuned.at_edge)
-            typer.echo(f"{name} on {group}: {edge} lies at an end of the span that was searched")
+            typer.echo(f"{name} on {group}: {edge} lies at an end of the searched span")
         if tuned.failed:
             typer.echo(f"{name} on {group}: {tuned.failed} runs failed")
-    for file in dict.fromkeys(t.search.file for t in chosen if not t.skipped):
+    for file in dict.fromkeys(t.search.file for t in outcomes if not t.skipped):
         typer.echo(f"wrote {file}")

@@ -1,4 +1,4 @@
-"""What `zobench watch` shows: progress of the replay, then what the film shows."""
+"""Output of `zobench watch`: the progress of the replay, then the facts of the film."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def show_watch(
     episode: int,
     seconds: float,
 ) -> None:
-    """Find the run, make it again, write the film, and say what is in it. Raises BadInput."""
+    """Look up the run, make it again, write the film and print its facts. Raises BadInput."""
     from zobench.watch import film
     from zobench.watch.replay import find, folders, replay
 
     path = path or Path(re.sub(r"[^\w.-]+", "-", run) + ".gif")
     film.check(path, episode, seconds)
     film.headless()
-    found = find(run, estimator, number, folders(results))
-    spec = found.spec
+    best = find(run, estimator, number, folders(results))
+    spec = best.spec
     name = f"{spec.problem.id}, {spec.estimator.text}, run {spec.repetition + 1}"
     policy = replay(
-        found, lambda queries: progress(f"{name}: query {queries:,} of {found.queries:,}"), episode
+        best, lambda queries: progress(f"{name}: query {queries:,} of {best.queries:,}"), episode
     )
     progress("")
     shown = film.film(policy, path, episode, seconds)
-    typer.echo(f"{name}: score {text.number(policy.score)} after {found.queries:,} queries")
-    if policy.score != found.score:
-        typer.echo(f"The stored score is {text.number(found.score)}: other versions or another "
-                   "machine; the film shows the run as it went here.")  # fmt: skip
+    typer.echo(f"{name}: score {text.number(policy.score)} after {best.queries:,} queries")
+    if policy.score != best.score:
+        typer.echo(f"The stored score is {text.number(best.score)}: it was made with other "
+                   "versions or on another machine; the film shows the new run.")  # fmt: skip
     typer.echo(f"wrote {path}: an episode of {shown.steps:,} steps, "
                f"return {text.number(shown.total)}")  # fmt: skip

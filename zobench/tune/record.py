@@ -1,4 +1,4 @@
-"""Baseline files: the tuned settings of an estimator on a suite, and how they were found."""
+"""Baseline files: the tuned settings of an estimator on a suite, and the record of the search."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from zobench.harness.files import write_whole
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """The tables `settings` and `record` of a file, a group each; empty where there is no file."""
+    """Return the tables `settings` and `record`, by group; empty if there is no file."""
     if not path.is_file():
         return {"settings": {}, "record": {}}
     try:
         data = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: {error}; mend it or remove it") from error
+        raise BadInput(f"{path}: {error}; correct or remove the file") from error
     return {key: dict(data.get(key, {})) for key in ("settings", "record")}
 
 
 def write(path: Path, tables: Mapping[str, Mapping[str, Any]], head: str) -> None:
-    """Write both tables, whole or not at all. Raises BadInput when that is impossible."""
+    """Write both tables in one go: the file is complete or unchanged. Raises BadInput."""
     lines = [*(f"# {line}" for line in head.splitlines()), ""]
     for kind in ("settings", "record"):
         for group, table in tables[kind].items():
@@ -46,14 +46,14 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return repr(value)  # also nan and inf: TOML's words for them are Python's
+        return repr(value)  # TOML writes nan and inf as Python does
     if isinstance(value, int):
         return str(value)
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_value(v) for v in value) + "]"
-    return json.dumps(str(value), ensure_ascii=False)  # JSON's strings are TOML's
+    return json.dumps(str(value), ensure_ascii=False)  # JSON strings are TOML strings
 
 
 def _key(key: str) -> str:

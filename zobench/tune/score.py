@@ -1,4 +1,4 @@
-"""What tuning maximises: `log_area` of `zobench.analysis.scores`, ties broken by final scores."""
+"""The score of a trial: `log_area` of `zobench.analysis.scores`, ties broken by final scores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DEFINITION = (
 def trial_scores(
     runs: Frame, hits: Frame, traces: Frame, problems: Frame
 ) -> list[tuple[str, float, float]]:
-    """(estimator, score in [0, 1], tie-breaker) of each trial, the best first.
+    """Return (estimator, score in [0, 1], tie-breaker) of each trial, the best first.
 
-    The frames are the store's, `estimator` is the trial. The score averages runs within a problem,
-    then problems; a skipped run scores 0, and so does one that passed its targets and then
-    diverged: nobody would use those settings. The tie-breaker, for trials that reach no target,
-    is the mean over problems of the rank of the mean final score: a lower one is better.
+    The frames are those of the store; their column `estimator` names the trial. The score is the
+    mean over problems of the mean over runs. A skipped run scores 0, and so does a run that
+    reaches targets and then diverges. The tie-breaker, for trials that reach no target, is the
+    mean over problems of the rank of the mean final score; lower is better.
     """
     from zobench.analysis.runlengths import run_table
     from zobench.analysis.scores import run_scores

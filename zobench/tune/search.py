@@ -1,4 +1,4 @@
-"""A search: the trials of one estimator on one group of problems, and what came of them."""
+"""A search: the trials of one estimator on one group of problems, and their outcome."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from zobench.registry import estimators
 from zobench.tune.space import narrowed
 
 FIRST = 1000  # the number of the first repetition: its seeds and instances are never scored
-FINALISTS = 3  # the best trials, which are run again: the best of many may only have been lucky
-AGAIN = 2  # further repetitions of a finalist, for each of those that it was found by
+FINALISTS = 3  # the best trials are run again, as the best of many may be so by chance
+AGAIN = 2  # further repetitions of a finalist, per repetition of the first rounds
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,21 @@ class Search:
     repetitions: int
     budget: int | None
     file: Path
-    settings: list[dict[str, Any]]  # so far
-    finalists: tuple[int, ...] = ()  # trials that have further repetitions, once they are known
+    settings: list[dict[str, Any]]  # of each trial so far
+    finalists: tuple[int, ...] = ()  # trials with further repetitions; empty before round 3
 
     def name(self, trial: int) -> str:
+        """Return the name of a trial in the results: "mezo #3"."""
         return f"{self.estimator.text} #{trial}"
 
     def trial(self, spec: RunSpec) -> int:
-        """Which trial a run is of."""
+        """Return the number of the trial that a run belongs to."""
         return int(spec.estimator.text.rpartition("#")[2])
 
     @cached_property
     def runs(self) -> list[RunSpec]:
         """The runs of the trials so far."""
-        named = [
+        trials = [
             replace(
                 self.estimator,
                 text=self.name(trial),
@@ -53,51 +54,54 @@ class Search:
             )
             for trial, settings in enumerate(self.settings)
         ]
-        again = [named[trial] for trial in self.finalists]
+        finalists = [trials[trial] for trial in self.finalists]
         middle = FIRST + self.repetitions
         end = middle + AGAIN * self.repetitions
-        return self._planned(named, range(FIRST, middle)) + self._planned(again, range(middle, end))
+        return self._plan(trials, range(FIRST, middle)) + self._plan(finalists, range(middle, end))
 
-    def _planned(self, named: list[EstimatorSpec], listed: range) -> list[RunSpec]:
-        return plan(self.suite, named, repetitions=listed, budget=self.budget, baselines=False)
+    def _plan(self, trials: list[EstimatorSpec], numbers: range) -> list[RunSpec]:
+        return plan(self.suite, trials, repetitions=numbers, budget=self.budget, baselines=False)
 
     @property
     def seed(self) -> tuple[str, ...]:
+        """The seed of the trials: the same for every estimator."""
         return self.suite.name, self.group
 
     def narrowed(self, best: int) -> Search:
-        """With the second round's trials, about the best of the first."""
-        entry, left = estimators[self.estimator.entry], self.trials - len(self.settings)
+        """Return the search with the trials of round 2, around the best trial of round 1."""
+        entry, count = estimators[self.estimator.entry], self.trials - len(self.settings)
         fixed = self.estimator.settings
-        found = narrowed(entry, self.settings[best], left, fixed, *self.seed)
-        return replace(self, settings=self.settings + found)
+        points = narrowed(entry, self.settings[best], count, fixed, *self.seed)
+        return replace(self, settings=self.settings + points)
 
     def final(self, ranked: Sequence[int]) -> Search:
-        """With further repetitions of the best trials; none where there is one trial only."""
+        """Return the search with further repetitions of the finalists; unchanged for one trial."""
         return replace(self, finalists=tuple(ranked[:FINALISTS]) if len(ranked) > 1 else ())
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The outcome: trial 0 is the defaults."""
+    """The outcome of a search. Trial 0 has the default settings."""
 
     search: Search
-    ranked: tuple[int, ...]  # the trials, the best first; once there are finalists, these alone
+    ranked: tuple[int, ...]  # the trials, the best first; after round 3 the finalists alone
     scores: tuple[float, ...]  # of each trial, in [0, 1]
     failed: int  # runs that failed, over all trials
-    skipped: str = ""  # why nothing could be run; then nothing is written
+    skipped: str = ""  # the reason if no run could be made; then no file is written
 
     @property
     def chosen(self) -> int:
+        """The number of the best trial."""
         return self.ranked[0]
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The settings of the best trial."""
         return {} if self.skipped else self.search.settings[self.chosen]
 
     @property
     def at_edge(self) -> list[str]:
-        """Settings chosen in the outer twentieth of their span: the span may be too narrow."""
+        """Settings in the outer twentieth of their span, which may be too narrow."""
         edge = []
         for key, (low, high, scale) in estimators[self.search.estimator.entry].space.items():
             value = self.settings.get(key)

@@ -1,4 +1,4 @@
-"""Trials over an estimator's declared space: Halton sequences, over all of it or about a point."""
+"""Trials in the space that an estimator declares: Halton points, everywhere or around a point."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ NARROW = 1 / 3  # the share of a span that the second round searches
 def trials(
     entry: Entry, count: int, fixed: dict[str, Any], *seed: str | int
 ) -> list[dict[str, Any]]:
-    """`count` settings over the whole space: the defaults, then points of a Halton sequence.
+    """Return settings over the whole space: the defaults, then points of a Halton sequence.
 
-    Its points fill the space evenly, where as few independent draws would leave gaps. `seed`
-    decides the scrambling (Owen, arXiv:1706.02808).
-    `fixed` holds settings the user gave: they are in every trial and never searched. A longer
-    search begins with the trials of a shorter one. Raises BadInput when nothing can be searched.
+    The points fill the space evenly; as few independent draws would leave gaps. A longer search
+    begins with the trials of a shorter one.
+
+    Args:
+        entry: the estimator, with its space.
+        count: the number of trials.
+        fixed: settings of the user, which are in every trial and never searched.
+        seed: decides the scrambling (Owen, arXiv:1706.02808).
+
+    Raises:
+        BadInput: there is nothing to search.
     """
     if count < 1:
-        raise BadInput(f"trials is a number of at least 1, not {count}")
+        raise BadInput(f"--trials is a number of at least 1, not {count}")
     spans = {k: span for k, span in entry.space.items() if k not in fixed}
     if not spans:
         why = "declares no space" if not entry.space else "has every setting of its space fixed"
@@ -37,7 +44,7 @@ def trials(
 def narrowed(
     entry: Entry, best: dict[str, Any], count: int, fixed: dict[str, Any], *seed: str | int
 ) -> list[dict[str, Any]]:
-    """`count` settings from a third of each span, the third about `best`, on a log span in logs."""
+    """Return settings from a third of each span, around `best`; of log spans, in logarithms."""
     spans = {}
     for key, (low, high, scale) in entry.space.items():
         if key in fixed:
@@ -59,13 +66,13 @@ def _points(
     rng = np.random.default_rng(derive("tune", *seed))
     points = qmc.Halton(len(spans), scramble=True, rng=rng).random(count)
     return [
-        {k: _place(share, spans[k], entry.defaults[k]) for share, k in zip(point, spans)} | fixed
+        {k: _value_at(share, spans[k], entry.defaults[k]) for share, k in zip(point, spans)} | fixed
         for point in points
     ]
 
 
-def _place(share: float, span: Span, default: Any) -> float | int:
-    """The value a share of the way through a span, in the type of the default, 3 digits long."""
+def _value_at(share: float, span: Span, default: Any) -> float | int:
+    """The value at a share of a span, in 3 digits and in the type of the default."""
     low, high, scale = span
     if scale == "log":
         value = low * (high / low) ** float(share)

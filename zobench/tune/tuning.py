@@ -1,4 +1,4 @@
-"""`zobench tune`: the same number of trials for every estimator, on runs that are never scored."""
+"""Searches for settings: the same number of trials for every estimator."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from zobench.harness.store import Store
 
 ROUNDS = 3
-HEAD = """Tuned settings, written by `zobench tune`; `record` says how they were found.
-Compare and run take them where the command line gives no other."""
+HEAD = """Tuned settings, written by `zobench tune`; the tables `record` describe the search.
+The commands compare and run use them for settings that the command line does not give."""
 
-Run = Callable[[list[RunSpec], str], object]  # makes runs; the text says which, for the user
+MakeRuns = Callable[[list[RunSpec], str], object]  # makes runs; the text is their title
 
 
 def searches(
@@ -43,56 +43,78 @@ def searches(
     folder: Path | None = None,
     force: bool = False,
 ) -> list[Search]:
-    """What to try, group by group. Raises BadInput, also where settings would be overwritten.
+    """Plan the searches, group by group.
 
-    A file whose record says the same trials, repetitions, budget and versions may be written
-    again: that is how an interrupted search goes on.
+    A baseline file whose record has the same trials, repetitions, budget and versions may be
+    written again: an interrupted search goes on like that.
+
+    Args:
+        suite: the suite.
+        names: estimators as typed; their settings are fixed.
+        count: trials per search.
+        repetitions: runs per trial and problem.
+        groups: groups of problems; none means all.
+        problems: glob patterns on problem ids; none means all.
+        budget: queries per run. None: as in the suite.
+        folder: where the baseline files are. None: in zobench's own folder.
+        force: overwrite the settings of another search.
+
+    Raises:
+        BadInput: a name or a number is wrong, or settings would be overwritten.
     """
     if repetitions < 1:
-        raise BadInput(f"repetitions is a number of at least 1, not {repetitions}")
+        raise BadInput(f"--repetitions is a number of at least 1, not {repetitions}")
     suite = suite.pick(tuple(problems))
-    known = list(dict.fromkeys(p.group for p in suite.problems))
+    all_groups = list(dict.fromkeys(p.group for p in suite.problems))
     for group in groups:
-        if group not in known:
-            raise unknown(f"group in suite {suite.name!r}", group, known)
-    chosen = [parse_estimator(name) for name in names]
-    if len({spec.entry for spec in chosen}) < len(chosen):
+        if group not in all_groups:
+            raise unknown(f"group in suite {suite.name!r}", group, all_groups)
+    specs = [parse_estimator(name) for name in names]
+    if len({spec.entry for spec in specs}) < len(specs):
         raise BadInput("an estimator is given twice: its settings go to one file")
-    found = []
-    for group in groups or known:
+    result = []
+    for group in groups or all_groups:
         part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
-        for spec in chosen:
-            # The same shares of every estimator's spans: no luck of the draw.
+        for spec in specs:
+            # Every estimator gets points at the same shares of its spans.
             entry, seed = estimators[spec.entry], (suite.name, group)
             first = trials(entry, count - count // 2, spec.settings, *seed)
             file = baseline_file(suite.name, spec.entry, folder)
             search = Search(spec, part, group, count, repetitions, budget, file, first)
-            found.append(search)
+            result.append(search)
             old = record.read(file)
             differs = {k: old["record"].get(group, {}).get(k) for k in _how(search)} != _how(search)
             if group in old["settings"] and differs and not force:
-                raise BadInput(f"{file} has settings for {group!r}, found another way; "
+                raise BadInput(f"{file} has settings for {group!r} of another search; "
                                "--force overwrites them")  # fmt: skip
-    return found
+    return result
 
 
 def tune(
-    found: Sequence[Search],
+    searches: Sequence[Search],
     results: Callable[[], Store],
-    run: Run,
+    run: MakeRuns,
 ) -> Iterator[Tuned]:
-    """Make the runs of each group with `run`, read them from `results`, choose, write the files.
+    """Make the runs of each group, choose settings and write the baseline files.
 
-    Half of the trials are spread over the whole space, the others about the best of these. Then
-    the best few are run again, and the mean over all of their runs decides. Yields what was chosen.
+    Half of the trials are spread over the whole space, the others around the best of these. Then
+    the best trials are run again, and the mean over all of their runs decides.
+
+    Args:
+        searches: the searches, as `searches` plans them.
+        results: opens the store that the runs are in.
+        run: makes runs and stores them.
+
+    Yields:
+        The outcome of each search.
     """
-    for group in dict.fromkeys(search.group for search in found):
+    for group in dict.fromkeys(search.group for search in searches):
         made: set[str] = set()
 
-        def ranked(searches: list[Search], number: int, made=made, group=group) -> list[Tuned]:
-            return _round(searches, made, results, run, f"{group}, round {number} of {ROUNDS}")
+        def ranked(part: list[Search], number: int, made=made, group=group) -> list[Tuned]:
+            return _round(part, made, results, run, f"{group}, round {number} of {ROUNDS}")
 
-        first = ranked([search for search in found if search.group == group], 1)
+        first = ranked([search for search in searches if search.group == group], 1)
         second = ranked([t.search.narrowed(t.chosen) for t in first if not t.skipped], 2)
         for tuned in ranked([t.search.final(t.ranked) for t in second], 3):
             _write(tuned)
@@ -101,16 +123,16 @@ def tune(
 
 
 def _round(
-    searches: list[Search], made: set[str], results: Callable[[], Store], run: Run, title: str
+    searches: list[Search], made: set[str], results: Callable[[], Store], run: MakeRuns, title: str
 ) -> list[Tuned]:
-    """Make the runs that no round before has made, `made`, and rank the trials by all of theirs."""
+    """Make the runs whose keys are not in `made`, add their keys, and rank the trials."""
     # Trial by trial, so that estimators advance evenly.
-    turns: dict[int, list[RunSpec]] = {}
+    by_trial: dict[int, list[RunSpec]] = {}
     for search in searches:
         for spec in search.runs:
             if spec.key not in made:
-                turns.setdefault(search.trial(spec), []).append(spec)
-    if specs := [spec for turn in sorted(turns) for spec in turns[turn]]:
+                by_trial.setdefault(search.trial(spec), []).append(spec)
+    if specs := [spec for trial in sorted(by_trial) for spec in by_trial[trial]]:
         run(specs, title)
         made.update(spec.key for spec in specs)
     with results() as store:
@@ -122,25 +144,24 @@ def _ranked(search: Search, runs: Frame, hits: Frame, traces: Frame, problems: F
     keys = {spec.key for spec in search.runs}
     names = {search.name(trial): trial for trial in range(len(search.settings))}
     ids = {spec.problem.id for spec in search.runs}
-    mine = runs["run_key"].isin(keys) & runs["estimator"].isin(names) & runs["problem"].isin(ids)
-    runs = runs[mine & (runs["suite"] == search.suite.name)]
+    own = runs["run_key"].isin(keys) & runs["estimator"].isin(names) & runs["problem"].isin(ids)
+    runs = runs[own & (runs["suite"] == search.suite.name)]
     if (runs["status"] == "skipped").all():
         return Tuned(search, (0,), (), 0, str(runs["reason"].iloc[0]))
     hits = hits[hits["run_key"].isin(keys)]
-    # A folder may hold tunings on suites that share a problem's name.
-    named = problems["problem"].isin(ids) & (problems["suite"] == search.suite.name)
-    problems = problems[named]
-    found = {
+    # A results folder may have runs on two suites with a problem of the same name.
+    problems = problems[problems["problem"].isin(ids) & (problems["suite"] == search.suite.name)]
+    scores = {
         names[name]: (score, tie) for name, score, tie in trial_scores(runs, hits, traces, problems)
     }
     failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
-    # The first of equal trials: the defaults stay unless something is better.
-    order = sorted(search.finalists or found, key=lambda t: (-found[t][0], found[t][1], t))
-    return Tuned(search, tuple(order), tuple(found[t][0] for t in range(len(found))), failed)
+    # Of equal trials the first: the defaults stay unless another trial is better.
+    order = sorted(search.finalists or scores, key=lambda t: (-scores[t][0], scores[t][1], t))
+    return Tuned(search, tuple(order), tuple(scores[t][0] for t in range(len(scores))), failed)
 
 
 def _how(search: Search) -> dict[str, Any]:
-    """What makes two searches the same."""
+    """The facts of a search; searches with equal facts are the same search."""
     first = search.runs[0]
     return {
         "trials": search.trials,

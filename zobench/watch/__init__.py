@@ -1,1 +1,1 @@
-"""Watching a policy: the best one of a run, found again by making the run again, as a film."""
+"""Watch a policy: the best policy of a run, recomputed and filmed."""

@@ -1,4 +1,4 @@
-"""Film: an episode of a policy as a GIF or MP4 file, without a display."""
+"""Film an episode of a policy as a GIF or MP4 file, without a screen."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._scoring import evaluation_seeds
 from zobench.watch.replay import Policy
 
-FASTEST = 25  # frames a second, at most
+FASTEST = 25  # frames per second, at most
 KINDS = (".gif", ".mp4")
 
 
 def check(path: Path, episode: int, seconds: float) -> None:
-    """Raises BadInput before any work is done: no such film, or packages missing."""
+    """Raise BadInput, before any work, for a wrong argument or a missing package."""
     if episode < 1:
         raise BadInput(f"episodes are numbered from 1, not {episode}")
     if not 0.0 < seconds < float("inf"):
-        raise BadInput(f"seconds is the length of a film, a number above 0, not {seconds}")
+        raise BadInput(f"--seconds is the length of the film, a number above 0, not {seconds}")
     if path.suffix.lower() not in KINDS:
         raise BadInput(f"{path} is not a {' or '.join(KINDS)} file")
     if not path.parent.is_dir():
-        raise BadInput(f"no folder {str(path.parent)!r} to write {path.name} to")
+        raise BadInput(f"cannot write {path.name}: there is no folder {str(path.parent)!r}")
     try:
         import imageio  # noqa: F401
 
         if path.suffix.lower() == ".mp4":
             import imageio_ffmpeg  # noqa: F401
     except ModuleNotFoundError as error:
-        raise BadInput(f"watching needs {error.name}: pip install imageio imageio-ffmpeg") from None
+        raise BadInput(f"a film needs {error.name}: pip install imageio imageio-ffmpeg") from None
 
 
 def headless() -> None:
-    """Let environments draw off screen, where no display is; call it before any is made."""
+    """Let environments draw without a screen; called before any environment is made."""
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
         os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
-    """Roll out the scoring episode of that number, from 1, and write its first `seconds`.
+    """Roll out one of the scoring episodes, numbered from 1, and write its first `seconds`.
 
-    Raises BadInput where the environment cannot be drawn.
+    Raises BadInput if the environment cannot be drawn.
     """
     import imageio
 
@@ -82,7 +82,7 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
 
 @contextmanager
 def _drawn(source: EnvironmentSource) -> Iterator[Any]:
-    """The environment, drawing to arrays; its faults in one line."""
+    """Open the environment so that it draws to arrays; its faults become one line."""
     import gymnasium
 
     try:
@@ -96,7 +96,7 @@ def _drawn(source: EnvironmentSource) -> Iterator[Any]:
                        f"which its render returns an array ({error})") from error  # fmt: skip
     except (Unsuitable, gymnasium.error.Error) as error:
         raise BadInput(f"{source.name} cannot be drawn: {error}") from error
-    except Exception as error:  # OpenGL's, of many kinds
+    except Exception as error:  # OpenGL raises many kinds
         raise BadInput(f"{source.name} cannot be drawn: {error}; for MuJoCo, MUJOCO_GL may be "
                        "egl, osmesa or glfw") from error  # fmt: skip
     try:
@@ -106,7 +106,7 @@ def _drawn(source: EnvironmentSource) -> Iterator[Any]:
 
 
 def _frame(env: Any) -> np.ndarray:
-    """What the environment looks like now, shape (height, width, 3)."""
+    """Draw the environment as an array of shape (height, width, 3)."""
     frame = env.render()
     if not isinstance(frame, np.ndarray) or frame.ndim != 3:
         raise BadInput(f"{type(env.unwrapped).__name__} gives no picture: its render must return "

@@ -1,4 +1,4 @@
-"""Replay: a run made again up to its best score. Equal seeds give equal bits, so none is stored."""
+"""Replay a run up to its best score: equal seeds give equal bits, so no policy is stored."""
 
 from __future__ import annotations
 
@@ -16,34 +16,41 @@ from zobench.harness.store import FILE, Store
 from zobench.objectives.rl._whitening import Moments
 from zobench.objectives.rl.problem import PolicySearch
 
-DIGITS = 6  # of a key, at least
+DIGITS = 6  # the fewest digits of a run key that select a run
 
 
 @dataclass(frozen=True)
-class Found:
-    """A run that was made, and where its score was best."""
+class BestScore:
+    """A stored run, and the place of its best score."""
 
     spec: RunSpec
-    queries: int  # of its best score
+    queries: int  # at its best score
     score: float
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The best policy of a run: a point, what whitens its observations, its score as replayed."""
+    """The best policy of a run, as its replay gives it."""
 
     problem: PolicySearch
-    x: np.ndarray
-    moments: Moments | None
+    x: np.ndarray  # the point, flat
+    moments: Moments | None  # of the observations, to whiten them
     score: float
 
 
-def find(run: str, estimator: str, number: int, folders: Sequence[Path]) -> Found:
-    """The run of a key, or the best of a problem's, of one estimator and repetition (from 1).
+def find(run: str, estimator: str, number: int, folders: Sequence[Path]) -> BestScore:
+    """Return the best of the stored runs that fit the arguments.
 
-    Raises BadInput when there is none.
+    Args:
+        run: a problem, or the first digits of a run key.
+        estimator: the estimator as typed or its entry; "": any.
+        number: the number of the run, from 1; 0: any.
+        folders: results folders.
+
+    Raises:
+        BadInput: no run fits.
     """
-    found: list[Found] = []
+    candidates: list[BestScore] = []
     problems: dict[str, None] = {}
     for folder in folders:
         with Store.open(folder, write=False) as store:
@@ -53,34 +60,42 @@ def find(run: str, estimator: str, number: int, folders: Sequence[Path]) -> Foun
             if spec is None:
                 continue
             problems[spec.problem.id] = None
-            keyed = len(run) >= DIGITS and spec.key.startswith(run)
-            named = estimator in ("", spec.estimator.text, spec.estimator.entry)
-            if (spec.problem.id == run or keyed) and named and number in (0, spec.repetition + 1):
+            fits_key = len(run) >= DIGITS and spec.key.startswith(run)
+            fits_estimator = estimator in ("", spec.estimator.text, spec.estimator.entry)
+            fits_number = number in (0, spec.repetition + 1)
+            if (spec.problem.id == run or fits_key) and fits_estimator and fits_number:
                 best = trace.loc[trace["score"].idxmin()]
-                found.append(Found(spec, int(best["queries"]), float(best["score"])))
+                candidates.append(BestScore(spec, int(best["queries"]), float(best["score"])))
     if not problems:
-        places = ", ".join(str(folder) for folder in folders) or "results/"
-        raise BadInput(f"no runs in {places}; zobench run ... --suite rl-classic makes some")
-    if not found and run not in problems:
+        paths = ", ".join(str(folder) for folder in folders) or "results/"
+        raise BadInput(f"no runs in {paths}; zobench run ... --suite rl-classic makes some")
+    if not candidates and run not in problems:
         raise unknown("problem or run", run, problems)
-    if not found:
-        raise BadInput(f"no run of {run} by {estimator or 'any'}{f', run {number}' * (number > 0)}")
-    return min(found, key=lambda each: each.score)
+    if not candidates:
+        by = f" by {estimator}" if estimator else ""
+        raise BadInput(f"no run of {run}{by}{f' with number {number}' * (number > 0)}")
+    return min(candidates, key=lambda candidate: candidate.score)
 
 
-def folders(given: Path | None) -> list[Path]:
-    """Where to look: the folder given, or every one in results/."""
-    return [given] if given else sorted(file.parent for file in Path("results").glob(f"*/{FILE}"))
+def folders(path: Path | None) -> list[Path]:
+    """Return the folder of a user, or all results folders in results/ if it is None."""
+    return [path] if path else sorted(file.parent for file in Path("results").glob(f"*/{FILE}"))
 
 
 def replay(
-    found: Found, progress: Callable[[int], None] = lambda queries: None, episode: int = 1
+    best: BestScore, progress: Callable[[int], None] = lambda queries: None, episode: int = 1
 ) -> Policy:
-    """Make the run again until its best score, off the record; `progress` hears of queries.
+    """Make a run again until its best score, without storing it.
 
-    Raises BadInput where the run is not that of a policy, or does not come to that score again.
+    Args:
+        best: the run.
+        progress: called with the number of queries after each step.
+        episode: the scoring episode to be filmed, from 1.
+
+    Raises:
+        BadInput: the run has no policy, or it ends without its score.
     """
-    spec = _short(found)
+    spec = _short(best)
     objective, _ = entries(spec)
     problem = objective.build(spec.settings)
     if not isinstance(problem, PolicySearch):
@@ -89,26 +104,26 @@ def replay(
         )
     if not episode <= problem.score_episodes:
         raise BadInput(f"episodes are numbered 1 to {problem.score_episodes}, not {episode}")
-    kept: list[Policy] = []
+    policies: list[Policy] = []
 
-    def keep(queries: int, best: float) -> None:
+    def on_step(queries: int, score: float) -> None:
         progress(queries)
-        if queries == found.queries:
+        if queries == best.queries:
             problem: PolicySearch = run.problem
-            kept[:] = [Policy(problem, problem.params.flat(), problem.whitening, run.final)]
+            policies[:] = [Policy(problem, problem.params.flat(), problem.whitening, run.final)]
 
-    run = Run(spec, progress=keep)
+    run = Run(spec, progress=on_step)
     result = run.execute()
-    if not kept:
-        raise BadInput(f"the run does not repeat itself: {result.status} {result.reason}")
-    return kept[0]
+    if not policies:
+        raise BadInput(f"the run does not repeat: it ended as {result.status} {result.reason}")
+    return policies[0]
 
 
-def _short(found: Found) -> RunSpec:
-    """The run with a budget that ends at its best score; seeds depend on neither."""
-    problem = found.spec.problem
+def _short(best: BestScore) -> RunSpec:
+    """The run with a budget that ends at its best score; its seeds do not depend on the budget."""
+    problem = best.spec.problem
     settings = dict(problem.settings)
     if "test_episodes" in settings:
         settings["test_episodes"] = 0
-    short = replace(problem, budget=max(1, found.queries), settings=settings)
-    return replace(found.spec, problem=short)
+    short = replace(problem, budget=max(1, best.queries), settings=settings)
+    return replace(best.spec, problem=short)
