@@ -18,9 +18,10 @@ extensions = [
     "public_names",  # the reference of Python names
     "registry_pages",  # the reference of estimators, objectives, suites and commands
     "boards",  # rows of leaderboards
+    "gallery",  # pages from the scripts of gallery/
     "mathml",  # formulas without JavaScript
 ]
-exclude_patterns = ["_build", "_ext", "_static", "_templates"]
+exclude_patterns = ["_build", "_ext", "_static", "_templates", "conf.py", "gallery/output"]
 nitpicky = True
 
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]

@@ -5,6 +5,7 @@ A block of python or toml that begins with `# file: NAME` is a file in the page'
 the file; both must succeed and print TEXT.
 """
 
+import os
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ import zobench
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GALLERY = sorted((ROOT / "docs" / "gallery").glob("*.py"))
 BLOCK = re.compile(r"(?:<!-- run: (.+?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -141,6 +143,23 @@ def test_the_reference_has_every_public_name():
     page = (ROOT / "docs" / "reference" / "python.md").read_text()
     for name in set(zobench.__all__) - {"__version__"}:
         assert re.search(rf"zobench\.{name}\b", page), name
+
+
+@pytest.mark.parametrize("script", GALLERY, ids=lambda script: script.stem)
+def test_a_script_of_the_gallery_prints_and_draws_what_its_page_shows(script, tmp_path):
+    """Up to numbers, which depend on the machine."""
+    environment = os.environ | {"MPLBACKEND": "svg", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    stored = (script.parent / "output" / f"{script.stem}.txt").read_text()
+    words = [re.findall(r"[a-z]{3,}", text.partition(":")[0]) for text in (done.stdout, stored)]
+    assert words[0] == words[1] != []
+    assert "<svg" in (tmp_path / f"{script.stem}.svg").read_text()
+    assert (script.parent / "output" / f"{script.stem}.svg").exists()
+    assert script.stem in (script.parent / "index.md").read_text().splitlines()
 
 
 def test_every_page_is_in_the_table_of_contents():

@@ -25,6 +25,8 @@ def sources():
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for number, code in enumerate(blocks(path.read_text())):
             yield pytest.param(code, id=f"{path.relative_to(ROOT)}-{number}")
+    for path in sorted((ROOT / "docs" / "gallery").glob("*.py")):
+        yield pytest.param(path.read_text(), id=f"gallery-{path.stem}")
     for name, value in vars(templates).items():
         if name.isupper() and "import" in value.template and "toml" not in value.template:
             values = dict.fromkeys(value.get_identifiers(), "mine")
