@@ -16,31 +16,64 @@ import numpy as np
 
 from zobench.core.noise import interface as noise
 
-Array = Any  # a NumPy array, or a torch tensor: the core never asks which
+Array = Any  # a NumPy array, or a torch tensor: the core does not distinguish them
 
 
 class Block(Protocol):
-    """One named array of the point."""
+    """One named array of the point, such as a weight matrix.
+
+    Attributes:
+        index: position among the blocks of the point; noise depends on it.
+        name: such as "layers.0.weight".
+        shape: of the array.
+        size: number of coordinates.
+        start: position of the first coordinate in the flattened point.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import VectorParams
+        >>> first, second = VectorParams(np.zeros(10), [(2, 3), (4,)]).blocks
+        >>> second.index, second.shape, second.size, second.start
+        (1, (4,), 4, 6)
+    """
 
     @property
-    def index(self) -> int: ...  # its place among the blocks; keys its noise
+    def index(self) -> int:
+        """Position among the blocks of the point."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name, such as "layers.0.weight"."""
+        ...
+
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        ...
+
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of coordinates."""
+        ...
+
     @property
-    def start(self) -> int: ...  # its first coordinate in the flattened point
+    def start(self) -> int:
+        """Position of the first coordinate in the flattened point."""
+        ...
 
 
 class Primitive(Protocol):
     """A direction that is not a combination of others."""
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
-        """out += scale * d[start : start + len(out)], for a flat slice of `block`.
+        """Add scale * d[start : start + len(out)] to `out`, a flat slice of `block`.
 
-        `out` is a NumPy buffer, float32 or float64; plain noise also goes into tensors directly.
+        Args:
+            out: NumPy buffer of float32 or float64, shape (n,).
+            scale: factor of the direction.
+            block: block of which `out` is a slice.
+            start: position of the slice in the block.
         """
         ...
 
@@ -49,45 +82,90 @@ Term = tuple[float, Primitive]
 
 
 class Direction:
-    """A pure function of the block's index and shape, never of the point's values.
+    """What a probe moves along: a pure function of a block's index and shape.
 
-    Directions are frozen values: what was probed is taken back later, and must be what it was then.
-    A class of one's own derives from this one, and is a frozen dataclass:
+    It never depends on the values of the point. Directions are frozen values: what was probed is
+    taken back later, and must be what it was then. Derive your own as a frozen dataclass whose
+    fields are numbers, words, tuples and directions. Such a direction is saved, recorded and
+    replayed by its fields, a move along it may wait, and equal ones merge.
 
-        @dataclass(frozen=True)
-        class Half(Direction):
-            seed: int
+    A direction that holds arrays is declared with `@dataclass(frozen=True, eq=False)`. It is saved
+    but not recorded, and a move along it is written at once unless its arrays are read-only (see
+    `zobench.locked`). The same holds for the arrays of the primitives that it expands into. Any
+    other object with `expand` works too; it is neither saved nor recorded, and a move along it is
+    written at once.
 
-            def expand(self, block):
-                return ((0.5, Noise(self.seed)),)
-
-    Its fields are numbers, words, tuples and directions; then it is saved, recorded and replayed by
-    them, moves along it may wait, and equal ones merge. One that holds arrays is declared with
-    @dataclass(frozen=True, eq=False); it is saved but not recorded, and moves along it are written
-    at once unless its arrays are read-only (see `fixed.locked`). The same holds for the arrays of
-    the primitives that it expands into. Any other object with `expand` works too; it is neither
-    saved nor recorded, and moves along it are written at once.
+    Example:
+        >>> from dataclasses import dataclass
+        >>> import numpy as np
+        >>> from zobench import Direction, Noise, VectorParams
+        >>> @dataclass(frozen=True)
+        ... class Half(Direction):
+        ...     seed: int
+        ...
+        ...     def expand(self, block):
+        ...         return ((0.5, Noise(self.seed)),)
+        >>> params = VectorParams(np.zeros(3))
+        >>> (half, whole) = params.rows([(1.0, Half(7)), (1.0, Noise(7))])
+        >>> bool(np.allclose(2 * half, whole))
+        True
     """
 
     __slots__ = ()
 
     def expand(self, block: Block) -> Iterable[Term]:
-        """Weighted primitives whose sum is the direction on `block`; none where it is zero."""
+        """Return weighted primitives whose sum is the direction on a block.
+
+        Args:
+            block: block of the point.
+
+        Returns:
+            Pairs (weight, primitive); none where the direction is zero.
+        """
         raise NotImplementedError(f"a {type(self).__name__} is a direction without expand(block)")
+
+
+class PrimitiveDirection(Direction):
+    """A direction that is a primitive itself."""
+
+    __slots__ = ()
+
+    def expand(self, block: Block) -> Iterable[Term]:
+        return ((1.0, self),)
+
+    def add(self, out: Array, scale: float, block: Block, start: int) -> None:
+        """Add scale * d[start : start + len(out)] to `out`, a flat slice of `block`.
+
+        Args:
+            out: NumPy buffer of float32 or float64, shape (n,).
+            scale: factor of the direction.
+            block: block of which `out` is a slice.
+            start: position of the slice in the block.
+        """
+        raise NotImplementedError(f"a {type(self).__name__} is a direction without add(...)")
 
 
 Probe = tuple[float, Direction]  # (scale, d) stands for the point x + scale * d
 
 
 @dataclass(frozen=True, slots=True)
-class Noise(Direction):
-    """Independent entries of a law with mean 0 and variance 1: "gaussian" or "rademacher"."""
+class Noise(PrimitiveDirection):
+    """Independent entries of a law with mean 0 and variance 1.
+
+    Args:
+        seed: integer from 0 to 2^63 - 1; equal seeds give equal noise on every machine.
+        law: "gaussian" or "rademacher" (-1 or 1).
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import Noise, VectorParams
+        >>> params = VectorParams(np.zeros(4))
+        >>> params.rows([(1.0, Noise(7, "rademacher"))])
+        array([[ 1.,  1., -1., -1.]])
+    """
 
     seed: int
     law: str = "gaussian"
-
-    def expand(self, block: Block) -> Iterable[Term]:
-        return ((1.0, self),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
         noise.accumulate(out, ((scale, self.seed),), self.law, block.index, start=start)
@@ -95,7 +173,20 @@ class Noise(Direction):
 
 @dataclass(frozen=True, slots=True)
 class Restricted(Direction):
-    """`inner` on the active blocks, zero elsewhere: an inactive block costs nothing."""
+    """A direction on some blocks, zero elsewhere: the other blocks cost nothing.
+
+    Args:
+        inner: direction on the active blocks.
+        active: indices of the active blocks.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import Noise, Restricted, VectorParams
+        >>> params = VectorParams(np.zeros(4), [(2,), (2,)])
+        >>> direction = Restricted(Noise(7, "rademacher"), frozenset([1]))
+        >>> [abs(params.dense(direction, block)).tolist() for block in params.blocks]
+        [[0.0, 0.0], [1.0, 1.0]]
+    """
 
     inner: Direction
     active: frozenset[int]
@@ -106,7 +197,20 @@ class Restricted(Direction):
 
 @dataclass(frozen=True, slots=True)
 class Recipe(Direction):
-    """sum_i w_i d_i: a gradient estimate that is never stored, only replayed. A direction too."""
+    """A weighted sum of directions: a gradient estimate that is replayed and never stored.
+
+    Args:
+        terms: pairs (weight, direction).
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import Coordinate, Recipe, VectorParams
+        >>> gradient = Recipe(((2.0, Coordinate(0)), (-1.0, Coordinate(2))))
+        >>> params = VectorParams(np.zeros(3))
+        >>> params.add(0.5, gradient)
+        >>> params.x.tolist()
+        [1.0, 0.0, -0.5]
+    """
 
     terms: tuple[tuple[float, Direction], ...]  # (w_i, d_i)
 
@@ -117,10 +221,24 @@ class Recipe(Direction):
 
 
 @dataclass(frozen=True, slots=True)
-class LowRank(Direction):
-    """U Vᵀ / sqrt(rank) on matrices, `law` elsewhere. V has its own seed, so it can outlive U.
+class LowRank(PrimitiveDirection):
+    """The direction U Vᵀ / sqrt(rank) on matrices, Gaussian noise elsewhere.
 
-    Entries have unit variance whatever the rank, so a scale means what it means for Noise.
+    U and V have Gaussian entries, so that entries of the direction have variance 1 whatever the
+    rank, and a scale means what it means for `Noise`.
+
+    Args:
+        seed: seed of U, shape (rows, rank).
+        basis_seed: seed of V, shape (columns, rank); V may outlive U.
+        rank: number of columns of U and V.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import LowRank, VectorParams
+        >>> params = VectorParams(np.zeros(20), [(4, 5)])
+        >>> matrix = params.dense(LowRank(1, 2, rank=2), params.blocks[0]).reshape(4, 5)
+        >>> int(np.linalg.matrix_rank(matrix, tol=1e-4))
+        2
     """
 
     seed: int
@@ -141,21 +259,24 @@ class LowRank(Direction):
         out += product * np.float32(scale * self.rank**-0.5)
 
 
-@lru_cache(maxsize=256)  # V is the memory that LOZO keeps: rank x columns a matrix
+@lru_cache(maxsize=256)  # V is the memory that LOZO needs: rank x columns per matrix
 def _factor_v(seed: int, block: int, cols: int, rank: int) -> np.ndarray:
     return noise.values("gaussian", seed, block, noise.FACTOR_V, 0, cols * rank).reshape(cols, rank)
 
 
 @dataclass(frozen=True, slots=True)
-class RandomMask(Direction):
-    """`inner` on a random fraction `keep` of the coordinates: equal seed, equal mask."""
+class RandomMask(PrimitiveDirection):
+    """Noise on a random share of the coordinates, zero elsewhere.
+
+    Args:
+        inner: noise on the coordinates of the mask.
+        mask_seed: seed of the mask; equal seeds give equal masks.
+        keep: probability that a coordinate belongs to the mask.
+    """
 
     inner: Noise
     mask_seed: int
     keep: float
-
-    def expand(self, block: Block) -> Iterable[Term]:
-        return ((1.0, self),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
         stop = start + len(out)
@@ -167,24 +288,30 @@ class RandomMask(Direction):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """The coordinates whose magnitude is at most the threshold of their block: see `Params.mask`.
+    """The coordinates whose magnitude is at most the threshold of their block.
 
-    A mask is equal to itself alone, so that directions compare in no time.
+    `Params.mask` makes it. A mask is equal to itself alone, so that directions compare in no time.
+
+    Args:
+        thresholds: one per block.
+        bits: per block, one bit per coordinate, packed: bytes of shape (ceil(size / 8),).
     """
 
-    thresholds: tuple[float, ...]  # one per block
-    bits: tuple[np.ndarray, ...]  # per block, packed: bytes of shape (ceil(size / 8),)
+    thresholds: tuple[float, ...]
+    bits: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class FixedMask(Direction):
-    """`inner` on the coordinates of a stored mask, zero elsewhere."""
+class FixedMask(PrimitiveDirection):
+    """Noise on the coordinates of a stored mask, zero elsewhere.
+
+    Args:
+        inner: noise on the coordinates of the mask.
+        mask: the mask.
+    """
 
     inner: Noise
     mask: Mask
-
-    def expand(self, block: Block) -> Iterable[Term]:
-        return ((1.0, self),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
         stop = start + len(out)
@@ -196,8 +323,18 @@ class FixedMask(Direction):
 
 
 @dataclass(frozen=True, slots=True)
-class Coordinate(Direction):
-    """The unit vector of flat coordinate `index`."""
+class Coordinate(PrimitiveDirection):
+    """The unit vector of one coordinate.
+
+    Args:
+        index: position of the coordinate in the flattened point.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import Coordinate, VectorParams
+        >>> VectorParams(np.zeros(3)).rows([(0.1, Coordinate(1))]).tolist()
+        [[0.0, 0.1, 0.0]]
+    """
 
     index: int
 
@@ -211,13 +348,21 @@ class Coordinate(Direction):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dense(Direction):
-    """A stored vector, for methods that name their points outright (CMA-ES, nevergrad)."""
+class Dense(PrimitiveDirection):
+    """A stored vector, for methods that name their points outright (CMA-ES, nevergrad).
 
-    vector: np.ndarray  # shape (d,)
+    Args:
+        vector: array of shape (d,).
 
-    def expand(self, block: Block) -> Iterable[Term]:
-        return ((1.0, self),)
+    Example:
+        >>> import numpy as np
+        >>> from zobench import Dense, VectorParams
+        >>> x = np.array([1.0, 2.0])
+        >>> VectorParams(x).rows([(1.0, Dense(np.array([3.0, 3.0]) - x))]).tolist()
+        [[3.0, 3.0]]
+    """
+
+    vector: np.ndarray
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
         out += scale * self.vector[block.start + start :][: len(out)]
@@ -226,7 +371,17 @@ class Dense(Direction):
 def add_terms(
     out: Array, terms: Sequence[Term], block: Block, start: int, threads: int = 1
 ) -> None:
-    """out += sum_i w_i p_i on a slice; all noise of one law in a single pass over `out`."""
+    """Add the sum of weighted primitives to a slice of a block.
+
+    All noise of one law takes a single pass over `out`.
+
+    Args:
+        out: NumPy buffer of float32 or float64, shape (n,).
+        terms: pairs (weight, primitive).
+        block: block of which `out` is a slice.
+        start: position of the slice in the block.
+        threads: number of threads that share out a large slice.
+    """
     laws: dict[str, list[tuple[float, int]]] = {}
     for weight, primitive in terms:
         if type(primitive) is Noise:

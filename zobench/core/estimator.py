@@ -1,4 +1,4 @@
-"""The one interface the harness knows, and the composition that most estimators are."""
+"""The interface of estimators, and the composition that most of them are."""
 
 from __future__ import annotations
 
@@ -17,35 +17,89 @@ from zobench.errors import BadInput
 
 
 class Finished(Exception):  # noqa: N818 - a normal end
-    """Raised by an estimator that has no further step to make, with the reason."""
+    """Raised by an estimator that has no further step to make, with the reason.
+
+    Example:
+        >>> from zobench import Finished
+        >>> raise Finished("the smallest step is made")
+        Traceback (most recent call last):
+            ...
+        zobench.core.estimator.Finished: the smallest step is made
+    """
 
 
 class Estimator(Protocol):
     """Anything that improves a point by asking for losses.
 
-    Two optional attributes say what it does with losses. `on_device = True`: it computes with them
-    and never looks at them, so that they may stay on their device. `ranks = True`: it only asks
-    which of two is lower, so that it goes on where one is NaN or infinite, and is told infinity.
-    The runs of all others end there, with status diverged. A method `close()`, where it has one, is
-    called when the run is over.
+    Two optional attributes state what it does with losses. `on_device = True`: it computes with
+    them and never looks at them, so that they may stay on their device. `ranks = True`: it only
+    compares them, so that it goes on where one is NaN or infinite, and gets infinity in its place.
+    The runs of all others end there, with status diverged. An optional method `close()` is called
+    when the run is over.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import Noise, Oracle, VectorProblem, fold
+        >>> class Downhill:  # moves to a probe that is lower
+        ...     def start(self, params, seed):
+        ...         self.params, self.seed, self.t = params, seed, 0
+        ...
+        ...     def step(self, evaluate):
+        ...         probe = (0.1, Noise(fold(self.seed, self.t)))
+        ...         here, there = evaluate([(0.0, probe[1]), probe])
+        ...         if there < here:
+        ...             self.params.add(*probe)
+        ...         self.t += 1
+        >>> problem = VectorProblem(lambda x: (x**2).sum(axis=1), lambda rng: np.ones(2))
+        >>> estimator = Downhill()
+        >>> estimator.start(problem.start(0), 1)
+        >>> oracle = Oracle(problem, budget=100, seed=0)
+        >>> for _ in range(50):
+        ...     estimator.step(oracle)
+        >>> problem.score()["gap"] < 0.1
+        True
     """
 
     def start(self, params: Params, seed: int) -> None:
-        """Take the point to improve. Called once, before any step."""
+        """Take the point to improve. It is called once, before any step.
+
+        Args:
+            params: the point.
+            seed: seed of all that is drawn at random.
+        """
         ...
 
     def step(self, evaluate: Evaluate) -> None:
-        """Ask for losses, as often as it takes, then move the point.
+        """Ask for losses, one or more times, then move the point.
 
-        In a run, `evaluate.budget` is the number of queries that it may make in all. What evaluate
-        raises ends the run: let it pass.
+        Args:
+            evaluate: function from probes to their losses. In a run, `evaluate.budget` is the
+                number of queries of the whole run. What it raises ends the run: let it pass.
         """
         ...
 
 
 @dataclass
 class ComposedEstimator:
-    """sampler x scheme x rule: draw directions, weigh them by losses, move."""
+    """A sampler, a scheme and a rule: draw directions, weigh them by losses, move.
+
+    Args:
+        sampler: makes the next direction.
+        scheme: asks for losses, and makes a gradient estimate of them.
+        rule: moves the point by the estimate.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import ComposedEstimator, Oracle, VectorProblem, rules, samplers, schemes
+        >>> problem = VectorProblem(lambda x: (x**2).sum(axis=1), lambda rng: np.ones(2))
+        >>> mezo = ComposedEstimator(samplers.gaussian, schemes.Central(1e-3), rules.SGD(0.1))
+        >>> mezo.start(problem.start(0), 1)
+        >>> oracle = Oracle(problem, budget=100, seed=0)
+        >>> for _ in range(50):
+        ...     mezo.step(oracle)
+        >>> problem.score()["gap"] < 1e-3
+        True
+    """
 
     sampler: Sampler
     scheme: Scheme
@@ -53,14 +107,25 @@ class ComposedEstimator:
 
     @property
     def on_device(self) -> bool:
-        """Are losses only computed with, never looked at? Then they may stay on their device."""
+        """True if losses are computed with and never looked at: they may stay on their device."""
         return all(getattr(part, "on_device", False) for part in (self.scheme, self.rule))
 
     def start(self, params: Params, seed: int) -> None:
+        """Take the point to improve.
+
+        Args:
+            params: the point.
+            seed: seed of all directions.
+        """
         self.params, self.seed = params, seed
         self.t = self.drawn = 0
 
     def step(self, evaluate: Evaluate) -> None:
+        """Draw directions, ask for losses, and move the point.
+
+        Args:
+            evaluate: function from probes to their losses.
+        """
         if self.t == 1:  # the first step has shown what a step costs
             self._fit(evaluate)
         gradient = self.scheme(self.params, evaluate, self._draw, self.t)
@@ -73,10 +138,10 @@ class ComposedEstimator:
             settings: dict[str, Any] = getattr(part, "__dict__", {})
             for name, value in list(settings.items()):
                 if spans_the_run(value):
-                    each, budget = (getattr(evaluate, fact, 0) for fact in ("queries", "budget"))
-                    if not each:
+                    queries, budget = (getattr(evaluate, n, 0) for n in ("queries", "budget"))
+                    if not queries:
                         raise BadInput(f"{name}: give the number of steps, as in {EXAMPLE}")
-                    setattr(part, name, over(value, max(1, budget // each)))
+                    setattr(part, name, over(value, max(1, budget // queries)))
 
     def _draw(self) -> Direction:
         self.drawn += 1
@@ -84,7 +149,7 @@ class ComposedEstimator:
 
 
 def __getattr__(name: str) -> Any:
-    """The class by its name of zobench 0.1, for files written then."""
+    """Return the class of a name of zobench 0.1, for files written then."""
     if name != "ZerothOrder":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(

@@ -1,4 +1,12 @@
-"""Rules: from a gradient recipe to a move. Only rules see arrays, and one block at a time."""
+"""Rules: from a gradient recipe to a move. Only rules see arrays, and one block at a time.
+
+>>> import numpy as np
+>>> from zobench import Coordinate, Recipe, VectorParams, rules
+>>> params = VectorParams(np.zeros(2))
+>>> rules.SGD(lr=0.5).apply(params, Recipe(((2.0, Coordinate(1)),)), 0)
+>>> params.x.tolist()
+[0.0, -1.0]
+"""
 
 from __future__ import annotations
 
@@ -10,7 +18,7 @@ from zobench.core.directions import Array, Recipe
 from zobench.core.params import Params
 from zobench.core.schedules import Value, above_zero, at, below_one, not_negative
 
-RANGES = {  # of every rule's settings; lr = 0 stands still, which shows drift
+RANGES = {  # of the settings of all rules; lr = 0 does not move, which shows drift
     "lr": not_negative,
     "weight_decay": not_negative,
     "beta": below_one,
@@ -21,29 +29,60 @@ RANGES = {  # of every rule's settings; lr = 0 stands still, which shows drift
 
 
 class Rule(Protocol):
-    """How a gradient estimate becomes a move at step t."""
+    """Moves the point by a gradient estimate."""
 
-    def apply(self, params: Params, gradient: Recipe, t: int) -> None: ...
+    def apply(self, params: Params, gradient: Recipe, t: int) -> None:
+        """Move the point.
+
+        Args:
+            params: the point.
+            gradient: the estimate.
+            t: number of the step, from 0.
+        """
+        ...
 
 
-class _Checked:
-    """A rule that raises BadInput for a setting that cannot be, when it is made."""
+class CheckedRule:
+    """A rule that raises BadInput for a setting out of its range when it is made."""
 
     def __post_init__(self) -> None:
         for name, check in RANGES.items():
             if hasattr(self, name):
                 check(name, getattr(self, name))
 
+    def apply(self, params: Params, gradient: Recipe, t: int) -> None:
+        """Move the point.
+
+        Args:
+            params: the point.
+            gradient: the estimate.
+            t: number of the step, from 0.
+        """
+        raise NotImplementedError
+
 
 def decay(params: Params, gradient: Recipe, factor: float) -> None:
-    """Decoupled weight decay of the blocks that the gradient touches: x <- (1 - factor) x."""
+    """Shrink the blocks that a gradient touches: x <- (1 - factor) x, decoupled weight decay.
+
+    Args:
+        params: the point.
+        gradient: estimate of the step.
+        factor: share of the weights that is taken away.
+    """
     if factor:
         params.shrink(1 - factor, frozenset(b.index for b in params.touched(gradient)))
 
 
 @dataclass
-class SGD(_Checked):
-    """x <- x - lr g - lr wd x. Linear in the recipe, so it merges with the pending restore."""
+class SGD(CheckedRule):
+    """Gradient descent: x <- x - lr g - lr weight_decay x.
+
+    It is linear in the recipe, so that it merges with the pending restore.
+
+    Args:
+        lr: learning rate, or a schedule of it.
+        weight_decay: factor of the decoupled weight decay.
+    """
 
     on_device = True  # moves by scalars that it never looks at
 
@@ -59,8 +98,15 @@ class SGD(_Checked):
 
 
 @dataclass
-class Momentum(_Checked):
-    """m <- beta m + g, x <- x - lr m (heavy ball), with m stored: one array a block."""
+class Momentum(CheckedRule):
+    """Heavy-ball momentum: m <- beta m + g, x <- x - lr m, with m stored: one array per block.
+
+    Args:
+        lr: learning rate, or a schedule of it.
+        beta: factor of the momentum per step.
+        weight_decay: factor of the decoupled weight decay.
+        moments: m, by the index of its block.
+    """
 
     lr: Value
     beta: float = 0.9
@@ -79,11 +125,17 @@ class Momentum(_Checked):
 
 
 @dataclass
-class ReplayedMomentum(_Checked):
-    """The same m, never stored: the last `horizon` recipes are replayed from their scalars.
+class ReplayedMomentum(CheckedRule):
+    """Heavy-ball momentum that is never stored: the last recipes are replayed from their scalars.
 
-    m_t = sum_{j < horizon} beta^j g_{t-j}: a truncation of weight beta^horizon, at the price of
-    `horizon` draws of noise a step and no memory.
+    m_t = sum_{j < horizon} beta^j g_{t-j}, x <- x - lr m: a truncation of weight beta^horizon, at
+    the price of `horizon` draws of noise per step and of no memory.
+
+    Args:
+        lr: learning rate, or a schedule of it.
+        beta: factor of the momentum per step.
+        horizon: number of recipes that are replayed.
+        recipes: the last recipes, the newest first.
     """
 
     on_device = True  # moves by scalars that it never looks at
@@ -104,8 +156,12 @@ class ReplayedMomentum(_Checked):
 
 
 @dataclass
-class Sign(_Checked):
-    """x <- x - lr sign(g), entry by entry (signSGD; Liu et al., ICLR 2019)."""
+class Sign(CheckedRule):
+    """The sign of the estimate: x <- x - lr sign(g), entry by entry (Liu et al., ICLR 2019).
+
+    Args:
+        lr: learning rate, or a schedule of it.
+    """
 
     lr: Value
 
@@ -117,8 +173,12 @@ class Sign(_Checked):
 
 
 @dataclass
-class Normalised(_Checked):
-    """x <- x - lr g / |g|: a step of length lr, whatever the slope. No step where g = 0."""
+class Normalised(CheckedRule):
+    """Steps of length lr, whatever the slope: x <- x - lr g / |g|; no step where g = 0.
+
+    Args:
+        lr: learning rate, or a schedule of it.
+    """
 
     lr: Value
 
@@ -129,11 +189,21 @@ class Normalised(_Checked):
 
 
 @dataclass
-class Adam(_Checked):
-    """Adam on the estimate (Kingma & Ba, 2015); `amsgrad` keeps the largest second moment.
+class Adam(CheckedRule):
+    """Adam on the estimate (Kingma & Ba, 2015).
 
     Blocks that a gradient does not touch keep their moments, and count steps of their own, so
-    that block-coordinate directions are not biased by other blocks' steps.
+    that block-coordinate directions are not biased by the steps of other blocks.
+
+    Args:
+        lr: learning rate, or a schedule of it.
+        b1: factor of the first moment per step.
+        b2: factor of the second moment per step.
+        delta: number that is added to the root of the second moment.
+        amsgrad: True to divide by the largest second moment so far.
+        weight_decay: factor of the decoupled weight decay.
+        state: moments, and with `amsgrad` the largest second one, by the index of their block.
+        steps: number of steps, by the index of the block.
     """
 
     lr: Value
@@ -153,7 +223,16 @@ class Adam(_Checked):
             params.update(block, -at(self.lr, t) * self.direction(params, block.index, g))
 
     def direction(self, params: Params, index: int, g: Array) -> Array:
-        """The moments' update by g, and the step of length about 1 an entry that they give."""
+        """Update the moments of a block, and return their step, about 1 long per entry.
+
+        Args:
+            params: the point.
+            index: of the block.
+            g: gradient estimate on the block, flat.
+
+        Returns:
+            The step, an array of the shape of `g`.
+        """
         state = self.state.setdefault(index, [0 * g, 0 * g, 0 * g][: 3 if self.amsgrad else 2])
         steps = self.steps[index] = self.steps.get(index, 0) + 1
         m, v = state[:2]

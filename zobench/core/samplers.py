@@ -1,8 +1,8 @@
 """Samplers: which direction comes next.
 
-A sampler is called as (params, t, seed, base): t counts steps, `seed` is fresh at every draw and
-`base` is the run's own. Every direction has unit second moment per coordinate of its support,
-E[d dᵀ] = I, so one `eps` and one `lr` mean the same for all.
+A sampler is called as (params, t, seed, base): t is the number of the step, `seed` is fresh at
+every draw and `base` is the seed of the run. Every direction has unit second moment per coordinate
+of its support, E[d dᵀ] = I, so one `eps` and one `lr` mean the same for all.
 """
 
 from __future__ import annotations
@@ -35,34 +35,80 @@ _BASIS, _MASKS, _ORDER = 1, 2, 3  # what a seed folded from `base` is for
 
 
 class Sampler(Protocol):
-    """Which direction next, at step t."""
+    """Makes the next direction."""
 
-    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction: ...
+    def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
+        """Return the next direction.
+
+        Args:
+            params: the point.
+            t: number of the step, from 0.
+            seed: fresh at every draw.
+            base: seed of the run.
+
+        Returns:
+            The direction.
+        """
+        ...
 
 
 def gaussian(params: Params, t: int, seed: int, base: int) -> Direction:
-    """d ~ N(0, I)."""
+    """Draw d ~ N(0, I).
+
+    Args:
+        params: the point.
+        t: number of the step, from 0.
+        seed: fresh at every draw.
+        base: seed of the run.
+
+    Returns:
+        The direction.
+    """
     return Noise(seed)
 
 
 def rademacher(params: Params, t: int, seed: int, base: int) -> Direction:
-    """d_i = +1 or -1, independent and equally likely."""
+    """Draw entries -1 or 1, independent and equally likely.
+
+    Args:
+        params: the point.
+        t: number of the step, from 0.
+        seed: fresh at every draw.
+        base: seed of the run.
+
+    Returns:
+        The direction.
+    """
     return Noise(seed, "rademacher")
 
 
 def sphere(params: Params, t: int, seed: int, base: int) -> Direction:
-    """Uniform on the sphere of radius sqrt(d): a Gaussian divided by its length."""
+    """Draw from the sphere of radius sqrt(d), uniformly: a Gaussian divided by its length.
+
+    Args:
+        params: the point.
+        t: number of the step, from 0.
+        seed: fresh at every draw.
+        base: seed of the run.
+
+    Returns:
+        The direction.
+    """
     noise = Noise(seed)
     return Recipe(((math.sqrt(params.size) / params.norm(noise), noise),))
 
 
 @dataclass
 class Orthogonal:
-    """n directions at a time, orthogonal, uniform (Haar), of length sqrt(d).
+    """Orthogonal directions of length sqrt(d), n at a time, uniform (Haar).
 
     From n Gaussians Z: the Cholesky factor Zᵀ Z = Rᵀ R gives Q = Z R⁻¹, the one QR factor whose
-    diagonal R is positive, so Q is Haar without a further sign correction. A direction stays a
-    recipe of n seeds: no memory of size d.
+    diagonal R is positive, so Q is Haar without a further sign correction. A direction is a recipe
+    of n seeds: no memory of size d.
+
+    Args:
+        n: number of directions of a frame, at most d.
+        frame: directions of the frame that are not used yet.
     """
 
     n: int
@@ -83,7 +129,12 @@ class Orthogonal:
 
 @dataclass
 class LowRankSampler:
-    """LOZO: U Vᵀ / sqrt(rank) on matrices, U fresh at every draw, V every `refresh` steps."""
+    """Low-rank directions of LOZO: U Vᵀ / sqrt(rank) on matrices, Gaussian elsewhere.
+
+    Args:
+        rank: number of columns of U and V.
+        refresh: number of steps that V lasts; U is fresh at every draw.
+    """
 
     rank: int
     refresh: int
@@ -101,10 +152,13 @@ class LowRankSampler:
 
 @dataclass
 class Sparse:
-    """R-MeZO: a Gaussian on a random share `keep` of the coordinates, zero elsewhere.
+    """Directions of R-MeZO: a Gaussian on a random share of the coordinates, zero elsewhere.
 
-    Each coordinate is drawn by itself. A mask lasts `refresh` steps (0: the whole run); it is a
-    seed, and takes no memory.
+    The mask is a seed, and takes no memory.
+
+    Args:
+        keep: probability that a coordinate belongs to the mask.
+        refresh: number of steps that a mask lasts; 0: the whole run.
     """
 
     keep: float
@@ -120,12 +174,19 @@ class Sparse:
 
 @dataclass
 class SmallWeights:
-    """Sparse-MeZO: a Gaussian on the weights of small magnitude in each block, zero elsewhere.
+    """Directions of Sparse-MeZO: a Gaussian on the weights of small magnitude, zero elsewhere.
 
-    The threshold of a block is the magnitude that a share `keep` of its weights does not exceed,
-    before the first step, and again every `refresh` steps (0: never again). The mask is taken in
-    each step, of the point itself and never of a probed point: the weights that are at most as
-    large as the threshold then. It is stored as one bit per coordinate.
+    The threshold of a block is the magnitude that a share `keep` of its weights does not exceed
+    before the first step. The mask is taken in each step, from the point itself and never from a
+    probed point: the weights whose magnitude is then at most the threshold. It is stored as one bit
+    per weight.
+
+    Args:
+        keep: share of the weights of each block that the thresholds let move.
+        refresh: number of steps after which the thresholds are taken again; 0: never.
+        thresholds: one per block, once they are taken.
+        mask: mask of the last step.
+        step: number of the last step.
     """
 
     keep: float
@@ -155,18 +216,36 @@ def _check_mask(keep: float, refresh: int) -> None:
         raise BadInput(f"refresh is a number of steps of at least 0, not {refresh}")
 
 
+def every_group(group: Group) -> bool:
+    """Return True: each group takes part.
+
+    Args:
+        group: group of blocks.
+
+    Returns:
+        True.
+    """
+    return True
+
+
 @dataclass
 class OneGroup:
-    """MeZO-BCD: `inner` on one group of blocks, kept for `dwell` steps, then the next in `order`.
+    """Directions of MeZO-BCD: on one group of blocks at a time, zero elsewhere.
 
-    "random" draws groups without replacement: a fresh permutation for every sweep. `pick`
-    chooses which groups take part. The group is a pure function of t, so nothing must be saved.
+    The group is a pure function of the step, so nothing must be saved.
+
+    Args:
+        dwell: number of steps that a group stays active.
+        order: "random" (without replacement: a fresh permutation for every sweep), "ascending",
+            "descending" or "flip-flop" (up, then down).
+        inner: sampler of the direction on the active group.
+        pick: function of a group, True for groups that take part.
     """
 
     dwell: int = 100
     order: str = "random"
     inner: Sampler = gaussian
-    pick: Callable[[Group], bool] = lambda group: True
+    pick: Callable[[Group], bool] = every_group
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -178,18 +257,30 @@ class OneGroup:
         return Restricted(self.inner(params, t, seed, base), self.group(params, t, base).blocks)
 
     def group(self, params: Params, t: int, base: int) -> Group:
-        """The active group at step t."""
+        """Return the active group of a step.
+
+        Args:
+            params: the point.
+            t: number of the step, from 0.
+            base: seed of the run.
+
+        Returns:
+            The group.
+
+        Raises:
+            Unsuitable: fewer than two groups take part.
+        """
         groups = params.chosen(self.pick)
         count = len(groups)
         if count < 2:
             raise Unsuitable("needs at least two groups of blocks: with one it would be MeZO")
-        sweep, place = divmod(t // self.dwell, count)
+        sweep, index = divmod(t // self.dwell, count)
         if self.order == "random":
-            return groups[_permutation(fold(base, _ORDER, sweep), count)[place]]
+            return groups[_permutation(fold(base, _ORDER, sweep), count)[index]]
         if self.order == "flip-flop":  # 0, 1, ..., n-1, n-2, ..., 1, and again
-            place = (t // self.dwell) % (2 * count - 2)
-            return groups[min(place, 2 * count - 2 - place)]
-        return groups[place if self.order == "ascending" else count - 1 - place]
+            index = (t // self.dwell) % (2 * count - 2)
+            return groups[min(index, 2 * count - 2 - index)]
+        return groups[index if self.order == "ascending" else count - 1 - index]
 
 
 @lru_cache(maxsize=8)
@@ -199,10 +290,13 @@ def _permutation(seed: int, count: int) -> list[int]:
 
 @dataclass
 class Coordinates:
-    """sqrt(d) e_i: n different coordinates a step (0: all d), in a random order.
+    """Unit vectors times sqrt(d), along n different coordinates per step, in a random order.
 
     The factor gives the unit second moment; with the mean over n draws the estimate is
     (d/n) sum_i g_i e_i, the exact finite-difference gradient at n = d.
+
+    Args:
+        n: number of coordinates per step, at most d; 0: all d.
     """
 
     n: int = 0
@@ -211,14 +305,14 @@ class Coordinates:
         n = self.n or params.size
         if n > params.size:
             raise Unsuitable(f"needs n <= d: {n} different coordinates, d = {params.size}")
-        if not self._left or self._t != t:
+        if not self._unused or self._t != t:
             rng = np.random.default_rng(seed)
-            chosen = rng.choice(params.size, n, replace=False) if n < params.size else range(n)
-            self._left, self._t = [int(i) for i in reversed(chosen)], t
-        return Recipe(((math.sqrt(params.size), Coordinate(self._left.pop())),))
+            order = rng.choice(params.size, n, replace=False) if n < params.size else range(n)
+            self._unused, self._t = [int(i) for i in reversed(order)], t
+        return Recipe(((math.sqrt(params.size), Coordinate(self._unused.pop())),))
 
     def __post_init__(self) -> None:
-        self._left: list[int] = []
+        self._unused: list[int] = []
         self._t = -1
 
 
@@ -226,7 +320,24 @@ NAMES = ("gaussian", "rademacher", "sphere", "orthogonal")
 
 
 def named(name: str, n: int) -> Sampler:
-    """The sampler of a law's name, for schemes of n directions. Raises BadInput."""
+    """Return the sampler of a law.
+
+    Args:
+        name: "gaussian", "rademacher", "sphere" or "orthogonal".
+        n: number of directions per step, which "orthogonal" makes a frame of.
+
+    Returns:
+        The sampler.
+
+    Raises:
+        BadInput: unknown name.
+
+    Example:
+        >>> import numpy as np
+        >>> from zobench import VectorParams, samplers
+        >>> samplers.named("rademacher", 1)(VectorParams(np.zeros(3)), 0, 5, 6)
+        Noise(seed=5, law='rademacher')
+    """
     if name not in NAMES:
         raise BadInput(f"directions are one of {', '.join(NAMES)}, not {name!r}")
     plain: dict[str, Sampler] = {

@@ -20,36 +20,90 @@ Value = float | Schedule
 
 
 def at(value: Value, t: int) -> float:
+    """Return the value of a setting at a step.
+
+    Args:
+        value: number, or schedule.
+        t: number of the step, from 0.
+
+    Returns:
+        The value.
+    """
     return value(t) if callable(value) else value
 
 
 def above_zero(name: str, value: Value) -> None:
-    """Raises BadInput for a number that is not above 0; a schedule is taken as it is."""
+    """Check that a number is above 0; a schedule passes.
+
+    Args:
+        name: of the setting, for the message.
+        value: number, or schedule.
+
+    Raises:
+        BadInput: the number is not above 0.
+    """
     if not callable(value) and not value > 0:
         raise BadInput(f"{name} must be above 0, not {value}")
 
 
 def not_negative(name: str, value: Value) -> None:
-    """Raises BadInput for a number below 0; a schedule is taken as it is."""
+    """Check that a number is 0 or above; a schedule passes.
+
+    Args:
+        name: of the setting, for the message.
+        value: number, or schedule.
+
+    Raises:
+        BadInput: the number is below 0.
+    """
     if not callable(value) and not value >= 0:
         raise BadInput(f"{name} must be 0 or above, not {value}")
 
 
 def below_one(name: str, value: float) -> None:
-    """Raises BadInput for a number outside [0, 1): the weight of what is remembered."""
+    """Check that a number is in [0, 1), as the factor of an average over steps is.
+
+    Args:
+        name: of the setting, for the message.
+        value: number.
+
+    Raises:
+        BadInput: the number is outside [0, 1).
+    """
     if not 0 <= value < 1:
         raise BadInput(f"{name} must be 0 or above and below 1, not {value}")
 
 
 def power(start: float, exponent: float, offset: float = 0.0) -> Schedule:
-    """start * ((1 + offset) / (t + 1 + offset))^exponent: Spall's gains, `start` at t = 0."""
+    """Return Spall's gains, start * ((1 + offset) / (t + 1 + offset))^exponent.
+
+    Args:
+        start: value at t = 0.
+        exponent: of the fall.
+        offset: number of steps that delays the fall, 0 or above.
+
+    Returns:
+        The schedule.
+
+    Example:
+        >>> from zobench import schedules
+        >>> gains = schedules.power(0.1, 1.0)
+        >>> gains(0), gains(1)
+        (0.1, 0.05)
+    """
     not_negative("offset", offset)
     return lambda t: start * ((1 + offset) / (t + 1 + offset)) ** exponent
 
 
 @dataclass(frozen=True)
 class Decay:
-    """`start` times a shape, which falls from 1 to 0 in `steps` steps; 0 stands for a whole run."""
+    """A value that falls from `start` to 0 along a shape, and stays there.
+
+    Args:
+        start: value at t = 0.
+        steps: number of steps of the fall; 0: those of the run.
+        shape: "linear" or "cosine".
+    """
 
     start: float
     steps: int
@@ -65,13 +119,25 @@ class Decay:
         return self.start * SHAPES[self.shape](min(1.0, t / self.steps) if self.steps else 0.0)
 
     def over(self, steps: int) -> Decay:
-        """The schedule in a run of so many steps."""
+        """Return the schedule in a run of a known length.
+
+        Args:
+            steps: number of steps of the run.
+
+        Returns:
+            The schedule, which falls to 0 over the run unless it has steps of its own.
+        """
         return self if self.steps else replace(self, steps=steps)
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """`value`, ramped up linearly over the first `steps` steps."""
+    """A value that rises linearly from 0 over the first steps.
+
+    Args:
+        value: number, or schedule, that is reached.
+        steps: number of steps of the rise.
+    """
 
     value: Value
     steps: int
@@ -82,14 +148,21 @@ class WarmUp:
 
     @property
     def start(self) -> float:
-        """The value that is ramped up to."""
+        """The number that the value starts from after the rise."""
         return start_of(self.value)
 
     def __call__(self, t: int) -> float:
         return at(self.value, t) * min(1.0, (t + 1) / self.steps)
 
     def over(self, steps: int) -> WarmUp:
-        """The schedule in a run of so many steps."""
+        """Return the schedule in a run of a known length.
+
+        Args:
+            steps: number of steps of the run.
+
+        Returns:
+            The schedule.
+        """
         return replace(self, value=over(self.value, steps))
 
 
@@ -100,17 +173,56 @@ SHAPES: dict[str, Callable[[float], float]] = {  # of the share of the steps tha
 
 
 def linear(start: float, steps: int = 0) -> Decay:
-    """From `start` to 0 in `steps` steps, along a line; without `steps`, in the run's budget."""
+    """Return a schedule that falls from `start` to 0 along a line.
+
+    Args:
+        start: value at t = 0.
+        steps: number of steps of the fall; 0: those of the run's budget.
+
+    Returns:
+        The schedule.
+
+    Example:
+        >>> from zobench import schedules
+        >>> schedules.linear(0.1, 10)(5)
+        0.05
+    """
     return Decay(start, steps, "linear")
 
 
 def cosine(start: float, steps: int = 0) -> Decay:
-    """From `start` to 0 in `steps` steps, along half a cosine; without `steps`, in the budget."""
+    """Return a schedule that falls from `start` to 0 along half a cosine.
+
+    Args:
+        start: value at t = 0.
+        steps: number of steps of the fall; 0: those of the run's budget.
+
+    Returns:
+        The schedule.
+
+    Example:
+        >>> from zobench import schedules
+        >>> schedules.cosine(0.1, 10)(5)
+        0.05
+    """
     return Decay(start, steps, "cosine")
 
 
 def warmup(value: Value, steps: int) -> WarmUp:
-    """`value`, ramped up linearly over the first `steps` steps."""
+    """Return a schedule that rises linearly over the first steps, and then is another.
+
+    Args:
+        value: number, or schedule, that is reached.
+        steps: number of steps of the rise.
+
+    Returns:
+        The schedule.
+
+    Example:
+        >>> from zobench import schedules
+        >>> [schedules.warmup(0.4, 4)(t) for t in range(5)]
+        [0.1, 0.2, 0.30000000000000004, 0.4, 0.4]
+    """
     return WarmUp(value, steps)
 
 
@@ -119,12 +231,24 @@ EXAMPLE = '"cosine(1e-3, 2000)"'
 
 
 def parse(text: str) -> Value:
-    """A schedule as settings write it: "cosine(1e-3, 2000)", "warmup(linear(1e-3), 100)".
+    """Return the schedule of a text, such as settings are.
 
-    Raises BadInput.
+    Args:
+        text: such as "cosine(1e-3, 2000)" or "warmup(linear(1e-3), 100)".
+
+    Returns:
+        The schedule, or a number.
+
+    Raises:
+        BadInput: the text is not a schedule.
+
+    Example:
+        >>> from zobench import schedules
+        >>> schedules.parse("cosine(1e-3, 2000)")
+        Decay(start=0.001, steps=2000, shape='cosine')
     """
     try:
-        return _made(ast.parse(text.strip(), mode="eval").body)
+        return _parsed(ast.parse(text.strip(), mode="eval").body)
     except BadInput:
         raise
     except (SyntaxError, ValueError, TypeError, RecursionError, OverflowError):
@@ -132,11 +256,11 @@ def parse(text: str) -> Value:
         raise BadInput(f"{text!r} is not a schedule, such as {EXAMPLE}; known: {names}") from None
 
 
-def _made(node: ast.expr) -> Value:
+def _parsed(node: ast.expr) -> Value:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         if node.func.id not in NAMES:
             raise unknown("schedule", node.func.id, NAMES)
-        value, *steps = map(_made, node.args)
+        value, *steps = map(_parsed, node.args)
         if any(callable(n) or n != int(n) or n < 1 for n in steps):
             raise BadInput(f"{ast.unparse(node)}: steps are a whole number of at least 1")
         return NAMES[node.func.id](value, *(int(at(n, 0)) for n in steps))  # pyright: ignore
@@ -147,15 +271,37 @@ def _made(node: ast.expr) -> Value:
 
 
 def start_of(value: Value) -> float:
-    """The number of a setting, or the one that its schedule scales."""
+    """Return the number of a setting, or the one that its schedule scales.
+
+    Args:
+        value: number, or schedule.
+
+    Returns:
+        The number.
+    """
     return value if isinstance(value, int | float) else getattr(value, "start", value(0))
 
 
 def over(value: Any, steps: int) -> Any:
-    """The value in a run of so many steps, for a schedule that spans the whole run."""
+    """Return a value in a run of a known length.
+
+    Args:
+        value: number, or schedule.
+        steps: number of steps of the run.
+
+    Returns:
+        The value; for a schedule that spans the whole run, one that ends with it.
+    """
     return value.over(steps) if isinstance(value, Decay | WarmUp) else value
 
 
 def spans_the_run(value: Any) -> bool:
-    """True for a schedule that needs to know how many steps its run has."""
+    """Return True for a schedule that needs to know how many steps its run has.
+
+    Args:
+        value: number, or schedule.
+
+    Returns:
+        True for such a schedule.
+    """
     return isinstance(value, Decay | WarmUp) and over(value, 1) != value

@@ -1,6 +1,15 @@
 """Schemes: from losses at probes to a gradient recipe, g = sum_i w_i d_i.
 
 A scheme is called as (params, evaluate, draw, t). With E[d dᵀ] = I no scheme has a factor d.
+
+    >>> import numpy as np
+    >>> from zobench import Oracle, Recipe, VectorProblem, samplers, schemes
+    >>> problem = VectorProblem(lambda x: x @ np.array([1.0, 2.0]), lambda rng: np.zeros(2))
+    >>> params, coordinates = problem.start(0), samplers.Coordinates()
+    >>> central = schemes.Central(eps=0.1, n=2)
+    >>> g = central(params, Oracle(problem, 4, 0), lambda: coordinates(params, 0, 5, 6), 0)
+    >>> params.dense(g, params.blocks[0]).round(6).tolist()
+    [1.0, 2.0]
 """
 
 from __future__ import annotations
@@ -16,8 +25,8 @@ from zobench.core.params import Params
 from zobench.core.schedules import Value, above_zero, at, not_negative
 from zobench.errors import BadInput
 
-# evaluate(probes) -> losses: one call is one draw of the noise. It leaves the point where it was;
-# directions are frozen values, so that what it takes back is what it probed.
+# evaluate(probes) -> losses: one call is one draw of the noise, and does not move the point.
+# Directions are frozen values, so that the way back from a probe is the way to it.
 Evaluate = Callable[[Sequence[Probe]], Sequence[float]]
 Draw = Callable[[], Direction]
 
@@ -25,18 +34,37 @@ COMBINERS = ("mean", "align")
 
 
 class Scheme(Protocol):
-    """Which losses to ask for, and the recipe that they make.
+    """Asks for losses, and makes a recipe of them.
 
-    One with a true `on_device` only computes with losses, and never looks at them: then they may
-    be tensors that stay on their device.
+    A scheme with `on_device = True` only computes with losses, and never looks at them, so that
+    they may be tensors that stay on their device.
     """
 
-    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe: ...
+    def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
+        """Return the gradient estimate of a step.
+
+        Args:
+            params: the point.
+            evaluate: function from probes to their losses.
+            draw: function without arguments that returns the next direction.
+            t: number of the step, from 0.
+
+        Returns:
+            The estimate.
+        """
+        ...
 
 
 @dataclass
 class _Averaged:
-    """What schemes of n directions share. n = 0 means n = d."""
+    """What schemes of n directions share.
+
+    Args:
+        eps: smoothing radius, or a schedule of it.
+        n: number of directions per step; 0: d.
+        combine: "mean", or "align" for the least-squares fit of the slopes.
+        clip: bound of the magnitude of a slope.
+    """
 
     eps: Value
     n: int = 1
@@ -53,7 +81,7 @@ class _Averaged:
 
     @property
     def plain(self) -> bool:
-        """Slopes are used as they are."""
+        """True if slopes are used as they are."""
         return self.combine == "mean" and self.clip == float("inf")
 
     @property
@@ -61,7 +89,16 @@ class _Averaged:
         return self.plain
 
     def recipe(self, params: Params, directions: list[Direction], slopes: list[float]) -> Recipe:
-        """The mean of slope times direction, or the least-squares fit in the directions' span."""
+        """Return the mean of slope times direction, or the least-squares fit in their span.
+
+        Args:
+            params: the point.
+            directions: n directions.
+            slopes: n slopes along them.
+
+        Returns:
+            The estimate.
+        """
         if self.clip < float("inf"):
             slopes = [min(max(slope, -self.clip), self.clip) for slope in slopes]
         count = len(slopes)
@@ -73,11 +110,17 @@ class _Averaged:
 
 
 class Central(_Averaged):
-    """c_i = (f(x + eps d_i) - f(x - eps d_i)) / (2 eps): 2n queries.
+    """Central differences c_i = (f(x + eps d_i) - f(x - eps d_i)) / (2 eps): 2n queries.
 
-    combine = "mean": g = (1/n) sum c_i d_i. combine = "align": g = (d/n) times the projection of
+    combine = "mean": g = (1/n) sum_i c_i d_i. combine = "align": g = (d/n) times the projection of
     the gradient onto span(d_1 .. d_n), from the same slopes (multi-query alignment,
     arXiv:2509.15552); both have expectation grad f on a linear f.
+
+    Args:
+        eps: smoothing radius, or a schedule of it.
+        n: number of directions per step; 0: d.
+        combine: "mean" or "align".
+        clip: bound of the magnitude of a slope.
     """
 
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
@@ -93,7 +136,14 @@ class Central(_Averaged):
 
 
 class Forward(_Averaged):
-    """c_i = (f(x + eps d_i) - f(x)) / eps: n + 1 queries, one base query shared by all."""
+    """Forward differences c_i = (f(x + eps d_i) - f(x)) / eps: n + 1 queries, f(x) for all.
+
+    Args:
+        eps: smoothing radius, or a schedule of it.
+        n: number of directions per step; 0: d.
+        combine: "mean" or "align", as in `Central`.
+        clip: bound of the magnitude of a slope.
+    """
 
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
         eps = at(self.eps, t)
@@ -104,10 +154,13 @@ class Forward(_Averaged):
 
 @dataclass
 class OnePoint:
-    """g = (f(x + eps d) - b) / eps d: 1 query (Flaxman et al., 2005, at b = 0).
+    """The estimate g = (f(x + eps d) - b) / eps d: 1 query (Flaxman et al., 2005, at b = 0).
 
-    `baseline` subtracts the mean of the previous losses, which leaves the expectation as it is
-    and removes most of the variance.
+    Args:
+        eps: smoothing radius, or a schedule of it.
+        baseline: True for b = the mean of the previous losses, which does not change the
+            expectation and removes most of the variance; False for b = 0.
+        mean: mean of the losses so far.
     """
 
     on_device = True  # no annotation: not a setting
@@ -123,7 +176,7 @@ class OnePoint:
         eps, direction = at(self.eps, t), draw()
         loss = evaluate([(eps, direction)])[0]
         if self.baseline and t == 0:
-            self.mean = loss  # no earlier loss to compare with: the first step stands still
+            self.mean = loss  # no earlier loss to compare with: the first step does not move
         weight = (loss - self.mean) / eps
         if self.baseline:
             self.mean += (loss - self.mean) / (t + 1)
@@ -132,9 +185,13 @@ class OnePoint:
 
 @dataclass
 class ResidualOnePoint:
-    """g = (f(x_t + eps d_t) - f(x_{t-1} + eps d_{t-1})) / eps d_t: 1 query, one stored scalar.
+    """The estimate g = (f(x_t + eps d_t) - f(x_{t-1} + eps d_{t-1})) / eps d_t: 1 query.
 
-    Residual feedback (Zhang et al., arXiv:2006.10820). The first step stands still.
+    Residual feedback (Zhang et al., arXiv:2006.10820). The first step does not move.
+
+    Args:
+        eps: smoothing radius, or a schedule of it.
+        previous: loss of the step before.
     """
 
     on_device = True  # no annotation: not a setting
@@ -155,10 +212,15 @@ class ResidualOnePoint:
 
 @dataclass
 class TopPairs:
-    """The `keep` best of n pairs, by their better loss, divided by the deviation of their losses.
+    """The best of n pairs, by their better loss, divided by the deviation of their losses.
 
-    w_i = (f(x + eps d_i) - f(x - eps d_i)) / (keep std), std over the 2 keep losses used
+    w_i = (f(x + eps d_i) - f(x - eps d_i)) / (keep std), with std over the 2 keep losses used
     (ARS V1-t, Mania et al., arXiv:1803.07055, Algorithm 1). Equal losses give a zero step.
+
+    Args:
+        eps: smoothing radius, or a schedule of it.
+        n: number of antithetic pairs per step.
+        keep: number of pairs that are used.
     """
 
     eps: Value
@@ -180,7 +242,17 @@ class TopPairs:
 
 
 def at_least_one(n: int) -> int:
-    """n, for directions of which there is no "all". Raises BadInput."""
+    """Return n if it is at least 1, for directions that cannot be taken all.
+
+    Args:
+        n: number of directions.
+
+    Returns:
+        The same number.
+
+    Raises:
+        BadInput: n < 1.
+    """
     if n < 1:
         raise BadInput(f"n is a number of directions of at least 1, not {n}")
     return n
@@ -189,7 +261,18 @@ def at_least_one(n: int) -> int:
 def pairs(
     params: Params, evaluate: Evaluate, draw: Draw, eps: float, n: int
 ) -> tuple[list[Direction], Sequence[float]]:
-    """n directions and their losses at +eps and -eps, alternating, in one call of evaluate."""
+    """Ask for losses at +eps and -eps along n directions, in one call of `evaluate`.
+
+    Args:
+        params: the point.
+        evaluate: function from probes to their losses.
+        draw: function without arguments that returns the next direction.
+        eps: smoothing radius.
+        n: number of directions; 0: d.
+
+    Returns:
+        The n directions, and 2n losses: at +eps and -eps along the first, and so on.
+    """
     directions = [draw() for _ in range(n or params.size)]
     probes: list[Probe] = []
     for direction in directions:
@@ -201,7 +284,21 @@ NAMES = {"central": Central, "forward": Forward}
 
 
 def named(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: float = 0.0) -> Scheme:
-    """The averaging scheme of a name; `clip` bounds |slope| (0: no bound). Raises BadInput."""
+    """Return the averaging scheme of a name.
+
+    Args:
+        name: "central" or "forward".
+        eps: smoothing radius, or a schedule of it.
+        n: number of directions per step; 0: d.
+        combine: "mean" or "align".
+        clip: bound of the magnitude of a slope; 0: no bound.
+
+    Returns:
+        The scheme.
+
+    Raises:
+        BadInput: unknown name.
+    """
     if name not in NAMES:
         raise BadInput(f"scheme is one of {', '.join(NAMES)}, not {name!r}")
     return NAMES[name](eps, n, combine, clip or float("inf"))
