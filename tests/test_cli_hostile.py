@@ -33,7 +33,7 @@ FILES = {  # what a file does when it is loaded -> what is said of it
     "import os; os.kill(os.getpid(), 9)": "killed by signal 9 (SIGKILL)",
     "raise KeyboardInterrupt": "KeyboardInterrupt",
     "raise ValueError('one\\ntwo')": "ValueError: one two",
-    "class E(Exception):\n    def __str__(self): return 1\nraise E": "E: its text cannot be had",
+    "class E(Exception):\n    def __str__(self): return 1\nraise E": "E: its text cannot be read",
     "import time; time.sleep(1e6)": "it takes more than 2 s",
     "import os; os.closerange(3, 99)": "cannot be loaded: ",
     "x = '\\0": "SyntaxError",

@@ -130,11 +130,11 @@ def test_all_of_it_is_put_back(first):
 {first}
 import os
 os.environ["OMP_NUM_THREADS"] = "1"
-from zobench.process_state import put_back
+from zobench.process_state import restored
 {LOOKS}
 """
     whole = "\n".join([*SETS.values(), "1 / 0"])
-    changed = f"try:\n  with put_back():\n    exec({whole!r})\nexcept ZeroDivisionError: pass\n"
+    changed = f"try:\n  with restored():\n    exec({whole!r})\nexcept ZeroDivisionError: pass\n"
     said = []
     for middle in ("", changed):
         made = [sys.executable, "-c", code + middle + "print(state())"]

@@ -80,7 +80,7 @@ CAUGHT = "50 calls of evaluate in a row raised, and the estimator went on: it mu
 @pytest.mark.parametrize(
     ("kind", "reason", "queries"),
     [
-        ("idle", "100 steps in a row had no loss of evaluate: they called it not once", 0),
+        ("idle", "100 steps in a row had no loss of evaluate: they never called it", 0),
         ("gradient", "the estimator asks for a gradient: it must be registered with first_", 0),
         ("uncounted", "AttributeError: 'Oracle' object has no attribute 'problem'", 0),
         ("each-step", CAUGHT, 20),

@@ -116,7 +116,7 @@ REASONS = {  # deed -> a part of the reason; "": the run is good
     "surrogate": "ValueError: bad \\udcff (",
     "interrupt": "KeyboardInterrupt (",
     "signal": "KeyboardInterrupt (",
-    "no-text": "NoText: its text cannot be had: RuntimeError (",
+    "no-text": "NoText: its text cannot be read: RuntimeError (",
     "huge": "samples is a whole number of more than 64 bits",
     "facts": "a numpy.longdouble cannot be stored",
     "scored": "describe is a int, not a dict",

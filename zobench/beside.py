@@ -1,7 +1,7 @@
-"""What else a user's Python file is made of: the modules beside it that it imports, and theirs.
+"""The modules beside a user's Python file that it imports, and those that they import.
 
-Found from the texts alone, so that every process finds the same. Not found: modules of other
-folders, names that are put together while the code runs, and files that the code opens.
+They follow from the texts alone, so that every process finds the same ones. Not among them are
+modules of other folders, names that the code computes, and files that the code opens.
 """
 
 from __future__ import annotations
@@ -15,75 +15,95 @@ MOST = 1000  # files; more cannot be the modules of one file
 _CALLS = ("import_module", "__import__")
 _OURS = "zobench"
 
-Read = Callable[[str], bytes | None]  # a full path -> its text; None where there is no such file
-Names = tuple[int, tuple[str, ...]]  # how many folders above the module's own; the parts
+ReadText = Callable[[str], bytes | None]  # a full path -> its text; None if there is no such file
+ModuleName = tuple[int, tuple[str, ...]]  # dots before a relative name; the parts of the name
 
 
-def modules_beside(file: str, text: bytes, read: Read) -> tuple[dict[str, bytes], set[str]]:
-    """(full path -> text of each module; those that are named by their path, not imported)."""
+def modules_beside(file: str, text: bytes, read: ReadText) -> tuple[dict[str, bytes], set[str]]:
+    """Find the modules beside a file.
+
+    Args:
+        file: the full path of the file.
+        text: its text.
+        read: gives the text of another file.
+
+    Returns:
+        Full path -> text of each module; and the paths of those that the code names by a path
+        instead of importing them.
+    """
     home = str(Path(file).parent)
-    found: dict[str, bytes] = {}
+    modules: dict[str, bytes] = {}
     by_path: set[str] = set()
-    todo = [(file, text)]
-    while todo and len(found) < MOST:
-        path, content = todo.pop()
-        imported, named = _said(content)
-        paths = [p for name in imported for p in _places(home, path, *name)]
-        by_path |= (places := {str(Path(path).parent / name) for name in named})
-        for place in (*paths, *sorted(places)):
-            if place not in found and place != file and (other := read(place)) is not None:
-                found[place] = other
-                todo.append((place, other))
-    return found, by_path & found.keys()
+    queue = [(file, text)]
+    while queue and len(modules) < MOST:
+        path, content = queue.pop()
+        imports, names = _imports_of(content)
+        candidates = [p for name in imports for p in _candidates(home, path, *name)]
+        named_paths = {str(Path(path).parent / name) for name in names}
+        by_path |= named_paths
+        for candidate in (*candidates, *sorted(named_paths)):
+            if candidate in modules or candidate == file:
+                continue
+            if (other := read(candidate)) is not None:
+                modules[candidate] = other
+                queue.append((candidate, other))
+    return modules, by_path & modules.keys()
 
 
 def names_imported(file: str, texts: Mapping[str, bytes]) -> dict[str, str]:
-    """Dotted name -> full path of each module among `texts` that `file` or one of them imports."""
-    home, found = Path(file).parent, {}
-    imported = {parts for text in texts.values() for level, parts in _said(text)[0] if not level}
-    for parts in imported:
+    """Map the dotted name of each module that is imported to its full path.
+
+    Args:
+        file: the full path of the user's file.
+        texts: full path -> text of the file and the modules beside it.
+    """
+    home, result = Path(file).parent, {}
+    imports = {
+        parts for text in texts.values() for level, parts in _imports_of(text)[0] if not level
+    }
+    for parts in imports:
         for count in range(1, len(parts) + 1):
-            for place in _places(str(home), file, 0, parts[:count]):
-                if place in texts and place != file:
-                    found[".".join(Path(place).relative_to(home).with_suffix("").parts)] = place
-    return {name.removesuffix(".__init__"): place for name, place in found.items()}
+            for path in _candidates(str(home), file, 0, parts[:count]):
+                if path in texts and path != file:
+                    result[".".join(Path(path).relative_to(home).with_suffix("").parts)] = path
+    return {name.removesuffix(".__init__"): path for name, path in result.items()}
 
 
-def _places(home: str, path: str, level: int, parts: tuple[str, ...]) -> Iterator[str]:
-    """Where the module and the packages that hold it may lie."""
+def _candidates(home: str, path: str, level: int, parts: tuple[str, ...]) -> Iterator[str]:
+    """Yield the paths that a module, and the packages around it, may have."""
     folder = Path(home)
     if level:
         folder = Path(path).parents[min(level, len(Path(path).parents)) - 1]
         if not folder.is_relative_to(home):
             return
     for count in range(1, len(parts) + 1):
-        place = folder.joinpath(*parts[:count])
-        yield str(place.with_name(place.name + ".py"))
-        yield str(place / "__init__.py")
+        stem = folder.joinpath(*parts[:count])
+        yield str(stem.with_name(stem.name + ".py"))
+        yield str(stem / "__init__.py")
 
 
 @cache
-def _said(text: bytes) -> tuple[list[Names], list[str]]:
-    """(modules that the text imports, or may; names of Python files that stand in it)."""
+def _imports_of(text: bytes) -> tuple[list[ModuleName], list[str]]:
+    """Return the modules that a text may import, and the names of Python files in it."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return [], []
-    imported: dict[Names, None] = {}
-    named: dict[str, None] = {}
+    imports: dict[ModuleName, None] = {}
+    names: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            imported |= {(0, tuple(alias.name.split("."))): None for alias in node.names}
+            imports |= {(0, tuple(alias.name.split("."))): None for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = tuple((node.module or "").split(".")) if node.module else ()
-            imported |= {(node.level, (*base, alias.name)): None for alias in node.names}
+            imports |= {(node.level, (*base, alias.name)): None for alias in node.names}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if node.value.endswith(".py") and node.value.isprintable() and len(node.value) < 200:
-                named[node.value] = None
+                names[node.value] = None
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
             name = node.args[0].value
             if called in _CALLS and isinstance(name, str) and name.replace(".", "").isidentifier():
-                imported[0, tuple(name.split("."))] = None
-    ours = [name for name in imported if not (name[0] == 0 and name[1][0] == _OURS)]
-    return ours, list(named)
+                imports[0, tuple(name.split("."))] = None
+    others = [name for name in imports if not (name[0] == 0 and name[1][0] == _OURS)]
+    return others, list(names)

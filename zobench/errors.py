@@ -1,47 +1,77 @@
-"""Errors that a user can mend. Each is one line: what was wrong, what would be right."""
+"""Errors that a user can mend: each is one line with what was wrong and what would be right."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-MANY, FEW = 60, 5  # names: more than so many are not listed; so many stand for them
+MANY, FEW = 60, 5  # names: a message lists at most MANY, and FEW of more
 
 
 class BadInput(ValueError):  # noqa: N818 - it names the input, not the code
-    """Something the user wrote is wrong; the command line prints it and exits with status 2."""
+    """Something that the user wrote is wrong: in a command, a file, or an argument.
+
+    The message is one line: what was wrong, and what would be right. The command line prints it and
+    exits with status 2.
+
+    Example:
+        >>> import zobench
+        >>> try:
+        ...     zobench.make("mezzo")
+        ... except zobench.BadInput as error:
+        ...     print(error)
+        no estimator named 'mezzo'; did you mean 'mezo'?
+    """
 
 
 class Unsuitable(Exception):  # noqa: N818 - a fact about a pair, not a fault
-    """An estimator cannot run on a problem; the run is recorded as skipped with this reason."""
+    """An estimator cannot run on a problem: the run is recorded as skipped, with this reason.
+
+    An estimator raises it from `start`, where it meets the point.
+
+    Example:
+        >>> from zobench import Unsuitable
+        >>> class Small:
+        ...     def start(self, params, seed):
+        ...         if params.size > 100:
+        ...             raise Unsuitable(f"takes at most 100 coordinates, not {params.size:,}")
+    """
 
 
 class MissingPackage(Exception):  # noqa: N818 - a fact about the machine, not a fault
-    """A package that an element needs is not installed; args: the package, what to install."""
+    """A package that an element needs is not installed: its runs are recorded as skipped.
+
+    Arguments: the package, and what to `pip install`.
+
+    Example:
+        >>> from zobench import MissingPackage
+        >>> MissingPackage("cma", "cma").args
+        ('cma', 'cma')
+    """
 
 
 class Missing(Exception):  # noqa: N818 - it names what is missing, not the code
-    """Runs that were asked for are not stored; the command line prints it and exits with 1."""
+    """Planned runs are not stored in the end; the command prints it and exits with status 1."""
 
 
 def not_installed(error: ModuleNotFoundError) -> str:
-    """The line for a module that some code imports and that is not there."""
+    """Return the message for a module that some code imports and that does not exist."""
     package = (error.name or "").partition(".")[0]
-    if package == "zobench":  # it is here: this code runs
+    if package == "zobench":  # which is installed, as this code runs
         return f"zobench has no module {error.name}"
     return f"needs the package {package!r}: pip install {package}" if package else str(error)
 
 
-def said_by(error: BaseException) -> str:
-    """The text of an exception, also of one that cannot say it."""
+def error_text(error: BaseException) -> str:
+    """Return the text of an exception, also of one whose own method fails."""
     try:
         return str(error)
     except BaseException as second:
-        return f"its text cannot be had: {type(second).__name__}"
+        return f"its text cannot be read: {type(second).__name__}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """The error for a name that does not exist, with a near one, or all, or some of very many."""
+    """Return the error for an unknown name, with a similar name, or with those that exist."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     if near:
@@ -55,6 +85,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
 
 
 def check_printable(text: str, what: str = "a name") -> None:
-    """Raises BadInput where `text` holds characters that do not print, such as a terminal obeys."""
+    """Raise BadInput if `text` has characters that do not print: a terminal may obey them."""
     if not text.isprintable():
         raise BadInput(f"{what} holds characters that do not print: {text[:60]!r}")

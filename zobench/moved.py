@@ -40,11 +40,11 @@ class _Alias:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """It was executed under its new name."""
+        """Do nothing: the module was executed under its new name."""
         module.__spec__ = self.spec
 
 
-class _Finder:
+class _OldNames:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -60,6 +60,6 @@ class _Finder:
 
 
 def install() -> None:
-    """Find modules by their old names too. They come last: a module of ours wins."""
-    if not any(type(finder).__name__ == _Finder.__name__ for finder in sys.meta_path):
-        sys.meta_path.append(_Finder())  # pyright: ignore[reportArgumentType]
+    """Find modules by their old names too; a module that exists comes first."""
+    if not any(type(finder).__name__ == _OldNames.__name__ for finder in sys.meta_path):
+        sys.meta_path.append(_OldNames())  # pyright: ignore[reportArgumentType]

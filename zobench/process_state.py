@@ -1,7 +1,7 @@
-"""What a whole process shares and results depend on, put back after code that may change it.
+"""State of the process that results depend on, restored after code that may change it.
 
-Not put back: what code replaces in other modules, `sys.path`, signal handlers, and the states of
-random generators, which each run seeds.
+Not restored are names that code replaces in other modules, `sys.path`, signal handlers, and the
+states of random generators, which each run seeds.
 """
 
 from __future__ import annotations
@@ -12,37 +12,37 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-Setting = tuple[Callable[[], Any], Callable[[Any], Any]]  # how it is read, how it is set
+Accessor = tuple[Callable[[], Any], Callable[[Any], Any]]  # reads a state, sets it
 
 
 @contextmanager
-def put_back() -> Iterator[None]:
-    """Afterwards, the state of the process is what it was before.
+def restored() -> Iterator[None]:
+    """Restore the state of the process at the end of the context.
 
     That is NumPy's error handling, decimal's context, warning filters, the locale, the working
     directory, the environment variables, and of PyTorch the default type and device, gradients,
-    threads, precision and whether its algorithms are deterministic. A PyTorch that is loaded
-    within gets the state that it has when it is loaded.
+    threads, precision and whether its algorithms are deterministic. If PyTorch is loaded within the
+    context, it gets the state that it has when it is loaded.
     """
     import decimal
     import warnings
 
     import numpy as np
 
-    settings, fresh = _settings(), "torch" not in sys.modules
-    before = _read(settings | ({} if fresh else _of_torch()))
+    accessors, is_without_torch = _accessors(), "torch" not in sys.modules
+    before = _read(accessors | ({} if is_without_torch else _torch_accessors()))
     with ExitStack() as libraries:
         for manager in (np.errstate(), decimal.localcontext(), warnings.catch_warnings()):
             libraries.enter_context(manager)
         try:
             yield
         finally:
-            _restore(settings, before)
+            _restore(accessors, before)
             if "torch" in sys.modules:
-                _restore(_of_torch(), _at_import() if fresh else before)
+                _restore(_torch_accessors(), _torch_at_import() if is_without_torch else before)
 
 
-def _settings() -> dict[str, Setting]:
+def _accessors() -> dict[str, Accessor]:
     import locale
 
     return {
@@ -61,10 +61,10 @@ def _set_environ(wanted: dict[str, str]) -> None:
     os.environ.update(wanted)
 
 
-def _of_torch() -> dict[str, Setting]:
+def _torch_accessors() -> dict[str, Accessor]:
     import torch
 
-    def of(holder: Any, name: str) -> Setting:
+    def of(holder: Any, name: str) -> Accessor:
         return lambda: getattr(holder, name), lambda value: setattr(holder, name, value)
 
     return {
@@ -85,13 +85,13 @@ def _of_torch() -> dict[str, Setting]:
     }
 
 
-def _at_import() -> dict[str, Any]:
-    """What PyTorch's settings are when it is loaded."""
+def _torch_at_import() -> dict[str, Any]:
+    """Return the state of PyTorch when it is loaded."""
     import torch
 
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    known = {"threads": int(threads)} if threads.isdecimal() and int(threads) else {}
-    return known | {
+    state = {"threads": int(threads)} if threads.isdecimal() and int(threads) else {}
+    return state | {
         "dtype": torch.float32,
         "device": "cpu",
         "gradients": True,
@@ -102,17 +102,17 @@ def _at_import() -> dict[str, Any]:
     }
 
 
-def _read(settings: dict[str, Setting]) -> dict[str, Any]:
+def _read(accessors: dict[str, Accessor]) -> dict[str, Any]:
     values = {}
-    for name, (get, _) in settings.items():
-        with suppress(Exception):  # a working directory that was deleted, say
+    for name, (get, _) in accessors.items():
+        with suppress(Exception):  # such as a working directory that was deleted
             values[name] = get()
     return values
 
 
-def _restore(settings: dict[str, Setting], before: dict[str, Any]) -> None:
-    for name, (get, put) in settings.items():
+def _restore(accessors: dict[str, Accessor], before: dict[str, Any]) -> None:
+    for name, (get, put) in accessors.items():
         if name in before:
-            with suppress(Exception):  # of functions that the code has replaced
+            with suppress(Exception):  # in functions that the code has replaced
                 if get() != before[name]:
                     put(before[name])

@@ -1,4 +1,7 @@
-"""Names to factories. A factory's signature is its table of settings."""
+"""Registries: names and the factories that they stand for.
+
+The parameters of a factory are the settings of its element.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zobench import user_file
 from zobench.core import schedules
-from zobench.errors import BadInput, Unsuitable, said_by, unknown
+from zobench.errors import BadInput, Unsuitable, error_text, unknown
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -24,40 +27,64 @@ if TYPE_CHECKING:
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
 _ANY = (-math.inf, math.inf, "linear")
 
-# Looks into a user's file in another process, for a command that must outlive what the file does:
-# (registry, path, name) -> entry. None: files are loaded here.
+# Examines a user's file in another process, so that it cannot end the command: (registry, path,
+# name) -> entry. None: files are loaded here.
 Look = Callable[["Registry", Path, str], "Entry"]
 look_apart: Look | None = None
 
-Made = TypeVar("Made", bound=Callable[..., Any])  # a function or a class, and the same after
-Span = tuple[float, float, str]  # (low, high, "log" | "linear"): where a tuner looks for a setting
+Factory = TypeVar("Factory", bound=Callable[..., Any])  # a function or a class
+Span = tuple[float, float, str]  # (low, high, "log" or "linear"), which a tuner searches
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name, how to make what it names, and what a reader, a tuner or a test must know of it."""
+    """A registered element: its name, its factory, and facts for users, tuners and tests.
+
+    Attributes:
+        name: what users type.
+        make: the factory; its parameters are the settings.
+        version: rises if results before and after must not be compared.
+        paper: where the method or the problem comes from.
+        needs: a module that only the factory or a run imports; without it, runs are skipped.
+        install: what to `pip install` if `needs` is missing; "": the same name.
+        space: what `zobench tune` searches: setting -> (low, high, "log" or "linear").
+        sanity: settings that solve the contract test.
+        first_order: True for a method with gradients, which is shown and never ranked.
+        in_worker: heavy modules that a worker imports once, before its runs.
+        isolate: True for a fresh process per run, whose memory is measured.
+        packages: more packages that results depend on, beside `needs` and the factory's imports.
+        max_dim: the largest number of coordinates that an estimator takes; 0: any.
+
+    Example:
+        >>> from zobench.registry import estimators
+        >>> entry = estimators["mezo"]
+        >>> entry.defaults["eps"]
+        0.001
+        >>> estimator = entry.build({"eps": "1e-4"})
+    """
 
     name: str
     make: Callable[..., Any]
-    version: str = "1"  # raised when results before and after must not be compared
+    version: str = "1"
     paper: str = ""
-    needs: str = ""  # a module that only `make` or a run imports; missing: the run is skipped
-    install: str = ""  # what to `pip install` when `needs` is missing; default: `needs`
-    space: Mapping[str, Span] = field(default_factory=dict)  # what `zobench tune` searches
-    sanity: Mapping[str, Any] = field(default_factory=dict)  # settings that solve the contract test
-    first_order: bool = False  # uses gradients: a reference line, never ranked among ZO methods
-    in_worker: tuple[str, ...] = ()  # heavy modules that a worker imports once, before its runs
-    isolate: bool = False  # the run's memory is its own: a fresh process for each
-    packages: tuple[str, ...] = ()  # that define results, beside what `needs` and its files import
-    max_dim: int = 0  # the largest number of coordinates that an estimator takes; 0: any
+    needs: str = ""
+    install: str = ""
+    space: Mapping[str, Span] = field(default_factory=dict)
+    sanity: Mapping[str, Any] = field(default_factory=dict)
+    first_order: bool = False
+    in_worker: tuple[str, ...] = ()
+    isolate: bool = False
+    packages: tuple[str, ...] = ()
+    max_dim: int = 0
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
+        """The settings with their default values."""
         return {p.name: p.default for p in inspect.signature(self.make).parameters.values()}
 
     @cached_property
     def varying(self) -> tuple[str, ...]:
-        """The settings that may be schedules: those whose annotation is `schedules.Value`."""
+        """The settings that may be schedules: those with the annotation `schedules.Value`."""
         parameters = inspect.signature(self.make).parameters.values()
         return tuple(p.name for p in parameters if p.annotation in (schedules.Value, "Value"))
 
@@ -67,14 +94,28 @@ class Entry:
         return (inspect.getdoc(self.make) or "").partition("\n")[0]
 
     def check_size(self, dimension: int) -> None:
-        """Raises Unsuitable for a point of more coordinates than the estimator takes."""
+        """Check that the estimator takes points of so many coordinates.
+
+        Args:
+            dimension: the number of coordinates.
+
+        Raises:
+            Unsuitable: it takes fewer.
+        """
         if self.max_dim and dimension > self.max_dim:
             raise Unsuitable(
                 f"takes at most {self.max_dim:,} coordinates (max_dim), not {dimension:,}"
             )
 
     def build(self, settings: Mapping[str, Any]) -> Any:
-        """Call `make` with settings that come from elsewhere: they are checked first.
+        """Check settings, and make the element with them.
+
+        Args:
+            settings: by name; text is converted to the type of the default. The others have their
+                defaults.
+
+        Returns:
+            What the factory returns: an estimator, or a problem.
 
         Raises:
             BadInput: a setting is wrong; the message begins with the entry's name.
@@ -82,7 +123,17 @@ class Entry:
         return self.build_checked(check_settings(self, settings))
 
     def build_checked(self, settings: Mapping[str, Any]) -> Any:
-        """Call `make` with settings that `check_settings` returned; raise as `build` does."""
+        """Make the element with settings that are checked already.
+
+        Args:
+            settings: as `check_settings` returned them.
+
+        Returns:
+            What the factory returns: an estimator, or a problem.
+
+        Raises:
+            BadInput: the factory refuses them; the message begins with the entry's name.
+        """
         texts = {key for key in self.varying if isinstance(settings.get(key), str)}
         try:
             return self.make(
@@ -95,7 +146,7 @@ class Entry:
 
 
 class Registry:
-    """What the modules of `package` register. Every name exists once, in the file that makes it.
+    """The elements that the modules of a package register: `estimators` or `objectives`.
 
     Other packages add their own through entry points of the group `zobench.estimators` or
     `zobench.objectives`: each names a module, whose import registers, as in the plugin's
@@ -107,14 +158,22 @@ class Registry:
     From then on `zobench list` shows `my-method`, and all commands take it by its name. A plugin
     may not take a name that zobench registers; a file of a user's own may, as its names are
     reached as `path/to/file.py:name`. A plugin that cannot be imported is named in a warning.
+
+    Example:
+        >>> from zobench.registry import estimators
+        >>> estimators["mezo"].name
+        'mezo'
+        >>> "mezo" in list(estimators)
+        True
     """
 
     def __init__(self, kind: str, package: str) -> None:
+        """`kind`: "estimator" or "objective"; `package`: where its elements are defined."""
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] = {}
         self._files: dict[str, dict[str, Entry]] = {}
         self._used: dict[tuple[str, str, str], Entry] = {}  # of files: stem, name, version
-        self._loaded = False
+        self._is_loaded = False
 
     def register(
         self,
@@ -131,24 +190,23 @@ class Registry:
         isolate: bool = False,
         packages: tuple[str, ...] = (),
         max_dim: int = 0,
-    ) -> Callable[[Made], Made]:
+    ) -> Callable[[Factory], Factory]:
         """Decorate a factory, whose parameters are the settings, each with a default.
 
         Args:
             name: what users type.
-            version: raised when results before and after must not be compared.
+            version: rises if results before and after must not be compared.
             paper: where the method or the problem comes from.
-            needs: a module that only the factory or a run imports; where it is missing, runs are
-                skipped.
-            install: what to `pip install` when `needs` is missing; default: `needs`.
-            space: where `zobench tune` looks: setting -> (low, high, "log" or "linear").
+            needs: a module that only the factory or a run imports; without it, runs are skipped.
+            install: what to `pip install` if `needs` is missing; default: `needs`.
+            space: what `zobench tune` searches: setting -> (low, high, "log" or "linear").
             sanity: settings that solve the contract test.
-            first_order: True for a method that asks for gradients; it is a reference line, never
-                ranked among zeroth-order methods.
+            first_order: True for a method with gradients, which is shown for comparison and never
+                ranked.
             in_worker: heavy modules that a worker imports once, before its runs.
-            isolate: True to make each run in a fresh process, so that its memory is its own.
-            packages: further packages that define the results, beside `needs` and what the
-                factory's file imports.
+            isolate: True to make each run in a fresh process, whose memory is measured.
+            packages: more packages that results depend on, beside `needs` and what the factory's
+                file imports.
             max_dim: the largest number of coordinates that an estimator takes: runs on larger
                 points are skipped, and `zobench check` takes smaller ones. 0: any.
 
@@ -158,9 +216,18 @@ class Registry:
         Raises:
             ValueError: the name is taken.
             TypeError: a setting has no default.
+
+        Example:
+            >>> import zobench
+            >>> from zobench.registry import Registry
+            >>> registry = Registry("objective", "zobench.objectives")
+            >>> @registry.register("bowl")  # in your file: @zobench.objective("bowl")
+            ... def bowl(dim: int = 2):
+            ...     '''f(x) = sum of x^2.'''
+            ...     return zobench.VectorProblem(lambda x: float(x @ x), [1.0] * dim)
         """
 
-        def decorate(make: Made) -> Made:
+        def decorate(make: Factory) -> Factory:
             entry = Entry(
                 name, make, version=version, paper=paper, needs=needs, install=install,
                 space=space or {}, sanity=sanity or {}, first_order=first_order,
@@ -179,9 +246,13 @@ class Registry:
         return decorate
 
     def load(self) -> dict[str, Entry]:
-        """Every entry by name: those of the package, then those that other packages announce."""
-        if not self._loaded:
-            self._loaded = True
+        """Import all modules that register elements, also those of plugins.
+
+        Returns:
+            Name -> entry, in the order of names.
+        """
+        if not self._is_loaded:
+            self._is_loaded = True
             package = import_module(self.package)
             for module in walk_packages(package.__path__, self.package + "."):
                 if not module.name.rpartition(".")[2].startswith("_"):
@@ -213,24 +284,28 @@ class Registry:
         return dict(sorted(found.items()))
 
     def _load_plugin(self, point: EntryPoint) -> None:
-        """Import what another package announces; one that fails is told, and leaves the rest."""
+        """Import a plugin; one that fails gives a warning, and the others still load."""
         try:
             point.load()
         except Exception as error:
             owner = point.dist.name if point.dist else point.value
             warnings.warn(
                 f"the {self.kind} {point.name!r} of the package {owner} cannot be loaded: "
-                f"{type(error).__name__}: {said_by(error)}; mend or uninstall {owner}",
+                f"{type(error).__name__}: {error_text(error)}; mend or uninstall {owner}",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
     def __iter__(self) -> Iterator[str]:
-        """All names, in order."""
+        """Iterate over all names, in order."""
         return iter(self.load())
 
     def __getitem__(self, name: str) -> Entry:
-        """The entry of a registered name, or of `path/to/file.py:name`."""
+        """Return the entry of a registered name, or of `path/to/file.py:name`.
+
+        Raises:
+            BadInput: there is no such element; the error names a similar one.
+        """
         if not isinstance(name, str):
             raise BadInput(f"the name of an {self.kind} is a word, not {name!r}")
         if path := user_file.file_of(name):
@@ -246,11 +321,11 @@ class Registry:
         return entries[name]
 
     def of_module(self, module: str) -> list[Entry]:
-        """What a user's file registers, by the name of its module."""
+        """Return what a user's file registers, by the name of its module."""
         return list(self._files.get(module, {}).values())
 
     def _load_near(self, name: str) -> None:
-        """Load the file or the folder that bears the name, as most elements' do, and no other."""
+        """Load the file or the folder of this name alone, where most elements are defined."""
         stem = name.replace("-", "_")
         if not stem.isidentifier():
             return
@@ -261,19 +336,23 @@ class Registry:
                     import_module(".".join((self.package, *inner)))
 
     def is_file(self, name: str) -> bool:
-        """Does the name stand for an entry of a user's own file, `path/to/file.py:name`?"""
+        """Return True if the name stands for an element of a file, `path/to/file.py:name`."""
         return bool(user_file.file_of(name))
 
     def used(self, name: str, version: str) -> Entry | None:
-        """An entry of a user's own file that was asked for before, wherever the file lies now.
+        """Return an entry of a user's file that was used before, wherever the file lies now.
 
-        So that a name which is read from somewhere runs nothing.
+        Unlike a look-up, this executes no file, so it is safe for a name that was read from data.
         """
         path, _, inner = name.rpartition(":")
         return self._used.get((Path(path).stem, inner, version))
 
     def from_file(self, path: Path, name: str) -> Entry:
-        """The factory `name` of a user's own file, loaded here; its version is the file's hash."""
+        """Load a user's file here and return an entry of it, whose version is the file's hash.
+
+        Raises:
+            BadInput: the file cannot be loaded, or has no such element.
+        """
         self.load()
         module, content = user_file.load(path, f"{self.kind} {name!r}")
         version = content[:12]
@@ -298,11 +377,11 @@ def _registered(source: str) -> Iterator[tuple[str, str]]:
 
 
 def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings in the types of the defaults.
+    """Convert settings to the types of the defaults; a schedule stays text.
 
-    A schedule stays the text that it is. Raises BadInput on an unknown name, a wrong type, and a
-    value that is not above 0 where the setting's span is logarithmic (a learning rate may be 0: the
-    point stands still).
+    Raises:
+        BadInput: a setting does not exist, has a wrong type, or is not above 0 although its span is
+            logarithmic. A learning rate may be 0: the point does not move.
     """
     defaults, checked = entry.defaults, {}
     for key, value in settings.items():
@@ -327,10 +406,10 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_type_of(default: Any, value: Any, what: str) -> Any:
     kind = type(default)
-    right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if isinstance(value, float) and not math.isfinite(value):
         raise BadInput(f"{what} takes a finite number, not {value!r}")
-    if default is None or right:
+    if default is None or is_right:
         return value
     try:
         if kind is bool and str(value).lower() in ("true", "false"):
@@ -349,7 +428,7 @@ def _as_type_of(default: Any, value: Any, what: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value as it is written in a suite file, with its kind where that does not show."""
+    """Return a value as in a suite file, with its kind if that is not visible."""
     if isinstance(value, bool):
         return str(value).lower()
     kind = {list: "the list ", dict: "the table "}.get(type(value), "")

@@ -1,4 +1,4 @@
-"""A checksum of every row: a row that damage or a hand has changed is told, and never shown."""
+"""Checksums of all rows: a row that was changed or damaged is reported, and never shown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from zobench.harness.schema import ADDED
 
-# Kind -> (the table, its key, what else belongs to a row of it). A run is one with its hits and
-# its trace.
+# Kind -> (the table, its key, SQL for more that belongs to a row): a run has hits and a trace.
 KINDS = {
     "environment": ("environments", "rowid", ""),
     "problem": ("problems", "id", ""),
@@ -25,14 +24,14 @@ KINDS = {
 
 
 def add_checksums(db: sqlite3.Connection, after: dict[str, int]) -> None:
-    """Give every row that is newer than the id `after[kind]` its checksum."""
+    """Add the checksums of all rows that are newer than the id `after[kind]`."""
     for kind, (table, key, _) in KINDS.items():
         query = f"SELECT ?, t.{key}, {_checksum_of(db, kind)} FROM {table} AS t WHERE t.{key} > ?"
         db.execute(f"INSERT INTO checks {query}", (kind, after.get(kind, 0)))
 
 
 def newest(db: sqlite3.Connection) -> dict[str, int]:
-    """Kind -> the id of its newest row, 0 without any."""
+    """Return kind -> the id of its newest row; 0 without any."""
     return {
         kind: db.execute(f"SELECT COALESCE(MAX({key}), 0) FROM {table}").fetchone()[0]
         for kind, (table, key, _) in KINDS.items()
@@ -40,11 +39,8 @@ def newest(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def misfits(db: sqlite3.Connection) -> dict[str, list[int]]:
-    """Kind -> the ids whose row and checksum do not fit, or of which one is missing.
-
-    Raises sqlite3.DatabaseError where the file itself is damaged.
-    """
-    found = check_pages(db)
+    """Return kind -> the ids whose row and checksum do not fit, or of which one is missing."""
+    result: dict[str, list[int]] = {}
     for kind, (table, key, _) in KINDS.items():
         changed = f"""
             SELECT t.{key} FROM {table} AS t NOT INDEXED
@@ -53,20 +49,19 @@ def misfits(db: sqlite3.Connection) -> dict[str, list[int]]:
             UNION SELECT id FROM checks WHERE kind = ? AND id NOT IN (SELECT {key} FROM {table})
         """
         if ids := [id for (id,) in db.execute(changed, (kind, kind))]:
-            found[kind] = ids
-    return found
+            result[kind] = ids
+    return result
 
 
-def check_pages(db: sqlite3.Connection) -> dict[str, list[int]]:
-    """Nothing, or raises sqlite3.DatabaseError where SQLite finds the file itself damaged."""
-    said = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-    if said != "ok":
-        raise sqlite3.DatabaseError(" ".join(said.split()))
-    return {}
+def check_pages(db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError if SQLite finds the file itself damaged."""
+    report = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if report != "ok":
+        raise sqlite3.DatabaseError(" ".join(report.split()))
 
 
-def sound(db: sqlite3.Connection, kind: str, id: int) -> bool:
-    """Can this row be read, and does it fit its checksum?"""
+def is_sound(db: sqlite3.Connection, kind: str, id: int) -> bool:
+    """Return True if a row can be read and fits its checksum."""
     table, key, _ = KINDS[kind]
     query = f"SELECT {_checksum_of(db, kind)} FROM {table} AS t WHERE t.{key} = ?"
     stored = "SELECT checksum FROM checks WHERE kind = ? AND id = ?"
@@ -78,37 +73,37 @@ def sound(db: sqlite3.Connection, kind: str, id: int) -> bool:
 
 
 def register(db: sqlite3.Connection) -> None:
-    """Make the functions of a connection that the queries here use."""
+    """Add the SQL functions that the queries here use to a connection."""
     db.create_function("checksum", -1, _checksum, deterministic=True)
     db.create_function("checksum_with", -1, _checksum_with, deterministic=True)
-    db.create_aggregate("checksum_of", 5, _Rows)  # type: ignore[arg-type]
+    db.create_aggregate("checksum_of", 5, _RowsChecksum)  # type: ignore[arg-type]
 
 
 def _checksum(*values: Any) -> int:
-    """CRC-32 of the values: in format 2, marshal writes equal values as equal bytes."""
+    """Return CRC-32 of the values: in format 2, marshal writes equal values as equal bytes."""
     return zlib.crc32(marshal.dumps(values, 2))
 
 
 def _checksum_with(checksum: int, *added: Any) -> int:
-    """The checksum of a row with the columns that layouts have added since; empty: none of them."""
+    """Return the checksum of a row with columns that later layouts add, if any is not empty."""
     return checksum if all(value is None for value in added) else _checksum(checksum, *added)
 
 
-class _Rows:
-    """The checksum of several rows, whatever their order."""
+class _RowsChecksum:
+    """The checksum of several rows in any order."""
 
     def __init__(self) -> None:
-        self.found: list[int] = []
+        self.checksums: list[int] = []
 
     def step(self, *values: Any) -> None:
-        self.found.append(_checksum(*values))
+        self.checksums.append(_checksum(*values))
 
     def finalize(self) -> int:
-        return _checksum(*sorted(self.found))
+        return _checksum(*sorted(self.checksums))
 
 
 def _checksum_of(db: sqlite3.Connection, kind: str) -> str:
-    """SQL: the checksum of a row of a kind, of the table `t`, and of what belongs to it."""
+    """Return SQL for the checksum of a row of the table `t` and of what belongs to it."""
     table, _, more = KINDS[kind]
     names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
     first = [f't."{name}"' for name in names if name not in ADDED]

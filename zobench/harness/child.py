@@ -1,4 +1,4 @@
-"""The parent's side of a process: its start, the lines to and from it, its end."""
+"""A worker process as its parent sees it: its start, the lines to and from it, its end."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from typing import IO, Any
 
 IN_WORKER = "ZOBENCH_WORKER"  # set in a worker's environment
 GRACE = 1.0  # seconds after its limit that a run may take to stop by itself
-SLOWEST = 10.0  # seconds that an idle process may take to read what it is sent
+SLOWEST = 10.0  # seconds that an idle process may take to read a request
 LONGEST = 1 << 26  # bytes of a message
 _THREADS = [
     f"{library}_NUM_THREADS" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "RAYON")
 ] + ["VECLIB_MAXIMUM_THREADS"]
 
 
-class Garbled(Exception):  # noqa: N818 - a fact about what was received
-    """What a process has sent is not a message of its run; the text says what is wrong."""
+class Garbled(Exception):  # noqa: N818 - a fact about the message
+    """A process sent something that is not a message of its run; the text says what."""
 
 
 def how_ended(code: int) -> str:
-    """In words, for an exit status as `subprocess` gives it."""
+    """Put an exit status of `subprocess` into words."""
     if code < 0:
         return f"killed by signal {-code} ({signal.Signals(-code).name})"
     return f"its process ended with status {code}"
 
 
 class Child:
-    """A process that runs `zobench.harness.worker`. Nothing that it sends is trusted."""
+    """A process that runs `zobench.harness.worker`; nothing that it sends is trusted."""
 
     def __init__(self, threads: int, log: IO[bytes] | int) -> None:
-        """`threads` for each library that computes; `log` takes what it prints."""
+        """Start it with `threads` per library that computes; `log` takes its output."""
         ours, theirs = socket.socketpair()
         paths = [path or os.getcwd() for path in sys.path]
         environment = dict(os.environ) | {
             IN_WORKER: "1",
-            "PYTHONPATH": os.pathsep.join(paths),  # a user's packages are found as here
-            "PYTHONHASHSEED": "0",  # an estimator that walks a set repeats itself
+            "PYTHONPATH": os.pathsep.join(paths),  # a user's packages are importable as here
+            "PYTHONHASHSEED": "0",  # an estimator that iterates over a set repeats itself
             "TOKENIZERS_PARALLELISM": "false",
-            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # to ask for a GPU must not spoil later forks
+            "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # looking for a GPU must not spoil later forks
             **dict.fromkeys(_THREADS, str(threads)),
         }
         module = ["-P", "-m", "zobench.harness.worker", str(theirs.fileno()), str(os.getpid())]
@@ -61,7 +61,7 @@ class Child:
         self._received = bytearray()
 
     def send(self, request: dict[str, Any]) -> bool:
-        """Send a request; False when the process has died."""
+        """Send a request. Return False if the process has died."""
         try:
             self.socket.settimeout(SLOWEST)
             self.socket.sendall(json.dumps(request).encode() + b"\n")
@@ -70,7 +70,10 @@ class Child:
         return True
 
     def lines(self) -> list[bytes] | None:
-        """The lines that have arrived whole, without waiting. None: it has ended."""
+        """Return the lines that have arrived, without waiting; None if the process has ended.
+
+        Raises Garbled for a message that is too long.
+        """
         self.socket.setblocking(False)
         try:
             data = self.socket.recv(1 << 20)
@@ -90,11 +93,11 @@ class Child:
         return [bytes(line) for line in lines]
 
     def ended(self) -> int | None:
-        """Its exit status as `subprocess` gives it; None while it lives."""
+        """Return its exit status, as `subprocess` gives it; None while it lives."""
         return self.process.poll()
 
     def kill(self) -> None:
-        """End it and whatever it has started, at once."""
+        """End it, and all that it has started, at once."""
         self.process.terminate()  # it ends also those that have left its session
         try:
             self.process.wait(GRACE)
@@ -105,7 +108,7 @@ class Child:
             self.process.wait()
 
     def close(self, at_once: bool) -> None:
-        """Let it end by itself, or, `at_once` or when it does not, kill it. Reaps it."""
+        """Let it end by itself; kill it `at_once`, or if it does not end. Reap it."""
         self.socket.close()
         if not at_once:
             try:

@@ -1,4 +1,7 @@
-"""Environment: what a result depends on beyond its settings, found without importing packages."""
+"""The environment of runs, on which results depend beyond their settings.
+
+No package is imported to describe it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,12 @@ VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}  # flag -> name, the widest fir
 
 
 def environment(threads: int = 1, jobs: int = 1) -> dict[str, Any]:
-    """Versions, processor, memory, threads a worker, system, GPUs and the commit of a checkout."""
+    """Describe the environment: versions, hardware, system, and the commit of a checkout.
+
+    Args:
+        threads: per worker.
+        jobs: runs at the same time.
+    """
     return {
         "zobench": zobench.__version__,
         "commit": _commit(),
@@ -37,33 +45,33 @@ def environment(threads: int = 1, jobs: int = 1) -> dict[str, Any]:
 
 
 def fingerprint(environment: dict[str, Any]) -> str:
-    """12 hex digits that name an environment."""
+    """Return 12 hex digits that name an environment."""
     return hashlib.sha256(json.dumps(environment, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return how many processors this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def cpu_name(cpuinfo: str) -> str:
-    """What /proc/cpuinfo says of the first processor: name, family, model and vector units.
+    """Return name, family, model and vector units of the first processor of /proc/cpuinfo.
 
-    Machines of a cloud share a name ("AMD EPYC") over generations whose libraries round in other
-    places, so that long runs differ; "" where there is no name.
+    Machines of a cloud share a name ("AMD EPYC") over generations on which libraries round
+    differently, so that long runs differ. "" without a name.
     """
     first = cpuinfo.strip().partition("\n\n")[0]
-    said = {key.strip(): value.strip() for key, _, value in
+    facts = {key.strip(): value.strip() for key, _, value in
             (line.partition(":") for line in first.splitlines())}  # fmt: skip
-    flags = said.get("flags", "").split()
+    flags = facts.get("flags", "").split()
     more = [
-        f"{key.removeprefix('cpu ')} {said[key]}"
+        f"{key.removeprefix('cpu ')} {facts[key]}"
         for key in ("cpu family", "model")
-        if said.get(key)
+        if facts.get(key)
     ]
     more += [unit for flag, unit in VECTORS.items() if flag in flags][:1]
-    name = said.get("model name", "")
+    name = facts.get("model name", "")
     return f"{name} ({', '.join(more)})" if name and more else name
 
 
@@ -76,7 +84,7 @@ def _cpu() -> str:
 
 
 def _memory() -> int:
-    """Bytes of physical memory, 0 where unknown."""
+    """Return the bytes of physical memory; 0 if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -84,7 +92,7 @@ def _memory() -> int:
 
 
 def _gpus() -> list[str]:
-    """Names of the GPUs: from PyTorch if it is in use, else from the driver, never waking one."""
+    """Return the names of the GPUs: from PyTorch if it uses one, else from the driver."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -97,9 +105,9 @@ def _gpus() -> list[str]:
 
 
 def _commit() -> str:
-    """The git commit of the checkout that zobench runs from, "" otherwise; "+" if files changed.
+    """Return the git commit of the checkout that runs, with "+" if files changed; "" without one.
 
-    Leaderboards do not count: a suite's are written while others still run, and no run reads them.
+    Changed leaderboards do not count: they are written while runs go on, which never read them.
     """
     root = Path(zobench.__file__).parent.parent
     if not (root / ".git").exists() or shutil.which("git") is None:

@@ -1,7 +1,7 @@
-"""Users' files, looked into from a command that must outlive them and must not be changed by them.
+"""Users' files, examined in a process apart from the command.
 
 A file may exit, hang or change its process when it is loaded, and so may a factory when it is
-called. So a process of its own does both, and says what it found.
+called. A process of its own does both, and reports the result.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from zobench.harness.look import Elsewhere, coded, entry_of
 from zobench.registry import Entry, Registry
 
 LOADING = 60.0  # seconds that a file may take to load
-BUILDING = 15.0  # seconds that a factory may take; then it is left to the run
+BUILDING = 15.0  # seconds that a factory may take; a slower one is left to the run
 
 _entries: dict[tuple[str, str, str], Entry] = {}  # kind, path, name
 _hung: set[tuple[str, str]] = set()  # kind, name
 _child: Child | None = None
-_place: object = None  # what the child has inherited
+_inherited: object = None  # the state that the child has inherited
 
 
 class _Silent(Exception):  # noqa: N818
@@ -39,7 +39,7 @@ class _Silent(Exception):  # noqa: N818
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """Within, users' files are loaded elsewhere, and their text is the one that was read first."""
+    """In this context, load users' files in another process, from the texts first read."""
     if IN_WORKER in os.environ:  # a file that runs a command when it is loaded
         yield
         return
@@ -55,10 +55,10 @@ def apart() -> Iterator[None]:
 
 
 def version_with(entry: Entry, settings: Mapping[str, Any]) -> str:
-    """The entry's version with these settings: files that they name are a part of it, and kept."""
-    if registry.look_apart is not None:  # a command, for which texts stay what they are now
+    """Return the entry's version with these settings, which covers the files that they name."""
+    if registry.look_apart is not None:  # in a command, texts stay as they are now
         for path in user_file.files_in(settings):
-            user_file.keep_all(Path(path), "a function")
+            user_file.fix_all(Path(path), "a function")
     return user_file.with_files(entry.version, settings)
 
 
@@ -74,13 +74,13 @@ def refused(entry: Entry, settings: Mapping[str, Any]) -> str:
         return str(error)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # the run's to report: a package that is missing here, say
+    except BaseException:  # left to the run, such as a package that is missing here
         pass
     return ""
 
 
 def refused_apart(kind: str, name: str, settings: Mapping[str, Any], seconds: float) -> str:
-    """`refused` in another process; "" if that takes longer."""
+    """Return `refused` by another process; "" if that takes longer than `seconds`."""
     if (kind, name) in _hung:
         return ""
     request = {"do": "build", "kind": kind, "name": name, "settings": coded(settings)}
@@ -92,38 +92,38 @@ def refused_apart(kind: str, name: str, settings: Mapping[str, Any], seconds: fl
 
 
 def _look(registry: Registry, path: Path, name: str) -> Entry:
-    """The entry `name` of a file. Raises BadInput."""
+    """Return the entry `name` of a file. Raises BadInput."""
     registry.load()
     key = (registry.kind, str(path.resolve()), name)
     if key not in _entries:
-        user_file.keep_all(path, f"{registry.kind} {name!r}")
+        user_file.fix_all(path, f"{registry.kind} {name!r}")
         request = {"do": "describe", "kind": registry.kind, "name": f"{path}:{name}"}
         try:
-            found = _ask(request, str(path), LOADING)
+            reply = _ask(request, str(path), LOADING)
         except _Silent as error:
             raise BadInput(f"{path} cannot be loaded: {error}") from error
-        if "refused" in found:
-            raise BadInput(found["refused"])
+        if "refused" in reply:
+            raise BadInput(reply["refused"])
         try:
-            _entries[key] = entry_of(registry, path.resolve(), name, found["facts"])
+            _entries[key] = entry_of(registry, path.resolve(), name, reply["facts"])
         except (TypeError, ValueError, KeyError) as error:
             raise BadInput(f"{path}: {registry.kind} {name!r}: {error}") from error
     return _entries[key]
 
 
 def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
-    """The answer of a process that has loaded `file` and no other. Raises _Silent."""
+    """Return the answer of a process that has loaded `file` and no other. Raises _Silent."""
     from multiprocessing.connection import wait  # with much else: 10 ms
 
     child = _running()
     files = [str(Path(file).resolve())] if file else []
-    made_of = user_file.made_of(Path(file), "it") if file else {}
-    text = {name: base64.b64encode(text).decode() for name, text in made_of.items()}
+    contents = user_file.texts_of(Path(file), "it") if file else {}
+    texts = {name: base64.b64encode(text).decode() for name, text in contents.items()}
     needs = {"files": files, "packages": [], "alone": True, "isolated": False}
     end = monotonic() + seconds
     try:
-        alive = child.send(request | {"needs": needs, "texts": text})
-        while alive:
+        is_alive = child.send(request | {"needs": needs, "texts": texts})
+        while is_alive:
             if monotonic() > end:
                 raise _Silent(f"it takes more than {seconds:g} s")
             if (
@@ -152,17 +152,17 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
 
 
 def _running() -> Child:
-    """The process, started anew where it would find other things than this one."""
-    global _child, _place
-    place = (os.getpid(), os.getcwd(), tuple(sys.path), dict(os.environ))
-    if _child is None or _child.ended() is not None or place != _place:
+    """Return the process, started anew if the state that it inherited has changed."""
+    global _child, _inherited
+    state = (os.getpid(), os.getcwd(), tuple(sys.path), dict(os.environ))
+    if _child is None or _child.ended() is not None or state != _inherited:
         stop()
-        _child, _place = Child(1, subprocess.DEVNULL), place
+        _child, _inherited = Child(1, subprocess.DEVNULL), state
     return _child
 
 
 def stop() -> None:
-    """End the process; the next question starts another."""
+    """End the process; the next request starts another."""
     global _child
     child, _child = _child, None
     if child is not None:

@@ -1,4 +1,4 @@
-"""How a run ended: an exception becomes a status and one line."""
+"""How runs end: an exception becomes a status and a reason of one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import zobench
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Unstoppable
-from zobench.errors import BadInput, MissingPackage, Unsuitable, not_installed, said_by
+from zobench.errors import BadInput, MissingPackage, Unsuitable, error_text, not_installed
 
 LONGEST = 300  # characters of a reason
 _PACKAGE = str(Path(zobench.__file__).parent) + os.sep
@@ -20,78 +20,84 @@ _LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "purelib"
 
 
 class LastTarget(BudgetExhausted):
-    """The last target of the scored kind was reached: the normal end of a good run."""
+    """The run reached the last target of the scored kind."""
 
 
 class OutOfTime(BaseException):
-    """The wall-clock limit passed. Not an Exception, so that estimators do not swallow it."""
+    """The wall-clock limit passed; not an Exception, so that no estimator catches it."""
 
 
 def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
-    """(status, reason) for what ended a run after `queries` queries."""
-    said = said_by(error)
+    """Return (status, reason) for the error that ended a run.
+
+    Args:
+        error: what was raised.
+        queries: how many the run had made.
+        budget: how many it may make.
+    """
+    text = error_text(error)
     if isinstance(error, LastTarget):
         return "target", ""
     if isinstance(error, BudgetExhausted):
-        return ("budget", "") if queries else ("skipped", f"{said}, the budget is {budget}")
+        return ("budget", "") if queries else ("skipped", f"{text}, the budget is {budget}")
     if isinstance(error, Finished):
-        return "ok", one_line(said)
+        return "ok", one_line(text)
     if isinstance(error, Diverged):
-        return "diverged", one_line(said)
+        return "diverged", one_line(text)
     if isinstance(error, Unsuitable):
-        return "skipped", one_line(said)
+        return "skipped", one_line(text)
     if package := missing_package(error):
         install = one_line(str(error.args[-1]))
         return "skipped", f"needs the package {package!r}: pip install {install}"
     if isinstance(error, OutOfTime):
-        return "timeout", said
+        return "timeout", text
     if is_memory(error):
-        return "oom", one_line(said) or "out of memory"
+        return "oom", one_line(text) or "out of memory"
     if isinstance(error, BadInput | Unstoppable):
-        return "failed", one_line(said)
+        return "failed", one_line(text)
     if isinstance(error, ModuleNotFoundError):
         return "failed", one_line(not_installed(error), _where(error))
     name = type(error).__name__
-    return "failed", one_line(f"{name}: {said}" if said else name, _where(error))
+    return "failed", one_line(f"{name}: {text}" if text else name, _where(error))
 
 
 def not_ours(error: BaseException) -> BadInput:
-    """What failed where code of an element raises an end of the run that only zobench declares."""
-    name, said = type(error).__name__, said_by(error)
-    said = f" ({said})" if said else ""
+    """Return the error for code of an element that raises an end which only zobench declares."""
+    name, text = type(error).__name__, error_text(error)
+    text = f" ({text})" if text else ""
     return BadInput(
-        f"the code of an element raised {name} itself{said}{_where(error)}; "
+        f"the code of an element raised {name} itself{text}{_where(error)}; "
         "an estimator that has finished raises zobench.core.estimator.Finished"
     )
 
 
 def missing_package(error: BaseException) -> str:
-    """The package that an element needs and that is not installed; "" of any other error."""
+    """Return the package that is needed and not installed; "" for any other error."""
     if not isinstance(error, MissingPackage) or not error.args:
         return ""
     return one_line(str(error.args[0]))
 
 
 def is_memory(error: BaseException) -> bool:
-    """Did an allocation fail? PyTorch reports that as a RuntimeError, told by its text."""
+    """Return True if an allocation failed; PyTorch raises RuntimeError, recognised by its text."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)
         and any(
-            s in said_by(error)
+            s in error_text(error)
             for s in ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu")
         )
     )
 
 
 def one_line(text: str, end: str = "") -> str:
-    """The text on one line of bounded length, and then `end`; without what no file takes."""
+    """Put a text on one line of bounded length, followed by `end`; all of it can be written."""
     text, end = (t.encode("utf-8", "backslashreplace").decode() for t in (text, end))
     text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
     return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
 
 
 def _where(error: BaseException) -> str:
-    """File and line of the innermost frame: of the user's, else of an element's, else of any."""
+    """Return file and line of the innermost frame: of a user's file, an element, or any."""
     frames = traceback.extract_tb(error.__traceback__)
     elements = [f for f in frames if not f.filename.startswith(_OURS)]
     users = [f for f in elements if not f.filename.startswith((_PACKAGE, "<", *_LIBRARIES))]
@@ -101,7 +107,7 @@ def _where(error: BaseException) -> str:
 
 
 def _short(path: str) -> str:
-    """The path from the working folder where it lies below it, else the file's name."""
+    """Return the path from the working directory if it lies below that, else the file's name."""
     try:
         here = os.getcwd() + os.sep
     except OSError:  # the run has removed it

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a full disk or a kill leaves the old one."""
+"""Files that are written whole or not at all: after a full disk or a kill, the old one is left."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from zobench.errors import BadInput
 
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in this context for the folder, which is made if need be.
+    """Make a folder, and wait until no other process is in this context for it.
 
-    For files that are read, changed and written again. Raises BadInput where that is impossible.
+    For files that are read, changed and written again. Raises BadInput if that is impossible.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,18 +31,18 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, and the folders it needs. Raises BadInput when that is impossible.
+    """Write a file, and the folders it needs. Raises BadInput if that is impossible.
 
-    Written beside it and then moved into its place; a link, a pipe or a device keeps its nature
-    and is written through.
+    The text goes into a file beside it, which then replaces it. A link, a pipe or a device is
+    written directly, so that it stays one.
     """
     part = path.with_name(f".{path.name}.part")
-    through = path.is_symlink() or (path.exists() and not path.is_file())
+    is_special = path.is_symlink() or (path.exists() and not path.is_file())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            (path if through else part).write_text(text, encoding="utf-8")
-            if not through:
+            (path if is_special else part).write_text(text, encoding="utf-8")
+            if not is_special:
                 part.replace(path)
         finally:
             part.unlink(missing_ok=True)

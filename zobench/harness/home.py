@@ -1,9 +1,10 @@
 """A home: a process that has loaded what some runs need, and makes them.
 
-Runs of registered elements share it where that is cheaper. Any other run gets a fork of it: the
-home then computes nothing itself. Messages are lines of JSON: kind, process, run, content. Kinds: B
-building, S stepping, P progress, F finished, A an answer; C, of a worker: the run's result was cut
-off.
+Runs of registered elements share it if that is cheaper. Any other run gets a fork of it, and the
+home itself computes nothing. Messages are lines of JSON: kind, process, run, content. Kinds:
+
+    B building   S stepping   P progress   F finished   A an answer
+    C (of a worker) the result of the run was cut off
 """
 
 from __future__ import annotations
@@ -38,98 +39,103 @@ from zobench.harness.result import RUNNING, RunResult
 from zobench.harness.run import Run
 from zobench.registry import estimators, objectives
 
-READY, LEAVING = b"+", b"-"  # after a request: the home takes the next, or ends
-SENT, CUT_OFF = 1, 2  # the mark of a run that sent its result, or that could not: see `live`
-DAMAGED = ("timeout", "oom")  # after these, a process is not fit for another run
+READY, LEAVING = b"+", b"-"  # after a request: the home takes the next one, or ends
+SENT, CUT_OFF = 1, 2  # marks of a run that sent its result, and of one that could not: see `live`
+DAMAGED = ("timeout", "oom")  # after these, a process makes no other run
 
 
-class Line:
-    """The way to the parent; a report from a signal handler never breaks into another message."""
+class ParentLink:
+    """Sends messages to the parent; one from a signal handler never lands inside another."""
 
     def __init__(self, fd: int, key: str) -> None:
         self.fd, self.key, self.pid = fd, key, os.getpid()
-        self._file, self._busy = os.fstat(fd).st_ino, False
-        self._begun = False
+        self._file = os.fstat(fd).st_ino
+        self._is_busy = self._has_begun = False
 
     def send(self, kind: str, content: str) -> None:
-        """Send JSON. Raises OSError where the run has closed the connection, or replaced it."""
+        """Send JSON. Raise OSError if the run has closed or replaced the connection."""
         if os.getpid() != self.pid:
-            os._exit(0)  # a fork that the run made, and that came back: it is not the run
-        if self._busy:
+            os._exit(0)  # this is a fork that the run made, and that returned from it
+        if self._is_busy:
             return
-        if kind == "F" and not self._begun:  # what failed before a run could say that it begins
+        if kind == "F" and not self._has_begun:  # a run that failed before it could say so
             self.send("B", "0")
-        self._begun = True
+        self._has_begun = True
         if os.fstat(self.fd).st_ino != self._file:
-            raise OSError("the run has closed a file of zobench's")
-        self._busy = True
-        left = memoryview(f'["{kind}", {self.pid}, "{self.key}", {content}]\n'.encode())
-        while left:
-            left = left[os.write(self.fd, left) :]
-        self._busy = False
+            raise OSError("the run has closed a file of zobench")
+        self._is_busy = True
+        rest = memoryview(f'["{kind}", {self.pid}, "{self.key}", {content}]\n'.encode())
+        while rest:
+            rest = rest[os.write(self.fd, rest) :]
+        self._is_busy = False
 
 
 def live(
     link: socket.socket, fd: int, needs: dict[str, Any], texts: dict[str, str], mark: mmap
 ) -> None:
-    """Do what the worker asks until it ends; `texts` are those of the users' files, in base64.
+    """Answer the requests of the worker until it ends.
 
-    `mark`: a byte that the worker, the home and its forks share. It says what became of the result
-    of a run, which an exit status cannot: a run may end its process with any.
+    Args:
+        link: to the worker.
+        fd: the connection to the parent.
+        needs: of the runs, as plain data.
+        texts: of the users' files, in base64.
+        mark: a byte that the worker, the home and its forks share. It says what became of the
+            result of a run, which an exit status cannot, as a run may end with any.
     """
 
-    def over() -> None:
+    def end() -> None:
         link.send(LEAVING)
         leave(0)
 
-    calm, pid, deep = proc.threads(), os.getpid(), sys.getrecursionlimit()
+    threads, pid, recursion = proc.threads(), os.getpid(), sys.getrecursionlimit()
     for path, text in texts.items():
-        user_file.keep(Path(path), base64.b64decode(text))
-    needed, loaded = Needs(**needs), False
-    if needed.alone:
+        user_file.fix(Path(path), base64.b64decode(text))
+    run_needs, is_loaded = Needs(**needs), False
+    if run_needs.alone:
         proc.adopt_orphans()
     for line in link.makefile("rb"):
         request = json.loads(line)
         if request["do"] != "run":
-            answered = answer(request)
-            _undo(pid, deep)
-            Line(fd, "").send("A", json.dumps(answered))
+            content = answer(request)
+            _undo(pid, recursion)
+            ParentLink(fd, "").send("A", json.dumps(content))
             link.send(READY)
             continue
         spec = RunSpec.from_dict(request["spec"])
-        if not loaded:
-            load(needed)
-            _undo(pid, deep)
-            loaded = True
+        if not is_loaded:
+            load(run_needs)
+            _undo(pid, recursion)
+            is_loaded = True
         try:
-            if needed.alone and proc.threads() == calm:
-                _make_in_fork(link, fd, spec, needed.isolated, mark)
-            elif make(fd, spec, needed.isolated, over, mark) in DAMAGED or needed.alone:
+            if run_needs.alone and proc.threads() == threads:
+                _make_in_fork(link, fd, spec, run_needs.isolated, mark)
+            elif make(fd, spec, run_needs.isolated, end, mark) in DAMAGED or run_needs.alone:
                 link.send(LEAVING)  # a fork would lack the threads that loading has started
                 return
-        except Exception as error:  # such as of a function of Python's that a file has replaced
-            said = outcome(error, 1, 1)[1]
-            reason = f"its files leave a process in which no run can be made: {said}"
-            Line(fd, spec.key).send("F", RunResult(spec.key, "failed", reason).to_json())
+        except Exception as error:  # such as in a function of Python that a file has replaced
+            text = outcome(error, 1, 1)[1]
+            reason = f"its files leave a process in which no run can be made: {text}"
+            ParentLink(fd, spec.key).send("F", RunResult(spec.key, "failed", reason).to_json())
             link.send(LEAVING)
             return
         link.send(READY)
 
 
-def _undo(pid: int, deep: int) -> None:
-    """Undo what code of a user's has done to its process `pid`: forks, and a lower recursion limit.
+def _undo(pid: int, recursion: int) -> None:
+    """Undo what a user's code did to its process `pid`: forks, and a lower recursion limit.
 
-    A copy of the process that the code has forked, and that came back from it, ends here.
+    A fork of the process that returned from the code ends here.
     """
     if os.getpid() != pid:
         os._exit(0)
-    sys.setrecursionlimit(max(deep, sys.getrecursionlimit()))
+    sys.setrecursionlimit(max(recursion, sys.getrecursionlimit()))
 
 
 def load(needs: Needs) -> None:
-    """Load what runs need, off their clocks. What is wrong with it, the runs say."""
+    """Load what runs need, off their clocks; the runs report what is wrong with it."""
     for registry in (estimators, objectives) if needs.files else ():
-        registry.load()  # names of a file must be new: all others are looked at
+        registry.load()  # names in a file must differ from all others
     for path in needs.files:
         with suppress(BadInput):
             user_file.load(Path(path), "it")
@@ -142,59 +148,59 @@ def load(needs: Needs) -> None:
         gc.freeze()
 
 
-def make(fd: int, spec: RunSpec, isolated: bool, over: Callable[[], None], mark: mmap) -> str:
-    """Make the run within its limits and send what comes of it; its status.
+def make(fd: int, spec: RunSpec, isolated: bool, end: Callable[[], None], mark: mmap) -> str:
+    """Make the run within its limits, send its result, and return its status.
 
-    Where that cannot be sent, `mark` says so, and the process ends. `over` ends the process of a
+    If the result cannot be sent, `mark` says so, and the process ends. `end` ends the process of a
     run that nothing else ends, once its result is sent.
     """
-    line = Line(fd, spec.key)
+    link = ParentLink(fd, spec.key)
 
     def abandon(result: RunResult) -> None:
-        line.send("F", result.to_json())
-        over()
+        link.send("F", result.to_json())
+        end()
 
-    pid, deep = os.getpid(), sys.getrecursionlimit()
+    pid, recursion = os.getpid(), sys.getrecursionlimit()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run = Run(spec, isolated)
         run.abandon = abandon
         try:
-            result = _limited(line, run)
+            result = _limited(link, run)
         finally:
-            _undo(pid, deep)
+            _undo(pid, recursion)
         text = result.to_json()
-    except BaseException as error:  # of the result, which holds what the run put there
+    except BaseException as error:  # in the result, which has values of the run
         result = RunResult(spec.key, *outcome(error, 0, spec.problem.budget))
         text = result.to_json()
     try:
-        line.send("F", text)
+        link.send("F", text)
     except OSError:
         mark[0] = CUT_OFF
         os._exit(1)
     return result.status
 
 
-def _limited(line: Line, run: Run) -> RunResult:
+def _limited(link: ParentLink, run: Run) -> RunResult:
     kinds = chain("B", repeat("S"))
     memory_limit = run.spec.problem.memory_limit
 
     def beat() -> None:
-        with suppress(Exception):  # the end of the run says what is wrong
-            line.send("P", run.result(RUNNING, "").to_json())
+        with suppress(Exception):  # the end of the run reports it
+            link.send("P", run.result(RUNNING, "").to_json())
 
     limits = Limits(memory_limit, beat)
 
-    def phase(seconds: float | None, building: bool) -> None:
+    def phase(seconds: float | None, is_building: bool) -> None:
         limits.pause()
-        line.send(next(kinds), str((memory_limit and proc.memory_of("VmRSS")) or 0))
-        limits.phase(seconds, building)
+        link.send(next(kinds), str((memory_limit and proc.memory_of("VmRSS")) or 0))
+        limits.phase(seconds, is_building)
 
     return run.execute(limits, phase)
 
 
 def _make_in_fork(link: socket.socket, fd: int, spec: RunSpec, isolated: bool, mark: mmap) -> None:
-    def over() -> None:
+    def end() -> None:
         mark[0] = SENT
         leave(0)
 
@@ -208,20 +214,20 @@ def _make_in_fork(link: socket.socket, fd: int, spec: RunSpec, isolated: bool, m
             proc.die_with_parent()
             if os.getppid() == home:
                 map_pages(pages)
-                make(fd, spec, isolated, over, mark)
-                over()
+                make(fd, spec, isolated, end, mark)
+                end()
         except BaseException:
             traceback.print_exc()
         finally:
             leave(1)
-    _, ended = os.waitpid(pid, 0)
+    _, status = os.waitpid(pid, 0)
     proc.end_children()
     if mark[0] != SENT:
-        die_likewise(os.waitstatus_to_exitcode(ended))
+        die_likewise(os.waitstatus_to_exitcode(status))
 
 
 def leave(status: int) -> None:
-    """End this fork, with what it has printed."""
+    """End this fork after flushing its output."""
     with suppress(Exception):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -229,7 +235,7 @@ def leave(status: int) -> None:
 
 
 def die_likewise(code: int) -> None:
-    """End as a child did, and with all others: it may have died inside a message."""
+    """End as a child did, and all other children too: it may have died inside a message."""
     proc.end_children()
     if code < 0:
         with suppress(OSError):

@@ -1,6 +1,7 @@
-"""Limits of a run, kept by its own process: wall clock, memory; and a heartbeat to the parent.
+"""Limits of a run in its own process: wall clock and memory; and a heartbeat to the parent.
 
-The parent kills what does not keep them (code that holds the interpreter, or catches everything).
+The parent kills a run that exceeds them, such as code that blocks the interpreter or catches every
+exception.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from zobench.harness.plan import RunSpec
 from zobench.user_file import file_of
 
 BEAT = 2.0  # seconds between two reports of a long run
-BUILD = 120.0  # seconds to build what is registered, at least: weights load, caches fill
+BUILD = 120.0  # seconds, at least, to build registered elements: weights load, caches fill
 _MIB = 1 << 20
 _FAR = 1e9
 
 
 def build_limit(spec: RunSpec) -> float | None:
-    """Seconds that building the objective and the estimator may take; None: for ever.
+    """Return the seconds that building the objective and the estimator may take; None: no limit.
 
-    Those of a user's file have the run's time limit, or BUILD where there is none.
+    Those of a user's file have the run's time limit, or BUILD if there is none.
     """
     limit = spec.problem.time_limit
     if file_of(spec.problem.objective) or file_of(spec.estimator.entry):
@@ -37,17 +38,16 @@ def build_limit(spec: RunSpec) -> float | None:
 class Limits:
     """A context for the body of a run, in the main thread of its process.
 
-    `phase(seconds, building)` begins a part that may last so long (None: for ever): OutOfTime is
-    raised in it. Allocations beyond `mib` MiB over the present raise MemoryError (Linux). `beat` is
-    called about every BEAT seconds, between two bytecodes of whatever runs.
+    Allocations beyond `mib` MiB over the present use raise MemoryError (Linux only). `beat` is
+    called about every BEAT seconds, between two bytecodes of the code that runs.
     """
 
     def __init__(self, mib: float | None, beat: Callable[[], None]) -> None:
         self.mib, self.beat = mib, beat
         self.seconds: float | None = None
-        self.building = False
+        self.is_building = False
         self.deadline = _FAR
-        self.raised: OutOfTime | None = None  # the last that came from here
+        self.raised: OutOfTime | None = None  # the last one raised here
 
     def __enter__(self) -> Limits:
         self._handler = signal.signal(signal.SIGALRM, self._tick)
@@ -66,22 +66,22 @@ class Limits:
         resource.setrlimit(resource.RLIMIT_DATA, self._data)
 
     def pause(self) -> None:
-        """No signal comes until the next phase."""
+        """Stop the signals until the next phase."""
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def phase(self, seconds: float | None, building: bool) -> None:
-        """Begin a part of the run that may last `seconds`."""
-        self.seconds, self.building = seconds, building
+    def phase(self, seconds: float | None, is_building: bool) -> None:
+        """Begin a part of the run: OutOfTime is raised after `seconds`; None: no limit."""
+        self.seconds, self.is_building = seconds, is_building
         self.deadline = monotonic() + (_FAR if seconds is None else seconds)
         self._arm()
 
     def _arm(self) -> None:
-        left = self.deadline - monotonic()
-        signal.setitimer(signal.ITIMER_REAL, min(BEAT, max(left, 1e-6)))
+        remaining = self.deadline - monotonic()
+        signal.setitimer(signal.ITIMER_REAL, min(BEAT, max(remaining, 1e-6)))
 
     def _tick(self, signum: int, frame: FrameType | None) -> None:
         if monotonic() >= self.deadline:
-            part = " of building; a longer time limit allows more" if self.building else ""
+            part = " of building; a longer time limit allows more" if self.is_building else ""
             self.raised = OutOfTime(f"stopped after {self.seconds:g} s{part}")
             raise self.raised
         self.beat()

@@ -1,4 +1,4 @@
-"""What a process that loads users' files says of them: the facts of an entry, what it refuses."""
+"""Answers of a process that loads users' files: the facts of an entry, and what it refuses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zobench.core.schedules import Value
-from zobench.errors import BadInput, said_by
+from zobench.errors import BadInput, error_text
 from zobench.registry import Entry, Registry, estimators, objectives
 
 REGISTRIES: dict[str, Registry] = {r.kind: r for r in (estimators, objectives)}
@@ -17,7 +17,7 @@ _FACTS = [field.name for field in fields(Entry) if field.name != "make"]
 
 
 class Elsewhere:
-    """Stands for a factory that was loaded in another process; a call loads it here."""
+    """Stands for a factory that another process has loaded; a call loads it here."""
 
     def __init__(self, registry: Registry, path: Path, name: str, facts: dict[str, Any]) -> None:
         self.registry, self.path, self.name = registry, path, name
@@ -35,38 +35,42 @@ class Elsewhere:
         )
 
     def __call__(self, **settings: Any) -> Any:
+        """Load the factory here, and call it."""
         return self.registry.from_file(self.path, self.name).make(**settings)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """To "describe": the facts of an entry. To "build": nothing. To either: why it is refused."""
+    """Answer a request: "describe" gives the facts of an entry, "build" builds it.
+
+    The answer to either may be why that is refused.
+    """
     registry = REGISTRIES[request["kind"]]
     try:
         entry = registry[request["name"]]
         if request["do"] == "describe":
             return {"facts": _facts(entry)}
     except BadInput as error:
-        return {"refused": said_by(error)}
+        return {"refused": error_text(error)}
     except BaseException as error:
-        return {"refused": f"{request['name']}: {type(error).__name__}: {said_by(error)}"}
+        return {"refused": f"{request['name']}: {type(error).__name__}: {error_text(error)}"}
     try:
         entry.build(_plain(request["settings"]))
     except BadInput as error:
-        return {"refused": said_by(error)}
+        return {"refused": error_text(error)}
     except BaseException:  # left to the run
         pass
     return {}
 
 
 def entry_of(registry: Registry, path: Path, name: str, facts: dict[str, Any]) -> Entry:
-    """The entry that another process has described."""
-    known = {key: _plain(value) for key, value in facts.items()}
-    make = Elsewhere(registry, path, name, known)
-    return Entry(make=make, **{key: known[key] for key in _FACTS})
+    """Return the entry that another process has described."""
+    values = {key: _plain(value) for key, value in facts.items()}
+    make = Elsewhere(registry, path, name, values)
+    return Entry(make=make, **{key: values[key] for key in _FACTS})
 
 
 def coded(value: Any) -> Any:
-    """The value for JSON, with tuples told from lists. Raises BadInput for what JSON lacks."""
+    """Encode a value for JSON, which has no tuples. Raises BadInput for a type that JSON lacks."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | float):
@@ -80,7 +84,7 @@ def coded(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The inverse of `coded`."""
+    """Decode a value of `coded`."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, dict):

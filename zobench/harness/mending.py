@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from zobench.errors import BadInput
-from zobench.harness.checks import KINDS, check_pages, misfits, register, sound
+from zobench.harness.checks import KINDS, check_pages, is_sound, misfits, register
 from zobench.harness.database import (
     FILE,
     MEND,
@@ -84,7 +84,8 @@ def _damage(folder: Path) -> tuple[str, bool]:
         return f"{file} is damaged ({cause})", True
     with closing(db):
         try:
-            found = misfits(db) if has_checksums(db) else check_pages(db)
+            check_pages(db)
+            found = misfits(db) if has_checksums(db) else {}
         except sqlite3.DatabaseError as error:
             return f"{file} is damaged ({error})", True
         return (f"{file} is {told(db, found).partition(';')[0]}" if found else ""), False
@@ -121,7 +122,7 @@ def _rescued(db: sqlite3.Connection, part: Path) -> tuple[int, int]:
     with new:
         for kind, (table, key, _) in KINDS.items():
             for id in _checked(db, kind):
-                if sound(db, kind, id):
+                if is_sound(db, kind, id):
                     _copy(db, new, table, key, id)
                     if kind == "run":
                         _copy(db, new, "hits", "run", id)

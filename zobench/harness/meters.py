@@ -1,8 +1,8 @@
-"""Peak memory of a run: of the evaluation alone, and of the steps, without the scoring.
+"""Peak memory of a run: of one evaluation, and of the steps, without the scoring.
 
-Both above the base, what the process held before the problem was built: that includes packages
-which other runs needed, and says nothing of this one. The ratio of the two peaks says what an
-estimator costs over inference.
+Both count above a base, the memory of the process before the problem was built: that includes
+packages which only other runs need. The ratio of the peaks is the cost of an estimator over
+inference.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 
 from zobench.harness import proc
 
-SMALLEST = 1 << 20  # bytes; below, the peak of an evaluation says nothing and the ratio is NaN
+SMALLEST = 1 << 20  # bytes; if an evaluation takes less, the ratio means nothing and is NaN
 
 
 class Memory:
-    """Reads the peak at the borders of a run's parts. Call the methods in their order.
+    """Reads the peak between the parts of a run; the methods are called in their order here.
 
-    Only an isolated run, alone in its process, has a peak: a process that has made other runs
-    holds what they left.
+    Only an isolated run, alone in its process, has a peak: a process that made other runs still
+    holds memory of theirs.
     """
 
     def __init__(self, isolated: bool) -> None:
-        """Takes the base."""
+        """Read the base."""
         if isolated:
             proc.trim_heap()
         self.isolated = proc.reset_peak() and isolated
@@ -33,42 +33,42 @@ class Memory:
         self.stopped = False
 
     def built(self) -> None:
-        """The problem stands; one evaluation follows."""
+        """Note that the problem is built; one evaluation follows."""
         self.cuda = _used_cuda()
         if self.cuda is not None:
-            self.base = 0  # the allocator holds nothing but the run's
+            self.base = 0  # the allocator has the run's memory alone
         self._reset()
 
     def evaluated(self) -> None:
-        """The evaluation is over; the steps follow."""
+        """Note that the evaluation is over; the steps follow."""
         self.evaluation = self._peak() if self.isolated else 0
         self._reset()
 
     def pause(self) -> None:
-        """Scoring begins: what it uses is not the estimator's."""
+        """Note that scoring begins, whose memory does not count."""
         if self.isolated:
             self.steps = max(self.steps, self._peak())
 
     def resume(self) -> None:
-        """Scoring is over."""
+        """Note that scoring is over."""
         self._reset()
 
     def stop(self) -> None:
-        """The last step is over; what follows does not count."""
+        """Note that the last step is over; memory used later does not count."""
         if not self.stopped:
             self.pause()
         self.stopped = True
 
     @property
     def peak(self) -> float:
-        """Bytes of the steps' peak above base; NaN where unknown."""
+        """The peak of the steps above the base, in bytes; NaN if unknown."""
         return float(max(0, self.steps - self.base)) if self.steps > 0 else float("nan")
 
     @property
     def ratio(self) -> float:
-        """Peak of the steps over peak of evaluation, both above base; NaN where unknown."""
-        room = self.evaluation - self.base
-        return self.peak / room if room >= SMALLEST else float("nan")
+        """The peak of the steps over that of an evaluation, both above the base; NaN if unknown."""
+        evaluation = self.evaluation - self.base
+        return self.peak / evaluation if evaluation >= SMALLEST else float("nan")
 
     def _peak(self) -> int:
         if self.cuda is None:
@@ -88,9 +88,9 @@ class Memory:
 
 
 def _used_cuda() -> Any:
-    """torch.cuda if this process has memory there; never loads PyTorch, never wakes a GPU."""
+    """Return torch.cuda if this process uses a GPU; PyTorch is not loaded, nor a GPU started."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return None
-    held = sum(torch.cuda.memory_allocated(i) for i in range(torch.cuda.device_count()))
-    return torch.cuda if held else None
+    in_use = sum(torch.cuda.memory_allocated(i) for i in range(torch.cuda.device_count()))
+    return torch.cuda if in_use else None

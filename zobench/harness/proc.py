@@ -1,7 +1,7 @@
-"""What Linux tells of a process, and does for it: memory, kills, children. Elsewhere it is missing.
+"""Processes on Linux: memory, kills, children. Other systems lack most of this.
 
-A child that is forked and never waited for belongs to init when its parent dies; `adopt_orphans`
-makes it ours instead, so that nothing a run has started outlives the run.
+A child whose parent dies without waiting for it belongs to init; `adopt_orphans` makes it ours
+instead, so that no process which a run started outlives the run.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_ROUNDS = 100  # of killing what still forks
+_ROUNDS = 100  # of killing processes that still fork
 _KIB = 1024
 
 
 def memory_of(field: str, pid: int | str = "self") -> int | None:
-    """Bytes of a field of /proc/<pid>/status (VmRSS, VmHWM, VmData), or None where unknown."""
+    """Return a field of /proc/PID/status (VmRSS, VmHWM, VmData) in bytes; None if unknown."""
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             text = file.read()
@@ -31,7 +31,7 @@ def memory_of(field: str, pid: int | str = "self") -> int | None:
 
 
 def _resident(pid: int | str) -> int | None:
-    """Bytes of the resident set where there is no /proc."""
+    """Return the bytes of the resident set on a system without /proc."""
     import psutil
 
     try:
@@ -41,12 +41,12 @@ def _resident(pid: int | str) -> int | None:
 
 
 def peak_rss() -> int:
-    """The largest resident set of this process since `reset_peak` was True, in bytes."""
+    """Return the peak resident memory in bytes since the last successful `reset_peak`."""
     return memory_of("VmHWM") or 0
 
 
 def reset_peak() -> bool:
-    """Make the present resident set the peak. False where the system cannot."""
+    """Make the present resident memory the peak. Return False if the system cannot."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -56,26 +56,26 @@ def reset_peak() -> bool:
 
 
 def trim_heap() -> None:
-    """Give freed memory back to the system, so that it is not counted as used (glibc only)."""
+    """Return freed memory to the system, so that it does not count as used (glibc only)."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def die_with_parent(by: int = signal.SIGKILL) -> None:
-    """Have the kernel send this signal when the parent dies, even by kill -9 (Linux only)."""
+    """Have the kernel send a signal when the parent dies, even by kill -9 (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, by)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose parent dies, whatever their session (Linux only)."""
+    """Become the parent of descendants whose parent dies, in any session (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_children(spared: Container[int] = ()) -> None:
-    """Kill the children of this process but for some, then those they leave behind, and so on."""
+    """Kill the children of this process except some, then the children of these, and so on."""
     for _ in range(_ROUNDS):
         others = [pid for pid in _children() if pid not in spared]
         if not others:
@@ -89,7 +89,7 @@ def end_children(spared: Container[int] = ()) -> None:
 
 
 def _children() -> list[int]:
-    """Process ids; those of the main thread, which is the one that forks."""
+    """Return the ids of child processes; the main thread is the one that forks."""
     pid = os.getpid()
     try:
         with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:
@@ -99,7 +99,7 @@ def _children() -> list[int]:
 
 
 def threads() -> int:
-    """Threads of this process, those of libraries included; 1 where unknown."""
+    """Return the number of threads of this process, with those of libraries; 1 if unknown."""
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:
@@ -107,7 +107,7 @@ def threads() -> int:
 
 
 def kernel_kills() -> int:
-    """How many processes the kernel has killed for lack of memory, on this machine, so far."""
+    """Return how many processes the kernel has killed for lack of memory on this machine."""
     try:
         words = Path("/proc/vmstat").read_text().split()
         return int(words[words.index("oom_kill") + 1])

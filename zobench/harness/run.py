@@ -1,6 +1,7 @@
-"""One run: a problem, an estimator, a budget, a seed -> a result, however it ends.
+"""One run: a problem, an estimator, a budget and a seed give a result, however the run ends.
 
-Scoring is off the budget and off the clock. A failed run is a result that keeps its trace.
+Scoring counts neither for the budget nor for the clock. A failed run is a result too, with its
+trace.
 """
 
 from __future__ import annotations
@@ -25,27 +26,27 @@ from zobench.harness.meters import Memory
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, Row, RunResult
 
-START, NOISE = 0, 1  # what is folded into the problem's seed
-IDLE = 100  # steps in a row without a query, after which a run is given up
+START, NOISE = 0, 1  # folded into the problem's seed
+IDLE = 100  # steps in a row without a query, after which a run fails
 
 Progress = Callable[[int, float], None]  # (queries, best score so far)
-Phase = Callable[[float | None, bool], None]  # the next part: seconds at most, is it the building
+Phase = Callable[[float | None, bool], None]  # begins a part: seconds at most, True if it builds
 
 
 def execute(spec: RunSpec, progress: Progress | None = None) -> RunResult:
-    """Make the run in this process, without limits; `progress` hears of every score taken."""
+    """Make the run in this process, without limits; `progress` is called at every score."""
     return Run(spec, progress=progress).execute()
 
 
 class Run:
-    """A run in progress; `result` may be asked for at any time."""
+    """A run in progress; `result` can be called at any time."""
 
-    abandon: Callable[[RunResult], None] | None = None  # ends the process, where nothing else helps
+    abandon: Callable[[RunResult], None] | None = None  # ends the process if nothing else does
 
     def __init__(
         self, spec: RunSpec, isolated: bool = False, progress: Progress | None = None
     ) -> None:
-        """`isolated`: nothing else has run in this process, so the peak of memory is the run's."""
+        """`isolated`: True if this process makes no other run, so that its peak memory counts."""
         self.spec, self.isolated, self.progress = spec, isolated, progress
         self.trace: list[Row] = []
         self.facts: dict[str, Any] = {}
@@ -55,11 +56,11 @@ class Run:
         self.build_seconds, self.score_seconds = NAN, 0.0
         self.dimension: int | None = None
         self.first_order = False
-        self.zero: float | None = None  # when the clock started; moves on while the clock is off
+        self.zero: float | None = None  # when the clock started; scoring moves it on
         self.seconds = 0.0  # on the clock, once it has stopped
         self.oracle: Oracle | None = None
-        self.raised: Exception | None = None  # the end of the run that a score has declared
-        self.built = False  # is the objective? From then on the estimator's code runs as well
+        self.raised: Exception | None = None  # the end of the run that a score declared
+        self.is_built = False  # True once the objective is: from then on the estimator's code runs
         self.memory: Memory | None = None
         self.hits = Hits(spec.problem.targets, spec.problem.scored)
         self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -67,12 +68,12 @@ class Run:
     def execute(
         self,
         limits: Limits | None = None,
-        phase: Phase = lambda seconds, building: None,
+        phase: Phase = lambda seconds, is_building: None,
     ) -> RunResult:
-        """Build, step until something ends it, score the end.
+        """Build, step until something ends the run, and score the end.
 
-        Only KeyboardInterrupt gets out, and that only of a run without `limits`: where there are
-        some, the run has a process of its own, and Ctrl-C does not reach it.
+        Only KeyboardInterrupt is raised, and only without `limits`: with limits the run has a
+        process of its own, which Ctrl-C does not reach.
         """
         missing = ""
         try:
@@ -106,8 +107,8 @@ class Run:
         self.problem = objective.build(self.spec.settings)
         if not isinstance(self.problem, Problem):
             raise BadInput(
-                f"{objective.name} made {_called(self.problem)}, which is not a problem: return an "
-                "instance of zobench.Problem, such as zobench.VectorProblem(f, start)"
+                f"{objective.name} made {_described(self.problem)}, which is not a problem: return "
+                "an instance of zobench.Problem, such as zobench.VectorProblem(f, start)"
             )
         self.score_name = self.problem.score_name
         self.params = self.problem.start(fold(seed, START))
@@ -115,16 +116,14 @@ class Run:
         estimator.check_size(self.params.size)
         self.facts = self.problem.describe()
         self.hits.scored = self.hits.scored or self.problem.scored
-        self.scores = (
-            self.problem.score()
-        )  # of x0; what scoring leaves behind is not the estimator's
+        self.scores = self.problem.score()  # of x0, before the memory of the estimator counts
         self.memory.built()
         self.problem.warm_up()
         self.memory.evaluated()
-        self.built = True
+        self.is_built = True
         self.estimator = estimator.build(self.spec.estimator.settings)
         if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
-            made = _called(self.estimator)
+            made = _described(self.estimator)
             raise BadInput(f"{estimator.name} made {made}, which has no start and step")
         self.oracle = Oracle(
             self.problem,
@@ -137,7 +136,7 @@ class Run:
         self.oracle.gradients, self.oracle.abandon = self.first_order, self._abandon
 
     def _work(self) -> None:
-        """Step until an exception says how it ended."""
+        """Step until an exception ends the run."""
         oracle, step = self.oracle, self.estimator.step
         assert oracle is not None
         seed_generators(self.spec.estimator_seed)
@@ -145,15 +144,15 @@ class Run:
         try:
             self.estimator.start(self.params, self.spec.estimator_seed)
             self._record(0, 0.0)
-            due, asked, idle = 1, 0, 0
+            due, queries, idle = 1, 0, 0
             while True:
                 step(oracle)
-                if oracle.queries > asked:
-                    asked, idle = oracle.queries, 0
+                if oracle.queries > queries:
+                    queries, idle = oracle.queries, 0
                 elif (idle := idle + 1) == IDLE:
-                    said = "caught what it raises" if oracle.refused else "called it not once"
-                    raise BadInput(f"{IDLE} steps in a row had no loss of evaluate: they {said}")
-                if asked >= due:
+                    what = "caught what it raises" if oracle.refused else "never called it"
+                    raise BadInput(f"{IDLE} steps in a row had no loss of evaluate: they {what}")
+                if queries >= due:
                     due = self._score()
         except (BudgetExhausted, Finished, Diverged) as end:
             if isinstance(true := self._true(end), BadInput):
@@ -165,29 +164,29 @@ class Run:
             getattr(self.estimator, "close", lambda: None)()
 
     def _true(self, error: BaseException, limits: Limits | None = None) -> Any:
-        """The error; or what failed, where it is one of ours that nothing of ours has raised.
+        """Return the end that zobench declared, or a failure if code of an element raised it.
 
-        BudgetExhausted and the like count where a limit, a score or `evaluate` has declared the end
-        before, whoever raises them then; what was declared is what counts.
+        BudgetExhausted and similar errors end a run if a limit, a score or `evaluate` declared the
+        end before; the first declaration counts, whoever raises the error.
         """
         if isinstance(error, OutOfTime):
             return (limits and limits.raised) or not_ours(error)
         if not isinstance(error, BudgetExhausted | Diverged | Unstoppable):
             return error
-        if not self.built and isinstance(error, Diverged):
-            return error  # the objective's to say
+        if not self.is_built and isinstance(error, Diverged):
+            return error  # which the objective may declare
         return self.raised or (self.oracle and self.oracle.raised) or not_ours(error)
 
     def _stop(self) -> None:
-        """The steps are over, for the clock and the meter of memory."""
+        """Stop the clock and the memory meter: the steps are over."""
         assert self.memory is not None
         self.seconds, self.zero = self._clock(), None
         self.memory.stop()
 
     def _last_score(self, end: Exception) -> Exception:
-        """Score the point where the run ended, and say what that was in the end."""
+        """Score the point where the run ended, and return how it ended after all."""
         assert self.oracle is not None
-        if self._lost():
+        if self._is_lost():
             return end  # the start, or the score itself, has diverged
         if self.oracle.lost == self.oracle.queries > 0 and not isinstance(end, Diverged):
             end = Diverged(f"none of {self.oracle.queries} losses was finite")
@@ -204,7 +203,7 @@ class Run:
         self._stop()
         self.facts = self.problem.describe()
         began = perf_counter()
-        finish = getattr(self.problem, "finish", None)  # scores that are dear: once, at the end
+        finish = getattr(self.problem, "finish", None)  # costly scores, once at the end
         self.scores = self.scores | (finish() if finish else {})
         self.score_seconds += perf_counter() - began
         return end
@@ -213,7 +212,7 @@ class Run:
         return self.seconds if self.zero is None else perf_counter() - self.zero
 
     def _score(self) -> int:
-        """Score the point, off the clock; the number of queries at which to do so again."""
+        """Score the point, off the clock; return the number of queries at which to score again."""
         assert self.oracle is not None
         assert self.memory is not None
         assert self.zero is not None
@@ -236,12 +235,12 @@ class Run:
         )
 
     def _record(self, queries: int, seconds: float) -> None:
-        """Note the score that was just taken. Raises Diverged, or LastTarget."""
+        """Record the score that was just taken. Raises Diverged, or LastTarget."""
         assert self.oracle is not None
         self.final = score = float(self.scores[self.problem.score_name])
-        if self._lost():
-            said = f"the {self.problem.score_name} was {score} after {queries} queries"
-            self.raised = Diverged(said)
+        if self._is_lost():
+            text = f"the {self.problem.score_name} was {score} after {queries} queries"
+            self.raised = Diverged(text)
             raise self.raised
         if self.trace and self.trace[-1][0] == queries:
             self.trace.pop()
@@ -249,34 +248,34 @@ class Run:
         self.trace.append((queries, seconds, score, low if math.isfinite(low) else NAN))
         if self.progress is not None:
             self.progress(queries, min(low, score))
-        knows = self.problem.seen is not None or self.first_order
-        if queries and self.hits.scored == "best" and not knows:
+        has_scores = self.problem.seen is not None or self.first_order
+        if queries and self.hits.scored == "best" and not has_scores:
             raise BadInput('the objective knows no scores of evaluated points: scored = "current"')
         if self.hits.reach("current", score, queries, seconds):
             self.raised = LastTarget()
             raise self.raised
 
-    def _lost(self) -> bool:
-        """Does the score of the point end the run? Not where an estimator that ranks found it."""
+    def _is_lost(self) -> bool:
+        """Return True if the score of the point ends the run; not all do if the estimator ranks."""
         assert self.oracle is not None
         ends = self.final == -math.inf or not self.oracle.ranks
-        return ends and self.final - self.final != 0.0
+        return ends and not math.isfinite(self.final)
 
     def _abandon(self, stop: Unstoppable) -> None:
         if self.abandon is not None:
             self.abandon(self.result(*outcome(stop, 1, 1)))
 
-    def _low(self, seen: Sequence[float]) -> None:
-        """A new best evaluated point, somewhere in the call just made."""
+    def _low(self, scores: Sequence[float]) -> None:
+        """Record the hits of a new best evaluated point, somewhere in the call just made."""
         oracle = self.oracle
         assert oracle is not None
         if oracle.low <= self.hits.left:
-            before = oracle.queries - len(seen)
-            if self.hits.scan(seen, before, self._clock()):
+            before = oracle.queries - len(scores)
+            if self.hits.scan(scores, before, self._clock()):
                 raise LastTarget
 
     def result(self, status: str, reason: str) -> RunResult:
-        """What is known so far."""
+        """Return the result so far."""
         seconds, oracle, memory = self._clock(), self.oracle, self.memory
         result = RunResult(self.spec.key, status, reason, started=self.started)
         result.dimension, result.first_order = self.dimension, self.first_order
@@ -291,8 +290,8 @@ class Run:
         return result
 
 
-def _called(made: object) -> str:
-    """What a factory has made, in words."""
+def _described(made: object) -> str:
+    """Put into words what a factory has made."""
     if isinstance(made, type):
         return f"the class {made.__name__}"
     return f"a value of type {type(made).__name__}"

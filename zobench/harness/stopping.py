@@ -1,4 +1,4 @@
-"""Signals to stop, as a question that a loop asks between its steps: they land inside none."""
+"""Signals to stop that a loop polls between its steps, so that none interrupts a step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a term
 
 
 class Interrupted(KeyboardInterrupt):
-    """Such a signal: what was finished is kept. The message is one line."""
+    """A signal to stop: finished runs are kept. The message is one line."""
 
     def __init__(self, message: str, by: int = signal.SIGINT) -> None:
         super().__init__(message)
@@ -20,26 +20,26 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], int]]:
-    """Gives `stopped()`: the signal that came, or 0. A second one acts at once, as usual."""
-    came: list[int] = []
+    """Yield a function that returns the signal that came, or 0; a second signal acts at once."""
+    received: list[int] = []
 
-    def stopped() -> int:
-        return came[0] if came else 0
+    def stop_signal() -> int:
+        return received[0] if received else 0
 
     if threading.current_thread() is not threading.main_thread():
-        yield stopped  # signals go to the main thread, which is not ours
+        yield stop_signal  # signals go to the main thread, which is another
         return
     before = {int(number): signal.getsignal(number) for number in SIGNALS}
-    caught = [n for n in SIGNALS if n != signal.SIGHUP or before[n] is not signal.SIG_IGN]  # nohup
+    handled = [n for n in SIGNALS if n != signal.SIGHUP or before[n] is not signal.SIG_IGN]  # nohup
 
-    def press(signum: int, frame: object) -> None:
-        came.append(signum)
+    def receive(signum: int, frame: object) -> None:
+        received.append(signum)
         signal.signal(signum, before[signum])
 
-    for number in caught:
-        signal.signal(number, press)
+    for number in handled:
+        signal.signal(number, receive)
     try:
-        yield stopped
+        yield stop_signal
     finally:
-        for number in caught:
+        for number in handled:
             signal.signal(number, before[number])

@@ -27,7 +27,7 @@ from zobench.harness.database import (
     unreadable,
 )
 from zobench.harness.mending import told
-from zobench.harness.place import Place
+from zobench.harness.place import ResultFiles
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RunResult, plain
 from zobench.harness.schema import ADDED, RUN_COLUMNS
@@ -53,7 +53,7 @@ class Store:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
         self._facts = ""  # of that environment, as JSON
-        self._place = Place(folder / FILE, lock) if lock is not None else None
+        self._place = ResultFiles(folder / FILE, lock) if lock is not None else None
         self._gone = ""  # what became of the file, once it is not in its place
         self._checked = checked or lock is not None or not has_checksums(db)
         self._shown: tuple[tuple[int, int], tables.Shown] | None = None
@@ -117,8 +117,8 @@ class Store:
         """
         if self._place is None:
             return
-        if not self._gone and (lost := self._place.lost()) is not None:
-            self._gone = self._place.told(lost, self.db)
+        if not self._gone and (lost := self._place.changed_file()) is not None:
+            self._gone = self._place.message(lost, self.db)
         if self._gone:
             raise BadInput(self._gone)
 
@@ -246,7 +246,7 @@ class Store:
                 "and the same command goes on from there"
             ) from error
         if self._place is not None:
-            self._place.written()
+            self._place.note_size()
 
 
 def _cell(value: Any) -> Any:

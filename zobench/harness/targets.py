@@ -1,7 +1,7 @@
-"""Targets: the score values that a run should reach, written out or by a rule.
+"""Targets: the score values that a run should reach, as a list or by a rule.
 
-A target is reached by a score of at most its value, to the last bit. cocopp counts a gap of up to
-1e-12 above a target as well, so on the same runs it may count more successes, near 1e-8 above all.
+A score reaches a target if it is at most its value, exactly. cocopp also counts a gap of up to
+1e-12 above a target, so it may count more successes on the same runs, mainly near 1e-8.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ FORMS = "a list, { log10, step }, or { start, reference, fractions }"
 
 
 def read_targets(file: TomlFile, value: Any, *keys: str | int) -> tuple[tuple[float, ...], str]:
-    """(targets from the easiest to the hardest, how they were chosen).
+    """Read targets: from the easiest to the hardest, and how they were chosen.
 
-    Three forms: a list of score values; { log10 = [2, -8], step = -0.2 } for 10^2, 10^1.8, ...,
-    10^-8; { start, reference, fractions } for start - fraction * (start - reference).
-    Raises BadInput with the file's line.
+    There are three forms: a list of score values; { log10 = [2, -8], step = -0.2 } for 10^2,
+    10^1.8, ..., 10^-8; { start, reference, fractions } for start - fraction * (start - reference).
+
+    Raises:
+        BadInput: with the file's line.
     """
     how = ""
     if isinstance(value, dict) and "log10" in value:

@@ -1,4 +1,4 @@
-"""A TOML file whose errors name the line: values by path, each checked for its type."""
+"""TOML files whose errors name the line: values by keys, each checked for its type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from zobench.errors import BadInput, unknown
 from zobench.spreadsheet import FORMULA
 
-Keys = tuple[str | int, ...]  # where a value is: ("problem", 2, "settings", "dim")
+Keys = tuple[str | int, ...]  # of a value, such as ("problem", 2, "settings", "dim")
 
 NAMES = ("name", "id", "group", "version")  # these are on one line; other texts may have several
 KINDS: dict[str, tuple[type, ...]] = {
@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
 
 
 class TomlFile:
-    """The data of a file, and BadInput that says where in the file the fault is."""
+    """The data of a file, and errors that name the line of a value."""
 
     def __init__(self, path: Path, text: str | None = None) -> None:
         """Parse `text`, by default that of the file. Raises BadInput if it is not TOML."""
@@ -45,8 +45,8 @@ class TomlFile:
             self.data: dict[str, Any] = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
             message, _, place = str(error).partition(" (at ")
-            found = re.match(r"line (\d+)", place)
-            line = found[1] if found else self.text.count("\n") + 1
+            match = re.match(r"line (\d+)", place)
+            line = match[1] if match else self.text.count("\n") + 1
             shown = self.text.splitlines()[int(line) - 1 : int(line)]
             raise BadInput(
                 f"{path} line {line}: no TOML: {message}: {' '.join(shown).strip()[:60]!r}"
@@ -64,18 +64,22 @@ class TomlFile:
                 )
 
     def bad(self, message: object, *keys: str | int) -> BadInput:
-        """The error for the value at `keys`."""
+        """Return the error for the value at `keys`."""
         return BadInput(f"{self.path} line {line_of(self.text, keys)}: {message}")
 
     def only(self, table: Mapping[str, Any], known: Iterable[str], *keys: str | int) -> None:
-        """Raises BadInput when `table`, found at `keys`, has a key that is not known."""
+        """Raise BadInput if `table`, the value at `keys`, has a key that is not in `known`."""
         known = list(known)
         for key in table:
             if key not in known:
                 raise self.bad(unknown("key", key, known), *keys, key)
 
     def typed(self, value: Any, kind: str, *keys: str | int) -> Any:
-        """`value` if it is of `kind` (a key of KINDS), else BadInput. Whole numbers become int."""
+        """Return `value`, at `keys`, if it is of a kind of KINDS; whole numbers become int.
+
+        Raises:
+            BadInput: it is of another kind.
+        """
         wrong = isinstance(value, bool) or not isinstance(value, KINDS[kind])
         if kind == "whole number" and not wrong:
             wrong = value != value or value in (float("inf"), -float("inf")) or value != int(value)
@@ -86,7 +90,7 @@ class TomlFile:
 
 
 def _texts(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
-    """All keys and texts of a file, each with its path."""
+    """Yield all keys and texts of a file, each with its keys."""
     parts = value.items() if isinstance(value, dict) else enumerate(value)
     for key, part in parts:
         if isinstance(key, str):
@@ -98,9 +102,9 @@ def _texts(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
 
 
 def line_of(text: str, keys: Keys) -> int:
-    """The number of the line where the value at `keys` stands, or as near as can be told.
+    """Return the number of the line of the value at `keys`, or of one near it.
 
-    A scan, not a parser: it follows headers, skips comments and the inside of long strings.
+    This scans the text: it follows headers, and skips comments and the inside of long strings.
     """
     lines = _code_lines(text)
     first, last = 0, len(lines)
@@ -122,7 +126,7 @@ def line_of(text: str, keys: Keys) -> int:
 
 
 def _code_lines(text: str) -> list[str]:
-    """The lines, with comments and the inside of triple-quoted strings blanked."""
+    """Return the lines, with comments and the inside of triple-quoted strings blanked."""
     lines, inside = [], False
     for line in text.splitlines():
         quotes = line.count('"""') + line.count("'''")

@@ -1,8 +1,8 @@
-"""A worker: a process that loads no user's file and makes no run. Its homes do, which it forks.
+"""A worker: a process that forks homes, which load users' files and make runs.
 
-The parent sends requests, one line of JSON each; a worker passes a request on to the home that has
-loaded what it needs, waits until that is done, and ends what was left running. It dies as its home
-died, and when the parent dies.
+The parent sends requests, one line of JSON each. A worker passes a request to the home that has
+loaded what it needs, waits for it, and ends the processes that it left running. It dies as its
+home died, and when the parent dies.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from mmap import mmap
 from typing import Any
 
 from zobench.harness import proc
-from zobench.harness.home import CUT_OFF, LEAVING, READY, Line, die_likewise, leave, live
+from zobench.harness.home import CUT_OFF, LEAVING, READY, ParentLink, die_likewise, leave, live
 from zobench.harness.plan import RunSpec
 
-MOST = 8  # homes at a time: one with PyTorch holds some 200 MB
+MOST = 8  # homes at a time: one with PyTorch takes some 200 MB
 
 
 def main() -> None:
-    """Arguments: the file descriptor of the connection, the parent's process id."""
+    """Run a worker. Arguments: the file descriptor of the connection, the parent's process id."""
     fd, parent = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -42,9 +42,9 @@ def main() -> None:
 
 
 def serve(fd: int) -> None:
-    """Have requests done until the connection ends."""
-    gc.freeze()  # the collector of a fork must not touch, and so copy, what all share
-    homes: dict[str, Home] = {}  # the last one used at the end
+    """Serve requests until the connection ends."""
+    gc.freeze()  # the collector of a fork must not touch, and so copy, shared pages
+    homes: dict[str, Home] = {}  # the one used last at the end
     for line in os.fdopen(fd, "rb", closefd=False):
         request = json.loads(line)
         key = json.dumps([request["needs"], request["texts"]])
@@ -53,14 +53,14 @@ def serve(fd: int) -> None:
             if len(homes) >= MOST:
                 homes.pop(next(iter(homes))).close()
             home = Home(fd, request)
-        stays = home.do(line)
+        is_alive = home.do(line)
         proc.end_children(spared={home.pid, *(other.pid for other in homes.values())})
-        if stays:
+        if is_alive:
             homes[key] = home
 
 
 class Home:
-    """The worker's side of a home."""
+    """A home as its worker sees it."""
 
     def __init__(self, fd: int, request: dict[str, Any]) -> None:
         worker = os.getpid()
@@ -83,14 +83,15 @@ class Home:
         theirs.close()
 
     def do(self, line: bytes) -> bool:
-        """Have a request done. False: it has ended in order; where it died, so does the worker."""
+        """Have a request done. Return False if the home has ended; die if it died."""
         with suppress(OSError):  # it has died
             self.link.sendall(line)
-        ended = 0
-        while not ended and not select.select([self.link], [], [], 1.0)[0]:
-            ended, code = os.waitpid(self.pid, os.WNOHANG)  # a run's own child may hold the link
+        has_ended = 0
+        while not has_ended and not select.select([self.link], [], [], 1.0)[0]:
+            # A child of the run may keep the link open.
+            has_ended, code = os.waitpid(self.pid, os.WNOHANG)
         answer = b""
-        if not ended:
+        if not has_ended:
             with suppress(OSError):
                 answer = self.link.recv(1)
             if answer == READY:
@@ -100,12 +101,12 @@ class Home:
         if answer != LEAVING:
             if self.mark[0] == CUT_OFF:
                 key = RunSpec.from_dict(json.loads(line)["spec"]).key
-                Line(self.fd, key).send("C", "0")
+                ParentLink(self.fd, key).send("C", "0")
             die_likewise(os.waitstatus_to_exitcode(code))
         return False
 
     def close(self) -> None:
-        """End it; it is idle."""
+        """End it while it is idle."""
         self.link.close()
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)

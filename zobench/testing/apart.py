@@ -144,7 +144,7 @@ class _Process:
 
 def _main(descriptor: int, element: str, kind: str, first: int) -> None:
     """Run the checks of an element and write the outcome of each."""
-    from zobench.errors import said_by
+    from zobench.errors import error_text
     from zobench.testing import checks
     from zobench.testing.contract import Breach, NotApplicable
     from zobench.testing.elements import names_in
@@ -162,7 +162,7 @@ def _main(descriptor: int, element: str, kind: str, first: int) -> None:
         except BadInput as error:
             return write("refused", str(error))
         except BaseException as error:
-            return write("refused", f"{element}: {type(error).__name__}: {said_by(error)}")
+            return write("refused", f"{element}: {type(error).__name__}: {error_text(error)}")
         import torch  # noqa: F401 - before the first check, so that its time limit excludes it
 
         subject = all_checks[0].subject

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
-from zobench.errors import MissingPackage, said_by
+from zobench.errors import MissingPackage, error_text
 from zobench.registry import Entry
 from zobench.user_file import file_of
 
@@ -186,7 +186,7 @@ def _run(test: Test, subject: CheckSubject) -> None:
 
 def raised(error: BaseException, subject: CheckSubject) -> str:
     """Return the sentence for an exception that the element's code raises."""
-    text = " ".join(said_by(error).split())
+    text = " ".join(error_text(error).split())
     return f"raises {type(error).__name__}: {text or 'no text'}{_line_of(error, subject)}"
 
 
