@@ -1,0 +1,1 @@
+"""Runs: planned, made in isolated processes within limits, and stored."""
