@@ -26,7 +26,7 @@ from zobench.harness.store import Store
 from zobench.harness.suite_file import load
 from zobench.interchange.curve import Curve
 from zobench.interchange.curves import _trajectory
-from zobench.interchange.numbering import number
+from zobench.interchange.numbering import function_numbers
 from zobench.interchange.write_coco import write_coco
 from zobench.interchange.write_tables import plain_cells
 from zobench.results.exchange import export_as, import_folders
@@ -238,7 +238,15 @@ def test_cocopp_counts_gaps_a_little_above_a_target_and_zobench_does_not(tmp_pat
     ):
         curves = [
             Curve(
-                "A", "bbob", 1, "f1", 2, k, np.array([1, 50]), np.array([300.0, 1e-3 + above]), 100
+                estimator="A",
+                suite="bbob",
+                function=1,
+                name="f1",
+                dimension=2,
+                instance=k,
+                queries=np.array([1, 50]),
+                gaps=np.array([300.0, 1e-3 + above]),
+                length=100,
             )
             for k in (1, 2, 3)
         ]
@@ -255,7 +263,7 @@ def test_problems_of_other_objectives_are_counted_and_named(tmp_path):
     file.write_text(MIXED)
     where = ("--suite", str(file), "--out", str(tmp_path / "res"), "-j", "1")
     assert status_of(["run", "random-search:sigma=3", *where]) == 0
-    numbers = number(load(file).problems)
+    numbers = function_numbers(load(file).problems)
     assert [n.function for n in numbers.values()] == [1, 1, 2]
     assert numbers["below"].offset == pytest.approx(-1 - 1e-8)
     written = export_as("coco", "mixed", tmp_path / "res", tmp_path / "coco")
@@ -318,7 +326,7 @@ def families(tmp_path_factory):
 
 
 def test_functions_of_bbob_keep_their_numbers_beside_others(families):
-    numbers = number(load(families / "f.toml").problems)
+    numbers = function_numbers(load(families / "f.toml").problems)
     assert {name: (n.suite, n.function) for name, n in numbers.items()} == {
         "sphere-d5": ("zobench", 201), "sphere-d10": ("zobench", 201),
         "other-dimension": ("bbob", 8),

@@ -57,7 +57,7 @@ def test_several_algorithms_instances_and_repeats(tmp_path):
     assert cells == {("A", 0, 1), ("A", 1, 1), ("A", 2, 3), ("B", 2, 3), ("B", 3, 9)}
     # two folders of the same algorithm are told apart, the same folder twice is refused
     shutil.copytree(tmp_path / "x" / "b", tmp_path / "again")
-    names = {c.algorithm for c in read_folders([tmp_path / "x" / "b", tmp_path / "again"])[0]}
+    names = {c.estimator for c in read_folders([tmp_path / "x" / "b", tmp_path / "again"])[0]}
     assert names == {"B", "B (again)"}
     with pytest.raises(BadInput, match="same runs of 'B"):
         read_folders([tmp_path / "again"] * 3)
@@ -84,7 +84,7 @@ def test_old_layouts_backslashes_and_unfinished_runs(tmp_path):
         "data_f1\\b.dat, 1:9|1.0e+00, 2\n"
     )
     ((curve,), _) = read_folders([folder])
-    assert (curve.algorithm, curve.suite, curve.length) == ("old, one", "bbob", 9)
+    assert (curve.estimator, curve.suite, curve.length) == ("old, one", "bbob", 9)
     assert curve.gaps.tolist() == [5, 1]
 
 
@@ -317,8 +317,8 @@ def test_names_are_made_harmless(tmp_path):
     nasty = "a\x1b[31m\u2028<script>alert(1)</script>" + "x" * 200
     folder = ioh_folder(tmp_path / "a", [(1, 9, [(1, 2.0)])], algorithm={"name": nasty, "info": ""})
     ((curve,), _) = read_folders([folder])
-    assert curve.algorithm.isprintable()
-    assert len(curve.algorithm) == 80
+    assert curve.estimator.isprintable()
+    assert len(curve.estimator) == 80
     assert file_name("../../x y:lr=1") == "x_y_lr_1"
     assert file_name("...") == "unnamed"
     assert distinct_names(["a:1", "a=1", "A_1", "a:1"]) == {
@@ -332,11 +332,21 @@ def test_names_are_made_harmless(tmp_path):
 def test_reached_by_brute_force(values, target):
     gaps = np.minimum.accumulate(values)
     queries = np.arange(1, len(gaps) + 1) * 3 - 2
-    curve = Curve("a", "s", 1, "f", 2, 1, queries, gaps, 99)
+    curve = Curve(
+        estimator="a",
+        suite="s",
+        function=1,
+        name="f",
+        dimension=2,
+        instance=1,
+        queries=queries,
+        gaps=gaps,
+        length=99,
+    )
     met = [int(q) for q, g in zip(queries, gaps) if g <= target]
-    assert curve.reached(target) == (met[0] if met else None)
+    assert curve.queries_to(target) == (met[0] if met else None)
     for q in (1, 2, 4, 50):
-        assert curve.at(np.array([q]))[0] == min(g for at, g in zip(queries, gaps) if at <= q)
+        assert curve.gaps_at(np.array([q]))[0] == min(g for at, g in zip(queries, gaps) if at <= q)
 
 
 def test_infinite_and_missing_gaps_count_for_nothing(tmp_path):

@@ -28,9 +28,18 @@ def store_of(folder, estimators, functions, instances, dimensions):
                     fall = 11 * rng.beta(2, 2) * np.log(at) / np.log(budget) / speed**0.3
                     gaps = np.minimum.accumulate(10 ** (3 - fall + rng.normal(0, 0.3, len(at))))
                     kept = np.append(True, np.diff(gaps) < 0)
-                    about = ("bbob", function, f"f{function}", dimension, instance)
-                    curve = (at[kept], gaps[kept], budget)
-                    curves.append(Curve(f"method-{number:02d}", *about, *curve))
+                    curve = Curve(
+                        estimator=f"method-{number:02d}",
+                        suite="bbob",
+                        function=function,
+                        name=f"f{function}",
+                        dimension=dimension,
+                        instance=instance,
+                        queries=at[kept],
+                        gaps=gaps[kept],
+                        length=budget,
+                    )
+                    curves.append(curve)
     imported = to_results(curves, None)
     results = []
     for run in imported.results:

@@ -13,7 +13,7 @@ from zobench.harness.data import data_folder
 from zobench.harness.examine import version_with
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.targets import read_targets
-from zobench.harness.toml_file import TomlFile
+from zobench.harness.toml_file import Keys, TomlFile
 from zobench.registry import Entry, check_settings, objectives
 
 SHARED = {  # keys that the top level may set for every problem -> kind
@@ -29,8 +29,6 @@ SHARED = {  # keys that the top level may set for every problem -> kind
 TOP = ("name", "version", "description", "problem", *SHARED)
 OWN = ("id", "objective", "settings", "expand", "group", *SHARED)
 REPETITIONS = 5  # if neither the suite nor the instances say how many
-
-Keys = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)

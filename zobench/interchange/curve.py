@@ -1,4 +1,4 @@
-"""Curve: one run as other suites record it, the lowest gap so far over queries."""
+"""Curves: runs as other suites record them, the lowest gap so far over queries."""
 
 from __future__ import annotations
 
@@ -10,47 +10,60 @@ import numpy as np
 FLOOR = 1e-12  # the least gap that is written: readers take logarithms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A run of `algorithm` on instance `instance` of function number `function`.
+    """A run of an estimator on an instance of a function.
 
-    `queries` (n,), whole numbers from 1 on, rising; `gaps` (n,) the lowest f - f_opt among so many
-    queries, never rising; `length` >= queries[-1] is all that the run spent.
+    Attributes:
+        estimator: its name, which COCO and IOHprofiler call the algorithm.
+        suite: the suite of the function.
+        function: the number of the function in the suite.
+        name: of the function.
+        dimension: the number of coordinates.
+        instance: the instance of the function.
+        queries: (n,) whole numbers from 1, rising.
+        gaps: (n,) the lowest f - f_opt among so many queries, never rising.
+        length: all queries of the run, at least queries[-1].
     """
 
-    algorithm: str
+    estimator: str
     suite: str
     function: int
-    name: str  # of the function
+    name: str
     dimension: int
     instance: int
     queries: np.ndarray
     gaps: np.ndarray
     length: int
 
-    def at(self, queries: np.ndarray) -> np.ndarray:
-        """The lowest gap after so many queries, each at least 1."""
+    @property
+    def case(self) -> tuple[str, str, int, str, int]:
+        """The estimator, and the function in its dimension."""
+        return self.estimator, self.suite, self.function, self.name, self.dimension
+
+    def gaps_at(self, queries: np.ndarray) -> np.ndarray:
+        """Return the lowest gap after so many queries, each at least 1."""
         return self.gaps[np.searchsorted(self.queries, queries, side="right") - 1]
 
-    def reached(self, target: float) -> int | None:
-        """The first number of queries with a gap of at most `target`; None if there is none."""
-        place = int(np.searchsorted(-self.gaps, -target, side="left"))
-        return int(self.queries[place]) if place < len(self.gaps) else None
+    def queries_to(self, target: float) -> int | None:
+        """Return the first number of queries with a gap of at most `target`; None if none has."""
+        index = int(np.searchsorted(-self.gaps, -target, side="left"))
+        return int(self.queries[index]) if index < len(self.gaps) else None
 
 
 def file_name(text: str) -> str:
-    """`text` as the name of a file or folder: nothing that a shell or a parser minds."""
+    """Turn a text into the name of a file or folder, without special characters."""
     return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("._-")[:80] or "unnamed"
 
 
 def distinct_names(names: list[str]) -> dict[str, str]:
-    """Each of `names` with a file name of its own, whatever two of them share."""
-    found: dict[str, str] = {}
-    taken: set[str] = set()
+    """Map each name to a file name of its own."""
+    result: dict[str, str] = {}
+    used: set[str] = set()
     for name in dict.fromkeys(names):
         short, number = file_name(name), 2
-        while short.lower() in taken:
+        while short.lower() in used:
             short, number = f"{file_name(name)}-{number}", number + 1
-        taken.add(short.lower())
-        found[name] = short
-    return found
+        used.add(short.lower())
+        result[name] = short
+    return result

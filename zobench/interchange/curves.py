@@ -1,4 +1,4 @@
-"""Curves from results: target hits and traces, merged so that no target moves."""
+"""Curves from results: hits and traces are merged so that no target moves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from zobench.harness.plan import RunSpec
 from zobench.interchange.curve import FLOOR, Curve
-from zobench.interchange.numbering import PRECISION, number
+from zobench.interchange.numbering import PRECISION, function_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HAIR = 1 - 1e-12  # a hit is written so far below its target: other tools round targets their way
+HAIR = 1 - 1e-12  # times its target, a hit is written: other tools round targets differently
 
 
 def curves_of(
@@ -25,49 +25,60 @@ def curves_of(
     traces: pd.DataFrame,
     problems: pd.DataFrame,
 ) -> tuple[list[Curve], list[str]]:
-    """(a curve a run that made a query, in the order of `runs`; notes on what was left out).
+    """Turn runs into curves.
 
-    Scores are of the kind that targets are meant for. A run's curve has a row at each target that
-    it hit and at each of its scored points; before the first known one, it has the start's score,
-    or more than the easiest target where that would look like a hit.
+    Scores are of the kind that the targets refer to. The curve of a run has a row at each target
+    that it hit and at each of its scored points; before the first one, it has the score of the
+    start, or more than the easiest target if that would look like a hit.
+
+    Args:
+        specs: the runs.
+        runs: their results, as in `harness.tables`; so are the other frames.
+        hits: the targets that they hit.
+        traces: their scored points.
+        problems: their problems.
+
+    Returns:
+        A curve per run that made a query, in the order of `runs`; and notes on what is left out.
     """
-    known = {spec.problem.id: spec.problem for spec in specs}
-    numbers = number(known.values())
+    problem_of = {spec.problem.id: spec.problem for spec in specs}
+    numbers = function_numbers(problem_of.values())
     kinds = problems.drop_duplicates("problem").set_index("problem")["kind"].to_dict()
     largest: Any = runs.groupby("problem")["dimension"].max()
     sizes = largest.to_dict()
     instances = {(s.problem.id, s.repetition): s.problem.instance(s.repetition) for s in specs}
     hit_rows, trace_rows = _by_run(hits), _by_run(traces)
-    found, left = [], Counter()
+    curves, left_out = [], Counter()
     for run in runs.to_dict("records"):
-        problem, key = known[run["problem"]], run["run_key"]
+        problem, key = problem_of[run["problem"]], run["run_key"]
         size, length = sizes[problem.id], run["queries"]
         if run["status"] == "skipped" or not length > 0 or size != size:
-            left[f"{run['estimator']} on {problem.id} ({run['status']})"] += 1
+            left_out[f"{run['estimator']} on {problem.id} ({run['status']})"] += 1
             continue
         numbered, kind = numbers[problem.id], kinds[problem.id]
-        mine = hit_rows.get(key)
-        reached = [] if mine is None else list(zip(mine["queries"], mine["target"], mine["kind"]))
-        points = [(int(q), float(t)) for q, t, k in reached if k == kind]
+        points = []
+        if (rows := hit_rows.get(key)) is not None:
+            columns = rows["queries"], rows["target"], rows["kind"]
+            points = [(int(q), float(t)) for q, t, k in zip(*columns) if k == kind]
         queries, gaps = _trajectory(
             points, trace_rows.get(key), kind, problem.targets, numbered.offset, int(length)
         )
         instance = instances[problem.id, run["repetition"]]
-        found.append(
+        curves.append(
             Curve(
-                str(run["estimator"]),
-                numbered.suite,
-                numbered.function,
-                problem.id,
-                int(size),
-                run["repetition"] + 1 if instance is None else instance,
-                queries,
-                gaps,
-                int(max(length, queries[-1])),
+                estimator=str(run["estimator"]),
+                suite=numbered.suite,
+                function=numbered.function,
+                name=problem.id,
+                dimension=int(size),
+                instance=run["repetition"] + 1 if instance is None else instance,
+                queries=queries,
+                gaps=gaps,
+                length=int(max(length, queries[-1])),
             )
         )
-    notes = [f"left out, without a query: {n} x {what}" for what, n in left.items()]
-    return found, notes
+    notes = [f"left out, without a query: {n} x {what}" for what, n in left_out.items()]
+    return curves, notes
 
 
 def _trajectory(
@@ -78,7 +89,7 @@ def _trajectory(
     offset: float,
     length: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(queries, gaps) with a row at query 1, the rows where the gap falls, and the last query."""
+    """Return (queries, gaps): rows at query 1, where the gap falls, and at the last query."""
     start = -np.inf
     points = [(q, (target - offset) * HAIR) for q, target in hits]
     if offset:  # the difference above is rounded
@@ -89,14 +100,14 @@ def _trajectory(
         first = float(trace["score"].to_numpy(float)[0]) - offset
         start = first if np.isfinite(first) else start
     lowest = min(FLOOR, (targets[-1] - offset) / 2)
-    known = sorted((max(q, 1), max(v, lowest)) for q, v in points if np.isfinite(v))
-    if not known or known[0][0] > 1:
-        # above the targets: none of them was reached by the first query
+    rows = sorted((max(q, 1), max(v, lowest)) for q, v in points if np.isfinite(v))
+    if not rows or rows[0][0] > 1:
+        # Above the targets, as none was reached by the first query.
         easiest = (targets[0] - offset) * 1.01
-        known.insert(0, (1, max(start, easiest, *(v for _, v in known[:1]))))
-    queries = np.array([q for q, _ in known], dtype=np.int64)
-    gaps = np.minimum.accumulate(np.array([v for _, v in known]))
-    last = np.append(queries[1:] != queries[:-1], True)  # of several rows at a query
+        rows.insert(0, (1, max(start, easiest, *(v for _, v in rows[:1]))))
+    queries = np.array([q for q, _ in rows], dtype=np.int64)
+    gaps = np.minimum.accumulate(np.array([v for _, v in rows]))
+    last = np.append(queries[1:] != queries[:-1], True)  # of several rows at one query
     queries, gaps = queries[last], gaps[last]
     falls = np.append(True, gaps[1:] < gaps[:-1])
     queries, gaps = queries[falls], gaps[falls]

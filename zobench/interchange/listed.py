@@ -1,4 +1,4 @@
-"""The runs that an index file lists, held against the rows of its data file."""
+"""Runs of an index file, compared with the rows of its data file."""
 
 from __future__ import annotations
 
@@ -10,114 +10,120 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
-from zobench.interchange.read_rows import Rows
+from zobench.interchange.read_rows import RunRows
 from zobench.interchange.text import bad
 
-MOST = 9  # faults that are told one by one
+MOST = 9  # faults that have a note of their own
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What an index lists of a run. `evaluations`: 0 where the run was not finished."""
+class IndexEntry:
+    """What an index file says of a run."""
 
     instance: int
-    evaluations: int
-    gap: float  # the lowest; NaN where it is not listed
-    finished: bool = True
+    evaluations: int  # 0 for a run that did not finish
+    gap: float  # the lowest; NaN if the index does not say
+    has_finished: bool = True
 
 
-class Left:
-    """Collects what is left out. The same reason makes one note, however many files it is about."""
+class Omissions:
+    """Collects what is left out, for notes: one per reason, over all files."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, list[tuple[int, str]]] = {}  # what is said -> (runs, file) of each
+        self._runs: dict[str, list[tuple[int, str]]] = {}  # reason -> (number of runs, file) each
         self._faults: list[str] = []
-        self._taken: dict[tuple, list[tuple[list[Curve], Path]]] = {}  # the same function's lists
+        self._lists: dict[tuple, list[tuple[list[Curve], Path]]] = {}  # by case of the curves
 
-    def runs(self, count: int, said: str, where: str) -> None:
-        """`count` runs of a file, `where`; `said` goes on from "3 runs"."""
+    def runs(self, count: int, reason: str, where: str) -> None:
+        """Note that `count` runs of a file are left out; `reason` continues "3 runs"."""
         if count > 0:
-            self._runs.setdefault(said, []).append((count, where))
+            self._runs.setdefault(reason, []).append((count, where))
 
-    def once(self, curves: list[Curve], file: Path) -> list[Curve]:
-        """Those of a data file that no copy of it has given, whole or with fewer runs."""
+    def without_copies(self, curves: list[Curve], file: Path) -> list[Curve]:
+        """Return those curves of a data file that no earlier copy of it has given."""
         if not curves:
             return curves
-        c = curves[0]
-        place = (c.algorithm, c.suite, c.function, c.name, c.dimension)
-        others = self._taken.setdefault(place, [])
-        copies = [known for known in others if all(map(_same, known[0], curves))]
+        others = self._lists.setdefault(curves[0].case, [])
+        copies = [other for other in others if all(map(_is_same, other[0], curves))]
         others.append((curves, file))
         if not copies:
             return curves
-        known, other = max(copies, key=lambda copy: len(copy[0]))
-        said = "that other data files hold as well, and that count once"
-        self.runs(min(len(known), len(curves)), said, f"{file}, as {other}")
-        return curves[len(known) :]
+        longest, other_file = max(copies, key=lambda copy: len(copy[0]))
+        reason = "that other data files hold as well, and that count once"
+        self.runs(min(len(longest), len(curves)), reason, f"{file}, as {other_file}")
+        return curves[len(longest) :]
 
     def fault(self, error: BadInput) -> None:
-        """A run, a file or a part of it that cannot be read."""
+        """Note a run, a file or a part of it that cannot be read."""
         self._faults.append(str(error))
 
     def notes(self) -> list[str]:
-        """What was left out, in words; faults come first."""
-        found = [f"not read: {fault}" for fault in self._faults[:MOST]]
+        """Return what is left out, in words; faults come first."""
+        notes = [f"not read: {fault}" for fault in self._faults[:MOST]]
         if (more := len(self._faults) - MOST) > 0:
-            found.append(f"not read: {more} more runs or parts of files")
-        for said, places in self._runs.items():
-            count, others = sum(n for n, _ in places), len(places) - 1
+            notes.append(f"not read: {more} more runs or parts of files")
+        for reason, parts in self._runs.items():
+            count, others = sum(n for n, _ in parts), len(parts) - 1
             files = f" and {others} other file{'s' * (others > 1)}" if others else ""
-            found.append(f"{count} run{'s' * (count > 1)} {said}: {places[0][1]}{files}")
-        return found
+            notes.append(f"{count} run{'s' * (count > 1)} {reason}: {parts[0][1]}{files}")
+        return notes
 
-    def why(self) -> str:
-        """The first reason, where no run is left; "" where nothing was left out."""
+    def first_reason(self) -> str:
+        """Return the first reason, for data without any run; "" if nothing is left out."""
         return next(iter([*self._faults, *(f"no runs: {note}" for note in self.notes())]), "")
 
 
-def _same(one: Curve, other: Curve) -> bool:
-    facts = (one.instance, one.length) == (other.instance, other.length)
-    rows = np.array_equal(one.queries, other.queries)
-    return facts and rows and np.array_equal(one.gaps, other.gaps)
-
-
-def finished(
+def matched_runs(
     index: tuple[Path, int],
-    entries: Sequence[Entry],
-    data: tuple[Path, Sequence[Rows]],
+    entries: Sequence[IndexEntry],
+    data: tuple[Path, Sequence[RunRows]],
     agree: Callable[[float, float], bool],
-    left: Left,
-) -> list[tuple[Entry, Rows]]:
-    """The runs that both files hold and agree on, in order; `left` is told of the others.
+    omissions: Omissions,
+) -> list[tuple[IndexEntry, RunRows]]:
+    """Match the runs of an index file with those of its data file.
 
-    `index`: the file that lists `entries`, and its line. `data`: the data file and its runs. A run
-    that was not finished has rows there or none. `agree(listed gap, gap of the rows)`.
+    Args:
+        index: the index file, and the line of its entries.
+        entries: the runs that it lists. One that did not finish may have rows or none.
+        data: the data file, and its runs.
+        agree: True if two lowest gaps agree, that of the index and that of the rows.
+        omissions: collects the runs that are left out.
+
+    Returns:
+        The finished runs on which both files agree, in order.
     """
     (path, line), (file, runs) = index, data
     where = f"{path} line {line}"
-    made = [entry for entry in entries if entry.evaluations or not entry.finished]
-    ended = [entry for entry in made if entry.finished]
-    left.runs(len(entries) - len(made), "of 0 evaluations left out", where)
-    left.runs(len(made) - len(ended), "that did not finish left out", where)
-    if len(runs) <= len(ended):
-        made = ended
-    left.runs(len(runs) - len(made), f"that {path.name} does not list left out", str(file))
-    left.runs(len(made) - len(runs), f"without rows in {file.name} left out", where)
-    found, early = [], 0
-    for entry, rows in zip(made, runs):
+    with_rows = [entry for entry in entries if entry.evaluations or not entry.has_finished]
+    finished = [entry for entry in with_rows if entry.has_finished]
+    omissions.runs(len(entries) - len(with_rows), "of 0 evaluations left out", where)
+    omissions.runs(len(with_rows) - len(finished), "that did not finish left out", where)
+    if len(runs) <= len(finished):
+        with_rows = finished
+    unlisted, rowless = len(runs) - len(with_rows), len(with_rows) - len(runs)
+    omissions.runs(unlisted, f"that {path.name} does not list left out", str(file))
+    omissions.runs(rowless, f"without rows in {file.name} left out", where)
+    matches, short = [], 0
+    for entry, rows in zip(with_rows, runs):
         low = float(rows.gaps[-1])
-        if not entry.finished:
+        if not entry.has_finished:
             continue
         if rows.fault:
-            left.fault(rows.fault)
+            omissions.fault(rows.fault)
         elif rows.last > entry.evaluations or not agree(entry.gap, low):
-            said = (
+            fault = (
                 f"instance {entry.instance} has {entry.evaluations} evaluations and a lowest gap "
                 f"of {entry.gap:.6g}, but {file.name} ends at {rows.last} and {low:.6g}"
             )
-            left.fault(bad(path, line, said))
+            omissions.fault(bad(path, line, fault))
         else:
-            early += rows.last < entry.evaluations
-            found.append((entry, rows))
-    left.runs(early, "without a row at the last evaluation: rows may be missing", str(file))
-    return found
+            short += rows.last < entry.evaluations
+            matches.append((entry, rows))
+    omissions.runs(short, "without a row at the last evaluation: rows may be missing", str(file))
+    return matches
+
+
+def _is_same(one: Curve, other: Curve) -> bool:
+    facts = (one.instance, one.length) == (other.instance, other.length)
+    rows = np.array_equal(one.queries, other.queries)
+    return facts and rows and np.array_equal(one.gaps, other.gaps)

@@ -1,6 +1,7 @@
-"""Reading COCO's data: .info files and the .dat files that they name. Parsed, never evaluated.
+"""Reader of COCO's data: .info files and the .dat files that they name.
 
-A gap above a target does not hit it, however near: cocopp allows 1e-12, see harness/targets.py.
+The text is parsed, never evaluated. A gap just above a target does not hit it, while cocopp allows
+1e-12: see harness/targets.py.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from pathlib import Path
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
-from zobench.interchange.listed import Entry, Left, finished
+from zobench.interchange.listed import IndexEntry, Omissions, matched_runs
 from zobench.interchange.numbering import COUNTED, PRECISION
 from zobench.interchange.read_rows import coco_runs
-from zobench.interchange.text import DEEPEST, bad, inside, label, lines, real, short, whole
+from zobench.interchange.text import DEEPEST, bad, file_inside, label, lines, real, short, whole
 
 CLOSING = {quote: re.compile(rf"{quote}\s*(?:,|$)") for quote in ("'", '"')}
 COMBINED = "% Combination of "  # how cocopp marks its reference data
-OURS = re.compile(r"% zobench \S+, problem (\S+)")
+OUR_COMMENT = re.compile(r"% zobench \S+, problem (\S+)")
 
 
-def read_coco(info: Path, folder: Path, left: Left) -> list[Curve]:
-    """The runs of one .info file that lies in `folder`; `left` takes what cannot be read."""
-    found: list[Curve] = []
+def read_coco(info: Path, folder: Path, omissions: Omissions) -> list[Curve]:
+    """Read the runs of one .info file in a folder; `omissions` collects what cannot be read."""
+    curves: list[Curve] = []
     block: list[tuple[int, str]] = []
     try:
         for number, line in lines(info):
@@ -34,44 +35,46 @@ def read_coco(info: Path, folder: Path, left: Left) -> list[Curve]:
             if len(block) == 2 and not block[1][1].startswith("%"):
                 raise bad(info, number, f"the line after a header begins with %, not {short(line)}")
             if len(block) == 3:
-                ready, block = block, []
+                whole_block, block = block, []
                 try:
-                    found += _block(info, folder, ready, left)
+                    curves += _block(info, folder, whole_block, omissions)
                 except BadInput as error:
-                    left.fault(error)
+                    omissions.fault(error)
         if block:
             raise bad(info, block[-1][0], "the file ends before the line that names the data")
     except BadInput as error:
-        left.fault(error)
-    return found
+        omissions.fault(error)
+    return curves
 
 
 def pairs(head: str) -> dict[str, str]:
-    """`key = value, key = 'with, commas'` as a dict; in time linear in what the line holds.
+    """Parse `key = value, key = 'with, commas'`, in time linear in the length of the line.
 
-    A quote closes where a comma or the end follows: names hold apostrophes.
+    A quote closes if a comma or the end follows, as names may contain apostrophes.
     """
-    found, at, open_ends = {}, 0, set()
+    values, at, unclosed = {}, 0, set()
     while (equals := head.find("=", at)) >= 0:
         key = head[at:equals].rpartition(",")[2].strip()
         begin = equals + 1
         while head[begin : begin + 1].isspace():
             begin += 1
-        quote, closed = head[begin : begin + 1], None
-        if quote in CLOSING and quote not in open_ends:
-            closed = CLOSING[quote].search(head, begin + 1)
-            if closed is None:  # nor will any later one be
-                open_ends.add(quote)
-        if closed:
-            found[key], at = head[begin + 1 : closed.start()], closed.end()
+        quote, end = head[begin : begin + 1], None
+        if quote in CLOSING and quote not in unclosed:
+            end = CLOSING[quote].search(head, begin + 1)
+            if end is None:  # nor does any later quote close
+                unclosed.add(quote)
+        if end:
+            values[key], at = head[begin + 1 : end.start()], end.end()
         else:
             comma = head.find(",", begin)
             at = comma if comma >= 0 else len(head)
-            found[key] = head[begin:at].strip().strip("'\"")
-    return found
+            values[key] = head[begin:at].strip().strip("'\"")
+    return values
 
 
-def _block(info: Path, folder: Path, block: list[tuple[int, str]], left: Left) -> list[Curve]:
+def _block(
+    info: Path, folder: Path, block: list[tuple[int, str]], omissions: Omissions
+) -> list[Curve]:
     (at, head), (_, comment), (line, listed) = block
     facts = pairs(head)
     if "indicator" in facts:
@@ -88,12 +91,12 @@ def _block(info: Path, folder: Path, block: list[tuple[int, str]], left: Left) -
     function = whole(info, at, facts["funcId"], "funcId", 0, DEEPEST)
     dimension = whole(info, at, facts["DIM"], "DIM", 1, DEEPEST)
     precision = real(info, at, facts.get("Precision", str(PRECISION)), "Precision")
-    algorithm = label(facts.get("algId", ""), info.parent.name or "unnamed")
+    estimator = label(facts.get("algId", ""), info.parent.name or "unnamed")
     suite = label(facts.get("suite", ""), "bbob-noisy" if function > 100 else "bbob")
-    name_of = f"f{function}"
-    if ours := OURS.match(comment):  # a function of another suite, under a number it was given
-        suite, name_of = COUNTED, label(ours[1])
-    files: dict[str, list[Entry]] = {}
+    function_name = f"f{function}"
+    if ours := OUR_COMMENT.match(comment):  # a function of another suite, numbered by an export
+        suite, function_name = COUNTED, label(ours[1])
+    files: dict[str, list[IndexEntry]] = {}
     name = ""
     for item in filter(None, (part.strip() for part in listed.split(","))):
         if re.search(r"\.[a-z]*dat$", item):
@@ -106,37 +109,53 @@ def _block(info: Path, folder: Path, block: list[tuple[int, str]], left: Left) -
     curves = []
     for name, entries in files.items():
         try:
-            path = inside(folder, info.parent, name, line, info)
+            path = file_inside(folder, info.parent, name, line, info)
             runs = coco_runs(path)
         except BadInput as error:
-            left.fault(error)
+            omissions.fault(error)
             continue
         agree = partial(_agree, precision=precision)
-        found = []
-        for entry, rows in finished((info, line), entries, (path, runs), agree, left):
-            place = (suite, function, name_of, dimension, entry.instance)
-            found.append(Curve(algorithm, *place, rows.queries, rows.gaps, entry.evaluations))
-        curves += left.once(found, path)
+        curves_of_file = []
+        for entry, rows in matched_runs((info, line), entries, (path, runs), agree, omissions):
+            curves_of_file.append(
+                Curve(
+                    estimator=estimator,
+                    suite=suite,
+                    function=function,
+                    name=function_name,
+                    dimension=dimension,
+                    instance=entry.instance,
+                    queries=rows.queries,
+                    gaps=rows.gaps,
+                    length=entry.evaluations,
+                )
+            )
+        curves += omissions.without_copies(curves_of_file, path)
     return curves
 
 
-def _agree(listed: float, gap: float, precision: float) -> bool:
-    """Is the listed gap, of two digits, that of the rows? Older files take the precision off it."""
-    if not math.isfinite(listed) or not math.isfinite(gap):
-        return math.isfinite(listed) == math.isfinite(gap)
-    if listed <= precision and gap <= 2 * precision:
+def _agree(index_gap: float, gap: float, precision: float) -> bool:
+    """Return True if the gap of the index, of two digits, is that of the rows.
+
+    Older files subtract the precision from it.
+    """
+    if not math.isfinite(index_gap) or not math.isfinite(gap):
+        return math.isfinite(index_gap) == math.isfinite(gap)
+    if index_gap <= precision and gap <= 2 * precision:
         return True
-    return any(math.isclose(value, gap, rel_tol=0.051) for value in (listed, listed + precision))
+    return any(
+        math.isclose(value, gap, rel_tol=0.051) for value in (index_gap, index_gap + precision)
+    )
 
 
-def _entry(info: Path, line: int, item: str) -> Entry:
-    """`instance:evaluations|gap`; what lacks a part of it is of a run that was not finished."""
+def _entry(info: Path, line: int, item: str) -> IndexEntry:
+    """Parse `instance:evaluations|gap`; an item without all parts is a run that did not finish."""
     instance, _, rest = item.partition(":")
     number = whole(info, line, instance, "an instance", 0, DEEPEST)
     spent, _, gap = rest.partition("|")
     if not spent or not gap:
-        return Entry(number, 0, math.nan, finished=False)
-    return Entry(
+        return IndexEntry(number, 0, math.nan, has_finished=False)
+    return IndexEntry(
         number,
         whole(info, line, spent, "the number of evaluations", 0),
         real(info, line, gap, "the gap to the optimum"),

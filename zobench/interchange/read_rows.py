@@ -1,4 +1,4 @@
-"""Data files of COCO and IOHprofiler: rows of numbers, cut into runs."""
+"""Data files of COCO and IOHprofiler: rows of numbers, split into runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from zobench.errors import BadInput
 from zobench.interchange.text import LARGEST, bad, lines, real, whole
 
-Words = tuple[int, list[str] | None]  # line number, its cells; None: a run begins
+Words = tuple[int, list[str] | None]  # the number of a line, its cells; None: a run begins
 OLD = (
     "columns of IOHprofiler before 0.3.3, which hold values of f and no gaps to the optimum: "
     "log the runs again with a newer one"
@@ -19,22 +19,19 @@ OLD = (
 
 
 @dataclass(frozen=True)
-class Rows:
-    """A run: the lowest gaps (n,) after so many queries (n,), and the evaluations of its last row.
+class RunRows:
+    """The rows of a run."""
 
-    `fault`: why its rows from there on were not read.
-    """
-
-    queries: np.ndarray
-    gaps: np.ndarray
-    last: int
-    fault: BadInput | None = None
+    queries: np.ndarray  # (n,), rising
+    gaps: np.ndarray  # (n,), the lowest after so many queries
+    last: int  # the evaluations of the last row
+    fault: BadInput | None = None  # why the rows after that were not read
 
 
-def coco_runs(path: Path) -> list[Rows]:
-    """The runs of a .dat file of COCO: each begins with lines of %; gaps are the third column.
+def coco_runs(path: Path) -> list[RunRows]:
+    """Read the runs of a .dat file of COCO: each begins with lines of %; column 3 has the gaps.
 
-    Raises BadInput where the file is not one; what is wrong in a run is kept with the run.
+    A fault in a run is stored with the run. Raises BadInput if the file is not a .dat file of COCO.
     """
 
     def rows() -> Iterator[Words]:
@@ -49,60 +46,60 @@ def coco_runs(path: Path) -> list[Rows]:
     return _runs(path, rows(), 0, 2)
 
 
-def ioh_runs(path: Path) -> list[Rows]:
-    """The runs of a .dat file of IOHprofiler: each begins with the names of the columns.
+def ioh_runs(path: Path) -> list[RunRows]:
+    """Read the runs of a .dat file of IOHprofiler: each begins with the names of the columns.
 
-    Raises BadInput where the file is not one; what is wrong in a run is kept with the run.
+    A fault in a run is stored with the run. Raises BadInput if the file is not one of IOHprofiler.
     """
-    at = 0  # the column of the gap; 0: not yet known
+    column = 0  # of the gap; 0: unknown so far
 
     def rows() -> Iterator[Words]:
-        nonlocal at
+        nonlocal column
         for number, line in lines(path):
             words = line.split()
             if not line.endswith("\n") and words and not words[0].isdigit():
-                return  # cut among the names of columns
+                return  # the file was cut within the names of columns
             if line.lstrip().startswith('"function'):
                 raise bad(path, number, OLD)
             if words and words[0].strip('"') == "evaluations":
                 columns = [word.strip('"') for word in words]
-                wanted = [n for n in ("raw_y_best", "raw_y") if n in columns]
-                if not wanted:
+                of_gap = [n for n in ("raw_y_best", "raw_y") if n in columns]
+                if not of_gap:
                     raise bad(path, number, "no column raw_y or raw_y_best")
-                at = columns.index(wanted[0])
+                column = columns.index(of_gap[0])
                 yield number, None
             elif words:
-                if not at:
+                if not column:
                     raise bad(path, number, "rows begin before a line 'evaluations raw_y ...'")
                 if words[0] in ("1", "1.0"):  # a run may begin without the line of names
                     yield number, None
                 cells = _cells(line)
-                yield number, [*cells[:1], *cells[at : at + 1]]
+                yield number, [*cells[:1], *cells[column : column + 1]]
 
     return _runs(path, rows(), 0, 1)
 
 
 def _cells(line: str) -> list[str]:
-    """The cells of a row; a line without an end is cut, and its last number may lack digits."""
+    """Split a row; the last number of a line without an end may lack digits and is left out."""
     return line.split() if line.endswith("\n") else line.split()[:-1]
 
 
-def _runs(path: Path, rows: Iterable[Words], query: int, gap: int) -> list[Rows]:
-    found: list[tuple[list[int], list[float]]] = []
-    faults: dict[int, BadInput] = {}  # of a run
-    begun, width = False, 0
+def _runs(path: Path, rows: Iterable[Words], query: int, gap: int) -> list[RunRows]:
+    runs: list[tuple[list[int], list[float]]] = []
+    faults: dict[int, BadInput] = {}  # by the number of the run
+    has_begun, width = False, 0
     for number, words in rows:
         if words is None:
-            begun = True
+            has_begun = True
             continue
-        if begun or not found:
-            found.append(([], []))
-            begun, width = False, max(query, gap) + 1
-        if len(found) in faults:
+        if has_begun or not runs:
+            runs.append(([], []))
+            has_begun, width = False, max(query, gap) + 1
+        if len(runs) in faults:
             continue
-        queries, gaps = found[-1]
+        queries, gaps = runs[-1]
         try:
-            if len(words) < width:  # of the rows above
+            if len(words) < width:  # that of the rows above
                 raise bad(path, number, f"{len(words)} columns, and {width} or more are needed")
             width = len(words)
             spent = whole(path, number, words[query], "the number of evaluations", 1, LARGEST)
@@ -110,20 +107,20 @@ def _runs(path: Path, rows: Iterable[Words], query: int, gap: int) -> list[Rows]
             if queries and spent < queries[-1]:
                 raise bad(path, number, f"evaluations fall from {queries[-1]} to {spent}")
         except BadInput as error:
-            faults[len(found)] = error
+            faults[len(runs)] = error
             continue
         queries.append(spent)
         gaps.append(value)
-    return [_lowest(*run, faults.get(number)) for number, run in enumerate(found, 1)]
+    return [_lowest(*run, faults.get(number)) for number, run in enumerate(runs, 1)]
 
 
-def _lowest(queries: list[int], gaps: list[float], fault: BadInput | None) -> Rows:
-    """One row a query count where the lowest gap falls, the first one at 1."""
-    at = np.array([1, *queries], dtype=np.int64)
+def _lowest(queries: list[int], gaps: list[float], fault: BadInput | None) -> RunRows:
+    """Return a row per number of queries where the lowest gap falls, the first one at 1."""
+    spent = np.array([1, *queries], dtype=np.int64)
     low = np.minimum.accumulate(
         np.nan_to_num([np.inf, *gaps], nan=np.inf, posinf=np.inf, neginf=np.inf)
     )
-    last = np.append(at[1:] != at[:-1], True)
-    at, low = at[last], low[last]
-    kept = np.append(True, low[1:] < low[:-1])
-    return Rows(at[kept], low[kept], queries[-1] if queries else 0, fault)
+    last = np.append(spent[1:] != spent[:-1], True)
+    spent, low = spent[last], low[last]
+    falls = np.append(True, low[1:] < low[:-1])
+    return RunRows(spent[falls], low[falls], queries[-1] if queries else 0, fault)

@@ -1,4 +1,4 @@
-"""Reading other people's text files: line by line, and every fault names file and line."""
+"""Text files of other tools: read line by line, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from pathlib import Path
 from zobench.errors import BadInput
 
 LONGEST = 2**20  # characters of a line
-LARGEST = 2**53  # whole numbers beyond are not exact
+LARGEST = 2**53  # larger whole numbers are not exact
 DEEPEST = 2**31
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, line with its end, which only a cut last line lacks). Raises BadInput."""
+    """Yield the number of each line, from 1, and the line with its end; a cut last one has none.
+
+    Raises:
+        BadInput: the file cannot be read, or a line is too long.
+    """
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             number = 0
@@ -28,12 +32,12 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def bad(path: Path, line: int, fault: str) -> BadInput:
-    """The error for a line of a file."""
+    """Return the error for a line of a file."""
     return BadInput(f"{path} line {line}: {' '.join(fault.split())}")
 
 
 def whole(path: Path, line: int, text: object, what: str, least: int, most: int = LARGEST) -> int:
-    """A whole number in [least, most], from text or from JSON. Raises BadInput."""
+    """Read a whole number in [least, most], from text or JSON. Raises BadInput, with `what`."""
     try:
         value = _float(text)
     except (TypeError, ValueError, OverflowError):
@@ -44,7 +48,7 @@ def whole(path: Path, line: int, text: object, what: str, least: int, most: int 
 
 
 def real(path: Path, line: int, text: object, what: str) -> float:
-    """A number; nan and inf too. Raises BadInput."""
+    """Read a number, which may be nan or inf. Raises BadInput, with `what`."""
     try:
         return _float(text)
     except (TypeError, ValueError, OverflowError):
@@ -60,24 +64,35 @@ def _float(text: object) -> float:
 
 
 def label(text: object, other: str = "unnamed") -> str:
-    """A name for tables: printable, on one line, at most 80 characters."""
-    kept = "".join(c if c.isprintable() else " " for c in str(text))
-    return " ".join(kept.split())[:80] or other
+    """Return a name for tables: printable, on one line, at most 80 characters."""
+    printable = "".join(c if c.isprintable() else " " for c in str(text))
+    return " ".join(printable.split())[:80] or other
 
 
 def short(value: object) -> str:
-    """What a message quotes of a value."""
+    """Return a value as messages quote it."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def inside(folder: Path, base: Path, named: str, line: int, by: Path) -> Path:
-    """The file `named`, relative to `base`, that has to lie in `folder`. Raises BadInput."""
-    path = base / named.replace("\\", "/").strip()
+def file_inside(folder: Path, base: Path, name: str, line: int, index: Path) -> Path:
+    """Return the path of a data file.
+
+    Args:
+        folder: the file has to lie in it, at any depth.
+        base: the folder that the name is relative to.
+        name: of the file.
+        line: of the index file, where the name stands.
+        index: the index file.
+
+    Raises:
+        BadInput: there is no such file.
+    """
+    path = base / name.replace("\\", "/").strip()
     try:
         resolved = path.resolve()
         if resolved.is_relative_to(folder.resolve()) and resolved.is_file():
             return path
     except (OSError, ValueError, RuntimeError):
         pass
-    raise bad(by, line, f"there is no data file {short(named)} in {folder}")
+    raise bad(index, line, f"there is no data file {short(name)} in {folder}")

@@ -1,4 +1,4 @@
-"""Curves as results: the runs of published algorithms, judged by a suite's targets and budget."""
+"""Results from curves: published runs, judged by the targets and budgets of a suite."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.interchange.curve import Curve
-from zobench.interchange.numbering import COCO, number
+from zobench.interchange.numbering import COCO, function_numbers
 
 TARGETS = tuple(10.0 ** round(2 - 0.2 * k, 9) for k in range(51))  # COCO's
-GRID = 1.12  # trace rows are kept at queries that grow by this factor, as our own are
-# A hit's seconds may not be missing in a results file; analysis takes inf as "not measured".
+GRID = 1.12  # the factor between the queries of trace rows, as in our own runs
+# A results file needs seconds of a hit; analysis reads inf as "not measured".
 NO_SECONDS = float("inf")
 
 
 @dataclass(frozen=True)
-class Imported:
-    """Runs and their outcomes, ready for a results file; notes say what was left out."""
+class ImportedRuns:
+    """Runs and their results, ready for a results file, with notes on what is left out."""
 
     specs: list[RunSpec]
     results: list[RunResult]
@@ -35,71 +35,80 @@ def to_results(
     curves: Sequence[Curve],
     suite: Suite | None,
     kind: Callable[[ProblemSpec], str] = lambda problem: problem.scored,
-) -> Imported:
-    """The runs of `curves` on the problems of `suite`, or of one made of the data.
+) -> ImportedRuns:
+    """Turn curves into results.
 
-    Data of COCO's suites fit the problem that is the same function in the same dimension, others
-    the problem of the function's name. Its targets and budget count, as if the run had been stopped
-    there; `kind` tells which point is judged, "current" or "best". Repetitions are numbered over
-    all instances that the data have. Raises BadInput if nothing fits.
+    Curves of COCO's suites belong to the problem with the same function and dimension, others to
+    the problem with the function's name. The targets and the budget of the problem count, as if
+    the run had been stopped there. Repetitions are numbered over all instances of the data.
+
+    Args:
+        curves: the runs.
+        suite: their problems; None: a suite made of the data.
+        kind: says which point of a problem is judged, "current" or "best".
+
+    Raises:
+        BadInput: no run belongs to a problem.
     """
     suite = suite or _suite_of(curves)
     groups: dict[str, list[Curve]] = {}
-    left: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     kinds: dict[str, str] = {}  # of a problem: `kind` may have to build it
     problems = {p.id: p for p in suite.problems}
     functions = _functions(suite)
     for curve in curves:
         if curve.suite in COCO:
-            fits = functions.get((curve.suite, curve.function, curve.dimension))
+            problem = functions.get((curve.suite, curve.function, curve.dimension))
         else:
-            fits = problems.get(curve.name) or problems.get(f"{curve.name}-d{curve.dimension}")
-        if fits is None:
-            left[f"{curve.name} in {curve.dimension} dimensions is not in the suite"] += 1
+            problem = problems.get(curve.name) or problems.get(f"{curve.name}-d{curve.dimension}")
+        if problem is None:
+            left_out[f"{curve.name} in {curve.dimension} dimensions is not in the suite"] += 1
             continue
-        if fits.id not in kinds:
-            kinds[fits.id] = kind(fits)
-        if kinds[fits.id] == "current":
-            left[f"{fits.id} is judged by its current point, which such data do not hold"] += 1
+        if problem.id not in kinds:
+            kinds[problem.id] = kind(problem)
+        if kinds[problem.id] == "current":
+            left_out[
+                f"{problem.id} is judged by its current point, which such data do not hold"
+            ] += 1
         else:
-            groups.setdefault(fits.id, []).append(curve)
+            groups.setdefault(problem.id, []).append(curve)
     if not groups:
-        why = next(iter(left))
+        why = next(iter(left_out))
         raise BadInput(f"no run fits suite {suite.name!r}: {why}; without --suite, one is made")
     specs, results = [], []
-    for name, some in groups.items():
-        slots = _slots(some)
+    for name, group in groups.items():
+        slots = _slots(group)
         problem = replace(problems[name], instances=slots, repetitions=len(slots))
         used: Counter[tuple[str, int]] = Counter()
-        for curve in some:
-            nth = used[curve.algorithm, curve.instance]
-            used[curve.algorithm, curve.instance] += 1
-            chosen = EstimatorSpec(
-                text=curve.algorithm,
-                entry=curve.algorithm,
+        for curve in group:
+            earlier = used[curve.estimator, curve.instance]
+            used[curve.estimator, curve.instance] += 1
+            estimator = EstimatorSpec(
+                text=curve.estimator,
+                entry=curve.estimator,
                 version=IMPORTED,
                 settings={},
                 settings_from={},
             )
-            repetition = slots.index(curve.instance) + nth
+            repetition = slots.index(curve.instance) + earlier
             spec = RunSpec(
                 suite=suite.name,
                 suite_version=suite.version,
                 problem=problem,
-                estimator=chosen,
+                estimator=estimator,
                 repetition=repetition,
             )
             specs.append(spec)
             results.append(_result(spec, curve))
-    notes = [f"left out {n} runs: {what}" for what, n in left.most_common(3)]
-    if len(left) > 3:
-        notes.append(f"left out runs on {len(left) - 3} other functions")
-    return Imported(specs, results, notes)
+    notes = [f"left out {n} runs: {what}" for what, n in left_out.most_common(3)]
+    if len(left_out) > 3:
+        notes.append(f"left out runs on {len(left_out) - 3} other functions")
+    return ImportedRuns(specs, results, notes)
 
 
 def _functions(suite: Suite) -> dict[tuple[str, int, int], ProblemSpec]:
-    """(suite of COCO, function, dimension) -> its problem, as an export numbers them."""
-    numbers = number(suite.problems)
+    """Map (suite of COCO, function, dimension) to its problem, numbered as in an export."""
+    numbers = function_numbers(suite.problems)
     return {
         (numbers[p.id].suite, numbers[p.id].function, p.settings["dim"]): p
         for p in suite.problems
@@ -108,8 +117,8 @@ def _functions(suite: Suite) -> dict[tuple[str, int, int], ProblemSpec]:
 
 
 def _slots(curves: Sequence[Curve]) -> tuple[int, ...]:
-    """Instances, each as often as one algorithm ran it: places are numbers of repetitions."""
-    runs = Counter((c.algorithm, c.instance) for c in curves)
+    """Return the instances of the repetitions: each as often as one estimator ran it."""
+    runs = Counter((c.estimator, c.instance) for c in curves)
     most: dict[int, int] = {}
     for (_, instance), count in runs.items():
         most[instance] = max(most.get(instance, 0), count)
@@ -117,14 +126,17 @@ def _slots(curves: Sequence[Curve]) -> tuple[int, ...]:
 
 
 def _suite_of(curves: Sequence[Curve]) -> Suite:
-    """One problem a function and dimension, COCO's targets, the longest run as budget."""
+    """Make a suite: a problem per function and dimension, with COCO's targets.
+
+    Its budget is that of the longest run.
+    """
     names = {c.suite for c in curves}
     if len(names) > 1:
         raise BadInput(f"data of {len(names)} suites ({', '.join(sorted(names))}); import one")
     budgets: dict[tuple[str, int, int], int] = {}
     for c in curves:
-        place = (c.name, c.function, c.dimension)
-        budgets[place] = max(budgets.get(place, 1), c.length)
+        case = (c.name, c.function, c.dimension)
+        budgets[case] = max(budgets.get(case, 1), c.length)
     ids = Counter(name for name, _, _ in budgets)
     name = names.pop()
     problems = tuple(
@@ -148,18 +160,18 @@ def _suite_of(curves: Sequence[Curve]) -> Suite:
 
 def _result(spec: RunSpec, curve: Curve) -> RunResult:
     problem = spec.problem
-    reached = [curve.reached(target) for target in problem.targets]
+    queries_to = [curve.queries_to(target) for target in problem.targets]
     hits = [
         ("best", index, target, q, NO_SECONDS)
-        for index, (target, q) in enumerate(zip(problem.targets, reached))
+        for index, (target, q) in enumerate(zip(problem.targets, queries_to))
         if q is not None and q <= problem.budget
     ]
-    done = len(hits) == len(problem.targets)
-    spent = hits[-1][3] if done else min(curve.length, problem.budget)
-    kept = curve.queries <= spent
-    queries, gaps = curve.queries[kept], curve.gaps[kept]
+    is_done = len(hits) == len(problem.targets)
+    spent = hits[-1][3] if is_done else min(curve.length, problem.budget)
+    is_within = curve.queries <= spent
+    queries, gaps = curve.queries[is_within], curve.gaps[is_within]
     low = float(gaps[-1]) if np.isfinite(gaps[-1]) else NAN
-    status = "target" if done else "budget" if curve.length >= problem.budget else "ok"
+    status = "target" if is_done else "budget" if curve.length >= problem.budget else "ok"
     return RunResult(
         spec.key,
         status,

@@ -1,4 +1,4 @@
-"""Writing IOHprofiler's format (ioh 0.3): JSON and data files that iohinspector loads."""
+"""Writer of IOHprofiler's format (ioh 0.3): JSON and data files that iohinspector loads."""
 
 from __future__ import annotations
 
@@ -11,52 +11,59 @@ from typing import Any
 from zobench.interchange.curve import Curve, distinct_names, file_name
 from zobench.interchange.numbering import COCO
 
-FORMAT = "0.3.22"  # of ioh, whose layout this is
-LARGEST = 2**16 - 1  # numbers that readers keep in 16 bits
+FORMAT = "0.3.22"  # the version of ioh with this layout
+LARGEST = 2**16 - 1  # readers store numbers in 16 bits
 
 
 def write_ioh(
     curves: Iterable[Curve], folder: Path, suite: str, version: str
 ) -> tuple[list[str], int, list[str]]:
-    """Write `curves` below `folder`: (a folder an algorithm, runs, notes on what was left out).
+    """Write curves below a folder.
 
-    `suite`: of functions that are not COCO's.
+    Args:
+        curves: the runs.
+        folder: where to write.
+        suite: the suite of functions that are not COCO's.
+        version: of zobench.
+
+    Returns:
+        The names of the new folders, one per estimator; the number of runs; and notes on what is
+        left out.
     """
     curves = sorted(
-        curves, key=lambda c: (c.algorithm, c.function, c.name, c.dimension, c.instance)
+        curves, key=lambda c: (c.estimator, c.function, c.name, c.dimension, c.instance)
     )
     wide = {c.name: c.dimension for c in curves if c.dimension > LARGEST}
     notes = [
         f"left out {name}: {size:,} dimensions, and readers of this format count to {LARGEST:,}"
         for name, size in wide.items()
     ]
-    kept = [c for c in curves if c.dimension <= LARGEST and c.instance <= LARGEST]
-    if high := len(curves) - len(kept) - sum(c.dimension > LARGEST for c in curves):
+    writable = [c for c in curves if c.dimension <= LARGEST and c.instance <= LARGEST]
+    if high := len(curves) - len(writable) - sum(c.dimension > LARGEST for c in curves):
         notes.append(f"left out {high} runs of instances above {LARGEST:,}")
-    names = distinct_names([c.algorithm for c in kept])
-    for (algorithm, function, name), part in groupby(
-        kept, lambda c: (c.algorithm, c.function, c.name)
+    names = distinct_names([c.estimator for c in writable])
+    for (estimator, function, name), part in groupby(
+        writable, lambda c: (c.estimator, c.function, c.name)
     ):
-        some = list(part)
-        home, stem = folder / names[algorithm], f"f{function}_{file_name(name)}"
+        own = list(part)
+        home, stem = folder / names[estimator], f"f{function}_{file_name(name)}"
         (home / f"data_{stem}").mkdir(parents=True, exist_ok=True)
         data: dict[str, Any] = {
             "version": FORMAT,
-            "suite": some[0].suite if some[0].suite in COCO else suite,
+            "suite": own[0].suite if own[0].suite in COCO else suite,
             "function_id": function,
             "function_name": name,
             "maximization": False,
-            "algorithm": {"name": algorithm, "info": f"zobench {version}"},
+            "algorithm": {"name": estimator, "info": f"zobench {version}"},
             "attributes": ["evaluations", "raw_y"],
             "scenarios": [
-                _scenario(home, stem, list(runs))
-                for _, runs in groupby(some, lambda c: c.dimension)
+                _scenario(home, stem, list(runs)) for _, runs in groupby(own, lambda c: c.dimension)
             ],
         }
         text = json.dumps(data, indent=1)
         (home / f"IOHprofiler_{stem}.json").write_text(text, encoding="utf-8")
-    made = [names[name] for name in dict.fromkeys(c.algorithm for c in kept)]
-    return made, len(kept), notes
+    made = [names[name] for name in dict.fromkeys(c.estimator for c in writable)]
+    return made, len(writable), notes
 
 
 def _scenario(home: Path, stem: str, curves: list[Curve]) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def _scenario(home: Path, stem: str, curves: list[Curve]) -> dict[str, Any]:
             "instance": c.instance,
             "evals": c.length,
             "best": {
-                "evals": c.reached(float(c.gaps[-1])),
+                "evals": c.queries_to(float(c.gaps[-1])),
                 "y": float(c.gaps[-1]),
                 "x": [],
             },

@@ -1,4 +1,4 @@
-"""Data frames as files: CSV that a spreadsheet may open, or parquet."""
+"""Data frames as files: CSV that is safe in a spreadsheet, or parquet."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ FEW = 4  # rows per text, at least
 
 
 def plain_cells(frame: Any) -> Any:
-    """`frame` with text that a spreadsheet would take for a formula behind an apostrophe."""
+    """Put an apostrophe before text that a spreadsheet would take for a formula."""
     from pandas.api.types import is_numeric_dtype
 
     frame = frame.copy()
     for name in frame.columns:
         if is_numeric_dtype(frame[name].dtype):
             continue
-        there = frame[name].dropna().unique()  # texts repeat: most are looked at once
-        if any(isinstance(value, str) and plain(value) != value for value in there):
+        values = frame[name].dropna().unique()  # texts repeat: each is checked once
+        if any(isinstance(value, str) and plain(value) != value for value in values):
             frame[name] = frame[name].map(plain)
     return frame
 
 
 def save_csv(frame: Any, path: Path) -> None:
-    """Write one frame. Columns of few texts are written from these, not from a text a row."""
+    """Write one frame; a column of few different texts is written from these, which is faster."""
     from pandas.api.types import is_string_dtype
 
     frame = plain_cells(frame)
@@ -39,7 +39,7 @@ def save_csv(frame: Any, path: Path) -> None:
 
 
 def write_csv(frames: Mapping[str, Any], folder: Path) -> list[str]:
-    """Write NAME.csv for each; the names of the files."""
+    """Write each frame as NAME.csv. Return the names of the files."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         save_csv(frame, folder / f"{name}.csv")
@@ -47,7 +47,7 @@ def write_csv(frames: Mapping[str, Any], folder: Path) -> list[str]:
 
 
 def write_parquet(frames: Mapping[str, Any], folder: Path) -> list[str]:
-    """Write NAME.parquet for each. Raises BadInput without the package pyarrow."""
+    """Write each frame as NAME.parquet. Raises BadInput without the package pyarrow."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:

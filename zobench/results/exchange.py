@@ -71,7 +71,7 @@ def _write(format: str, results: Results, out: Path) -> Written:
         made = (write_csv if format == "csv" else write_parquet)(frames, out)
         return Written(out, made, len(results.runs), differing(results))
     from zobench.interchange.curves import curves_of
-    from zobench.interchange.numbering import number
+    from zobench.interchange.numbering import function_numbers
 
     frames = results.runs, results.hits, results.traces, results.problems
     curves, notes = curves_of(results.specs, *frames)
@@ -90,7 +90,7 @@ def _write(format: str, results: Results, out: Path) -> Written:
     numbers = {
         name: {"function": n.function, "offset": n.offset}
         | ({} if n.suite == COUNTED else {"suite": n.suite})
-        for name, n in number(problems.values()).items()
+        for name, n in function_numbers(problems.values()).items()
     }
     said = {"suite": results.specs[0].suite, "zobench": zobench.__version__, "problems": numbers}
     (out / "problems.txt").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from zobench.leaderboard.hashes import settings_hash
 MANY = 10  # problems of unknown dimension, all subsets of which are tried
 KINDS = ("best", "current")  # what may reach a target, if a suite leaves it to the objective
 
-Problems = tuple[ProblemSpec, ...]
+ProblemSpecs = tuple[ProblemSpec, ...]
 
 
 @dataclass
@@ -28,10 +28,10 @@ class SuiteFacts:
     """What the rows of a suite have to hold; each fact is computed once."""
 
     suite: Suite
-    _problems: dict[tuple[str, int], dict[str, Problems]] = field(default_factory=dict)
+    _problems: dict[tuple[str, int], dict[str, ProblemSpecs]] = field(default_factory=dict)
     _hashes: dict[tuple, str] = field(default_factory=dict)
 
-    def problems(self, group: str, dimension: int) -> dict[str, Problems]:
+    def problems(self, group: str, dimension: int) -> dict[str, ProblemSpecs]:
         """Return `problems_by_hash` for a group and dimension."""
         if dimension not in {p.settings["dim"] for p in self.suite.problems if "dim" in p.settings}:
             dimension = 0  # of no setting: whatever the row says
@@ -41,7 +41,7 @@ class SuiteFacts:
         return self._problems[key]
 
     def settings_hash(
-        self, problems: Problems, estimator: EstimatorSpec, baseline: Baseline | None
+        self, problems: ProblemSpecs, estimator: EstimatorSpec, baseline: Baseline | None
     ) -> str:
         """Return the hash of the settings that `specs_of` gives."""
         ids = tuple(problem.id for problem in problems)
@@ -61,7 +61,7 @@ def suite_facts(name: str, own: SuiteFacts | None) -> SuiteFacts:
     return _shipped(name)
 
 
-def problems_by_hash(suite: Suite, group: str, dimension: int) -> dict[str, Problems]:
+def problems_by_hash(suite: Suite, group: str, dimension: int) -> dict[str, ProblemSpecs]:
     """Map targets_hash to the problems that a row of a group and dimension may be about.
 
     Objectives with a setting `dim` say their dimension: all problems of it, or none. Others know it
@@ -69,7 +69,7 @@ def problems_by_hash(suite: Suite, group: str, dimension: int) -> dict[str, Prob
     """
     members = [p for p in suite.problems if p.group == group]
     sized = [p for p in members if p.settings.get("dim") == dimension]
-    result: dict[str, Problems] = {}
+    result: dict[str, ProblemSpecs] = {}
     for more in _subsets([p for p in members if "dim" not in p.settings]):
         problems = tuple(p for p in members if p in sized or p in more)
         for digest in _digests(problems) if problems else ():
@@ -138,7 +138,7 @@ def _shipped(name: str) -> SuiteFacts:
     return SuiteFacts(load(name))
 
 
-def _subsets(problems: list[ProblemSpec]) -> Iterator[Problems]:
+def _subsets(problems: list[ProblemSpec]) -> Iterator[ProblemSpecs]:
     """Yield none, all, then ever smaller parts; of many problems only those that share a value."""
     yield ()
     if len(problems) <= MANY:
