@@ -262,26 +262,26 @@ class Registry:
         return dict(sorted(self._entries.items()))
 
     def _plugins(self) -> Iterable[EntryPoint]:
-        """The modules that other packages announce, e.g. in the group "zobench.estimators"."""
+        """Return the modules that other packages announce, such as in "zobench.estimators"."""
         from importlib.metadata import entry_points  # with much else: 10 ms
 
         return entry_points(group=self.package)
 
     def summaries(self) -> dict[str, str]:
-        """The names of all entries, each with the first line of its docstring.
+        """Return the names of all entries, each with the first line of its docstring.
 
-        The sources are read and not imported, as importing all of them takes a third of a second.
-        Where other packages announce entries, all are loaded.
+        The sources are read instead of imported, as importing all takes a third of a second. With
+        plugins, all are loaded.
         """
-        if self._loaded or any(True for _ in self._plugins()):
+        if self._is_loaded or any(True for _ in self._plugins()):
             return {name: entry.summary for name, entry in self.load().items()}
-        found: dict[str, str] = {}
+        summaries: dict[str, str] = {}
         for folder in map(Path, import_module(self.package).__path__):
             for path in folder.rglob("*.py"):
                 text = path.read_text(encoding="utf-8")
                 if not path.stem.startswith("_") and ".register(" in text:
-                    found.update(_registered(text))
-        return dict(sorted(found.items()))
+                    summaries.update(_registered(text))
+        return dict(sorted(summaries.items()))
 
     def _load_plugin(self, point: EntryPoint) -> None:
         """Import a plugin; one that fails gives a warning, and the others still load."""
@@ -367,13 +367,13 @@ class Registry:
 
 
 def _registered(source: str) -> Iterator[tuple[str, str]]:
-    """(name, first line of the docstring) of each factory that a source registers by decorator."""
+    """Yield (name, first line of the docstring) of each factory that a source registers."""
     nodes = ast.parse(source).body
-    for made in (node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)):
-        for call in made.decorator_list:
+    for factory in (node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)):
+        for call in factory.decorator_list:
             if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "register":
                 name = ast.literal_eval(call.args[0])
-                yield name, (ast.get_docstring(made) or "").partition("\n")[0]
+                yield name, (ast.get_docstring(factory) or "").partition("\n")[0]
 
 
 def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -397,9 +397,9 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
         else:
             checked[key] = value = _as_type_of(defaults[key], value, what)
         if entry.space.get(key, _ANY)[2] == "log":
-            zero = key == "lr" or defaults[key] == 0
-            if not (value > 0 or (zero and value == 0)):
-                bound = "0 or above" if zero else "above 0"
+            may_be_0 = key == "lr" or defaults[key] == 0
+            if not (value > 0 or (may_be_0 and value == 0)):
+                bound = "0 or above" if may_be_0 else "above 0"
                 raise BadInput(f"{what} must be {bound}, not {value!r}")
     return checked
 

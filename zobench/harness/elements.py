@@ -1,4 +1,4 @@
-"""The elements of a run: registered entries, checked and with their packages loaded."""
+"""The elements of a run: its registered entries, with their packages loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zobench.registry import Entry, Registry, estimators, objectives
 
 
 def entries(spec: RunSpec) -> tuple[Entry, Entry]:
-    """(objective, estimator). Raises BadInput on an unknown name or another version."""
+    """Return (objective, estimator). Raises BadInput for an unknown name or another version."""
     return (
         _entry(objectives, spec.problem.objective, spec.problem.version, spec.settings),
         _entry(estimators, spec.estimator.entry, spec.estimator.version, spec.estimator.settings),
@@ -32,7 +32,7 @@ def entries(spec: RunSpec) -> tuple[Entry, Entry]:
 
 
 def load_packages(entry: Entry) -> None:
-    """Import what the entry needs, so that no import is on the clock. Raises MissingPackage."""
+    """Import what an entry needs, off the clock of a run. Raises MissingPackage."""
     if entry.needs:
         try:
             import_module(entry.needs)
@@ -46,7 +46,7 @@ def load_packages(entry: Entry) -> None:
 
 
 def seed_generators(seed: int) -> None:
-    """Seed the generators that a whole process shares: what draws from them repeats itself."""
+    """Seed the generators that a process shares, so that code which draws from them repeats."""
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002
     torch = sys.modules.get("torch")
@@ -55,13 +55,13 @@ def seed_generators(seed: int) -> None:
 
 
 def warm_noise() -> None:
-    """Load the kernels of the noise once per process, as runs use them: no run pays for it."""
+    """Load the noise kernels that runs use, once per process and off their clocks."""
     _warm_noise("torch" in sys.modules)
 
 
 @contextmanager
-def _left_out(packages: Sequence[str]) -> Iterator[None]:
-    """Within, packages that are not loaded yet count as not installed."""
+def _hidden(packages: Sequence[str]) -> Iterator[None]:
+    """In this context, treat packages that are not loaded yet as not installed."""
     absent = [package for package in packages if package not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # pyright: ignore[reportCallIssue, reportArgumentType]
     try:
@@ -72,30 +72,30 @@ def _left_out(packages: Sequence[str]) -> Iterator[None]:
 
 
 def _unneeded() -> list[str]:
-    """Packages that numba loads where they are installed, and that no kernel needs: 0.2 s."""
-    packages = ["scipy"]  # for a BLAS, which numba looks for again at its first use
+    """Return packages that numba loads if installed, and that no kernel needs: 0.2 s."""
+    packages = ["scipy"]  # for its BLAS, which numba looks for again at its first use
     if not os.path.exists(".numba_config.yaml"):
         packages.append("yaml")  # for that file
     if not any(map(user_file.is_users, list(sys.modules))):
-        packages.append("cffi")  # for functions of C, which only a user's file could hand over
+        packages.append("cffi")  # for C functions, which only a user's file can pass
     return packages
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Within, no garbage is collected: loading makes many objects, and all of them stay."""
-    enabled = gc.isenabled()
+    """In this context, collect no garbage: loading makes many objects, and all of them stay."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
+        if was_enabled:
             gc.enable()
 
 
 @cache
 def _warm_noise(tensors: bool) -> None:
-    with _uncollected(), _left_out(_unneeded()):
+    with _uncollected(), _hidden(_unneeded()):
         noise.accumulate(np.zeros(2), ((1.0, 0),), "gaussian", 0)
     one, two = Noise(0), Noise(1)
     recipe = Recipe(((1.0, one), (1.0, two)))
