@@ -98,7 +98,7 @@ def test_a_bare_command_shows_its_help(zobench):
 
 def test_list_shows_all_there_is_to_know_of_a_name(zobench):
     _, out, _ = zobench("list", "estimators", "mezo")
-    for fact in ("2305.17333", "weight_decay", "1e-06 to 1, log", "Queries a step"):
+    for fact in ("2305.17333", "weight_decay", "1e-06 to 1, log", "Queries per step"):
         assert fact in out
     assert zobench("list", "estimator", "mezo")[1] == zobench("list", "mezo")[1] == out
     _, out, _ = zobench("list", "objectives", "sphere")

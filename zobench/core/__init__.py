@@ -1,0 +1,1 @@
+"""Contracts of estimators and problems, and what most of them are made of. NumPy alone."""

@@ -13,11 +13,11 @@ from zobench.registry import estimators
     first_order=True,
 )
 def adam_first_order(lr: float = 1e-3, b1: float = 0.9, b2: float = 0.999) -> GradientDescent:
-    """Adam with the objective's own gradients: a line to compare with, not a ZO method.
+    """Adam with the gradients of the objective: a reference line, not a zeroth-order method.
 
         x <- x - lr m / (sqrt(v) + 1e-8),    m, v: running means of g and g^2, bias removed
 
-    Queries a step: 1, of about 3 forward-equivalents. Memory: the weights, the gradient, two
-    moments, the activations of the backward pass.
+    Queries per step: 1, of about 3 forward-equivalents. Memory: the weights, the gradient, two
+    moments, the activations of the backward pass. Deviation: none.
     """
     return GradientDescent(lr, Adam(lr, b1, b2))

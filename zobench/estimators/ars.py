@@ -15,12 +15,13 @@ from zobench.registry import estimators
     sanity={"lr": 0.05},
 )
 def ars(lr: Value = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> ComposedEstimator:
-    """The `keep` best of n antithetic pairs, divided by the deviation of their losses.
+    """Step along the best of n antithetic pairs, divided by the deviation of their losses.
 
         g = 1/(keep std) sum_{best pairs} (f(x + eps d_i) - f(x - eps d_i)) d_i,    x <- x - lr g
 
-    Best by the lower of the pair's losses; std over the 2 keep losses used. Weights are differences
-    of losses, so one that is not finite ends the run. Queries a step: 2n.
-    Memory: the weights. Version 2's whitening of observations belongs to a policy, not here.
+    The best pairs are the `keep` ones whose lower loss is lowest; std is over their 2 keep losses.
+    Weights are differences of losses, so a loss that is not finite ends the run.
+    Queries per step: 2n. Memory: the weights. Deviation: version 2 whitens observations, which
+    belongs to the policy of the objective and not to the estimator.
     """
     return ComposedEstimator(gaussian, TopPairs(eps, n, keep), SGD(lr))

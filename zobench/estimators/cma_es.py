@@ -12,11 +12,11 @@ from zobench.registry import estimators
 
 
 class CMA(AskTell):
-    """CMAEvolutionStrategy, begun again with a larger population whenever it stops.
+    """CMAEvolutionStrategy, started again with a larger population whenever it stops.
 
-    A generation is flat where its best losses are equal up to the third quarter, as the package
-    has it. It stops there, but from ties alone nothing is learned: neither does the point move, nor
-    does the population grow where no generation since the last start was any other.
+    A generation is flat if the losses of its better three quarters are equal, as the package
+    defines it. The package stops there. Flat generations change neither the point nor the
+    population: it grows only if a generation since the last start was not flat.
     """
 
     def __init__(self, x0: np.ndarray, seed: int, sigma: float, growth: float, diagonal: str):
@@ -24,11 +24,12 @@ class CMA(AskTell):
         self.x0, self.sigma, self.growth = x0, sigma, growth
         self.diagonal = diagonal == "yes" or (diagonal == "auto" and x0.size > 1000)
         self.favourite, self.low = x0, float("inf")
-        self.leader: Any = None  # the restart that holds the best sample
+        self.leader: Any = None  # the restart that has the best sample
         self.begin(x0, {})
 
     def begin(self, x0: np.ndarray, options: dict[str, Any]) -> None:
-        with warnings.catch_warnings():  # it tells everyone that it cannot plot
+        """Start the package's strategy from x0, shape (d,), with these options besides ours."""
+        with warnings.catch_warnings():  # the package warns that it cannot plot
             warnings.simplefilter("ignore", UserWarning)
             import cma  # optional, and slow to import
 
@@ -39,7 +40,7 @@ class CMA(AskTell):
             "CMA_diagonal": self.diagonal,
         }
         self.inner = cma.CMAEvolutionStrategy(x0, self.sigma, options)
-        self.learned = False  # has it seen a generation that was not flat?
+        self.learned = False  # True after a generation that is not flat
 
     def ask(self) -> np.ndarray:
         if self.inner.stop():
@@ -54,12 +55,12 @@ class CMA(AskTell):
         self.inner.tell(list(candidates), list(losses))
         flat = min(losses) == sorted(losses)[int(0.75 * len(losses))]
         self.learned |= not flat
-        low, known = min(losses), self.low
-        if low < known:
+        low, lowest = min(losses), self.low
+        if low < lowest:
             self.low, self.leader = low, self.inner
-            flat &= known == float("inf")  # better than what was known, by no tie
+            flat &= lowest == float("inf")  # an improvement is information, ties or not
         if self.leader is self.inner and not flat:
-            # Against bad conditioning the package changes coordinates, and its mean is in those.
+            # Against bad conditioning the package changes coordinates; its mean is in the new ones.
             self.favourite = self.inner.gp.pheno(self.inner.mean)
 
     def best(self) -> np.ndarray:
@@ -75,16 +76,18 @@ class CMA(AskTell):
     sanity={"sigma": 0.3},
 )
 def cma_es(sigma: float = 0.5, growth: float = 2.0, diagonal: str = "auto") -> Adapted:
-    """Covariance matrix adaptation: one population a step, of the package's default size.
+    """Covariance matrix adaptation: one population per step, of the package's default size.
 
-    `sigma` is the first deviation, an entry. When the package's criteria stop it, it begins again
-    near x0 with `growth` times the population (IPOP; Auger & Hansen, CEC 2005). `diagonal`: auto,
-    yes or no; auto keeps only the variances above 1000 coordinates (sep-CMA-ES; Ros & Hansen, PPSN
-    2008), where d^2 numbers would not fit. The point is the mean of the restart that holds the
-    best sample. Where all losses are equal it stays where it is, and the population as large. A
-    loss that is NaN or infinite is the worst of its population. Queries a step: 4 + 3 ln d. Memory:
-    d^2 numbers, or the population when diagonal. Deviation: a restart begins at x0 + sigma z, as
-    the objectives here have no box to draw from.
+        x_i ~ N(m, s^2 C),    m <- weighted mean of the best half,    s and C: see the paper
+
+    `sigma` is the first deviation of each entry. When the package's criteria stop it, it starts
+    again near x0 with `growth` times the population (IPOP; Auger & Hansen, CEC 2005). `diagonal`:
+    "auto", "yes" or "no"; "auto" keeps only the variances above 1000 coordinates (sep-CMA-ES; Ros &
+    Hansen, PPSN 2008), where d^2 numbers would not fit. The point is the mean of the restart that
+    has the best sample. While all losses are equal, neither it nor the size of the population
+    changes. A loss that is NaN or infinite is the worst of its population.
+    Queries per step: 4 + 3 ln d. Memory: d^2 numbers, or the population if diagonal. Deviation: a
+    restart begins at x0 + sigma z, as the objectives here have no box to draw from.
     """
     if growth < 1:
         raise BadInput(f"growth is a factor of at least 1, not {growth}")

@@ -17,12 +17,13 @@ from zobench.registry import estimators
 def coordinate(
     lr: Value = 1e-2, eps: float = 1e-4, n: int = 0, scheme: str = "central"
 ) -> ComposedEstimator:
-    """Finite differences along n coordinates a step, without replacement; n = 0: all of them.
+    """Finite differences along n coordinates per step, without replacement; n = 0: all of them.
 
         g = (d/n) sum_{i in S} (f(x + mu e_i) - f(x - mu e_i)) / (2 mu) e_i,    mu = eps sqrt(d)
         x <- x - lr g
 
-    Queries a step: 2n or 2d (central), n + 1 or d + 1 (forward). Memory: the weights. Scale: a
-    probe is as long as a random one, so `eps` is the papers' mu / sqrt(d); `lr` is theirs.
+    Queries per step: 2n or 2d (central), n + 1 or d + 1 (forward). Memory: the weights. Deviation:
+    a probe is as long as a random one, so `eps` is mu / sqrt(d) for the mu of the papers; `lr` is
+    theirs.
     """
     return ComposedEstimator(Coordinates(n), schemes.named(scheme, eps, n), SGD(lr))

@@ -13,16 +13,18 @@ from zobench.registry import estimators
 
 @dataclass
 class GLD:
-    """Keep the best of x and one sample at each radius of a geometric grid."""
+    """Moves to the best of x and one sample at each radius of a geometric grid."""
 
     ranks = True  # no annotation: not a setting
 
     radii: list[float]
 
     def start(self, params: Params, seed: int) -> None:
+        """Take the point to improve."""
         self.params, self.seed, self.t = params, seed, 0
 
     def step(self, evaluate: Evaluate) -> None:
+        """Ask for the losses of x and of all samples, and move to the best."""
         unit = self.params.size**-0.5  # |d| is about sqrt(size)
         probes: list[Probe] = [
             (radius * unit, Noise(fold(self.seed, self.t, k)))
@@ -40,14 +42,15 @@ class GLD:
     sanity={"largest": 2.0, "ratio": 1e3},
 )
 def gld(largest: float = 1.0, ratio: float = 1e3) -> GLD:
-    """The best of x and one Gaussian sample at each radius largest, largest/2, ..., largest/ratio.
+    """Move to the best of x and one Gaussian sample at each radius from `largest` down.
 
         x <- argmin { f(x), f(x + r_k z_k / sqrt(d)) },    r_k = 2^-k largest,    z_k ~ N(0, I)
 
-    Uses only the order of the losses: invariant to monotone transformations of f. Queries a step:
-    2 + floor(log2 ratio). Memory: the weights. Deviation: a Gaussian of expected length r_k
-    instead of a uniform sample of the ball. x is asked again each step, so that all losses of a
-    step share one minibatch. A loss that is NaN or infinite is the worst of its step.
+    The radii are largest, largest/2, ..., and end at largest/ratio or just above. Only the order of
+    the losses is used, so that the method is invariant to monotone transformations of f. f(x) is
+    asked for in each step, so that all losses of a step share one minibatch. A loss that is NaN or
+    infinite is the worst of its step. Queries per step: 2 + floor(log2 ratio). Memory: the weights.
+    Deviation: a Gaussian of expected length r_k instead of a uniform sample of the ball.
     """
     if not (largest > 0 and ratio >= 1):
         raise BadInput(f"gld needs largest > 0 and ratio >= 1, not {largest} and {ratio}")

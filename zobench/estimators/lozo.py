@@ -17,14 +17,14 @@ from zobench.registry import estimators
 def lozo(
     lr: Value = 1e-6, eps: float = 1e-3, rank: int = 2, refresh: int = 50
 ) -> ComposedEstimator:
-    """MeZO along U Vᵀ / sqrt(rank): U fresh each step, V fresh every `refresh` steps.
+    """MeZO along U Vᵀ / sqrt(rank): U is fresh in each step, V every `refresh` steps.
 
         Z = U Vᵀ / sqrt(rank) on matrices, Gaussian on vectors,    U, V ~ N(0, 1)
         x <- x - lr (f(x + eps Z) - f(x - eps Z)) / (2 eps) Z
 
-    Queries a step: 2. Memory: the weights and V, rank x columns a matrix. Scale: the paper probes
-    along U Vᵀ and divides the estimate by the rank, so its eps is ours / sqrt(rank) at equal lr;
-    the authors' code leaves the division out, so its lr is ours / rank. Deviation: the update
-    moves along the probed direction at refresh steps too (the authors' code does not).
+    Queries per step: 2. Memory: the weights and V, rank x columns per matrix. Scale: the paper
+    probes along U Vᵀ and divides the estimate by the rank, so its eps is ours / sqrt(rank) at equal
+    lr; the authors' code does not divide, so its lr is ours / rank. Deviation: the update moves
+    along the probed direction at refresh steps too (that of the authors' code does not).
     """
     return ComposedEstimator(LowRankSampler(rank, refresh), Central(eps), SGD(lr))

@@ -22,8 +22,8 @@ def mezo(
         g = (1/n) sum_i (f(x + eps z_i) - f(x - eps z_i)) / (2 eps) z_i,    z_i ~ N(0, I)
         x <- x - lr (g + weight_decay x)
 
-    Queries a step: 2n. Memory: the weights and a buffer of 65,536 numbers. Deviations: the restore
-    is merged with the update and the next probe (equal in exact arithmetic, fewer passes and less
-    rounding); weight decay, 0 in the paper, acts on biases and norms too.
+    Queries per step: 2n. Memory: the weights and a buffer of 65,536 numbers. Deviations: the
+    restore is merged with the update and the next probe (equal in exact arithmetic, fewer passes
+    and less rounding); weight decay, 0 in the paper, acts on biases and norms too.
     """
     return ComposedEstimator(gaussian, Central(eps, at_least_one(n)), SGD(lr, weight_decay))

@@ -25,21 +25,22 @@ def mezo_bcd(
     n: int = 1,
     weight_decay: float = 0.0,
 ) -> ComposedEstimator:
-    """MeZO on one group of blocks at a time; a group of a language model is a decoder layer.
+    """MeZO on one group of blocks at a time, such as a decoder layer of a language model.
 
         z ~ N(0, I) on the active group b, 0 elsewhere
         g = (f(x + eps z) - f(x - eps z)) / (2 eps) z,    x_b <- x_b - lr (g + weight_decay x_b)
 
     A group stays active for `dwell` steps (100 in the authors' code). `order`: "random" draws the
-    groups without replacement, a fresh permutation each sweep; "ascending", "descending",
+    groups without replacement, a fresh permutation per sweep; or "ascending", "descending",
     "flip-flop" (up, then down). `embeddings` and `head` let those groups take part; without them
-    only the decoder layers are ever trained. z is not rescaled for the group.
+    only the decoder layers are trained. z is not rescaled for the group.
 
     Learning rate: the variance of g falls with the size of the group, so the best lr is about N
-    times MeZO's for N equal groups (the authors use 50 times for 40 layers): lr is not comparable
-    with MeZO's, the progress a query is. Queries a step: 2n. Memory: the weights; noise and weight
-    passes only over the active group. Deviations: one group holds all embeddings (the authors make
-    one of each); merged restore as in mezo; n > 1 is ours.
+    times MeZO's for N equal groups (the authors use 50 times for 40 layers). Compare methods by
+    their progress per query, and not at equal lr.
+    Queries per step: 2n. Memory: the weights; only the active group is perturbed and written.
+    Deviations: one group holds all embeddings (the authors make one group of each); the restore is
+    merged with the update, as in mezo; n > 1 is ours.
     """
 
     def takes_part(group: Group) -> bool:

@@ -17,11 +17,12 @@ from zobench.registry import estimators
 def one_point(
     lr: Value = 1e-4, eps: float = 0.1, baseline: bool = True, directions: str = "sphere"
 ) -> ComposedEstimator:
-    """One query a step; the variance grows as d (f - b)^2 / eps^2.
+    """One query per step, with a variance that grows as d (f - b)^2 / eps^2.
 
-        x <- x - lr (f(x + eps d) - b) / eps d,    d uniform on the sphere of radius sqrt(d)
+        x <- x - lr (f(x + eps u) - b) / eps u,    u uniform on the sphere of radius sqrt(d)
 
-    `baseline`: b is the mean of all earlier losses; False is the paper's b = 0. Queries a step: 1.
-    Memory: the weights. Deviations: the baseline; no projection on a feasible set.
+    `baseline`: True for b = the mean of all earlier losses, False for b = 0 as in the paper.
+    Queries per step: 1. Memory: the weights. Deviations: the baseline; no projection on a feasible
+    set.
     """
     return ComposedEstimator(samplers.named(directions, 1), OnePoint(eps, baseline), SGD(lr))

@@ -11,7 +11,7 @@ from zobench.registry import estimators
 
 @dataclass
 class RandomSearch:
-    """Keep the best of x and n Gaussian samples around it."""
+    """Moves to the best of x and n Gaussian samples around it."""
 
     ranks = True  # no annotation: not a setting
 
@@ -19,10 +19,12 @@ class RandomSearch:
     n: int
 
     def start(self, params: Params, seed: int) -> None:
+        """Take the point to improve."""
         self.params, self.seed, self.drawn = params, seed, 0
-        self.low: float | None = None  # the loss of x, once it is known
+        self.low: float | None = None  # the loss of x, after the first step
 
     def step(self, evaluate: Evaluate) -> None:
+        """Ask for the losses of n samples, and move to the best if it is better than x."""
         probes: list[Probe] = [
             (self.sigma, Noise(fold(self.seed, self.drawn + k))) for k in range(self.n)
         ]
@@ -45,12 +47,13 @@ class RandomSearch:
     sanity={"sigma": 0.1},
 )
 def random_search(sigma: float = 1.0, n: int = 16) -> RandomSearch:
-    """The best of x and n samples x + sigma z, step after step: the baseline to beat.
+    """Move to the best of x and n samples x + sigma z: the baseline to beat.
 
         z_i ~ N(0, I),    x <- the best of x, x + sigma z_1, ..., x + sigma z_n
 
-    Queries a step: n, and one more in the first, for the start (later x is not asked again: its
-    loss is remembered, so under noise a lucky loss stays). A loss that is NaN or infinite is the
-    worst of its step. Memory: the weights. Deviation: the paper draws one sample a step.
+    The loss of x is asked for once and remembered, so that under noise a lucky loss stays. A loss
+    that is NaN or infinite is the worst of its step.
+    Queries per step: n, and one more in the first. Memory: the weights. Deviation: the paper draws
+    one sample per step.
     """
     return RandomSearch(sigma, at_least_one(n))

@@ -15,11 +15,12 @@ from zobench.registry import estimators
     sanity={"lr": 2e-3, "eps": 0.3},
 )
 def residual_feedback(lr: Value = 1e-4, eps: float = 0.1) -> ComposedEstimator:
-    """One query a step, compared with the query of the step before.
+    """One query per step, compared with the query of the step before.
 
         x <- x - lr (f(x + eps u_t) - f(x_prev + eps u_{t-1})) / eps u_t,    u ~ N(0, I)
 
-    Queries a step: 1. Memory: the weights and one scalar. On minibatches the two losses see
-    different batches, and their noise is divided by eps: the gain is for deterministic f.
+    Queries per step: 1. Memory: the weights and one scalar. With minibatches the two losses come
+    from different batches, and their noise is divided by eps: the gain is for deterministic f.
+    Deviation: the first step does not move, as it has no loss to compare with.
     """
     return ComposedEstimator(gaussian, ResidualOnePoint(eps), SGD(lr))

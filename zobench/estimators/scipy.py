@@ -12,10 +12,10 @@ METHODS = ("Nelder-Mead", "Powell", "COBYQA")
 
 
 def minimise(f: Callable[[np.ndarray], float], x0: np.ndarray, method: str, sigma: float) -> str:
-    """SciPy's own loop, begun at scale sigma, ended by its own criteria; returns its message."""
+    """Run a minimiser of SciPy from x0, shape (d,), at scale sigma; return its last message."""
     from scipy.optimize import minimize  # slow to import
 
-    far = {"maxiter": 10**9, "maxfev": 10**9}
+    unlimited = {"maxiter": 10**9, "maxfev": 10**9}
     options = {
         "Nelder-Mead": {
             "initial_simplex": x0 + np.vstack([np.zeros(x0.size), sigma * np.eye(x0.size)]),
@@ -26,7 +26,7 @@ def minimise(f: Callable[[np.ndarray], float], x0: np.ndarray, method: str, sigm
         "Powell": {"direc": sigma * np.eye(x0.size), "xtol": 1e-12, "ftol": 1e-12},
         "COBYQA": {"initial_tr_radius": sigma, "final_tr_radius": min(1e-12, 1e-3 * sigma)},
     }[method]
-    return str(minimize(f, x0, method=method, options=far | options).message)
+    return str(minimize(f, x0, method=method, options=unlimited | options).message)
 
 
 @estimators.register(
@@ -37,12 +37,12 @@ def minimise(f: Callable[[np.ndarray], float], x0: np.ndarray, method: str, sigm
     sanity={"sigma": 0.3},
 )
 def scipy(method: str = "Nelder-Mead", sigma: float = 0.5) -> Adapted:
-    """scipy.optimize.minimize with `method` Nelder-Mead, Powell or COBYQA.
+    """The minimisers of scipy.optimize.minimize: `method` Nelder-Mead, Powell or COBYQA.
 
-    `sigma` is the size of the first simplex, line search or trust region: SciPy's own defaults are
-    relative to x0, and barely move from x0 = 0. The point is the best sample. A loss that is NaN or
-    infinite is told as 1e100. Queries a step: 1. Memory: d^2 numbers. The run ends (status ok) when
-    SciPy's own criteria end it.
+    The point is the best sample. A loss that is NaN or infinite is replaced by 1e100. The run ends,
+    with status ok, when SciPy's own criteria end it. Queries per step: 1. Memory: d^2 numbers.
+    Deviation: `sigma` is the size of the first simplex, line search or trust region; SciPy's
+    defaults are relative to x0, and barely move from x0 = 0.
     """
     if method not in METHODS:
         raise BadInput(f"scipy: method is one of {', '.join(METHODS)}, not {method!r}")

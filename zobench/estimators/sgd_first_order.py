@@ -12,9 +12,11 @@ from zobench.registry import estimators
     first_order=True,
 )
 def sgd_first_order(lr: float = 1e-2) -> GradientDescent:
-    """x <- x - lr grad f(x): a line to compare with, not a ZO method.
+    """SGD with the gradients of the objective: a reference line, not a zeroth-order method.
 
-    Queries a step: 1, of about 3 forward-equivalents. Memory: the weights, the gradient, the
-    activations of the backward pass.
+        x <- x - lr grad f(x)
+
+    Queries per step: 1, of about 3 forward-equivalents. Memory: the weights, the gradient, the
+    activations of the backward pass. Deviation: none.
     """
     return GradientDescent(lr)

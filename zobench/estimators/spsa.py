@@ -27,8 +27,9 @@ def spsa(
         g = (1/n) sum_i (f(x + c_t z_i) - f(x - c_t z_i)) / (2 c_t) z_i,    z_i in {-1, +1}^d
         x <- x - a_t g,    a_t = lr ((1+A)/(t+1+A))^alpha,    c_t = eps / (t+1)^gamma
 
-    Dividing by the entries of z, as printed, is multiplying by them. Queries a step: 2n.
-    Memory: the weights. Deviation: `lr` is the first gain a_0 = a/(1+A)^alpha, not a.
+    To multiply by the entries of z is to divide by them, as the paper prints. `offset` is A.
+    Queries per step: 2n. Memory: the weights. Deviation: `lr` is the first gain,
+    a_0 = a/(1+A)^alpha, and not a.
     """
     return ComposedEstimator(
         rademacher, Central(power(eps, gamma), at_least_one(n)), SGD(power(lr, alpha, offset))

@@ -28,7 +28,7 @@ def zo_adam(
         g = (1/n) sum_i c_i d_i,    m <- b1 m + (1-b1) g,    v <- b2 v + (1-b2) g^2
         x <- x - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + 1e-8)
 
-    Queries a step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and two
+    Queries per step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and two
     moments (three with amsgrad). Deviations from the paper: bias correction, constant b1, no
     projection (there are no constraints), Gaussian directions by default instead of the sphere.
     """

@@ -22,8 +22,9 @@ def zo_momentum(
         g = (1/n) sum_i (f(x + eps z_i) - f(x - eps z_i)) / (2 eps) z_i,    z_i ~ N(0, I)
         m <- beta m + g,    x <- x - lr m
 
-    Queries a step: 2n. Memory: the weights and m (replay = 0), or the weights and `replay` pairs
-    (seed, slope), from which m is drawn again, cut off at weight beta^replay.
+    Queries per step: 2n. Memory: the weights and m (replay = 0), or the weights and `replay` pairs
+    (seed, slope), from which m is drawn again, cut off at weight beta^replay. Deviation: none at
+    replay = 0; a replayed m lacks the oldest terms.
     """
     rule = ReplayedMomentum(lr, beta, replay) if replay else Momentum(lr, beta)
     return ComposedEstimator(gaussian, Central(eps, at_least_one(n)), rule)

@@ -23,7 +23,7 @@ def zo_sgd(
     clip: float = 0.0,
     normalised: bool = False,
 ) -> ComposedEstimator:
-    """SGD on a finite-difference estimate along random directions, with every choice open.
+    """SGD on a finite-difference estimate along random directions, each choice a setting.
 
         c_i = (f(x + eps d_i) - f(x - eps d_i)) / (2 eps)     central
         c_i = (f(x + eps d_i) - f(x)) / eps                   forward
@@ -31,8 +31,8 @@ def zo_sgd(
         x <- x - lr g             or x <- x - lr g / |g|       (normalised=True)
 
     `directions`: gaussian, rademacher, sphere or orthogonal, all with E[d dᵀ] = I; `clip` bounds
-    |c_i| (0: no bound). Queries a step: 2n (central) or n + 1 (forward). Memory: the weights.
-    Deviation: the paper uses the forward form, n = 1.
+    |c_i| (0: no bound). Queries per step: 2n (central) or n + 1 (forward). Memory: the weights.
+    Deviation: by default the central form; the paper uses the forward form with n = 1.
     """
     rule = Normalised(lr) if normalised else SGD(lr)
     return ComposedEstimator(

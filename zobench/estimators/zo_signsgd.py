@@ -20,13 +20,14 @@ def zo_signsgd(
     directions: str = "gaussian",
     scheme: str = "central",
 ) -> ComposedEstimator:
-    """The sign of the averaged estimate, entry by entry.
+    """Step along the sign of the averaged estimate, entry by entry.
 
         g = (1/n) sum_i c_i d_i,    x <- x - lr sign(g)
 
-    With n = 1, sign(g) = sign(c) sign(d): one bit of information a step. (Multiplying d by
+    With n = 1, sign(g) = sign(c) sign(d): one bit of information per step. (To multiply d by
     sign(c), which some code calls sign descent, is zo-sgd with normalised=True.)
-    Queries a step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and one block.
+    Queries per step: 2n (central) or n + 1 (forward, the paper's). Memory: the weights and one
+    block. Deviation: central differences by default.
     """
     return ComposedEstimator(
         samplers.named(directions, n), schemes.named(scheme, eps, schemes.at_least_one(n)), Sign(lr)
