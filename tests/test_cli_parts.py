@@ -325,9 +325,9 @@ def test_the_numerics_benchmark_shows_what_16_bits_lose():
     }
     by_name = {(c.realisation, c.rounding): row for c, row in found.items()}
     walk, scratch = by_name["walk", "nearest"], by_name["scratch", "nearest"]
-    assert scratch.found.drift == 0 < 0.1 < walk.found.drift
-    assert walk.found.effective < 0.6  # most of the update is rounded away,
-    assert 0.97 < by_name["scratch", "stochastic"].found.effective < 1.03  # or made on average
+    assert scratch.figures.drift == 0 < 0.1 < walk.figures.drift
+    assert walk.figures.effective < 0.6  # most of the update is rounded away,
+    assert 0.97 < by_name["scratch", "stochastic"].figures.effective < 1.03  # or made on average
     assert walk.resolution < 0.01 < 0.1 < walk.coarse
     with pytest.raises(BadInput, match="dtype is one of"):
         next(rows(["int8"], "mezo", given, "tiny", "sentiment", "", "cpu"))
@@ -342,7 +342,7 @@ def test_the_numerics_benchmark_shows_each_row_as_it_comes(monkeypatch, capsys):
 
     def rows(*_):
         for case in cases:
-            yield numerics.Row(case, Numerics(0.1, 0.2, 0.3), 1.0, 0.01, 0.1)
+            yield numerics.NumericsRow(case, Numerics(0.1, 0.2, 0.3), 1.0, 0.01, 0.1)
             shown.append(capsys.readouterr().out)  # when the next row is asked for
 
     monkeypatch.setattr(numerics, "rows", rows)

@@ -20,7 +20,7 @@ CORRELATIONS = ("none", "positive", "negative")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BlockOutcome:
     """One correlation: what theory says, and the best of a common grid of learning rates."""
 
     correlation: str
@@ -41,7 +41,7 @@ class Outcome:
 
 def experiment(
     dim: int, blocks: int, steps: int, seeds: int, exponent: float = 0.5, spread: float = 1.0
-) -> Iterator[Outcome]:
+) -> Iterator[BlockOutcome]:
     """An outcome for each correlation. Both methods see the same grid, half a factor of 2 apart."""
     grid = np.exp2(np.arange(-2, np.log2(4 * blocks), 0.5))
     for correlation in CORRELATIONS:
@@ -62,7 +62,7 @@ def experiment(
         best = {name: min(gaps, key=gaps.__getitem__) for name, gaps in found.items()}
         problem = objectives["block-quadratic"].build(settings)
         problem.start(0)
-        yield Outcome(
+        yield BlockOutcome(
             correlation,
             blocks,
             problem.describe()["bcd_gain"],

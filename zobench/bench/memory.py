@@ -5,7 +5,7 @@ from __future__ import annotations
 from zobench.harness import proc
 
 
-class Watch:
+class PeakMemory:
     """`start`, then work, then `peak`: bytes; NaN where the system does not tell."""
 
     def __init__(self, on_gpu: bool) -> None:

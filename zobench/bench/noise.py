@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from zobench.bench.timing import Case, Sample, interleave
+from zobench.bench.timing import Sample, TimedCase, interleave
 from zobench.core.noise import interface as noise
 from zobench.errors import BadInput
 
@@ -73,7 +73,7 @@ def measure(
     works |= {f"{law}, 1000 tensors": small(law) for law in LAWS}
     sync = torch.cuda.synchronize if place.type == "cuda" else _nothing
 
-    def case(work: Callable[[], object]) -> Case:
+    def case(work: Callable[[], object]) -> TimedCase:
         def sample() -> float:
             sync()
             began = perf_counter()

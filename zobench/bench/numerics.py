@@ -22,7 +22,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Case:
+class NumericsCase:
     """A type of weights, how probes are realised, and how writes are rounded."""
 
     dtype: str
@@ -31,26 +31,26 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Row:
+class NumericsRow:
     """Figures of a case; `coarse` is the resolution if the loss had the weights' own type.
 
     `slope` and both resolutions are NaN for an estimator that never asks for two points on a line.
     """
 
-    case: Case
-    found: Numerics
+    case: NumericsCase
+    figures: Numerics
     slope: float
     resolution: float
     coarse: float
 
 
-def cases(dtypes: list[str]) -> list[Case]:
+def cases(dtypes: list[str]) -> list[NumericsCase]:
     """Every combination that differs: fp32 writes are always rounded to nearest."""
     for dtype in dtypes:
         if dtype not in DIGITS:
             raise BadInput(f"dtype is one of {', '.join(DIGITS)}, not {dtype!r}")
     return [
-        Case(dtype, realisation, rounding)
+        NumericsCase(dtype, realisation, rounding)
         for dtype in dtypes
         for realisation in ("walk", "scratch")
         for rounding in ("nearest", "stochastic")[: 1 if dtype == "float32" else 2]
@@ -64,8 +64,14 @@ def settings(estimator: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(
-    case: Case, estimator: str, given: dict[str, Any], model: str, task: str, data: str, device: str
-) -> Row:
+    case: NumericsCase,
+    estimator: str,
+    given: dict[str, Any],
+    model: str,
+    task: str,
+    data: str,
+    device: str,
+) -> NumericsRow:
     """STEPS of the estimator from the start, then the figures of its last probes and move."""
     build = {"model": model, "task": task, "data": data, "device": device, "dtype": case.dtype}
     problem = objectives["llm"].build(
@@ -88,11 +94,11 @@ def measure(
     for _ in range(STEPS):
         method.step(watched)
     if not lines:
-        return Row(case, problem.numerics(), NAN, NAN, NAN)
+        return NumericsRow(case, problem.numerics(), NAN, NAN, NAN)
     slope = median(difference / distance for difference, distance, _ in lines)
     distance, loss = (median(line[k] for line in lines) for k in (1, 2))
     fine, coarse = (resolution(loss, distance, slope, d) for d in (24, DIGITS[case.dtype]))
-    return Row(case, problem.numerics(), slope, fine, coarse)
+    return NumericsRow(case, problem.numerics(), slope, fine, coarse)
 
 
 def rows(
@@ -103,7 +109,7 @@ def rows(
     task: str,
     data: str,
     device: str,
-) -> Iterator[Row]:
+) -> Iterator[NumericsRow]:
     """A row for each case, as it is measured. Settings of `given` that do not exist are left."""
     for case in cases(dtypes):
         yield measure(case, estimator, given, model, task, data, device)

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from zobench.bench import plain
-from zobench.bench.timing import Case, Sample, interleave
+from zobench.bench.timing import Sample, TimedCase, interleave
 from zobench.core.directions import Dense, Probe
 from zobench.core.oracle import Oracle
 from zobench.core.problem import VectorProblem
@@ -29,7 +29,7 @@ BBOB_DIM, BBOB_INSTANCES, BBOB_BUDGET = 10, 5, 1000
 
 
 @dataclass(frozen=True)
-class Line:
+class OverheadRow:
     """A measurement: seconds a query of a case, and the case it is compared with."""
 
     group: str
@@ -38,28 +38,28 @@ class Line:
     floor: Sample
 
 
-def cheap(rounds: int, queries: int) -> Iterator[tuple[str, list[Line]]]:
-    """The sphere in DIMS dimensions: yield (what was done, lines of the finished dimensions)."""
+def cheap(rounds: int, queries: int) -> Iterator[tuple[str, list[OverheadRow]]]:
+    """The sphere in DIMS dimensions: yield (what was done, rows of the finished dimensions)."""
     if rounds < 1 or queries < 100:
         raise BadInput("repeats is a number of at least 1, and queries of at least 100")
-    lines: list[Line] = []
+    rows: list[OverheadRow] = []
     for dim in DIMS:
         cases = _objective_cases(dim, queries) | _estimator_cases(dim, queries)
         samples: dict[str, Sample] = {}
         for done, found in interleave(cases, rounds):
             samples = found
-            yield f"sphere, d = {dim}: round {done} of {rounds}", lines
+            yield f"sphere, d = {dim}: round {done} of {rounds}", rows
         floors = ("plain loop over f(x)", "zo-sgd in NumPy")
         floor = floors[0]
         for name, sample in samples.items():
             floor = name if name in floors else floor
-            lines = [*lines, Line(f"sphere, d = {dim}", name, sample, samples[floor])]
-    yield "done", lines
+            rows = [*rows, OverheadRow(f"sphere, d = {dim}", name, sample, samples[floor])]
+    yield "done", rows
 
 
-def bbob(rounds: int) -> Iterator[tuple[str, list[Line]]]:
-    """Random search and CMA-ES on BBOB: yield (what was done, lines of the finished methods)."""
-    lines: list[Line] = []
+def bbob(rounds: int) -> Iterator[tuple[str, list[OverheadRow]]]:
+    """Random search and CMA-ES on BBOB: yield (what was done, rows of the finished methods)."""
+    rows: list[OverheadRow] = []
     group = f"BBOB, d = {BBOB_DIM}, 24 x {BBOB_INSTANCES} runs of {BBOB_BUDGET} queries"
     total = 24 * BBOB_INSTANCES * BBOB_BUDGET
     for name, script in (("random-search", plain.random_search), ("cma-es", plain.cma_es)):
@@ -81,14 +81,14 @@ def bbob(rounds: int) -> Iterator[tuple[str, list[Line]]]:
         samples: dict[str, Sample] = {}
         for done, found in interleave(cases, rounds, warm_up=False):
             samples = found
-            yield f"BBOB, {name}: round {done} of {rounds}", lines
+            yield f"BBOB, {name}: round {done} of {rounds}", rows
         whole, start = list(samples.values())[-2:]
         samples[f"{name}: zobench, start-up aside"] = whole.minus(start)
-        lines = [*lines, *(Line(group, n, s, samples[floor]) for n, s in samples.items())]
-    yield "done", lines
+        rows = [*rows, *(OverheadRow(group, n, s, samples[floor]) for n, s in samples.items())]
+    yield "done", rows
 
 
-def _objective_cases(dim: int, queries: int) -> dict[str, Case]:
+def _objective_cases(dim: int, queries: int) -> dict[str, TimedCase]:
     """The objective in a plain loop, and behind the meter, one or many points a call."""
     points = np.random.default_rng(0).standard_normal((queries, dim))
     problem = _sphere(dim)
@@ -112,7 +112,7 @@ def _objective_cases(dim: int, queries: int) -> dict[str, Case]:
     }
 
 
-def _estimator_cases(dim: int, queries: int) -> dict[str, Case]:
+def _estimator_cases(dim: int, queries: int) -> dict[str, TimedCase]:
     """ZO-SGD by hand, as an estimator on its own, and through the whole harness."""
 
     def bare() -> None:
@@ -191,7 +191,7 @@ def _sphere(dim: int) -> VectorProblem:
     return problem
 
 
-def _timed(work: Callable[[], object], queries: int) -> Case:
+def _timed(work: Callable[[], object], queries: int) -> TimedCase:
     def case() -> float:
         began = perf_counter()
         work()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from time import perf_counter
 
-from zobench.bench.timing import Case, Sample, interleave
+from zobench.bench.timing import Sample, TimedCase, interleave
 from zobench.core.directions import Noise
 from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import GENERATED
@@ -20,7 +20,7 @@ WHOLE, SINGLE = "whole sequences, one prompt a pass", "one call a probe"
 
 
 @dataclass(frozen=True)
-class Line:
+class PromptRow:
     """Seconds a query of a case, and of the two ways to go one by one on the same problem."""
 
     problem: str
@@ -32,12 +32,12 @@ class Line:
 
 def prompts(
     model: str, tokens: Sequence[int], count: int, rounds: int
-) -> Iterator[tuple[str, list[Line]]]:
-    """Yield (what was done, lines of the finished problems): every generated task and length."""
+) -> Iterator[tuple[str, list[PromptRow]]]:
+    """Yield (what was done, rows of the finished problems): every generated task and length."""
     for name, value in {"repeats": rounds, "probes": count}.items():
         if value < 1:
             raise BadInput(f"{name} is a number of at least 1, not {value}")
-    lines: list[Line] = []
+    rows: list[PromptRow] = []
     for task, length in product(GENERATED, tokens):
         problem: SoftPrompt = objectives["soft-prompt"].build(
             {"model": model, "task": task, "tokens": length, "intrinsic": 50}
@@ -46,13 +46,13 @@ def prompts(
         samples: dict[str, Sample] = {}
         for done, found in interleave(_cases(problem, count), rounds):
             samples = found
-            yield f"{label}: round {done} of {rounds}", lines
+            yield f"{label}: round {done} of {rounds}", rows
         one_by_one = samples[WHOLE], samples[SINGLE]
-        lines += [Line(label, case, sample, *one_by_one) for case, sample in samples.items()]
-    yield "done", lines
+        rows += [PromptRow(label, case, sample, *one_by_one) for case, sample in samples.items()]
+    yield "done", rows
 
 
-def _cases(problem: SoftPrompt, count: int) -> dict[str, Case]:
+def _cases(problem: SoftPrompt, count: int) -> dict[str, TimedCase]:
     """The same probes three times."""
     import torch
 
@@ -79,7 +79,7 @@ def _cases(problem: SoftPrompt, count: int) -> dict[str, Case]:
     }
 
 
-def _timed(work: Callable[[], object], queries: int) -> Case:
+def _timed(work: Callable[[], object], queries: int) -> TimedCase:
     def case() -> float:
         began = perf_counter()
         work()

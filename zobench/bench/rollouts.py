@@ -8,7 +8,7 @@ from itertools import product
 from time import perf_counter
 from typing import Any
 
-from zobench.bench.timing import Case, Sample, interleave
+from zobench.bench.timing import Sample, TimedCase, interleave
 from zobench.core.directions import Noise, Probe
 from zobench.errors import BadInput
 from zobench.objectives.rl._environment import open_environment
@@ -21,7 +21,7 @@ SCALE, TRIED = 0.1, 256  # of random policies; the first with an episode of full
 
 
 @dataclass(frozen=True)
-class Line:
+class RolloutRow:
     """Seconds a step of a case, and of the bare loop of the same environment."""
 
     env: str
@@ -30,23 +30,26 @@ class Line:
     floor: Sample
 
 
-def rollouts(names: Sequence[str], rounds: int) -> Iterator[tuple[str, list[Line]]]:
-    """Yield (what was done, lines of the finished environments)."""
+def rollouts(names: Sequence[str], rounds: int) -> Iterator[tuple[str, list[RolloutRow]]]:
+    """Yield (what was done, rows of the finished environments)."""
     if rounds < 1:
         raise BadInput(f"repeats is a number of at least 1, not {rounds}")
-    lines: list[Line] = []
+    rows: list[RolloutRow] = []
     for name, whiten in product(names, (False, True)):
         cases, label = _cases(name, whiten), f"{name}, whitened" if whiten else name
         samples: dict[str, Sample] = {}
         for done, found in interleave(cases, rounds):
             samples = found
-            yield f"{label}: round {done} of {rounds}", lines
+            yield f"{label}: round {done} of {rounds}", rows
         floor = samples[next(iter(cases))]
-        lines = [*lines, *(Line(label, case, sample, floor) for case, sample in samples.items())]
-    yield "done", lines
+        rows = [
+            *rows,
+            *(RolloutRow(label, case, sample, floor) for case, sample in samples.items()),
+        ]
+    yield "done", rows
 
 
-def _cases(name: str, whiten: bool) -> dict[str, Case]:
+def _cases(name: str, whiten: bool) -> dict[str, TimedCase]:
     """The same episodes three times: replayed in two kinds of bare loop, and as queries."""
     import gymnasium
 
@@ -115,7 +118,7 @@ def _recorded(problem: PolicySearch, probe: Probe) -> tuple[int, list[Any]]:
     return problem.training_seeds(0)[0], actions
 
 
-def _timed(work: Callable[[], object], steps: int) -> Case:
+def _timed(work: Callable[[], object], steps: int) -> TimedCase:
     def case() -> float:
         began = perf_counter()
         work()

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from zobench.bench.floor import Machine, machine, work
-from zobench.bench.memory import Watch
+from zobench.bench.memory import PeakMemory
 from zobench.bench.subject import FixedBatch, Meter, Setup, build
 from zobench.bench.timing import Sample, interleave
 from zobench.core.estimator import Estimator
@@ -83,7 +83,7 @@ def measure(
     meter = Meter()
     on_gpu = batch.ids.device.type == "cuda"
     sync = torch.cuda.synchronize if on_gpu else meter.sync
-    reached, watch = machine(model, batch, sync), Watch(on_gpu)
+    reached, watch = machine(model, batch, sync), PeakMemory(on_gpu)
     methods = _methods(names, model, batch, meter, scratch, graphs)
     shares: dict[str, list[float]] = {name: [] for name in methods}
     memory: dict[str, list[float]] = {name: [] for name in methods}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zobench.engine.tensors import TensorParams
     from zobench.objectives.llm.batches import Batch
 
-Value = TypeVar("Value")
+T = TypeVar("T")
 SIZES = {  # layers, width, heads of the published family (Zhang et al., 2022, table 1)
     "opt-125m": (12, 768, 12),
     "opt-1.3b": (24, 2048, 32),
@@ -56,7 +56,7 @@ class Meter:
         self.seconds = 0.0
         self.sync: Callable[[], object] = _nothing
 
-    def timed(self, forward: Callable[[], Value]) -> Value:
+    def timed(self, forward: Callable[[], T]) -> T:
         """Return what `forward` returns, and add the time that it takes."""
         self.sync()  # noise that still runs on the device is not part of the forward pass
         began = perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-Case = Callable[[], float]  # does a fixed amount of work and gives its cost, in any unit
+TimedCase = Callable[[], float]  # does a fixed amount of work and gives its cost, in any unit
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Sample:
 
 
 def interleave(
-    cases: Mapping[str, Case], rounds: int, warm_up: bool = True
+    cases: Mapping[str, TimedCase], rounds: int, warm_up: bool = True
 ) -> Iterator[tuple[int, dict[str, Sample]]]:
     """Measure all cases `rounds` times; after each round yield its number and the samples so far.
 

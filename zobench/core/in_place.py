@@ -11,15 +11,15 @@ from zobench.core.params import Params
 
 NextProbe = Callable[[], float]  # begins the next probe, and returns its cost in forward passes
 Sharing = AbstractContextManager[NextProbe]  # the context of a call's probes
-Value = TypeVar("Value")
+T = TypeVar("T")
 
 
 def evaluate_in_place(
     params: Params,
     probes: Sequence[Probe],
-    loss: Callable[[int, float], Value],
+    loss: Callable[[int, float], T],
     next_probe: NextProbe,
-) -> list[Value]:
+) -> list[T]:
     """Return the loss at each probe, with the point moved there and back.
 
     Args:

@@ -18,7 +18,7 @@ from zobench.display import text
 from zobench.display.progress import PAUSE
 
 if TYPE_CHECKING:
-    from zobench.bench.overhead import Line as OverheadRow
+    from zobench.bench.overhead import OverheadRow
 
 T = TypeVar("T")
 

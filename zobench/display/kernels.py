@@ -56,10 +56,10 @@ def show_numerics(
 
     `values`: the learning rate and the smoothing radius, for estimators that have such a setting.
     """
-    from zobench.bench.numerics import STEPS, Row, cases, rows, settings
+    from zobench.bench.numerics import STEPS, NumericsRow, cases, rows, settings
 
-    def cells(row: Row) -> list[str]:
-        case, effects = row.case, row.found
+    def cells(row: NumericsRow) -> list[str]:
+        case, effects = row.case, row.figures
         return [
             case.dtype,
             case.realisation,

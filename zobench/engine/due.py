@@ -18,7 +18,7 @@ from zobench.engine.tensor_block import TensorBlock
 Moves = dict[Hashable, tuple[Any, Direction]]  # scale and direction, by `fixed.key`
 
 
-class Written(NamedTuple):
+class BlockWrite(NamedTuple):
     """One write: outs[i] += the sum of terms, from the element `start` of blocks[i] on."""
 
     outs: Sequence[torch.Tensor]
@@ -34,7 +34,9 @@ class Due:
     pending: Moves = field(default_factory=dict)
     sealed: tuple[Moves, ...] = ()  # earlier ones, which later moves do not merge with
     probes: tuple[Probe, ...] = ()  # those in force, the last one innermost
-    written: list[Written] = field(default_factory=list)  # by a flush that is under way, or broke
+    written: list[BlockWrite] = field(
+        default_factory=list
+    )  # by a flush that is under way, or broke
 
     def __bool__(self) -> bool:
         return bool(self.pending or self.sealed or self.written)

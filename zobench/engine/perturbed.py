@@ -12,19 +12,23 @@ from torch.autograd.graph import increment_version
 from torch.nn.functional import embedding
 
 from zobench.engine.reads import LookUps
-from zobench.engine.wrapping import Forward
+from zobench.engine.wrapping import ModuleForward
 from zobench.errors import Unsuitable
 
 Weights = Callable[[], AbstractContextManager[Sequence[torch.Tensor]]]
 # rows(k, index, places): the rows `index` of weight k; `places`: the same on the host, or None
-Rows = Callable[[int, torch.Tensor, Sequence[int] | None], torch.Tensor]
+MakeRows = Callable[[int, torch.Tensor, Sequence[int] | None], torch.Tensor]
 
 
 class Perturbed:
     """A forward, in which `parameters` have the values that `weights()` gives for one call."""
 
     def __init__(
-        self, forward: Forward, parameters: Sequence[nn.Parameter], weights: Weights, rows: Rows
+        self,
+        forward: ModuleForward,
+        parameters: Sequence[nn.Parameter],
+        weights: Weights,
+        rows: MakeRows,
     ) -> None:
         self.forward, self.parameters = forward, parameters
         self.weights, self.rows = weights, rows

@@ -18,7 +18,7 @@ from zobench.core.directions import Direction, Noise, Restricted
 from zobench.core.fixed import key
 from zobench.core.params import Params
 from zobench.engine.groups import any_layers, depths
-from zobench.engine.wrapping import Forward, Wrapper, wrapped
+from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
 
 
 class SharedLayers:
@@ -54,7 +54,7 @@ class SharedLayers:
         for index, layer in enumerate(layers[: self.skipped]):
             yield layer, self._last if index == self.skipped - 1 else self._earlier
 
-    def _last(self, forward: Forward) -> Forward:
+    def _last(self, forward: ModuleForward) -> ModuleForward:
         def run(*args: Any, **kwargs: Any) -> Any:
             if self.probe == 1:
                 self.outputs.append(forward(*args, **kwargs))
@@ -63,7 +63,7 @@ class SharedLayers:
 
         return run
 
-    def _earlier(self, forward: Forward) -> Forward:
+    def _earlier(self, forward: ModuleForward) -> ModuleForward:
         def run(*args: Any, **kwargs: Any) -> Any:
             if self.probe == 1:
                 return forward(*args, **kwargs)

@@ -15,7 +15,7 @@ from zobench.engine.tensors import TensorParams
 from zobench.errors import unknown
 
 REALISATIONS = ("walk", "scratch")
-Made = TypeVar("Made", bound=TensorParams)
+T = TypeVar("T", bound=TensorParams)
 
 
 def realise(
@@ -25,8 +25,8 @@ def realise(
     named: Sequence[tuple[str, torch.Tensor]] | None = None,
     groups: Sequence[Group] | None = None,
     rounding: int | None = None,
-    make: Callable[..., Made] = TensorParams,
-) -> Made:
+    make: Callable[..., T] = TensorParams,
+) -> T:
     """Return params over the weights of a model.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-Function = Callable[[], Sequence[torch.Tensor]]
+TensorFunction = Callable[[], Sequence[torch.Tensor]]
 WARM_UP = 2  # runs on the stream of the capture: libraries take their workspaces there, once
 
 
@@ -34,7 +34,7 @@ class Recorder(Protocol):
 
     name: str
 
-    def record(self, function: Function) -> Recording:
+    def record(self, function: TensorFunction) -> Recording:
         """Runs `function` a few times; the outputs are not yet written.
 
         Raises RuntimeError where it cannot be recorded, or what the function itself raises.
@@ -57,7 +57,7 @@ class CudaGraphs:
         self._stream: Any = None
         self._pool: Any = None
 
-    def record(self, function: Function) -> Recording:
+    def record(self, function: TensorFunction) -> Recording:
         with torch.cuda.device(self.device):
             if self._stream is None:
                 self._stream, self._pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
@@ -81,7 +81,7 @@ class _Graph:
         self.outputs, self.replay = outputs, graph.replay
 
 
-def _runs(function: Function) -> Sequence[torch.Tensor]:
+def _runs(function: TensorFunction) -> Sequence[torch.Tensor]:
     for _ in range(WARM_UP - 1):
         function()
     return function()

@@ -26,7 +26,7 @@ from zobench.engine.perturbed import LookedUp, Perturbed
 from zobench.engine.room import Room
 from zobench.engine.tensors import TensorBlock, TensorParams, one_law
 from zobench.engine.ties import overlapping, place
-from zobench.engine.wrapping import Forward, wrapped
+from zobench.engine.wrapping import ModuleForward, wrapped
 from zobench.errors import Unsuitable
 
 CACHED = 1 << 16  # elements that are copied before their noise is added, on a CPU
@@ -133,10 +133,10 @@ class Scratch:
 
     def _wrappers(
         self, params: TensorParams, scale: float, units: dict[nn.Module, list[Moved]]
-    ) -> Iterator[tuple[nn.Module, Callable[[Forward], Perturbed]]]:
+    ) -> Iterator[tuple[nn.Module, Callable[[ModuleForward], Perturbed]]]:
         for part, moved in units.items():
             kind = LookedUp if _by_rows(part, moved) else Perturbed
-            made: Callable[[Forward], Perturbed] = partial(
+            made: Callable[[ModuleForward], Perturbed] = partial(
                 kind,
                 parameters=[m.parameter for m in moved],
                 weights=partial(self._copies, params, scale, moved),

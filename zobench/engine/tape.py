@@ -16,7 +16,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from zobench.engine.recording import Function, Recording, copy_all
+from zobench.engine.recording import Recording, TensorFunction, copy_all
 
 # What a capture does not allow: to read values (the last two come with tolist() and numpy()), to
 # find out how many elements there are, and to copy from memory of the host that is not pinned.
@@ -30,7 +30,7 @@ class Refused(RuntimeError):  # noqa: N818 - as a capture refuses
 
 
 @dataclass(frozen=True)
-class Place:
+class TapePlace:
     """Where on the tape a tensor is made: its number among all that are."""
 
     number: int
@@ -42,7 +42,7 @@ class Step(NamedTuple):
     operation: Callable[..., Any]
     args: Any
     kwargs: Any
-    results: list[Place]
+    results: list[TapePlace]
 
 
 class Tape:
@@ -50,7 +50,7 @@ class Tape:
 
     name = "tape"
 
-    def record(self, function: Function) -> Recording:
+    def record(self, function: TensorFunction) -> Recording:
         with torch.inference_mode():
             outputs = tuple(torch.empty_like(t) for t in function())
             with _Taping() as taping:
@@ -73,12 +73,12 @@ class Played:
     def replay(self) -> None:
         tensors: list[Any] = [None] * self.made
 
-        def there(place: Place) -> torch.Tensor:
+        def there(place: TapePlace) -> torch.Tensor:
             return tensors[place.number]
 
         with torch.inference_mode():
             for step in self.steps:
-                args, kwargs = tree_map_only(Place, there, (step.args, step.kwargs))
+                args, kwargs = tree_map_only(TapePlace, there, (step.args, step.kwargs))
                 found = step.operation(*args, **kwargs)
                 for place, tensor in zip(step.results, _tensors(found)):
                     tensors[place.number] = tensor
@@ -90,7 +90,7 @@ class _Taping(TorchDispatchMode):
         self.steps: list[Step] = []
         self.reads: list[torch.Tensor] = []
         self.made = 0
-        self._places: dict[int, Place | torch.Tensor] = {}
+        self._places: dict[int, TapePlace | torch.Tensor] = {}
         self._alive: list[torch.Tensor] = []  # so that no other tensor gets the name of one
 
     def __torch_dispatch__(
@@ -103,20 +103,20 @@ class _Taping(TorchDispatchMode):
         self.steps.append(Step(func, read, named, [self._make(t) for t in _tensors(found)]))
         return found
 
-    def _place(self, tensor: torch.Tensor) -> Place | torch.Tensor:
+    def _place(self, tensor: torch.Tensor) -> TapePlace | torch.Tensor:
         if id(tensor) not in self._places:
             # Another view of the memory as it is now: the owner may get other memory later.
             self._name(tensor, tensor.detach())
             self.reads.append(tensor)
         return self._places[id(tensor)]
 
-    def _make(self, tensor: torch.Tensor) -> Place:
-        place = Place(self.made)
+    def _make(self, tensor: torch.Tensor) -> TapePlace:
+        place = TapePlace(self.made)
         self.made += 1
         self._name(tensor, place)
         return place
 
-    def _name(self, tensor: torch.Tensor, found: Place | torch.Tensor) -> None:
+    def _name(self, tensor: torch.Tensor, found: TapePlace | torch.Tensor) -> None:
         self._alive.append(tensor)
         self._places[id(tensor)] = found
 

@@ -27,7 +27,7 @@ from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params, smallest
 from zobench.core.seeds import fold
 from zobench.engine import low_rank
-from zobench.engine.due import Due, Written
+from zobench.engine.due import BlockWrite, Due
 from zobench.engine.realisation import Realisation, Walk
 from zobench.engine.tensor_block import Observer, TensorBlock, flattened
 from zobench.engine.ties import check_apart
@@ -331,19 +331,19 @@ class TensorParams(Params):
         return None if self.rounding is None else fold(self.rounding, self.writes)
 
 
-def _noting(written: list[Written]) -> Note:
+def _noting(written: list[BlockWrite]) -> Note:
     """Adds each write to `written`, as soon as it is made."""
 
     @contextmanager
     def note(*write: Any) -> Iterator[None]:
         with unbroken:
             yield
-            written.append(Written(*write))
+            written.append(BlockWrite(*write))
 
     return note
 
 
-def _dropping(written: list[Written]) -> Note:
+def _dropping(written: list[BlockWrite]) -> Note:
     """Drops the last of `written`, as soon as it is taken back."""
 
     @contextmanager

@@ -9,8 +9,10 @@ from typing import Any
 
 from torch import nn
 
-Forward = Callable[..., Any]
-Wrapper = Callable[[Forward], Forward]  # from a module's forward to what is called instead
+ModuleForward = Callable[..., Any]
+Wrapper = Callable[
+    [ModuleForward], ModuleForward
+]  # from a module's forward to what is called instead
 
 
 class _Replaced(threading.local):

@@ -23,7 +23,7 @@ from zobench.optim.delayed import DelayedParams
 from zobench.optim.doubts import GRADIENTS, Doubts
 from zobench.optim.draws import SameDraws
 
-Sharing = Callable[[Sequence[Direction]], AbstractContextManager[SharedLayers]]
+LayerSharing = Callable[[Sequence[Direction]], AbstractContextManager[SharedLayers]]
 LESS = (
     "A step needs the memory of the closure's forward pass: give step a list of micro_batches, or "
     "return a loss of fewer examples; realisation = scratch holds a copy of one layer more, and "
@@ -35,7 +35,7 @@ class NotFinite(FloatingPointError):  # noqa: N818 - a fact about a loss
     """A loss was not a finite number; the point is where it was."""
 
 
-class Evaluate:
+class ClosureEvaluator:
     """What an estimator calls in one step: probes to losses. `losses` keeps all of them.
 
     Each evaluation calls the closure once, or once per micro-batch, and takes the weighted mean.
@@ -70,7 +70,7 @@ class Evaluate:
             calls = [partial(closure, batch) for batch in micro_batches]
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
-        self.sharing: Sharing = _no_layers  # the context of a call's probes
+        self.sharing: LayerSharing = _no_layers  # the context of a call's probes
         self.ran: Callable[[SharedLayers, int], None] = _ignored  # after each call of the closure
 
     def rest(self) -> float:

@@ -20,7 +20,7 @@ from zobench.core.params import Params
 from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 from zobench.optim import journal, recordable, state, trajectory
-from zobench.optim.closure import Evaluate
+from zobench.optim.closure import ClosureEvaluator
 from zobench.optim.delayed import DelayedParams
 from zobench.optim.restore import Reader, decode
 from zobench.optim.scaled import Scaled
@@ -94,7 +94,7 @@ class Engine:
 
         rule.apply = apply
 
-    def step(self, evaluate: Evaluate) -> None:
+    def step(self, evaluate: ClosureEvaluator) -> None:
         """One step. Raises what the closure raises, with the way back still delayed."""
         if self._failed:
             raise BadInput(

@@ -21,7 +21,7 @@ _BITS: dict[str, Any] = {
 }
 
 
-class Kind(NamedTuple):
+class GeneratorKind(NamedTuple):
     """How a generator of class `of` is told by simpler values, and made of them."""
 
     of: type
@@ -73,19 +73,19 @@ def _torch(told: Any) -> torch.Generator:
 
 
 KINDS = {
-    "numpy.SeedSequence": Kind(np.random.SeedSequence, _seeds, _sequence),
-    "numpy.Generator": Kind(
+    "numpy.SeedSequence": GeneratorKind(np.random.SeedSequence, _seeds, _sequence),
+    "numpy.Generator": GeneratorKind(
         np.random.Generator, lambda made: made.bit_generator, np.random.Generator
     ),
-    "numpy.RandomState": Kind(
+    "numpy.RandomState": GeneratorKind(
         np.random.RandomState, lambda made: made.get_state(legacy=False), _legacy
     ),
-    "random.Random": Kind(random.Random, lambda made: made.getstate(), _python),
-    "torch.Generator": Kind(
+    "random.Random": GeneratorKind(random.Random, lambda made: made.getstate(), _python),
+    "torch.Generator": GeneratorKind(
         torch.Generator, lambda made: (str(made.device), made.get_state()), _torch
     ),
 } | {
-    f"numpy.{name}": Kind(kind, lambda made: (made.state, _seeds_of(made)), _bits)
+    f"numpy.{name}": GeneratorKind(kind, lambda made: (made.state, _seeds_of(made)), _bits)
     for name, kind in _BITS.items()
 }
 BY_CLASS = {kind.of: name for name, kind in KINDS.items()}

@@ -15,7 +15,7 @@ from zobench.engine.wrapping import put_back
 from zobench.errors import BadInput, Unsuitable
 from zobench.optim.buffers import Buffers
 from zobench.optim.caches import forget
-from zobench.optim.closure import Evaluate, NotFinite, explained
+from zobench.optim.closure import ClosureEvaluator, NotFinite, explained
 from zobench.optim.doubts import Doubts
 from zobench.optim.engine import Engine
 from zobench.optim.rates import Rates
@@ -23,8 +23,8 @@ from zobench.optim.realisation import Trial, realised
 from zobench.optim.refusals import check_processes
 from zobench.optim.reuse import Reuse
 from zobench.optim.scaled import Scaled
-from zobench.optim.subject import subject
-from zobench.optim.watch import Watch
+from zobench.optim.trained import trained_tensors
+from zobench.optim.watch import FlushHooks
 from zobench.registry import estimators
 
 KEY = "zobench"  # in a state_dict
@@ -40,7 +40,7 @@ class ZerothOrder(torch.optim.Optimizer):
     with any optimizer. With `delay=True` the way back from the last probe and the move wait for the
     next probe, which saves a pass over the weights per step; until then the tensors hold the last
     probe. To call, list, save, load, copy or move the module or a part of it flushes first (see
-    watch.Watch); `layer.weight`, `param_groups` and lists made earlier do not: call `flush()`.
+    watch.FlushHooks); `layer.weight`, `param_groups` and lists made earlier do not: call `flush()`.
 
     **Learning rates.** `lr` and `weight_decay` (decoupled: x <- (1 - lr weight_decay) x on the
     blocks that move) stand in `param_groups`, where schedulers of torch.optim set them, and may
@@ -119,7 +119,7 @@ class ZerothOrder(torch.optim.Optimizer):
             raise BadInput(f"seed is an integer, not {seed!r}")
         self._rates = Rates(entry, settings)
         check_processes()
-        found = subject(params, model)
+        found = trained_tensors(params, model)
         if delay and found.model is None:
             raise BadInput(
                 "delay=True needs the module that the tensors are in, so that reading it writes "
@@ -143,7 +143,7 @@ class ZerothOrder(torch.optim.Optimizer):
         self._buffers = Buffers(found.model, found.tensors)
         self._doubts = Doubts(found.tensors, found.weights, repeat=check)
         watched = found.model if delay and self._weights.realisation.moves_weights else None
-        self._watch = None if watched is None else Watch(watched, self._weights)
+        self._watch = None if watched is None else FlushHooks(watched, self._weights)
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -191,7 +191,7 @@ class ZerothOrder(torch.optim.Optimizer):
         if self._weights.away:  # the last step broke off, and what it wrote could not be taken back
             self._weights.home()
         self._buffers.begin()
-        evaluate = Evaluate(
+        evaluate = ClosureEvaluator(
             self._weights, closure, micro_batches, weights, self._found.devices,
             self._buffers, self._doubts, self._engine.probed,
         )  # fmt: skip

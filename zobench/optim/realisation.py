@@ -20,11 +20,11 @@ from zobench.engine.realisation import Walk
 from zobench.engine.realise import realise
 from zobench.engine.ties import place
 from zobench.errors import BadInput, Unsuitable, unknown
-from zobench.optim.closure import Evaluate
+from zobench.optim.closure import ClosureEvaluator
 from zobench.optim.delayed import DelayedParams
 from zobench.optim.refusals import scripted
 from zobench.optim.reuse import Reuse
-from zobench.optim.subject import Subject
+from zobench.optim.trained import TrainedTensors
 
 REALISATIONS = ("walk", "scratch", "auto")
 LATE = (
@@ -34,7 +34,7 @@ LATE = (
 
 
 def realised(
-    realisation: str, subject: Subject, groups: Sequence[Group], rounding: int | None
+    realisation: str, subject: TrainedTensors, groups: Sequence[Group], rounding: int | None
 ) -> DelayedParams:
     """Return the params for one of REALISATIONS. Raises BadInput where scratch cannot be."""
     if realisation not in REALISATIONS:
@@ -67,7 +67,7 @@ def realised(
         raise BadInput(str(error)) from None
 
 
-def _clipped(subject: Subject) -> str:
+def _clipped(subject: TrainedTensors) -> str:
     """The path of an embedding that moves and is clipped by its own forward, if there is one."""
     ours = {place(tensor) for tensor in subject.tensors}
     for path, part in () if subject.model is None else subject.model.named_modules():
@@ -85,7 +85,7 @@ class Trial:
         """`auto`: walk where it does not, instead of an error."""
         self.params, self.auto, self.reuse, self.done = params, auto, reuse, False
 
-    def stands(self, evaluate: Evaluate) -> bool:
+    def stands(self, evaluate: ClosureEvaluator) -> bool:
         """May probes stay apart from the weights? If not, "auto" walks from now on.
 
         Raises BadInput where that was not asked for.
@@ -104,7 +104,7 @@ class Trial:
             evaluate.buffers.restore()
         return True
 
-    def prepare(self, evaluate: Evaluate) -> None:
+    def prepare(self, evaluate: ClosureEvaluator) -> None:
         """Make a step's evaluations ready. Raises BadInput for a closure that cannot be."""
         reuse = self.reuse
         if not self.done:

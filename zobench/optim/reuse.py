@@ -19,18 +19,18 @@ from zobench.core.params import Params
 from zobench.engine.groups import layers
 from zobench.engine.prefix import Prefix, SharedLayers
 from zobench.engine.reads import Reads
-from zobench.engine.wrapping import Forward, Wrapper, wrapped
+from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
 from zobench.errors import BadInput
-from zobench.optim.closure import Evaluate
+from zobench.optim.closure import ClosureEvaluator
 from zobench.optim.draws import SameDraws
 from zobench.optim.engine import Engine
-from zobench.optim.subject import Subject
+from zobench.optim.trained import TrainedTensors
 
 
 class Reuse:
     """Layers below the first one that a step's probes move, computed once a step."""
 
-    def __init__(self, found: Subject, params: Params, engine: Engine) -> None:
+    def __init__(self, found: TrainedTensors, params: Params, engine: Engine) -> None:
         """Raises BadInput without layers, and for an estimator that moves them all."""
         model = found.model
         if not engine.by_blocks:
@@ -52,7 +52,7 @@ class Reuse:
         self.tensors, self.params = found.tensors, params
         self.prefix: Prefix | None = None
 
-    def prepare(self, evaluate: Evaluate) -> None:
+    def prepare(self, evaluate: ClosureEvaluator) -> None:
         """Find out what runs when. Raises BadInput where a loss cannot begin in the middle."""
         if evaluate.doubts.repeat:
             evaluate.doubts.compare(evaluate.rest(), evaluate.rest())
@@ -73,7 +73,7 @@ class Reuse:
         ran, first = 0, {}
 
         def counted(index: int) -> Wrapper:
-            def wrapper(forward: Forward) -> Forward:
+            def wrapper(forward: ModuleForward) -> ModuleForward:
                 def run(*args: Any, **kwargs: Any) -> Any:
                     nonlocal ran
                     if ran != index:
@@ -103,7 +103,7 @@ class Reuse:
         assert prefix is not None
         with prefix.shared(self.params, directions) as shared:
 
-            def continued(forward: Forward) -> Forward:
+            def continued(forward: ModuleForward) -> ModuleForward:
                 def run(*args: Any, **kwargs: Any) -> Any:
                     found = forward(*args, **kwargs)
                     if shared.probe == 1:

@@ -30,7 +30,7 @@ from zobench.optim.functions import is_function
 from zobench.optim.reading import Record
 from zobench.optim.restore import Reader
 from zobench.optim.scaled import Scaled
-from zobench.optim.subject import subject
+from zobench.optim.trained import trained_tensors
 from zobench.registry import Entry, estimators
 
 
@@ -201,7 +201,7 @@ def _check_weights(path: str | Path, head: Mapping[str, Any], weights: DelayedPa
 
 def _named(model: Any, wanted: list[list[Any]]) -> list[tuple[str, Any]]:
     if not isinstance(model, nn.Module):
-        return subject(model).named
+        return trained_tensors(model).named
     held = dict(model.named_parameters(remove_duplicate=False))
     lacking = [name for name, *_ in wanted if name not in held]
     if lacking:

@@ -38,7 +38,7 @@ class Flush:
         return Flush, ()
 
 
-class Watch:
+class FlushHooks:
     """Makes a module and all modules in it flush before they run, or are listed, saved or copied.
 
     Covered: calling any of the modules, listing parameters or modules, train() and eval(),

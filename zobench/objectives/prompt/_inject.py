@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-    from zobench.engine.wrapping import Forward, Wrapper
+    from zobench.engine.wrapping import ModuleForward, Wrapper
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _own(prompts: torch.Tensor, owner: torch.Tensor, rows: int) -> torch.Tensor:
 
 
 def _replacing(prompts: torch.Tensor, owner: torch.Tensor, begin: int) -> Wrapper:
-    def wrapper(forward: Forward) -> Forward:
+    def wrapper(forward: ModuleForward) -> ModuleForward:
         def embed(ids: torch.Tensor) -> torch.Tensor:
             out, end = forward(ids), begin + prompts.shape[1]
             if ids.shape[1] >= end:
@@ -93,7 +93,7 @@ def _replacing(prompts: torch.Tensor, owner: torch.Tensor, begin: int) -> Wrappe
 
 
 def _adding(prompts: torch.Tensor, owner: torch.Tensor, begin: int) -> Wrapper:
-    def wrapper(forward: Forward) -> Forward:
+    def wrapper(forward: ModuleForward) -> ModuleForward:
         def layer(*args: Any, **kwargs: Any) -> Any:
             states = args[0] if args else kwargs.pop("hidden_states")
             end = begin + prompts.shape[1]

@@ -112,14 +112,14 @@ class SoftPrompt(PromptProblem):
         """Return the deviation of the input of each layer but the first, on the few-shot rows."""
         import torch
 
-        from zobench.engine.wrapping import Forward, Wrapper, wrapped
+        from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
 
         passes = self.frozen.passes
         batch = self.frozen.split("train").parts(EVALUATED)[0]
         inputs: dict[Any, list[Any]] = {layer: [] for layer in passes.stack[1:]}
 
         def recording(layer: Any, is_token: Any) -> Wrapper:
-            def wrapper(forward: Forward) -> Forward:
+            def wrapper(forward: ModuleForward) -> ModuleForward:
                 def record_and_run(*args: Any, **kwargs: Any) -> Any:
                     states = args[0] if args else kwargs["hidden_states"]
                     inputs[layer].append(states[is_token])

@@ -20,7 +20,7 @@ from zobench.optim.refusals import ADAPTERS, check_model, kind, movable, moves
 
 
 @dataclass
-class Subject:
+class TrainedTensors:
     """Named tensors in the order of their blocks, and torch's parameter groups over them."""
 
     model: nn.Module | None
@@ -124,7 +124,7 @@ class Subject:
             )
 
 
-def subject(params: Any, model: nn.Module | None = None) -> Subject:
+def trained_tensors(params: Any, model: nn.Module | None = None) -> TrainedTensors:
     """From a module, tensors, (name, tensor) pairs, or dicts of these with settings of their own.
 
     Frozen parameters are left out; a tensor that comes twice in a list counts once, and so do tied
@@ -171,7 +171,7 @@ def subject(params: Any, model: nn.Module | None = None) -> Subject:
         raise BadInput("two tensors have the same name, or one is in two parameter groups")
     index = {id(tensor): k for k, (_, tensor) in enumerate(flat)}
     members = [frozenset(index[id(t)] for _, t in group["params"]) for group in dicts]
-    return Subject(model, flat, dicts, members, frozen)
+    return TrainedTensors(model, flat, dicts, members, frozen)
 
 
 def _listed(params: Any) -> list[Any]:
