@@ -194,10 +194,14 @@ def test_values_come_back_and_what_cannot_be_saved_says_so():
     values = [None, True, -3, math.inf, "word", (1, [2.5]), deque([direction]), {4: {5}}]
     assert restore.decode(through_a_file(state.encode(values, "x"))) == values
     with pytest.raises(BadInput, match="mine: part is a Event, which cannot be saved"):
-        state.Writer(Entry("mine", SimpleNamespace)).whole(SimpleNamespace(part=threading.Event()))
+        state.Writer(Entry("mine", SimpleNamespace)).attributes(
+            SimpleNamespace(part=threading.Event())
+        )
     remembered: list[int] = []
     with pytest.raises(BadInput, match="holds a list"):
-        state.Writer(Entry("mine", SimpleNamespace)).whole(SimpleNamespace(draw=lambda: remembered))
+        state.Writer(Entry("mine", SimpleNamespace)).attributes(
+            SimpleNamespace(draw=lambda: remembered)
+        )
 
 
 OWN = """

@@ -31,7 +31,7 @@ def problem(f) -> VectorProblem:
     ],
 )
 def test_a_function_must_give_one_real_loss_a_row(wrong):
-    with pytest.raises(ValueError, match="one real loss a row"):
+    with pytest.raises(ValueError, match="one real loss per row"):
         Oracle(problem(wrong), 10, 0)([(1.0, Noise(1)), (-1.0, Noise(1))])
 
 

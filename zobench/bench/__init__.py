@@ -1,1 +1,1 @@
-"""Speed, measured interleaved: `bench overhead` and `bench step`."""
+"""Benchmarks of zobench itself: speed, measured interleaved, and rounding."""

@@ -1,5 +1,4 @@
-"""The floor of a step: its forward passes at the measured matrix rate, its weight passes at the
-measured bandwidth, and nothing else."""
+"""The floor of a step: the time of its forward passes and of its passes over the weights alone."""
 
 from __future__ import annotations
 
@@ -30,13 +29,13 @@ class Machine:
 
 @dataclass(frozen=True)
 class Work:
-    """What a forward pass and a pass over the weights cost, on one model and batch."""
+    """The operations of a forward pass and the bytes of the weights, of one model and batch."""
 
     flops: float  # of a forward pass
     weight_bytes: float  # of all weights that move
 
     def floor(self, machine: Machine, forwards: float, passes: float) -> tuple[float, float]:
-        """Seconds of `forwards` forward passes and of `passes` reads and writes of all weights."""
+        """Return the seconds of the forward passes, and of reads and writes of all weights."""
         return (
             forwards * self.flops / machine.flops,
             passes * 2 * self.weight_bytes / machine.bandwidth,
@@ -44,7 +43,7 @@ class Work:
 
 
 def work(model: PreTrainedModel, batch: Batch) -> Work:
-    """Multiplications and additions in the layers' matrices and in attention; no logits."""
+    """Count the operations in the layers' matrices and in attention, without the logits."""
     from zobench.engine.groups import layers
 
     rows, tokens = batch.ids.shape
@@ -57,14 +56,14 @@ def work(model: PreTrainedModel, batch: Batch) -> Work:
 
 
 def machine(model: PreTrainedModel, batch: Batch, sync: Callable[[], object]) -> Machine:
-    """Measured with matrices of the model's own shape, and with a buffer larger than caches."""
+    """Measure with matrices of the model's own shape, and with a buffer larger than caches."""
     import torch
 
     weight: torch.Tensor = model.get_input_embeddings().weight  # pyright: ignore
-    width, where = weight.shape[1], {"device": weight.device, "dtype": weight.dtype}
-    x = torch.randn(batch.ids.numel(), width, **where)
-    w = torch.randn(4 * width, width, **where)
-    product = torch.empty(len(x), len(w), **where)
+    width, kind = weight.shape[1], {"device": weight.device, "dtype": weight.dtype}
+    x = torch.randn(batch.ids.numel(), width, **kind)
+    w = torch.randn(4 * width, width, **kind)
+    product = torch.empty(len(x), len(w), **kind)
     size = BUFFER.get(weight.device.type, 1 << 26) // 4
     buffer = torch.zeros(size, device=weight.device)
 

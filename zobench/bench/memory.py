@@ -1,4 +1,4 @@
-"""Peak memory of a sample, above what was held when it began."""
+"""Peak memory of a sample, above the memory at its beginning."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from zobench.harness import proc
 
 
 class PeakMemory:
-    """`start`, then work, then `peak`: bytes; NaN where the system does not tell."""
+    """Peak memory between `start` and `peak`, in bytes; NaN if the system does not report it."""
 
     def __init__(self, on_gpu: bool) -> None:
-        self.on_gpu, self.base, self.known = on_gpu, 0, True
+        self.on_gpu, self.base, self.is_reset = on_gpu, 0, True
 
     def start(self) -> None:
+        """Begin a sample."""
         if self.on_gpu:
             import torch
 
@@ -19,12 +20,13 @@ class PeakMemory:
             self.base = torch.cuda.memory_allocated()
         else:
             proc.trim_heap()
-            self.known = proc.reset_peak()
+            self.is_reset = proc.reset_peak()
             self.base = proc.memory_of("VmRSS") or 0
 
     def peak(self) -> float:
+        """Return the peak since `start`, above the memory at `start`."""
         if self.on_gpu:
             import torch
 
             return torch.cuda.max_memory_allocated() - self.base
-        return proc.peak_rss() - self.base if self.known else float("nan")
+        return proc.peak_rss() - self.base if self.is_reset else float("nan")

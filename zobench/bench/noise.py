@@ -1,4 +1,4 @@
-"""`zobench bench noise`: a pass of fused noise, against torch's and against the bandwidth."""
+"""`zobench bench noise`: a pass of fused noise, beside one of torch and beside the bandwidth."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Pass:
 def measure(
     size: int, dtype: str, device: str, repeats: int, stochastic: bool
 ) -> Iterator[tuple[str, dict[str, Pass]]]:
-    """Yield (what was done, passes so far): x += a z(seed) for a tensor of `size` elements.
+    """Yield (progress, passes so far): x += a z(seed) for a tensor of `size` elements.
 
-    Beside one large tensor, the same elements as 1,000 small ones in one call. Raises BadInput on
-    sizes, types and devices that cannot be.
+    It measures one large tensor, and the same elements as 1,000 small ones in one call. Raises
+    BadInput for a size, type or device that does not exist.
     """
     if size < 1000 or repeats < 1:
         raise BadInput("size is a number of at least 1000, and repeats of at least 1")
@@ -36,18 +36,18 @@ def measure(
 
     from zobench.objectives.llm.models import as_device, as_dtype
 
-    place, kind = as_device(device), as_dtype(dtype)
-    if not noise.serves(place.type):
+    on, kind = as_device(device), as_dtype(dtype)
+    if not noise.serves(on.type):
         raise BadInput(
-            f"no noise kernel for {place.type}: install triton (pip install 'zobench[gpu]')"
+            f"no noise kernel for {on.type}: install triton (pip install 'zobench[gpu]')"
         )
-    x = torch.zeros(size, dtype=kind, device=place)
+    x = torch.zeros(size, dtype=kind, device=on)
     parts = list(x[: size // 1000 * 1000].view(1000, -1))
     threads = torch.get_num_threads()
     seeds = iter(range(1 << 62))
 
     def torch_pass() -> None:
-        x.add_(torch.normal(0.0, 1.0, (size,), dtype=kind, device=place), alpha=1e-3)
+        x.add_(torch.normal(0.0, 1.0, (size,), dtype=kind, device=on), alpha=1e-3)
 
     def fused(law: str) -> Callable[[], None]:
         def work() -> None:
@@ -71,7 +71,7 @@ def measure(
     works: dict[str, Callable[[], object]] = {ADD: lambda: x.add_(1e-3), TORCH: torch_pass}
     works |= {law: fused(law) for law in LAWS}
     works |= {f"{law}, 1000 tensors": small(law) for law in LAWS}
-    sync = torch.cuda.synchronize if place.type == "cuda" else _nothing
+    sync = torch.cuda.synchronize if on.type == "cuda" else _nothing
 
     def case(work: Callable[[], object]) -> TimedCase:
         def sample() -> float:

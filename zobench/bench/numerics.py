@@ -1,4 +1,4 @@
-"""`zobench bench numerics`: what rounding does to an estimator, for every type and realisation."""
+"""`zobench bench numerics`: effects of rounding on an estimator, by type and realisation."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class NumericsCase:
 
 @dataclass(frozen=True)
 class NumericsRow:
-    """Figures of a case; `coarse` is the resolution if the loss had the weights' own type.
+    """Figures of a case. `coarse` is the resolution if the loss had the weights' own type.
 
-    `slope` and both resolutions are NaN for an estimator that never asks for two points on a line.
+    `slope` and both resolutions are NaN for an estimator that never evaluates two points on a line.
     """
 
     case: NumericsCase
@@ -45,7 +45,7 @@ class NumericsRow:
 
 
 def cases(dtypes: list[str]) -> list[NumericsCase]:
-    """Every combination that differs: fp32 writes are always rounded to nearest."""
+    """Return all cases. Weights of 32 bits are always rounded to nearest."""
     for dtype in dtypes:
         if dtype not in DIGITS:
             raise BadInput(f"dtype is one of {', '.join(DIGITS)}, not {dtype!r}")
@@ -58,9 +58,9 @@ def cases(dtypes: list[str]) -> list[NumericsCase]:
 
 
 def settings(estimator: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Those of `given` that the estimator has. Raises BadInput for an unknown estimator."""
-    known = estimators[estimator].defaults
-    return {name: value for name, value in given.items() if name in known}
+    """Return those of `given` that the estimator has. Raises BadInput for an unknown estimator."""
+    defaults = estimators[estimator].defaults
+    return {name: value for name, value in given.items() if name in defaults}
 
 
 def measure(
@@ -72,27 +72,27 @@ def measure(
     data: str,
     device: str,
 ) -> NumericsRow:
-    """STEPS of the estimator from the start, then the figures of its last probes and move."""
+    """Make STEPS steps of the estimator, and return the figures of its last probes and move."""
     build = {"model": model, "task": task, "data": data, "device": device, "dtype": case.dtype}
     problem = objectives["llm"].build(
         build | {"realisation": case.realisation, "rounding": case.rounding}
     )
     params = problem.start(0)
     problem.warm_up()
-    method = estimators[estimator].build(settings(estimator, given))
-    method.start(params, 0)
+    optimizer = estimators[estimator].build(settings(estimator, given))
+    optimizer.start(params, 0)
     oracle, lines = Oracle(problem, MANY, 0), []
 
     def watched(probes: Sequence[Probe]) -> Losses:
-        found = oracle(probes)
-        for (one, (a, d)), (other, (b, e)) in pairwise(zip(found, probes)):
+        losses = oracle(probes)
+        for (one, (a, d)), (other, (b, e)) in pairwise(zip(losses, probes)):
             if a != b and (d is e or not a):  # two points on a line: a pair, or a base and a probe
                 lines.append((abs(float(one) - float(other)), abs(a - b), abs(float(one))))
-        return found
+        return losses
 
     watched.gradient = oracle.gradient  # pyright: ignore[reportFunctionMemberAccess]
     for _ in range(STEPS):
-        method.step(watched)
+        optimizer.step(watched)
     if not lines:
         return NumericsRow(case, problem.numerics(), NAN, NAN, NAN)
     slope = median(difference / distance for difference, distance, _ in lines)
@@ -110,6 +110,6 @@ def rows(
     data: str,
     device: str,
 ) -> Iterator[NumericsRow]:
-    """A row for each case, as it is measured. Settings of `given` that do not exist are left."""
+    """Yield a row per case, as it is measured. Settings that the estimator lacks are ignored."""
     for case in cases(dtypes):
         yield measure(case, estimator, given, model, task, data, device)

@@ -1,4 +1,4 @@
-"""`zobench bench overhead`: what a query costs through zobench, against a plain script."""
+"""`zobench bench overhead`: the cost of a query through zobench, beside a plain script."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from zobench.registry import estimators, objectives
 
 LR, EPS = 1e-3, 1e-3
 TARGETS = (*(10 ** (2 - 0.2 * k) for k in range(51)), -1.0)  # the last one is never reached
-BATCH = 16  # probes a call, where calls are batched
+BATCH = 16  # probes per call, where calls are batched
 DIMS = (10, 40)
 BBOB_DIM, BBOB_INSTANCES, BBOB_BUDGET = 10, 5, 1000
 
 
 @dataclass(frozen=True)
 class OverheadRow:
-    """A measurement: seconds a query of a case, and the case it is compared with."""
+    """Seconds per query of a case, and of the case that it is compared with."""
 
     group: str
     name: str
@@ -39,15 +39,15 @@ class OverheadRow:
 
 
 def cheap(rounds: int, queries: int) -> Iterator[tuple[str, list[OverheadRow]]]:
-    """The sphere in DIMS dimensions: yield (what was done, rows of the finished dimensions)."""
+    """Measure the sphere: yield (progress, rows of the finished dimensions)."""
     if rounds < 1 or queries < 100:
         raise BadInput("repeats is a number of at least 1, and queries of at least 100")
     rows: list[OverheadRow] = []
     for dim in DIMS:
         cases = _objective_cases(dim, queries) | _estimator_cases(dim, queries)
         samples: dict[str, Sample] = {}
-        for done, found in interleave(cases, rounds):
-            samples = found
+        for done, latest in interleave(cases, rounds):
+            samples = latest
             yield f"sphere, d = {dim}: round {done} of {rounds}", rows
         floors = ("plain loop over f(x)", "zo-sgd in NumPy")
         floor = floors[0]
@@ -58,7 +58,7 @@ def cheap(rounds: int, queries: int) -> Iterator[tuple[str, list[OverheadRow]]]:
 
 
 def bbob(rounds: int) -> Iterator[tuple[str, list[OverheadRow]]]:
-    """Random search and CMA-ES on BBOB: yield (what was done, rows of the finished methods)."""
+    """Measure random search and CMA-ES on BBOB: yield (progress, rows of finished estimators)."""
     rows: list[OverheadRow] = []
     group = f"BBOB, d = {BBOB_DIM}, 24 x {BBOB_INSTANCES} runs of {BBOB_BUDGET} queries"
     total = 24 * BBOB_INSTANCES * BBOB_BUDGET
@@ -79,17 +79,17 @@ def bbob(rounds: int) -> Iterator[tuple[str, list[OverheadRow]]]:
             ),
         }
         samples: dict[str, Sample] = {}
-        for done, found in interleave(cases, rounds, warm_up=False):
-            samples = found
+        for done, latest in interleave(cases, rounds, warm_up=False):
+            samples = latest
             yield f"BBOB, {name}: round {done} of {rounds}", rows
-        whole, start = list(samples.values())[-2:]
-        samples[f"{name}: zobench, start-up aside"] = whole.minus(start)
+        in_all, start = list(samples.values())[-2:]
+        samples[f"{name}: zobench, start-up aside"] = in_all.minus(start)
         rows = [*rows, *(OverheadRow(group, n, s, samples[floor]) for n, s in samples.items())]
     yield "done", rows
 
 
 def _objective_cases(dim: int, queries: int) -> dict[str, TimedCase]:
-    """The objective in a plain loop, and behind the meter, one or many points a call."""
+    """Return cases of the objective in a plain loop, and behind the oracle."""
     points = np.random.default_rng(0).standard_normal((queries, dim))
     problem = _sphere(dim)
     # A probe of scale 0 is the point itself: no direction is drawn, only evaluated and metered.
@@ -113,7 +113,7 @@ def _objective_cases(dim: int, queries: int) -> dict[str, TimedCase]:
 
 
 def _estimator_cases(dim: int, queries: int) -> dict[str, TimedCase]:
-    """ZO-SGD by hand, as an estimator on its own, and through the whole harness."""
+    """Return cases of ZO-SGD by hand, as an estimator alone, and through the harness."""
 
     def bare() -> None:
         problem = _sphere(dim)
@@ -138,13 +138,13 @@ def _estimator_cases(dim: int, queries: int) -> dict[str, TimedCase]:
 
 
 def _bbob_here(name: str) -> None:
-    """The runs alone: no process is started, nothing is stored."""
+    """Make the runs in this process, and store nothing."""
     for spec in _bbob_runs(name):
         execute(spec)
 
 
 def _bbob_harness(runs: list[RunSpec]) -> None:
-    """All of it, one worker: its start-up, the runs, the results file."""
+    """Make the runs with one worker: its start-up, the runs, the results file."""
     from zobench.harness.pool import run_all
     from zobench.harness.store import Store
 

@@ -15,7 +15,7 @@ import numpy as np
 
 
 def loop(f: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> float:
-    """The lowest of f at the points, one after the other; f takes rows, so each is a row alone."""
+    """Return the lowest of f at the points, which it takes one by one as rows."""
     low = math.inf
     for k in range(len(points)):
         value = float(f(points[k : k + 1])[0])
@@ -25,7 +25,7 @@ def loop(f: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> float:
 
 
 def zo_sgd(dim: int, queries: int, lr: float, eps: float, seed: int) -> float:
-    """ZO-SGD with central differences on the sphere, as anyone would write it; the last gap."""
+    """Run ZO-SGD with central differences on the sphere, and return the last gap."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(dim)
     for _ in range(queries // 2):
@@ -37,7 +37,7 @@ def zo_sgd(dim: int, queries: int, lr: float, eps: float, seed: int) -> float:
 
 
 def random_search(f: Callable[[np.ndarray], float], x: np.ndarray, budget: int, seed: int) -> float:
-    """The best of x and 16 Gaussian samples around it, step after step; the lowest value."""
+    """Step to the best of 16 Gaussian samples around x, and return the lowest value."""
     rng = np.random.default_rng(seed)
     low = math.inf
     for _ in range(budget // 16):
@@ -50,9 +50,9 @@ def random_search(f: Callable[[np.ndarray], float], x: np.ndarray, budget: int, 
 
 
 def cma_es(f: Callable[[np.ndarray], float], x: np.ndarray, budget: int, seed: int) -> float:
-    """CMA-ES of the package `cma`, restarted with twice the population; the lowest value."""
+    """Run CMA-ES of `cma`, restarted with twice the population, and return the lowest value."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it misses matplotlib, which nobody needs here
+        warnings.simplefilter("ignore")  # it warns that matplotlib is missing
         import cma
 
     low, spent, population = math.inf, 0, None
@@ -78,7 +78,7 @@ def bbob_script(
     instances: int,
     budget: int,
 ) -> None:
-    """A method on the 24 functions with COCO's suite and COCO's observer: its usual experiment."""
+    """Run a method on the 24 functions with COCO's suite and observer, as in its experiments."""
     import cocoex
 
     with _temporary_folder():
@@ -92,14 +92,14 @@ def bbob_script(
 
 @contextmanager
 def _temporary_folder() -> Iterator[None]:
-    """COCO writes into the current folder, and says so in C: neither is to be seen."""
+    """Inside, the current folder is a temporary one, and COCO's messages are off."""
     import cocoex
 
-    said, home = cocoex.log_level("warning"), Path.cwd()
+    level, home = cocoex.log_level("warning"), Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
             yield
         finally:
             os.chdir(home)
-            cocoex.log_level(said)
+            cocoex.log_level(level)

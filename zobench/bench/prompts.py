@@ -1,4 +1,4 @@
-"""`zobench bench prompts`: queries a second of a population in one call, against one by one."""
+"""`zobench bench prompts`: queries per second of a population in one call, and one by one."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from zobench.registry import objectives
 
 DEFAULT = (20, 50)  # tokens of a prompt
 SCALE = 0.5  # of the probes
-WHOLE, SINGLE = "whole sequences, one prompt a pass", "one call a probe"
+WHOLE, SINGLE = "whole sequences, one prompt per pass", "one call per probe"
 
 
 @dataclass(frozen=True)
 class PromptRow:
-    """Seconds a query of a case, and of the two ways to go one by one on the same problem."""
+    """Seconds per query of a case, and of the two ways to go one by one on the same problem."""
 
     problem: str
     name: str
     seconds: Sample
-    whole: Sample  # one prompt a pass over whole sequences, as published implementations do
-    single: Sample  # one call a probe: texts share the prompt's keys and values
+    sequences: Sample  # one prompt per pass over whole sequences, as published implementations do
+    single: Sample  # one call per probe: texts share the prompt's keys and values
 
 
 def prompts(
     model: str, tokens: Sequence[int], count: int, rounds: int
 ) -> Iterator[tuple[str, list[PromptRow]]]:
-    """Yield (what was done, rows of the finished problems): every generated task and length."""
+    """Yield (progress, rows of the finished problems) over all generated tasks and lengths."""
     for name, value in {"repeats": rounds, "probes": count}.items():
         if value < 1:
             raise BadInput(f"{name} is a number of at least 1, not {value}")
@@ -44,8 +44,8 @@ def prompts(
         )
         label = f"{task}, {length} tokens"
         samples: dict[str, Sample] = {}
-        for done, found in interleave(_cases(problem, count), rounds):
-            samples = found
+        for done, latest in interleave(_cases(problem, count), rounds):
+            samples = latest
             yield f"{label}: round {done} of {rounds}", rows
         one_by_one = samples[WHOLE], samples[SINGLE]
         rows += [PromptRow(label, case, sample, *one_by_one) for case, sample in samples.items()]
@@ -53,7 +53,7 @@ def prompts(
 
 
 def _cases(problem: SoftPrompt, count: int) -> dict[str, TimedCase]:
-    """The same probes three times."""
+    """Return three cases of the same probes."""
     import torch
 
     problem.start(0)
@@ -75,7 +75,7 @@ def _cases(problem: SoftPrompt, count: int) -> dict[str, TimedCase]:
     return {
         WHOLE: _timed(whole, count),
         SINGLE: _timed(one_by_one, count),
-        f"{count} probes a call": _timed(lambda: problem.losses(probes, 1), count),
+        f"{count} probes per call": _timed(lambda: problem.losses(probes, 1), count),
     }
 
 

@@ -1,4 +1,4 @@
-"""`zobench bench rollouts`: what a step of an episode costs, against a bare loop of env.step."""
+"""`zobench bench rollouts`: the cost of a step of an episode, beside a bare loop of env.step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCALE, TRIED = 0.1, 256  # of random policies; the first with an episode of full
 
 @dataclass(frozen=True)
 class RolloutRow:
-    """Seconds a step of a case, and of the bare loop of the same environment."""
+    """Seconds per step of a case, and of the bare loop of the same environment."""
 
     env: str
     name: str
@@ -31,15 +31,15 @@ class RolloutRow:
 
 
 def rollouts(names: Sequence[str], rounds: int) -> Iterator[tuple[str, list[RolloutRow]]]:
-    """Yield (what was done, rows of the finished environments)."""
+    """Yield (progress, rows of the finished environments)."""
     if rounds < 1:
         raise BadInput(f"repeats is a number of at least 1, not {rounds}")
     rows: list[RolloutRow] = []
     for name, whiten in product(names, (False, True)):
         cases, label = _cases(name, whiten), f"{name}, whitened" if whiten else name
         samples: dict[str, Sample] = {}
-        for done, found in interleave(cases, rounds):
-            samples = found
+        for done, latest in interleave(cases, rounds):
+            samples = latest
             yield f"{label}: round {done} of {rounds}", rows
         floor = samples[next(iter(cases))]
         rows = [
@@ -50,13 +50,13 @@ def rollouts(names: Sequence[str], rounds: int) -> Iterator[tuple[str, list[Roll
 
 
 def _cases(name: str, whiten: bool) -> dict[str, TimedCase]:
-    """The same episodes three times: replayed in two kinds of bare loop, and as queries."""
+    """Return three cases of the same episodes: two kinds of bare loop, and queries."""
     import gymnasium
 
     problem: PolicySearch = objectives["rl"].build({"env": name, "whiten": whiten})
     problem.start(0)
     probe = _longest(problem)
-    moments = problem.moments  # whatever a query adds to them is taken away again
+    moments = problem.moments  # set back after each query
     seed, actions = _recorded(problem, probe)
     times = -(-STEPS // len(actions))
     steps = times * len(actions)
@@ -88,7 +88,7 @@ def _cases(name: str, whiten: bool) -> dict[str, TimedCase]:
 
 
 def _longest(problem: PolicySearch) -> Probe:
-    """The random policy with the longest episode, which is as long as that of a good one."""
+    """Find a random policy with an episode as long as those of a good one."""
     best, probe = 0, (SCALE, Noise(0))
     for k in range(TRIED):
         problem.samples = 0
@@ -101,15 +101,15 @@ def _longest(problem: PolicySearch) -> Probe:
 
 
 def _recorded(problem: PolicySearch, probe: Probe) -> tuple[int, list[Any]]:
-    """The seed and the actions of the one training episode that the queries roll out."""
+    """Return the seed and the actions of the training episode that the queries roll out."""
     env, actions, moments = problem.roller.env, [], problem.moments
     step = env.step
 
-    def noted(action: Any) -> Any:
+    def note(action: Any) -> Any:
         actions.append(action)
         return step(action)
 
-    env.step = noted
+    env.step = note
     try:
         problem.losses([probe], 1)
     finally:

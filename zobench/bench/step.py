@@ -1,4 +1,4 @@
-"""`zobench bench step`: seconds a training step of a language model, against the textbook's."""
+"""`zobench bench step`: seconds per training step of a language model, beside the textbook's."""
 
 from __future__ import annotations
 
@@ -30,10 +30,15 @@ ENOUGH = 1 << 62  # queries
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step of a method costs.
+    """The cost of a step.
 
-    `forward`: the share of it spent in forward passes. `queries` and `forwards`: a step.
-    `memory`: peak bytes above the model. `floor`: seconds of its forward and of its weight passes.
+    Attributes:
+        seconds: per step.
+        queries: per step.
+        forwards: forward passes per step.
+        forward: the share of the time in forward passes.
+        memory: peak bytes above the model.
+        floor: the least seconds of its forward passes, and of its passes over the weights.
     """
 
     seconds: Sample
@@ -52,7 +57,7 @@ class Method:
     count: int
     queries: Callable[[], float]  # so far
     forwards: Callable[[], float]
-    passes: float  # over all weights a step: a read and a write each, at the least
+    passes: float  # over all weights per step, at the least: a read and a write each
 
 
 def measure(
@@ -62,15 +67,23 @@ def measure(
     scratch: bool = False,
     graphs: bool = False,
 ) -> Iterator[tuple[str, dict[str, Cost], Machine]]:
-    """Yield (what was done, costs so far, what the device reaches); the last one is complete.
+    """Yield (progress, costs so far, what the device reaches). The last costs are complete.
 
-    A sample is two steps; for a method that moves a group at a time it is a step on every group,
-    so that its cost is the mean over the groups and not that of a lucky one. (Staying on a group,
-    as it does by default, would save it one weight pass a step.) Such a method is measured also
-    without prefix reuse. "no delay": the weights are back at the point after each step, as
-    ZerothOrder leaves them by default. `scratch` adds each method in that realisation, `graphs`
-    each one with recorded losses.
-    Raises BadInput on a model, shape, type or estimator that cannot be.
+    A sample is two steps. For an estimator that moves one group per step it is one step on every
+    group, so that its cost is the mean over the groups. (To stay on a group, as it does by default,
+    would save one weight pass per step.) Such an estimator is measured also without prefix reuse.
+    "no delay": the weights are back at the point after each step, as ZerothOrder leaves them by
+    default.
+
+    Args:
+        setup: the model and the batch.
+        repeats: rounds, in each of which every case is measured once.
+        names: "textbook", "inference", and registered estimators.
+        scratch: measure each estimator also in that realisation.
+        graphs: measure each case also with recorded losses.
+
+    Raises:
+        BadInput: the model, shape, type or an estimator does not exist.
     """
     if repeats < 1:
         raise BadInput(f"repeats is a number of at least 1, not {repeats}")
@@ -108,10 +121,9 @@ def measure(
 
     cases = {name: case(name) for name in methods}
     samples: dict[str, Sample] = {}
-    for done, found in interleave(cases, repeats):
-        samples = found
+    for done, samples in interleave(cases, repeats):
         yield f"round {done} of {repeats}", {n: Cost(s, 2) for n, s in samples.items()}, reached
-    if on_gpu:  # taking the time of forward passes costs time there: rounds of their own
+    if on_gpu:  # to time forward passes costs time there, so it is done in rounds of its own
         meter.sync = sync
         shares.update({name: [] for name in methods})
         for _ in range(3):
@@ -172,24 +184,26 @@ def _methods(
 
 
 def _inference(problem: FixedBatch) -> Method:
-    """Two losses at the point, and nothing else."""
+    """Return a step of two losses at the point, and nothing else."""
     problem.start(0)
     count = Counted(lambda: [problem.loss(0), problem.loss(0)], 2)
     return Method(count, 2, count.queries, count.queries, 0.0)
 
 
 def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True) -> Method:
-    """A registered estimator on the model, ready to step, with its own view of the weights.
+    """Return a step of a registered estimator, with its own params over the weights.
 
-    delay: may a step leave the way back from its last probe to the next one?
+    `delay`: let the way back from the last probe of a step wait for the next step.
     """
     settings: dict[str, Any] = {"lr": lr, "eps": EPS, "dwell": 1, "order": "ascending"}
-    known = estimators[name].defaults
-    estimator: Estimator = estimators[name].build({k: settings[k] for k in settings if k in known})
+    defaults = estimators[name].defaults
+    estimator: Estimator = estimators[name].build(
+        {k: settings[k] for k in settings if k in defaults}
+    )
     params = problem.start(0)
     estimator.start(params, 0)
     oracle = Oracle(problem, ENOUGH, 0, on_device=getattr(estimator, "on_device", False))
-    groups = len(params.groups) if "dwell" in known else 1
+    groups = len(params.groups) if "dwell" in defaults else 1
 
     def step() -> None:
         estimator.step(oracle)
@@ -208,12 +222,14 @@ def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True)
 class Counted:
     """A step that always makes the same number of queries."""
 
-    def __init__(self, step: Callable[[], object], each: int) -> None:
-        self.step, self.each, self.made = step, each, 0
+    def __init__(self, step: Callable[[], object], per_step: int) -> None:
+        self.step, self.per_step, self.count = step, per_step, 0
 
     def __call__(self) -> None:
-        self.made += self.each
+        """Make a step, and count its queries."""
+        self.count += self.per_step
         self.step()
 
     def queries(self) -> float:
-        return self.made
+        """Return the number of queries so far."""
+        return self.count

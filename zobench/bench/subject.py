@@ -1,4 +1,4 @@
-"""What `zobench bench step` measures on: a model, one batch, and a meter of forward passes."""
+"""The subject of `zobench bench step`: a model, one batch, and a meter of forward passes."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ OPT_VOCABULARY = 50272
 
 @dataclass(frozen=True)
 class Setup:
-    """The model and the batch. `model` empty: a random OPT of the given shape.
+    """The model and the batch.
 
-    A name in SIZES is a random OPT of that published size, made on the device.
+    An empty `model` is a random OPT of the given shape. A name in SIZES is a random OPT of that
+    published size, made on the device.
     """
 
     model: str = ""
@@ -50,7 +51,7 @@ class Setup:
 
 
 class Meter:
-    """Seconds inside forward passes. `sync` waits for the device; on a CPU there is no need."""
+    """Counts the seconds inside forward passes. `sync` waits for the device, if it is a GPU."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -67,7 +68,7 @@ class Meter:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Inside a forward pass: what happens here is noise and not part of it."""
+        """Inside is noise that a forward pass makes, whose time does not count."""
         self.sync()
         began = perf_counter()
         yield
@@ -114,9 +115,9 @@ class FixedBatch(LabelLoss):
 
 
 def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
-    """The model, and random tokens with two label words of one token each.
+    """Return the model, and random tokens with two label words of one token each.
 
-    Raises BadInput on a model, shape or type that cannot be.
+    Raises BadInput for a model, shape or type that does not exist.
     """
     for name in ("layers", "hidden", "vocab", "heads", "batch", "tokens"):
         if getattr(setup, name) < 1:
@@ -144,12 +145,12 @@ def build(setup: Setup) -> tuple[PreTrainedModel, Batch]:
         raise BadInput(f"tokens must be below {room(model)} for this model, not {setup.tokens}")
     vocab = int(model.get_input_embeddings().weight.shape[0])  # pyright: ignore
     draw = torch.Generator().manual_seed(0)
-    place = models.as_device(setup.device)
-    ids = torch.randint(vocab // 2, vocab, (setup.batch, setup.tokens), generator=draw).to(place)
-    labels = torch.randint(2, (setup.batch,), generator=draw).to(place)
-    positions = torch.arange(setup.tokens, device=place).expand(setup.batch, -1)
+    device = models.as_device(setup.device)
+    ids = torch.randint(vocab // 2, vocab, (setup.batch, setup.tokens), generator=draw).to(device)
+    labels = torch.randint(2, (setup.batch,), generator=draw).to(device)
+    positions = torch.arange(setup.tokens, device=device).expand(setup.batch, -1)
     words = LabelWords(
-        torch.tensor([[vocab - 1], [vocab - 2]], device=place), (1, 1), (vocab - 1, vocab - 2)
+        torch.tensor([[vocab - 1], [vocab - 2]], device=device), (1, 1), (vocab - 1, vocab - 2)
     )
     return model, Batch(ids, torch.ones_like(ids), positions, labels, words)
 

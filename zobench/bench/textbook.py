@@ -1,10 +1,11 @@
-"""The yardstick of `zobench bench step`: a MeZO step as published trainers make it.
+"""The reference of `zobench bench step`: a MeZO step as published trainers make it.
 
-Copied in behaviour, not in code (Malladi et al., 2023, https://arxiv.org/abs/2305.17333, and the
-trainers that follow it): four passes over the weights a step (to x + eps z, to x - eps z, back to
-x, and the update), each of which seeds the global generator, draws every tensor's noise afresh
-with torch.normal in the weights' own type, and computes with temporaries as large as the tensor;
-the loss runs one sequence a label word and forms the logits of the whole vocabulary everywhere.
+Its behaviour is copied, not its code (Malladi et al., 2023, https://arxiv.org/abs/2305.17333, and
+the trainers that follow it): four passes over the weights per step (to x + eps z, to x - eps z,
+back to x, and the update). Each of them seeds the global generator, draws every tensor's noise
+afresh with torch.normal in the weights' own type, and computes with temporaries as large as the
+tensor. The loss runs one sequence per label word, and makes the logits of the whole vocabulary
+everywhere.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class TextbookMeZO:
         self.seed = 0
 
     def step(self) -> None:
+        """Make one step."""
         self.seed += 1
         self.walk(self.eps)
         plus = self.loss()
@@ -40,7 +42,7 @@ class TextbookMeZO:
         self.walk(-self.lr * (plus - minus) / (2 * self.eps))
 
     def walk(self, scale: float) -> None:
-        """x <- x + scale z of this step's seed, with full-size temporaries."""
+        """Move x <- x + scale z, with z of this step's seed and full-size temporaries."""
         import torch
 
         torch.manual_seed(self.seed)
@@ -51,10 +53,11 @@ class TextbookMeZO:
             weight.data = weight.data + scale * z
 
     def loss(self) -> float:
+        """Return the loss, and time it."""
         return self.meter.timed(self.forward)
 
     def forward(self) -> float:
-        """The value that the step needs on the host, as `.item()` of published code."""
+        """Return the loss as a number on the host, as published code does."""
         import torch
 
         from zobench.objectives.llm.loss import textbook_loss

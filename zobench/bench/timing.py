@@ -1,4 +1,4 @@
-"""Interleaved timing: every round measures each case once, so that a slow minute hits all alike."""
+"""Interleaved timing: each round measures every case once, so that a slow minute slows all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-TimedCase = Callable[[], float]  # does a fixed amount of work and gives its cost, in any unit
+TimedCase = Callable[[], float]  # does a fixed amount of work, and returns its cost in any unit
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The costs that one case showed, a round each."""
+    """The costs of one case, one per round."""
 
     values: tuple[float, ...]
 
     @property
     def median(self) -> float:
+        """The median cost."""
         return median(self.values)
 
     @property
@@ -28,11 +29,11 @@ class Sample:
         return low, high
 
     def minus(self, part: Sample) -> Sample:
-        """This cost less that of `part` in the same round."""
+        """Return this cost less that of `part` in the same round."""
         return Sample(tuple(a - b for a, b in zip(self.values, part.values)))
 
     def ratio(self, floor: Sample) -> float:
-        """The median over the rounds of this cost divided by that of `floor` in the same round."""
+        """Return the median over the rounds of this cost divided by that of `floor`."""
         return median(a / b for a, b in zip(self.values, floor.values))
 
 
@@ -41,8 +42,8 @@ def interleave(
 ) -> Iterator[tuple[int, dict[str, Sample]]]:
     """Measure all cases `rounds` times; after each round yield its number and the samples so far.
 
-    The order turns by one place every round, so that no case always follows the same one. One
-    round before the first, not counted, fills caches and compiles.
+    The order is rotated by one case per round, so that no case always follows the same one. One
+    round before the first, which does not count, fills caches and compiles.
     """
     names = list(cases)
     values: dict[str, list[float]] = {name: [] for name in names}

@@ -1,4 +1,4 @@
-"""First-order references: the same rules on a gradient that the objective computes."""
+"""First-order references: gradient descent and Adam on a gradient that the objective computes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zobench.core.rules import Adam
 
 @dataclass
 class GradientDescent:
-    """x <- x - lr g, or Adam on g. One gradient is one query and about 3 forward-equivalents."""
+    """Move x <- x - lr g, or by Adam on g. A gradient is one query and costs about 3 forwards."""
 
     lr: float
     adam: Adam | None = None

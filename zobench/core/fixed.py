@@ -1,11 +1,11 @@
-"""What can no longer change. A move along such a direction may wait, and merges with equal ones."""
+"""Find values that cannot change: moves along such directions may wait, and equal ones merge."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,12 +23,16 @@ from zobench.core.directions import (
 # np.void is a record, whose entries can be set
 _NUMPYS = frozenset(np.sctypeDict.values()) - {np.void, np.object_}
 _VALUES = frozenset((int, float, bool, complex, str, bytes, type(None), *_NUMPYS))
+A = TypeVar("A", bound=np.ndarray)
 SEEDED = frozenset((Noise, LowRank, Coordinate))  # made of numbers alone
 
 
 def fixed(value: Any) -> bool:
-    """Can nobody change it? True of frozen directions that hold only numbers, words, tuples and
-    frozen sets of these, read-only arrays and other such directions; they can be hashed."""
+    """Return True if no code can change the value, and it can be hashed.
+
+    Such are frozen directions that hold only numbers, words, tuples and frozen sets of these,
+    read-only arrays and other such directions.
+    """
     kind = type(value)
     if kind is Noise and type(value.seed) is int:  # by far the most common
         return True
@@ -40,15 +44,16 @@ def fixed(value: Any) -> bool:
         return _read_only(value)
     if not isinstance(value, Direction | Mask) or not is_frozen(kind) or not _compares(kind):
         return False
-    held = [getattr(value, name) for name in _fields(kind)]
-    held += getattr(value, "__dict__", {}).values()  # also what it made of its fields
-    return all(map(fixed, held)) and _hashable(value)
+    parts = [getattr(value, name) for name in _fields(kind)]
+    parts += getattr(value, "__dict__", {}).values()  # also what it made of its fields
+    return all(map(fixed, parts)) and _hashable(value)
 
 
 def waits(direction: Direction, blocks: Iterable[Block]) -> bool:
-    """May a move along it wait? Where it is fixed, and all primitives that it expands into are.
+    """Return True if a move along the direction may wait.
 
-    A class of one's own may hold a seed alone and expand into an array that is kept elsewhere.
+    It may if the direction is fixed, and so are all primitives that it expands into. A direction of
+    a user may hold a seed alone, and expand into an array that is stored elsewhere.
     """
     if not fixed(direction):
         return False
@@ -56,7 +61,7 @@ def waits(direction: Direction, blocks: Iterable[Block]) -> bool:
 
 
 def _ours(direction: Direction) -> bool:
-    """Is it made of the core's directions alone? These expand into what they hold."""
+    """Return True if it is made of the core's directions alone, which expand into their fields."""
     if type(direction) is Recipe:
         return all(_ours(inner) for _, inner in direction.terms)
     if type(direction) is Restricted:
@@ -65,19 +70,34 @@ def _ours(direction: Direction) -> bool:
 
 
 def key(value: Any) -> Hashable:
-    """What stands for a direction or a primitive in a dict: itself where equal ones are one, else
-    its identity."""
+    """Return the key of a direction or a primitive in a dict.
+
+    It is the value itself if equal ones may merge, else its identity.
+    """
     return value if type(value) in SEEDED or fixed(value) else id(value)
 
 
-def locked(array: np.ndarray) -> np.ndarray:
-    """The array itself, made read-only: moves along a direction that holds it may wait."""
+def locked(array: A) -> A:
+    """Make an array read-only, so that moves along a direction that holds it may wait.
+
+    Args:
+        array: any array. It must not be a view of an array that is written to later.
+
+    Returns:
+        The same array.
+
+    Example:
+        >>> import numpy as np
+        >>> direction = zobench.Dense(zobench.locked(np.ones(3)))
+        >>> direction.vector.flags.writeable
+        False
+    """
     array.flags.writeable = False
     return array
 
 
 def is_frozen(kind: type) -> bool:
-    """Is the class itself, not only one that it derives from, a frozen dataclass?"""
+    """Return True if the class itself, not only one of its bases, is a frozen dataclass."""
     facts = vars(kind).get("__dataclass_params__")
     return facts is not None and facts.frozen
 
@@ -89,12 +109,12 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _compares(kind: type) -> bool:
-    """Are two of them equal only if all of their fields are?"""
+    """Return True if two of them are equal only if all of their fields are."""
     return all(f.compare for f in fields(kind))
 
 
 def _read_only(array: np.ndarray) -> bool:
-    """Can it be written to neither here nor through an array that it is a view of?"""
+    """Return True if neither it nor an array that it is a view of can be written to."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable or array.dtype.hasobject:
             return False

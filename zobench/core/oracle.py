@@ -1,4 +1,4 @@
-"""The only door between an estimator and a problem: it counts, seeds, times and watches."""
+"""Connect an estimator to a problem: count, seed, time and check each evaluation."""
 
 from __future__ import annotations
 
@@ -14,34 +14,61 @@ from zobench.errors import BadInput
 
 
 class BudgetExhausted(Exception):  # noqa: N818 - the normal end of a run
-    """The next call would spend more queries than the run has."""
+    """The next call would spend more queries than the run has.
+
+    Example:
+        >>> oracle = zobench.Oracle(zobench.problem("sphere", dim=2), budget=1, seed=0)
+        >>> oracle([(0.1, zobench.Noise(0)), (-0.1, zobench.Noise(0))])
+        Traceback (most recent call last):
+            ...
+        zobench.core.oracle.BudgetExhausted: the next step needs 2 queries
+    """
 
 
 class Diverged(Exception):  # noqa: N818 - an outcome, not a fault
     """A loss was not finite."""
 
 
-class Unstoppable(BaseException):  # passes where `except Exception` holds others up
-    """An estimator goes on asking, however often its calls are refused."""
+class Unstoppable(BaseException):  # an `except Exception` does not catch it
+    """An estimator goes on calling, however often its calls raise."""
 
 
 CHECKED = 64  # calls whose losses stay on a device until they are looked at together
 REFUSALS = 50  # calls in a row that raise, after which Unstoppable is raised
-WORST = float("inf")  # what an estimator that ranks is told of a loss that is not finite
+WORST = float("inf")  # replaces a loss that is not finite, for an estimator that ranks
 
 
 class Oracle:
-    """`oracle(probes) -> losses`: one call is one draw of the problem's noise or minibatch.
+    """The `evaluate` of a run: oracle(probes) returns losses, and counts queries.
 
-    Raises BudgetExhausted before a call that does not fit, Diverged after a loss that is not
-    finite (within CHECKED calls where losses stay on a device). An estimator that `ranks` goes on:
-    it is told WORST where a loss is NaN or infinite. Minus infinity is Diverged for all. What ended
-    the run is raised again by every later call; one that catches it REFUSALS times in a row gets
-    Unstoppable.
+    One call is one draw of the problem's noise or minibatch. A call raises BudgetExhausted if it
+    does not fit into the budget, and Diverged after a loss that is not finite (within 64 calls
+    where losses stay on a device). For an estimator that `ranks`, NaN and infinity are replaced by
+    infinity, and the run goes on. Minus infinity is Diverged for all. Every later call raises the
+    end of the run again.
 
-    `budget` is the number of queries of the run, `seconds` the time inside the problem; `low` the
-    best noise-free score among the evaluated points, where the problem knows it; `on_low` is told
-    of each improvement.
+    Args:
+        problem: a problem that has been started.
+        budget: the number of queries of the run.
+        seed: of all noise and minibatches.
+        on_low: takes the noise-free scores of a call that improved on the best one.
+        on_device: True for an estimator that only computes with losses: they may stay on a device.
+
+    Attributes:
+        queries: queries so far.
+        seconds: the time inside the problem so far.
+        low: the best noise-free score among the evaluated points, where the problem knows it.
+        lost: the number of losses so far that were not finite.
+        ranks: set to True for an estimator that only compares losses.
+        gradients: set to False for an estimator that may not call `gradient`.
+
+    Example:
+        >>> problem = zobench.problem("sphere", dim=2)
+        >>> params = problem.start(0)
+        >>> oracle = zobench.Oracle(problem, budget=100, seed=0)
+        >>> losses = oracle([(0.1, zobench.Noise(0)), (-0.1, zobench.Noise(0))])
+        >>> oracle.queries
+        2
     """
 
     def __init__(
@@ -53,11 +80,10 @@ class Oracle:
         on_device: bool = False,
     ) -> None:
         self._problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
-        self.ranks = False  # does the estimator only ask which of two losses is lower?
-        self.gradients = True  # is it registered as one that asks for gradients?
-        self.abandon: Callable[[Unstoppable], None] | None = (
-            None  # where it catches Unstoppable too
-        )
+        self.ranks = False
+        self.gradients = True
+        # called where the estimator catches Unstoppable too
+        self.abandon: Callable[[Unstoppable], None] | None = None
         self.queries = 0
         self._beyond = 0  # queries beyond the first of each call, so that a lone probe costs less
         self.seconds = 0.0
@@ -72,6 +98,14 @@ class Oracle:
         self._refusals, self._refused_at = 0, 0  # calls in a row that raised, all at that query
 
     def __call__(self, probes: Sequence[Probe]) -> Losses:
+        """Evaluate probes, which costs one query each.
+
+        Args:
+            probes: pairs (scale, direction), at least one.
+
+        Returns:
+            One loss per probe.
+        """
         try:
             count = len(probes)
         except TypeError:
@@ -81,8 +115,8 @@ class Oracle:
         spent = before + count
         if not before < spent <= self._last:
             wrong = "evaluate was given no probes: a call takes at least one"
-            said = f"the next step needs {count} queries"
-            raise self._refused(self._spent(said) if count else ValueError(wrong))
+            reason = f"the next step needs {count} queries"
+            raise self._refused(self._spent(reason) if count else ValueError(wrong))
         seed = fold(self.seed, self.calls + 1) if self._stochastic else 0
         began = perf_counter()
         try:
@@ -90,7 +124,7 @@ class Oracle:
         except Diverged as error:
             raise self._refused(self._over(error)) from None
         except Exception as error:
-            wrong = _wrong_probes(probes)  # the likelier cause, and said in the estimator's terms
+            wrong = _wrong_probes(probes)  # the likelier cause, in the estimator's terms
             if (stop := self._refused(wrong or error)) is error:
                 raise
             raise stop from error
@@ -107,23 +141,23 @@ class Oracle:
             self._look_later(total)
         elif total - total != 0.0:
             return self._not_finite(losses, self.ranks)
-        seen = self._problem.seen
-        if seen is not None and (seen[0] if count == 1 else min(seen)) < self.low:
-            self._lower(seen)
+        scores = self._problem.seen
+        if scores is not None and (scores[0] if count == 1 else min(scores)) < self.low:
+            self._lower(scores)
         return losses
 
     @property
     def refused(self) -> int:
-        """How many calls in a row have raised."""
+        """The number of calls in a row that have raised."""
         return self._refusals
 
     @property
     def calls(self) -> int:
-        """Calls so far, of `evaluate` and of gradients."""
+        """The number of calls so far, of `evaluate` and of gradients."""
         return self.queries - self._beyond
 
     def _look_later(self, total: Any) -> None:
-        """Losses that stay on the device are looked at together: a look makes the host wait."""
+        """Check losses on a device together, as a look at them makes the host wait."""
         self._unseen.append(total)
         if len(self._unseen) < CHECKED:
             return
@@ -134,10 +168,15 @@ class Oracle:
                                       f"was not finite"))  # fmt: skip
 
     def gradient(self) -> tuple[float, Sequence[Array]]:
-        """(loss, gradient of each block), counted as one query.
+        """Compute a gradient at the present point, which counts as one query.
 
-        Raises Unsuitable where the objective has none, BadInput for an estimator that is not
-        registered as first-order: its runs would be compared with those that only ask for losses.
+        Returns:
+            The loss, and the flat gradient of each block.
+
+        Raises:
+            Unsuitable: the objective has no gradient.
+            BadInput: the estimator is not registered as first-order, and its runs would be compared
+                with those of estimators that only ask for losses.
         """
         if not self.gradients:
             raise self._refused(BadInput("the estimator asks for a gradient: it must be registered "
@@ -157,53 +196,53 @@ class Oracle:
         self.queries += 1
         if loss - loss != 0.0:
             self._not_finite([loss], False)
-        seen = self._problem.seen
-        if seen is not None and min(seen) < self.low:
-            self._lower(seen)
+        scores = self._problem.seen
+        if scores is not None and min(scores) < self.low:
+            self._lower(scores)
         return loss, gradients
 
-    def _lower(self, seen: Sequence[float]) -> None:
-        self.low = min(seen)
+    def _lower(self, scores: Sequence[float]) -> None:
+        self.low = min(scores)
         if self.low == -WORST:
             raise self._over(Diverged(f"a score was -inf by query {self.queries}"))
         if self.on_low is not None:
             try:
-                self.on_low(seen)
+                self.on_low(scores)
             except Exception as end:
                 self._over(end)
                 raise
 
     def _not_finite(self, losses: Losses, ranks: bool) -> Losses:
-        """The losses with WORST in place of NaN and infinity, or the end of the run: Diverged.
+        """Return the losses with WORST in place of NaN and infinity, or raise Diverged.
 
-        Then the scores of the points before the loss that ended it count, and those after not.
+        Then the scores of points before the loss that ended the run count, and later ones do not.
         """
         wrong = [k for k, loss in enumerate(losses) if loss - loss != 0.0]
         ends = next((k for k in wrong if not ranks or losses[k] == -WORST), len(losses))
         self.lost += len(wrong)
-        seen = self._problem.seen
-        if seen is not None:
-            seen = [s if k < ends and s - s == 0.0 else WORST for k, s in enumerate(seen)]
-            if min(seen) < self.low:
-                self._lower(seen)
+        scores = self._problem.seen
+        if scores is not None:
+            scores = [s if k < ends and s - s == 0.0 else WORST for k, s in enumerate(scores)]
+            if min(scores) < self.low:
+                self._lower(scores)
         if ends < len(losses):
             at = self.queries - len(losses) + ends + 1
             raise self._over(Diverged(f"the loss was {losses[ends]} at query {at}"))
         return [loss if loss - loss == 0.0 else WORST for loss in losses]
 
     def _over(self, end: Exception) -> Exception:
-        """The run ends with this: no further query is made."""
+        """End the run: no further query is made."""
         self._end, self._last = end, self.queries
         self.raised = end
         return end
 
-    def _spent(self, said: str) -> BudgetExhausted:
-        end = BudgetExhausted(said)
+    def _spent(self, reason: str) -> BudgetExhausted:
+        end = BudgetExhausted(reason)
         self.raised = self._end or end
         return end
 
     def _refused(self, error: Exception) -> BaseException:
-        """What a call raises that gives no losses: why, unless that was said often enough."""
+        """Return the exception of a call without losses: `error`, or Unstoppable after many."""
         if self.queries > self._refused_at:
             self._refusals, self._refused_at = 0, self.queries
         self._refusals += 1
@@ -221,7 +260,7 @@ class Oracle:
 
 
 def _wrong_probes(probes: Sequence[Any]) -> TypeError | None:
-    """The error for probes that are not pairs (scale, direction); None if they are."""
+    """Return the error for probes that are not pairs (scale, direction); None if they are."""
     for probe in probes:
         if not isinstance(probe, tuple | list) or len(probe) != 2:
             return TypeError(f"a probe is a pair (scale, direction), not {type(probe).__name__}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,46 @@ CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule
 
 @dataclass(frozen=True)
 class Group:
-    """Blocks that a block-coordinate method moves together (a decoder layer of an LLM)."""
+    """Blocks that a block-coordinate method moves together, such as a decoder layer.
+
+    Attributes:
+        name: such as "layer.3".
+        blocks: the indices of the blocks.
+        role: "embeddings", "layer", "head" or "choice" (of a word, say).
+
+    Example:
+        >>> zobench.Group("head", frozenset([5, 6]), "head").blocks
+        frozenset({5, 6})
+    """
 
     name: str
     blocks: frozenset[int]
-    role: str = "layer"  # "embeddings", "layer", "head" or "choice" (of a word, say)
+    role: str = "layer"
 
 
 class Params(ABC):
-    """The point x. Only `add`, `shrink` and `update` change it."""
+    """The point x, as named blocks in named groups. Only `add`, `shrink` and `update` change it.
+
+    An estimator is given one in `start`. `zobench.VectorParams` is over a NumPy vector and
+    `zobench.TensorParams` over torch tensors.
+
+    Attributes:
+        blocks: the arrays of the point, in their order; see `zobench.Block`.
+        groups: the groups of blocks that block-coordinate methods move together.
+        ops: the module that rules compute with: numpy, or torch for tensors.
+
+    Example:
+        >>> import numpy as np
+        >>> params = zobench.VectorParams(np.zeros(3))
+        >>> params.update(params.blocks[0], np.ones(3))
+        >>> params.shrink(0.5)
+        >>> params.flat()
+        array([0.5, 0.5, 0.5])
+    """
 
     blocks: Sequence[Block]
     groups: Sequence[Group]
-    ops: ModuleType | Any  # numpy, or torch for a module: what rules compute with
+    ops: Any  # a module: the functions of numpy and torch that rules call have the same names
 
     @property
     def size(self) -> int:
@@ -41,64 +67,129 @@ class Params(ABC):
 
     @abstractmethod
     def add(self, scale: float, direction: Direction) -> None:
-        """x <- x + scale * direction. A module may delay the write until it must be seen, but only
-        along a direction that cannot change."""
+        """Move the point: x <- x + scale * direction.
+
+        Params over tensors may delay the write until the point is read, but only along a direction
+        that cannot change.
+
+        Args:
+            scale: the factor of the direction.
+            direction: see `zobench.Direction`.
+        """
 
     @abstractmethod
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
-        """x <- factor * x on `blocks` (default: all): decoupled weight decay."""
+        """Decay the point: x <- factor * x.
+
+        Args:
+            factor: such as 1 - lr * weight_decay.
+            blocks: the indices of the blocks to decay; by default all.
+        """
 
     @abstractmethod
     def flush(self) -> None:
         """Write the delayed moves, so that the blocks hold the point x."""
 
-    @contextmanager
-    def probed(self, scale: float, direction: Direction) -> Iterator[None]:
-        """Inside, the blocks hold x + scale * direction, or whoever reads them finds it there."""
-        self.add(scale, direction)
-        self.flush()
-        try:
-            yield
-        finally:
-            self.add(-scale, direction)
+    def probed(self, scale: float, direction: Direction) -> AbstractContextManager[None]:
+        """Evaluate at a probe: inside the context, readers of the blocks find the probe.
+
+        Args:
+            scale: the scale of the probe.
+            direction: its direction.
+
+        Returns:
+            A context manager. Inside it the point reads as x + scale * direction.
+        """
+        return _there_and_back(self, scale, direction)
 
     @abstractmethod
     def dense(self, direction: Direction, block: Block) -> Array:
-        """The direction on a block as a flat array of shape (block.size,)."""
+        """Return the direction on one block as an array, for rules that compute with arrays.
+
+        Args:
+            direction: the direction.
+            block: one of `blocks`.
+
+        Returns:
+            A flat array of `ops`, shape (block.size,).
+        """
 
     @abstractmethod
     def update(self, block: Block, delta: Array) -> None:
-        """x <- x + delta on a block, for rules that compute with arrays; delta is flat."""
+        """Move one block by an array: x <- x + delta.
+
+        Args:
+            block: one of `blocks`.
+            delta: a flat array of `ops`, shape (block.size,).
+        """
 
     @abstractmethod
     def flat(self) -> np.ndarray:
-        """A copy of the point as one float64 vector, shape (d,)."""
+        """Return a copy of the point.
+
+        Returns:
+            One float64 vector, shape (d,).
+        """
 
     def threshold(self, block: Block, share: float) -> float:
-        """The magnitude that a share of the coordinates of a block does not exceed.
+        """Return the magnitude that a share of the coordinates of a block does not exceed.
 
-        It is the k-th smallest magnitude, with k = share * size, rounded and at least 1.
+        Args:
+            block: one of `blocks`.
+            share: a number between 0 and 1.
+
+        Returns:
+            The k-th smallest magnitude, with k = share * size, rounded and at least 1.
         """
         sizes = np.abs(self.flat()[block.start : block.start + block.size])
         return float(np.partition(sizes, smallest(share, block) - 1)[smallest(share, block) - 1])
 
     def small(self, block: Block, threshold: float) -> np.ndarray:
-        """Packed bits: 1 where the magnitude of a coordinate is at most the threshold."""
+        """Find the coordinates of a block whose magnitude is at most the threshold.
+
+        Args:
+            block: one of `blocks`.
+            threshold: a magnitude.
+
+        Returns:
+            One bit per coordinate, packed as by numpy.packbits: 1 for a small coordinate.
+        """
         sizes = np.abs(self.flat()[block.start : block.start + block.size])
         return np.packbits(sizes <= threshold)
 
     def mask(self, thresholds: Sequence[float]) -> Mask:
-        """The coordinates whose magnitude is at most the threshold of their block, at the point."""
+        """Return the coordinates whose magnitude is at most the threshold of their block.
+
+        Args:
+            thresholds: one magnitude per block.
+
+        Returns:
+            The mask at the present point. It does not change when the point moves.
+        """
         self.flush()
         pairs = zip(self.blocks, thresholds, strict=True)
         return Mask(tuple(thresholds), tuple(locked(self.small(b, h)) for b, h in pairs))
 
     def touched(self, direction: Direction) -> Iterator[Block]:
-        """The blocks on which the direction is not zero."""
+        """Find the blocks on which a direction is not zero.
+
+        Args:
+            direction: the direction.
+
+        Returns:
+            An iterator over the blocks.
+        """
         return (b for b in self.blocks if any(True for _ in direction.expand(b)))
 
     def gram(self, directions: Sequence[Direction]) -> np.ndarray:
-        """The inner products <d_i, d_j>, shape (n, n), a chunk of each direction at a time."""
+        """Return the inner products <d_i, d_j>.
+
+        Args:
+            directions: n directions. A chunk of each exists at a time.
+
+        Returns:
+            The Gram matrix, shape (n, n).
+        """
         total = np.zeros((len(directions), len(directions)))
         for block in self.blocks:
             terms = [tuple(d.expand(block)) for d in directions]
@@ -110,14 +201,38 @@ class Params(ABC):
         return total
 
     def norm(self, direction: Direction) -> float:
-        """The Euclidean length |d|."""
+        """Return the length of a direction.
+
+        Args:
+            direction: the direction d.
+
+        Returns:
+            The Euclidean norm |d|.
+        """
         return float(self.gram([direction])[0, 0]) ** 0.5
 
     def chosen(self, pick: Callable[[Group], bool]) -> list[Group]:
-        """The groups that satisfy `pick`."""
+        """Select groups.
+
+        Args:
+            pick: takes a group, and returns True to select it.
+
+        Returns:
+            The selected groups, in their order.
+        """
         return [group for group in self.groups if pick(group)]
 
 
+@contextmanager
+def _there_and_back(params: Params, scale: float, direction: Direction) -> Iterator[None]:
+    params.add(scale, direction)
+    params.flush()
+    try:
+        yield
+    finally:
+        params.add(-scale, direction)
+
+
 def smallest(share: float, block: Block) -> int:
-    """The number of coordinates that a share of a block has, at least 1."""
+    """Return the number of coordinates in a share of a block, at least 1."""
     return max(1, round(share * block.size))

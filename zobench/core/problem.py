@@ -1,4 +1,4 @@
-"""What an objective factory returns: a start, losses at probes, and an off-budget score."""
+"""Problems: what an objective returns. A start, losses at probes, and a score off the budget."""
 
 from __future__ import annotations
 
@@ -20,58 +20,128 @@ Losses = Sequence[float]  # or 0-d tensors, of a problem whose losses stay on th
 
 
 class Problem(ABC):
-    """A point to improve, and the losses and scores that judge it. Lower is better everywhere."""
+    """A point to improve, and the losses and scores that judge it. Lower is better everywhere.
+
+    `zobench.VectorProblem` and `zobench.InPlaceProblem` do most of the work of a subclass.
+
+    Attributes:
+        params: the point, as made by `start`.
+        score_name: the entry of `score()` that targets refer to.
+        scored: which point reaches a target: "current", or "best" of the evaluated ones.
+        stochastic: True if losses depend on the seed of the call.
+        score_ratio: the current point is scored, off the clock, whenever the number of queries has
+            grown by this factor.
+        samples: examples, episode steps or rows consumed so far.
+        forwards: forward-equivalents so far. A query that reuses work costs less than 1.
+        seen: noise-free scores of the last call's points; None where they would cost queries.
+
+    Example:
+        >>> class Square(zobench.Problem):
+        ...     def start(self, seed):
+        ...         self.params = zobench.VectorParams([1.0 + seed])
+        ...         return self.params
+        ...
+        ...     def losses(self, probes, seed):
+        ...         return [float(row @ row) for row in self.params.rows(probes)]
+        ...
+        ...     def score(self):
+        ...         return {"loss": float(self.params.x @ self.params.x)}
+        >>> problem = Square()
+        >>> params = problem.start(2)
+        >>> problem.losses([(0.0, zobench.Noise(0))], 0)
+        [9.0]
+    """
 
     params: Params
-    score_name = "loss"  # the entry of `score()` that targets refer to
-    scored = "current"  # what reaches a target: the "current" point, or the "best" evaluated one
-    stochastic = False  # do losses depend on the seed of the call?
-    score_ratio = 1.12  # the current point is scored on a geometric grid of queries, off the clock
-    samples = 0  # examples, episode steps or rows consumed so far
-    forwards = 0.0  # forward-equivalents so far; a query that reuses work costs less than 1
-    seen: Losses | None = None  # noise-free scores of the last call's points, where they are free
+    score_name = "loss"
+    scored = "current"
+    stochastic = False
+    score_ratio = 1.12
+    samples = 0
+    forwards = 0.0
+    seen: Losses | None = None
 
     @abstractmethod
     def start(self, seed: int) -> Params:
-        """A fresh starting point, which `losses` and `score` read in place."""
+        """Make a starting point, which `losses` and `score` read in place.
+
+        Args:
+            seed: of all that is random in the start.
+
+        Returns:
+            The point, which the estimator moves.
+        """
 
     @abstractmethod
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
-        """f(x + scale * d) for each probe, all under the noise or minibatch of `seed`.
+        """Evaluate f(x + scale * d) for each probe. The point is where it was afterwards.
 
-        Always leaves the point where it was, also when it raises.
+        Args:
+            probes: pairs (scale, direction).
+            seed: of the noise or minibatch, which all probes of a call share.
+
+        Returns:
+            One loss per probe, in their order.
         """
 
     def losses_on_device(self, probes: Sequence[Probe], seed: int) -> Losses:
-        """`losses`, as 0-d tensors where waiting for numbers would cost time.
+        """Do the same for estimators that only compute with losses, and never look at them.
 
-        For estimators that only compute with losses, and never look at them (`on_device`).
+        Args:
+            probes: pairs (scale, direction).
+            seed: of the noise or minibatch, which all probes of a call share.
+
+        Returns:
+            One loss per probe. They may be 0-d tensors on a device, for which the host has not
+            waited.
         """
         return self.losses(probes, seed)
 
     @abstractmethod
     def score(self) -> dict[str, float]:
-        """The quality of the point as it stands, without noise and at no cost."""
+        """Measure the quality of the present point, without noise and off the budget.
+
+        Returns:
+            Names and values. One of the names is `score_name`.
+        """
 
     def finish(self) -> dict[str, float]:
-        """Further scores at the end of a run, such as those of a test split; off the clock."""
+        """Measure further scores at the end of a run, such as those of a test split.
+
+        Returns:
+            Names and values; by default none.
+        """
         return {}
 
     def gradient(self, seed: int) -> tuple[float, Sequence[Array]]:
-        """(loss, flat gradient of each block) under the minibatch of `seed`."""
+        """Compute a gradient at the present point, for first-order references.
+
+        Args:
+            seed: of the noise or minibatch.
+
+        Returns:
+            The loss, and the flat gradient of each block.
+
+        Raises:
+            Unsuitable: the problem has no gradient.
+        """
         raise Unsuitable("needs gradients, which this objective does not have")
 
     def reset_meters(self) -> None:
-        """What is counted starts again, as at the start of a run."""
+        """Set the counts of samples and forwards to zero, as at the start of a run."""
         self.samples, self.forwards, self.seen = 0, 0.0, None
 
     def warm_up(self) -> None:
-        """One evaluation that counts for nothing: caches fill, memory of evaluation shows."""
+        """Evaluate once without counting it, so that caches fill and memory shows."""
         self.losses([(0.0, Noise(0))], 0)
         self.reset_meters()
 
     def describe(self) -> dict[str, Any]:
-        """Facts for the record: dimension, groups, dtype, realisation, content hashes."""
+        """Describe the problem for the results of a run.
+
+        Returns:
+            Facts by name, such as the dimension and the sizes of the groups.
+        """
         groups = {
             g.name: sum(self.params.blocks[i].size for i in g.blocks) for g in self.params.groups
         }
@@ -83,10 +153,29 @@ Noisy = Callable[[np.ndarray, np.ndarray, int], np.ndarray]  # (gaps, points, se
 
 
 class VectorProblem(Problem):
-    """A function of rows, f: (n, d) -> (n,), with optional noise on what the estimator sees.
+    """A function of rows, with optional noise on the losses that the estimator sees.
 
-    `minimum` is f at the optimum: the score "gap" is f(x) - minimum. The rows, and the point that
-    `gradient` is given, are copies: a function may write to them and keep them.
+    The score is the gap f(x) - minimum. The arrays that `f` and `gradient` take are copies: a
+    function may write to them and store them.
+
+    Args:
+        f: takes points, shape (n, d), and returns their values, shape (n,).
+        start: takes a NumPy generator, and returns a starting point, shape (d,).
+        minimum: f at the optimum.
+        shapes: the shapes of the blocks of the point; by default it is one block.
+        gradient: takes a point, shape (d,), and returns the gradient there, shape (d,).
+        noise: noise(gaps, points, seed) returns the gaps that the estimator sees, shape (n,).
+        scored: which point reaches a target: "best" of the evaluated ones, or "current".
+
+    Raises:
+        BadInput: the minimum is not a finite number.
+
+    Example:
+        >>> problem = zobench.VectorProblem(lambda x: (x**2).sum(1), lambda rng: rng.random(3))
+        >>> params = problem.start(0)
+        >>> losses = problem.losses([(0.0, zobench.Noise(0))], 0)
+        >>> losses[0] == problem.score()["gap"]
+        True
     """
 
     score_name, scored = "gap", "best"
@@ -105,10 +194,10 @@ class VectorProblem(Problem):
         scored: str = "best",
     ) -> None:
         try:
-            known = math.isfinite(minimum)
+            is_finite = math.isfinite(minimum)
         except TypeError:
-            known = False
-        if not known:
+            is_finite = False
+        if not is_finite:
             raise BadInput(f"the minimum of a problem is a finite number, not {minimum!r}")
         self.f, self.x0, self.minimum, self.shapes = f, start, minimum, shapes
         self._gradient, self.noise, self.scored = gradient, noise, scored
@@ -142,11 +231,11 @@ class VectorProblem(Problem):
         count, noise = len(probes), self.noise
         points = self.params.rows(probes)
         values = self.f(points if noise is None else points.copy())  # noise may depend on points
-        # The usual case is told by three looks: with one probe per call, all this is to take 1 us.
+        # Three tests find the usual case: with one probe per call, this method should take 1 us.
         if type(values) is not ARRAY or values.dtype is not WIDE or values.ndim != 1:
             values = _checked(values, count)
         losses = values.tolist()
-        if len(losses) != count:  # of a list: that is cheaper than of an array
+        if len(losses) != count:  # the length of a list takes less time than that of an array
             _checked(values, count)
         self._rows += count
         if noise is not None:
@@ -166,7 +255,9 @@ class VectorProblem(Problem):
     def gradient(self, seed: int) -> tuple[float, Sequence[np.ndarray]]:
         if self._gradient is None:
             return super().gradient(seed)
-        g = np.array(self._gradient(self.params.flat()), np.float64)  # may be an array of theirs
+        g = np.array(
+            self._gradient(self.params.flat()), np.float64
+        )  # a copy: it may be an array that the function uses again
         if g.shape != (self.params.size,):
             raise ValueError(
                 f"the gradient must be an array of shape ({self.params.size},), not {g.shape}"
@@ -179,16 +270,16 @@ class VectorProblem(Problem):
 
 
 def _checked(values: Any, count: int) -> np.ndarray:
-    """`values` in 64 bits: gaps are differences, which narrow types cannot hold.
+    """Return the values in 64 bits, as gaps are differences, which narrow types cannot hold.
 
     Raises ValueError unless they are `count` real numbers.
     """
     array = isinstance(values, np.ndarray)
-    right = array and values.dtype.kind in "fiu" and not np.ma.is_masked(values)
-    if not right or np.shape(values) != (count,):
+    is_real = array and values.dtype.kind in "fiu" and not np.ma.is_masked(values)
+    if not is_real or np.shape(values) != (count,):
         kind = f"{type(values).__name__} of {values.dtype}" if array else type(values).__name__
         raise ValueError(
-            f"f must return one real loss a row, an array of shape ({count},), "
+            f"f must return one real loss per row, an array of shape ({count},), "
             f"not {kind} of shape {np.shape(values)}"
             + " with masked entries"
             * np.ma.is_masked(values)
@@ -197,11 +288,41 @@ def _checked(values: Any, count: int) -> np.ndarray:
 
 
 class InPlaceProblem(Problem):
-    """A problem too large to copy its point: a probe moves the point, and moves it back."""
+    """A problem too large to copy its point: a probe moves the point, and moves it back.
+
+    A subclass says what moves (`start`), what the loss is (`loss`) and how the point is scored
+    (`score`).
+
+    Example:
+        >>> import torch
+        >>> class Layer(zobench.InPlaceProblem):
+        ...     def start(self, seed):
+        ...         self.weight = torch.ones(3)
+        ...         self.params = zobench.TensorParams([("weight", self.weight)])
+        ...         return self.params
+        ...
+        ...     def loss(self, seed):
+        ...         return float(self.weight.square().sum())
+        ...
+        ...     def score(self):
+        ...         self.params.flush()
+        ...         return {"loss": self.loss(0)}
+        >>> problem = Layer()
+        >>> params = problem.start(0)
+        >>> problem.losses([(0.0, zobench.Noise(0))], 0)
+        [3.0]
+    """
 
     @abstractmethod
     def loss(self, seed: int) -> float:
-        """The loss at the point as it stands, under the noise or minibatch of `seed`."""
+        """Evaluate the loss at the present point.
+
+        Args:
+            seed: of the noise or minibatch.
+
+        Returns:
+            The loss.
+        """
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
         def loss(k: int, cost: float) -> float:
@@ -226,7 +347,15 @@ class InPlaceProblem(Problem):
         return nothing_shared(directions)
 
     def probe_seed(self, seed: int, k: int) -> int:
-        """Return the seed of the k-th probe of a call: by default `seed`, one minibatch for all."""
+        """Return the seed of one probe of a call.
+
+        Args:
+            seed: of the call.
+            k: the index of the probe.
+
+        Returns:
+            The seed of its noise or minibatch. By default that of the call: one minibatch for all.
+        """
         return seed
 
 

@@ -1,4 +1,4 @@
-"""Seeds: randomness is a value, derived by hashing and never by adding one."""
+"""Seeds are values, derived from each other by hashing and never by adding one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ _MASK = (1 << 64) - 1
 
 
 def fold(seed: int, *data: int) -> int:
-    """A 63-bit seed that depends on every argument (SplitMix64); the same on every machine.
+    """Derive a seed that depends on every argument, and is the same on every machine.
 
-    For one `seed`, different single integers give different results: the mix is a bijection
-    (up to the dropped low bit).
+    The mix is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). For one `seed`, different single
+    integers give different results, as it is a bijection up to the dropped low bit.
+
+    Args:
+        seed: an integer.
+        *data: integers to mix in, such as the number of a step.
+
+    Returns:
+        An integer of 63 bits.
+
+    Example:
+        >>> zobench.fold(1, 2) == zobench.fold(1, 2)
+        True
+        >>> zobench.fold(1, 2) == zobench.fold(1, 3)
+        False
     """
     for value in data:
         seed = (seed + 0x9E3779B97F4A7C15 * (value + 1)) & _MASK
@@ -23,6 +36,6 @@ def fold(seed: int, *data: int) -> int:
 
 
 def derive(*parts: str | int) -> int:
-    """A 63-bit seed of names and numbers, by BLAKE2b; ("ab", "c") differs from ("a", "bc")."""
+    """Return a 63-bit seed of names and numbers. ("ab", "c") differs from ("a", "bc")."""
     digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -1,4 +1,4 @@
-"""Params over one float64 vector: probes become rows of a matrix, many at once."""
+"""Params over one float64 vector, whose probes are rows of one matrix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zobench.core.params import Group, Params
 
 @dataclass(frozen=True)
 class VectorBlock:
-    """A slice of the vector with a shape of its own."""
+    """A slice of the vector, seen as an array of its own shape."""
 
     index: int
     name: str
@@ -24,20 +24,38 @@ class VectorBlock:
 
     @property
     def size(self) -> int:
+        """The number of coordinates."""
         return math.prod(self.shape)
 
     @property
     def span(self) -> slice:
+        """The coordinates of the block in the vector."""
         return slice(self.start, self.start + self.size)
 
 
 class VectorParams(Params):
-    """A vector x of shape (d,), seen as blocks of the given shapes; each block is a group."""
+    """A vector x of shape (d,), seen as blocks of the given shapes. Each block is a group.
+
+    Args:
+        x: the point, shape (d,). It is copied.
+        shapes: the shapes of the blocks, in their order; by default the point is one block.
+
+    Raises:
+        ValueError: the shapes do not hold d coordinates.
+
+    Example:
+        >>> import numpy as np
+        >>> params = zobench.VectorParams(np.zeros(6), [(2, 2), (2,)])
+        >>> [block.shape for block in params.blocks]
+        [(2, 2), (2,)]
+        >>> points = params.rows([(0.1, zobench.Noise(0)), (-0.1, zobench.Noise(0))])
+        >>> bool((points[0] == -points[1]).all())
+        True
+    """
 
     ops = np
 
     def __init__(self, x: np.ndarray, shapes: Sequence[tuple[int, ...]] = ()) -> None:
-        """Copies x. Raises ValueError unless the shapes fill it exactly."""
         self._x = np.array(x, dtype=np.float64)
         blocks, start = [], 0
         for index, shape in enumerate(shapes or [self._x.shape]):
@@ -50,7 +68,7 @@ class VectorParams(Params):
         self._dim = start
         self._borders = np.array([*(b.start for b in blocks), start])
         self._views = [(self._x[b.span], b.index) for b in blocks]
-        self._point = self._x[None]  # the point as a row, which no one else gets
+        self._point = self._x[None]  # the point as a row, which is not handed out
         self._read = self._x.view()
         self._read.flags.writeable = False
 
@@ -60,7 +78,7 @@ class VectorParams(Params):
 
     @property
     def x(self) -> np.ndarray:
-        """The point itself, shape (d,), to be read: it cannot be written to."""
+        """The point itself, shape (d,). It is read-only."""
         return self._read
 
     def flat(self) -> np.ndarray:
@@ -82,7 +100,7 @@ class VectorParams(Params):
                 self._x[block.span] *= factor
 
     def flush(self) -> None:
-        """Nothing to do: moves are written at once."""
+        """Do nothing: moves are written at once."""
 
     def dense(self, direction: Direction, block: VectorBlock) -> np.ndarray:
         out = np.zeros(block.size)
@@ -93,9 +111,16 @@ class VectorParams(Params):
         self._x[block.span] += delta
 
     def rows(self, probes: Sequence[Probe]) -> np.ndarray:
-        """The probed points, shape (len(probes), d): a new array, the caller's to write to."""
+        """Return the probed points.
+
+        Args:
+            probes: n pairs (scale, direction).
+
+        Returns:
+            A new array of shape (n, d), which the caller may write to.
+        """
         count = len(probes)
-        # One probe a call and a pair are the calls of cheap objectives: they are told apart first.
+        # Cheap objectives are called with one probe or with a pair: these cases come first.
         if count == 1:
             ((scale, direction),) = probes
             if not scale:
@@ -120,7 +145,7 @@ class VectorParams(Params):
         return points
 
     def _one(self, scale: float, direction: Noise) -> np.ndarray:
-        """The point moved along plain noise, as a row."""
+        """Return the point moved along plain noise, as a row."""
         points = self._point.copy()
         row, law, seed = points[0], direction.law, direction.seed
         if len(self.blocks) == 1:  # a slice would cost as much as the noise of ten coordinates
@@ -131,7 +156,7 @@ class VectorParams(Params):
         return points
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
-        """The common case in one call: every probe along plain noise of one law."""
+        """Fill the rows in one pass if every probe is along plain noise of one law."""
         plain = [direction for _, direction in probes if type(direction) is Noise]
         if len(plain) < len(probes) or len({direction.law for direction in plain}) != 1:
             return False

@@ -195,7 +195,7 @@ def show_prompts(model: str, tokens: Sequence[int], count: int, repeats: int, th
     for row in last_result(prompts(model, tokens or DEFAULT, count, repeats)):
         low, high = (1e3 * value for value in row.seconds.spread)
         median = 1e3 * row.seconds.median
-        faster = [f"{base.ratio(row.seconds):.2f}" for base in (row.whole, row.single)]
+        faster = [f"{base.ratio(row.seconds):.2f}" for base in (row.sequences, row.single)]
         cells.append([row.problem, row.name, f"{median:.2f}", f"{low:.2f} to {high:.2f}", *faster])
     head = ["problem", "", "ms per query", "quartiles", "x whole", "x single"]
     typer.echo("\n".join([*text.table(head, cells, left=2), ""]))

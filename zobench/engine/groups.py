@@ -1,4 +1,4 @@
-"""Groups of a module: decoder layers where it has a list of them, else its child modules."""
+"""Groups of parameters of a module: one per decoder layer, or one per child module."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ROLES = {"embeddings": "embeddings", "head": "head"}  # every other group is a l
 
 
 def groups(model: nn.Module) -> tuple[list[str], list[list[str]]]:
-    """Names of the groups, and for each the names of its trainable parameters.
+    """Return the names of the groups, and for each the names of its trainable parameters.
 
-    Order: "embeddings", "layer.0", "layer.1", ..., "head" (final norm, projections, an output
-    embedding of its own). A tied output embedding counts once, with the embeddings. A group
+    Their order is "embeddings", "layer.0", "layer.1", ..., "head" (final norm, projections, an
+    output embedding of its own). A tied output embedding counts once, with the embeddings. A group
     without trainable parameters is left out. Raises BadInput for a model without a list of layers.
     """
     prefix, count = _layers(model)
@@ -27,12 +27,12 @@ def groups(model: nn.Module) -> tuple[list[str], list[list[str]]]:
     for name, parameter in model.named_parameters():  # a tied parameter comes once
         if parameter.requires_grad:
             members[_group(model, name, prefix)].append(name)
-    held = {name: inside for name, inside in members.items() if inside}
-    return list(held), list(held.values())
+    groups = {name: inside for name, inside in members.items() if inside}
+    return list(groups), list(groups.values())
 
 
 def layers(model: nn.Module) -> list[nn.Module]:
-    """The decoder layers, in the order in which they run. Raises BadInput where there are none."""
+    """Return the decoder layers in their order. Raises BadInput if there is no list of them."""
     prefix, count = _layers(model)
     return [model.get_submodule(f"{prefix}.{i}") for i in range(count)]
 
@@ -70,32 +70,35 @@ def as_blocks(groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> list
 
 
 def any_groups(model: nn.Module) -> dict[str, list[str]]:
-    """`groups` of a model with a list of layers that makes at least two, else its children's."""
+    """Return groups of any model: its decoder layers if they make two or more, else its children.
+
+    The value of each name is the names of the parameters.
+    """
     try:
-        found = dict(zip(*groups(model)))
+        by_layer = dict(zip(*groups(model)))
     except BadInput:
-        found = {}
-    if len(found) > 1:
-        return found
+        by_layer = {}
+    if len(by_layer) > 1:
+        return by_layer
     return children([n for n, p in model.named_parameters() if p.requires_grad])
 
 
 def children(names: Sequence[str]) -> dict[str, list[str]]:
-    """Dotted names by the shortest beginning that tells at least two groups apart."""
+    """Return dotted names by the shortest beginning that makes two or more groups."""
     paths = [name.split(".") for name in names]
     for depth in range(1, max(map(len, paths), default=0) + 1):
-        found: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = {}
         for name, path in zip(names, paths):
-            found.setdefault(".".join(path[:depth]), []).append(name)
-        if len(found) > 1:
-            return found
+            groups.setdefault(".".join(path[:depth]), []).append(name)
+        if len(groups) > 1:
+            return groups
     return {name: [name] for name in names}
 
 
 def _layers(model: nn.Module) -> tuple[str, int]:
-    """Path and length of the decoder layers: the list of modules with most parameters."""
+    """Return the path and length of the list of modules with most parameters: the layers."""
     from torch import nn
-    from torch.nn.utils.parametrize import ParametrizationList  # what weight_norm makes: no layers
+    from torch.nn.utils.parametrize import ParametrizationList  # of weight_norm: not layers
 
     every = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.ModuleList)]
     lists = [(name, m) for name, m in every if not isinstance(m, ParametrizationList)]

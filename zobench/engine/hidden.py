@@ -1,4 +1,4 @@
-"""Weights that are not there: whoever reads one outside its module's forward finds NaN."""
+"""Set parameters to NaN outside their own module's forward, to detect losses that read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, SupportsFloat
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ NAN = float("nan")
 
 @contextmanager
 def nowhere(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Inside, each of the parameters is NaN everywhere: one number, seen in its whole shape."""
+    """Inside, each of the parameters is NaN everywhere: one number, expanded to its shape."""
     former = {parameter: parameter.data for parameter in parameters}
     try:
         increment_version(list(former))
@@ -34,20 +34,26 @@ def nowhere(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
             parameter.data = data
 
 
-def check(units: Mapping[nn.Module, Sequence[nn.Parameter]], loss: Callable[[], Any]) -> None:
-    """Raises Unsuitable if `loss()` reads a weight outside the forward of the module it is in.
+def check(
+    units: Mapping[nn.Module, Sequence[nn.Parameter]], loss: Callable[[], SupportsFloat]
+) -> None:
+    """Raise Unsuitable if `loss()` reads a weight outside the forward of the module it is in.
 
-    `units`: the modules, and the parameters that each reads. To find out, all weights are NaN for
-    one evaluation, but where they are to be read: there are copies, which are NaN afterwards.
+    For one evaluation all weights are NaN, except inside the forward of their own module, which
+    reads copies. These are NaN afterwards.
+
+    Args:
+        units: the modules, and the parameters that each of them reads.
+        loss: returns a number, and is called two or three times.
     """
     true = {p: p.data for members in units.values() for p in members}
 
     @contextmanager
     def copies(parameters: Sequence[nn.Parameter]) -> Iterator[Sequence[torch.Tensor]]:
-        made = [true[parameter].clone() for parameter in parameters]
-        yield made
-        for copy in made:
-            copy.fill_(NAN)
+        values = [true[parameter].clone() for parameter in parameters]
+        yield values
+        for value in values:
+            value.fill_(NAN)
 
     def reading(parameters: Sequence[nn.Parameter]) -> Wrapper:
         def row(k: int, index: torch.Tensor, places: Any) -> torch.Tensor:
@@ -73,7 +79,7 @@ def check(units: Mapping[nn.Module, Sequence[nn.Parameter]], loss: Callable[[], 
 
 
 def as_written() -> AbstractContextManager[Any]:
-    """Compiled modules run uncompiled inside: the compiler would take the copies for constants."""
+    """Inside, compiled modules run uncompiled: the compiler would take the copies for constants."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled, and to load it takes a second
         return nullcontext()
     return torch.compiler.set_stance("force_eager")

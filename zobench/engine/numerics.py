@@ -1,8 +1,8 @@
-"""What rounding does to a run: drift, lost updates, and the length of the move that is left.
+"""Effects of rounding on a run: drift, lost updates, and the part of a move that is made.
 
 Published 16-bit runs lose most of an update, and move further by failing to return from a probe
-than by updating (weights of 16 bits have 3 digits). These figures say how far a run is from that,
-along the probes and the move that its own estimator last made.
+than by updating (weights of 16 bits have 3 digits). These figures measure that for a run, along
+the last probes and the last move of its own estimator.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Numerics:
-    """Figures of a run's last probes and last move; NaN where there was none.
+    """Figures of a run's last probes and last move; NaN if there were none.
 
-    `drift`: the distance from the start after the last PAIRS probe pairs and no move, in lengths of
-    a probe (0 is exact). `changed`: the share that the move changes, of the coordinates that it is
-    meant to change. `effective`: the part of the move that is made, <made, meant> / |meant|^2 (1 is
-    exact).
+    Attributes:
+        drift: the distance from the start after the last PAIRS probe pairs and no move, in lengths
+            of a probe (0 is exact).
+        changed: the share that the move changes of the coordinates that it should change.
+        effective: the part of the move that is made, <made, exact> / |exact|^2 (1 is exact).
     """
 
     drift: float
     changed: float
     effective: float
 
-    def known(self) -> dict[str, float]:
-        """Those that are not NaN."""
+    def defined(self) -> dict[str, float]:
+        """Return the figures that are not NaN."""
         return {name: value for name, value in asdict(self).items() if value == value}
 
 
@@ -51,7 +52,8 @@ class _Added:
     direction: Direction
 
     def make(self, trace: Trace, params: TensorParams) -> None:
-        params.add(float(self.scale), trace.seen(self.direction))
+        """Make the move on the sampled coordinates."""
+        params.add(float(self.scale), trace.sampled(self.direction))
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class _Shrunk:
     blocks: frozenset[int] | None
 
     def make(self, trace: Trace, params: TensorParams) -> None:
+        """Make the move on the sampled coordinates."""
         params.shrink(self.factor, self.blocks)
 
 
@@ -69,19 +72,20 @@ class _Updated:
     delta: torch.Tensor
 
     def make(self, trace: Trace, params: TensorParams) -> None:
+        """Make the move on the sampled coordinates."""
         block = params.blocks[self.index]
         params.update(block, self.delta.to(block.tensor.device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Seen(Dense):
+class _Sampled(Dense):
     """A direction on the sampled coordinates."""
 
 
 class Trace:
-    """What a run last did: it is told of probes (`probed`), and observes the moves after them.
+    """The last probes and moves of a run: `probed` notes probes, and the moves are observed.
 
-    Of directions it keeps the recipe, and of arrays the sampled coordinates.
+    Of directions it stores the recipe, and of arrays the sampled coordinates.
     """
 
     def __init__(self, blocks: Sequence[TensorBlock]) -> None:
@@ -90,41 +94,46 @@ class Trace:
         for_each = [(b.size, sum(p.stop - p.start for p in pieces)) for b, pieces in self.blocks]
         # how many coordinates each of the sample stands for
         self._weights = np.concatenate([np.full(n, size / max(1, n)) for size, n in for_each])
-        # (scale, direction, may the way back wait for the next probe?)
+        # (scale, direction, True if the way back may wait for the next probe)
         self.probes: deque[tuple[float, Direction, bool]] = deque(maxlen=2 * PAIRS)
         self._moves: list[_Added | _Shrunk | _Updated] = []
-        self._over = False  # were there probes since?
+        self._is_over = False  # True if there were probes after the last move
 
     def probed(self, probes: Sequence[Probe]) -> None:
-        """These probes come next: the moves before them were those of a step."""
-        self._over, blocks = True, [block for block, _ in self.blocks]
+        """Note the probes that come next. The moves before them were those of a step."""
+        self._is_over, blocks = True, [block for block, _ in self.blocks]
         for scale, direction in probes[-2 * PAIRS :]:
             if scale:
-                self.probes.append((scale, self._kept(direction), waits(direction, blocks)))
+                self.probes.append((scale, self._replayable(direction), waits(direction, blocks)))
 
     def added(self, scale: Any, direction: Direction) -> None:
-        self._moved(_Added(scale, self._kept(direction)))
+        """Note a move along a direction."""
+        self._moved(_Added(scale, self._replayable(direction)))
 
     def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None:
+        """Note a decay of some blocks."""
         self._moved(_Shrunk(factor, blocks))
 
     def updated(self, block: TensorBlock, delta: torch.Tensor) -> None:
-        self._moved(_Updated(block.index, self._taken(block.index, delta)))
+        """Note a move of a block by an array."""
+        self._moved(_Updated(block.index, self._sample(block.index, delta)))
 
     def figures(self, rounding: int | None, apart: bool) -> Numerics:
-        """Make the probes and the move again, each from the point as it is, on copies.
+        """Make the probes and the move again on copies, each from the present point.
 
-        `rounding`: the seed of stochastic rounding. `apart`: probes do not touch the weights.
+        Args:
+            rounding: the seed of stochastic rounding; None to round to nearest.
+            apart: True if probes do not touch the weights.
         """
         start = self._copies(rounding).flat()
         walked = self._copies(rounding)
-        lengths, last, seen = [], None, _Seen(locked(start))
+        lengths, last, sampled = [], None, _Sampled(locked(start))
         for scale, direction, waiting in self.probes:
             if direction is not last:
-                last, seen = direction, self.seen(direction)
-            lengths.append(scale**2 * self._product(seen.vector, seen.vector))
+                last, sampled = direction, self.sampled(direction)
+            lengths.append(scale**2 * self._product(sampled.vector, sampled.vector))
             if not apart:
-                with walked.probed(scale, seen):
+                with walked.probed(scale, sampled):
                     pass
                 if not waiting:
                     walked.flush()
@@ -143,12 +152,12 @@ class Trace:
         )
 
     def _product(self, one: np.ndarray, other: np.ndarray) -> float:
-        """The inner product over all coordinates, as the sample has it."""
+        """Return the inner product over all coordinates, estimated from the sample."""
         return float((self._weights * one) @ other)
 
-    def seen(self, direction: Direction) -> _Seen:
-        """The direction on the sampled coordinates."""
-        if isinstance(direction, _Seen):
+    def sampled(self, direction: Direction) -> _Sampled:
+        """Return the direction on the sampled coordinates."""
+        if isinstance(direction, _Sampled):
             return direction
         parts = []
         for block, pieces in self.blocks:
@@ -157,28 +166,28 @@ class Trace:
                 parts.append(np.zeros(piece.stop - piece.start))
                 if terms:
                     add_terms(parts[-1], terms, block, piece.start)
-        return _Seen(locked(np.concatenate(parts)))
+        return _Sampled(locked(np.concatenate(parts)))
 
-    def _kept(self, direction: Direction) -> Direction:
-        """Of a stored vector, no more than is looked at: its memory is the estimator's."""
-        return self.seen(direction) if type(direction) is Dense else direction
+    def _replayable(self, direction: Direction) -> Direction:
+        """Return the direction; of a stored vector, which is the estimator's, a sample."""
+        return self.sampled(direction) if type(direction) is Dense else direction
 
     def _moved(self, move: _Added | _Shrunk | _Updated) -> None:
-        if self._over:
-            self._moves, self._over = [], False
+        if self._is_over:
+            self._moves, self._is_over = [], False
         self._moves.append(move)
 
-    def _taken(self, index: int, flat: torch.Tensor) -> torch.Tensor:
+    def _sample(self, index: int, flat: torch.Tensor) -> torch.Tensor:
         return torch.cat([flat[piece] for piece in self.blocks[index][1]])
 
     def _copies(self, rounding: int | None, dtype: torch.dtype | None = None) -> TensorParams:
-        """Params over the sampled coordinates as they are now."""
-        pieces = [(b.name, self._taken(k, b.data)) for k, (b, _) in enumerate(self.blocks)]
+        """Return params over the sampled coordinates as they are now."""
+        pieces = [(b.name, self._sample(k, b.data)) for k, (b, _) in enumerate(self.blocks)]
         return TensorParams([(name, t.to(dtype or t.dtype)) for name, t in pieces], (), rounding)
 
 
 def _pieces(size: int, share: int) -> list[slice]:
-    """All of a block of up to `share` coordinates; of a larger one, evenly spread pieces."""
+    """Return all of a block of up to `share` coordinates, or spread pieces of a larger one."""
     if size <= share:
         return [slice(0, size)]
     length, gap = share // PIECES, size // PIECES
@@ -186,10 +195,15 @@ def _pieces(size: int, share: int) -> list[slice]:
 
 
 def resolution(loss: float, distance: float, slope: float, digits: int = 24) -> float:
-    """The step between two slopes that a loss of `digits` binary digits tells apart, over `slope`.
+    """Return the smallest difference of slopes that a loss can show, relative to `slope`.
 
-    ulp(loss) / distance / |slope|, for losses at points so far apart: at 1, slopes are noise of
-    rounding.
+    It is ulp(loss) / distance / |slope|. At 1, slopes are noise of rounding.
+
+    Args:
+        loss: a typical loss.
+        distance: between the two points of a slope.
+        slope: a typical slope.
+        digits: binary digits of the loss.
     """
     ulp = 2.0 ** (np.floor(np.log2(abs(loss))) + 1 - digits) if loss else 0.0
     return float(ulp / distance / abs(slope)) if slope else float("inf")

@@ -1,4 +1,4 @@
-"""A module's forward that runs with other weights in the place of its own."""
+"""Run a module's forward with other weights in the place of its own."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class Perturbed:
         return self.run(*args, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the forward with the other values."""
         with self.placed():
             return self.forward(*args, **kwargs)
 
@@ -62,7 +63,7 @@ class Perturbed:
 
 
 class LookedUp(Perturbed):
-    """The same for an embedding: of its table, only the rows that are looked up are made.
+    """The same for an embedding, of whose table only the rows that are looked up are made.
 
     A forward that does anything else with the table (a scaled or normalised one) gets all of it.
     """
@@ -70,16 +71,16 @@ class LookedUp(Perturbed):
     def run(self, *args: Any, **kwargs: Any) -> Any:
         (table,) = self.parameters
         with ExitStack() as stack:
-            whole = False
+            all_rows = False  # True if the forward reads all of the table
 
             def place(_: torch.Tensor) -> None:
-                nonlocal whole
-                if not whole:
-                    whole = True
+                nonlocal all_rows
+                if not all_rows:
+                    all_rows = True
                     stack.enter_context(self.placed())
 
             def look_up(ids: torch.Tensor) -> torch.Tensor | None:
-                return None if whole else self._look_up(ids, table)
+                return None if all_rows else self._look_up(ids, table)
 
             with LookUps(table, look_up, place):
                 return self.forward(*args, **kwargs)
@@ -87,8 +88,8 @@ class LookedUp(Perturbed):
     def _look_up(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor | None:
         flat = ids.reshape(-1).long()
         if ids.device.type == "cpu":
-            kept, where = torch.unique(flat, return_inverse=True)
-            return embedding(where.view(ids.shape), self.rows(0, kept, None))
+            distinct, where = torch.unique(flat, return_inverse=True)
+            return embedding(where.view(ids.shape), self.rows(0, distinct, None))
         # To find out which are equal would be to wait for the device.
         if len(flat) >= len(table):
             return None
@@ -98,9 +99,13 @@ class LookedUp(Perturbed):
 def rows(
     module: nn.Module, parameter: torch.Tensor, index: torch.Tensor, places: Sequence[int]
 ) -> torch.Tensor:
-    """Rows of a weight (rows, width) of `module`, as its forward would read them, and only these.
+    """Return rows of a weight of `module` as its forward would read them, and make no others.
 
-    `places` are the numbers in `index`, on the host.
+    Args:
+        module: it owns the weight.
+        parameter: the weight, shape (rows, width).
+        index: which rows, int64, shape (n,).
+        places: the numbers in `index`, on the host.
     """
     forward = module.__dict__.get("forward")
     if isinstance(forward, Perturbed):

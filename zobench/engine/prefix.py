@@ -1,9 +1,9 @@
-"""Prefix reuse: layers below the first one that a call's probes move are computed once.
+"""Prefix reuse: compute the layers below the first one that a call's probes move once.
 
 Probes of one call share a minibatch. A block-coordinate probe moves a few late layers; everything
 before them gives the same activations for every probe. The first probe runs the whole model and
-keeps what enters the first moved layer, the others start there: the same numbers to the last bit,
-at (L - k) / L of a forward for a first moved layer k of L.
+stores what enters the first moved layer, and the others start there. Their losses are the same to
+the last bit, at (L - k) / L of a forward pass for a first moved layer k of L.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SharedLayers:
         self.outputs, self.passes = [*outputs], len(outputs)
 
     def wrappers(self, layers: Sequence[nn.Module]) -> Iterator[tuple[nn.Module, Wrapper]]:
-        """The shared layers, and what runs instead of each one's forward."""
+        """Yield the shared layers, and for each what runs instead of its forward."""
         for index, layer in enumerate(layers[: self.skipped]):
             yield layer, self._last if index == self.skipped - 1 else self._earlier
 

@@ -1,8 +1,8 @@
-"""Reads of tensors: which function of torch is given one of them, and when.
+"""Watch reads of tensors: which function of torch is given one of them, and when.
 
 A function mode sees every function of torch that the code inside it calls, also those that a
-module of a library calls, and its arguments. So it knows when a weight is read, whatever the
-module is like. It sees nothing inside of compiled code.
+module of a library calls, and its arguments. So it knows when any module reads a weight. It sees
+nothing inside of compiled code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import embedding
 from torch.overrides import TorchFunctionMode
 
-# What tells of a tensor and not of its values.
+# What describes a tensor without a look at its values.
 ABOUT: frozenset[Any] = frozenset(
     [
         *(
@@ -30,11 +30,11 @@ ABOUT: frozenset[Any] = frozenset(
 
 
 class Reads(TorchFunctionMode):
-    """Calls `told(tensor)` before a function gets one of `tensors` and may look at its values."""
+    """Call `on_read(tensor)` before a function gets one of `tensors` and may look at its values."""
 
-    def __init__(self, tensors: Iterable[torch.Tensor], told: Callable[[torch.Tensor], None]):
+    def __init__(self, tensors: Iterable[torch.Tensor], on_read: Callable[[torch.Tensor], None]):
         super().__init__()
-        self.told, self.watched = told, {id(tensor): tensor for tensor in tensors}
+        self.on_read, self.watched = on_read, {id(tensor): tensor for tensor in tensors}
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -42,13 +42,13 @@ class Reads(TorchFunctionMode):
         kwargs = kwargs or {}
         if func not in ABOUT:
             for tensor in self._among((args, kwargs)):
-                self.told(tensor)
+                self.on_read(tensor)
         return func(*args, **kwargs)
 
     def _among(self, value: Any) -> Iterable[torch.Tensor]:
         if isinstance(value, torch.Tensor):
-            found = self.watched.get(id(value))
-            return () if found is None else (found,)
+            tensor = self.watched.get(id(value))
+            return () if tensor is None else (tensor,)
         if isinstance(value, list | tuple):
             return (t for v in value for t in self._among(v))
         if isinstance(value, dict):
@@ -57,16 +57,16 @@ class Reads(TorchFunctionMode):
 
 
 class LookUps(Reads):
-    """Of one table: `rows(ids)` in the place of `embedding(ids, table)`, `told` of other reads."""
+    """Call `rows(ids)` instead of `embedding(ids, table)`, and `on_read` before other reads."""
 
     def __init__(
         self,
         table: torch.Tensor,
         rows: Callable[[torch.Tensor], torch.Tensor | None],
-        told: Callable[[torch.Tensor], None],
+        on_read: Callable[[torch.Tensor], None],
     ):
-        """`rows`: the values, or None to read the table after all."""
-        super().__init__([table], told)
+        """`rows` returns the values, or None to read the table after all."""
+        super().__init__([table], on_read)
         self.table, self.rows = table, rows
 
     def __torch_function__(
@@ -75,7 +75,7 @@ class LookUps(Reads):
         if func is embedding:
             given = dict(zip(("input", "weight", "padding_idx", "max_norm"), args)) | (kwargs or {})
             if given["weight"] is self.table and given.get("max_norm") is None:
-                found = self.rows(given["input"])
-                if found is not None:
-                    return found
+                values = self.rows(given["input"])
+                if values is not None:
+                    return values
         return super().__torch_function__(func, types, args, kwargs)

@@ -57,7 +57,7 @@ class Walk:
                 params.flush()
 
     def check(self, params: TensorParams, loss: Callable[[], SupportsFloat]) -> None:
-        """Accept any loss: whoever reads the weights reads the probe."""
+        """Accept any loss: code that reads the weights reads the probe."""
 
     def restore(self, params: TensorParams) -> None:
-        """Do nothing: the parameters have always had their own memory."""
+        """Do nothing: the parameters keep their own memory."""

@@ -1,11 +1,11 @@
-"""Recorded calls: a function of tensors at fixed addresses, run again without its Python.
+"""Record a function of tensors at fixed addresses, to run it again without its Python.
 
-What a recorder is given must read tensors that stay where they are (weights, and buffers that the
-caller fills anew), must give tensors, and must not decide anything by their values. Recorded once,
-its device work is replayed as it was: for a model below a billion weights, whose forward pass is
-hundreds of kernels of microseconds, the host is otherwise what takes the time.
+A function to record reads tensors that stay where they are (weights, and buffers that the caller
+fills anew), returns tensors, and decides nothing by their values. Recorded once, its device work is
+replayed as it was. A model below a billion weights runs hundreds of kernels of microseconds per
+forward pass; without a recording, most of the time goes to the host that launches them.
 
-`CudaGraphs` records for a CUDA device. `core.tape.Tape` keeps the same contract on a CPU.
+`CudaGraphs` records for a CUDA device. `engine.tape.Tape` keeps the same contract on a CPU.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ WARM_UP = 2  # runs on the stream of the capture: libraries take their workspace
 
 
 class Recording(Protocol):
-    """A function that was recorded: `replay()` writes what it gives now into `outputs`."""
+    """A recorded function: `replay()` writes what it would return now into `outputs`."""
 
     outputs: tuple[torch.Tensor, ...]  # buffers of their own, which nothing else writes to
 
     def replay(self) -> None:
-        """Run it on the current stream; the host does not wait."""
+        """Run it on the current stream. The host does not wait."""
         ...
 
 
 class Recorder(Protocol):
-    """Records functions. `name` is how results call it."""
+    """Records functions. Results refer to it by `name`."""
 
     name: str
 
     def record(self, function: TensorFunction) -> Recording:
-        """Runs `function` a few times; the outputs are not yet written.
+        """Run `function` a few times, and return its recording. The outputs are not yet written.
 
-        Raises RuntimeError where it cannot be recorded, or what the function itself raises.
+        Raises RuntimeError if it cannot be recorded, or what the function itself raises.
         """
         ...
 
@@ -46,7 +46,7 @@ class CudaGraphs:
     """Recordings as CUDA graphs of one device, on one side stream and in one pool of memory.
 
     The pool takes as much as the largest function needs while it runs, whatever their number:
-    outputs are copied out of it, so nothing in it must outlive a replay, and graphs may be
+    outputs are copied out of it, so nothing in it needs to outlive a replay, and graphs may be
     replayed in any order. Only one replay may be under way at a time: all on one stream.
     """
 
@@ -87,7 +87,7 @@ def _runs(function: TensorFunction) -> Sequence[torch.Tensor]:
     return function()
 
 
-def copy_all(outputs: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> None:
-    """Into each output what was found."""
-    for output, tensor in zip(outputs, found, strict=True):
+def copy_all(outputs: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
+    """Copy each value into its output."""
+    for output, tensor in zip(outputs, values, strict=True):
         output.copy_(tensor)

@@ -1,4 +1,4 @@
-"""Room: memory in which perturbed copies of weights are made, layer after layer."""
+"""Memory in which perturbed copies of weights are made, layer after layer."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 
 
 class Room:
-    """Memory for copies: a buffer a device, type and depth of calls inside calls.
+    """One reusable buffer per device, dtype and nesting depth of forward calls.
 
-    A module that has parameters of its own may call others that have too, and go on reading its
-    own. A buffer grows to the largest unit that was ever copied at its depth.
+    A module with parameters may call other modules with parameters, and read its own afterwards.
+    A buffer grows to the largest unit that was ever copied at its depth.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Room:
 
     @contextmanager
     def taken(self, like: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-        """Flat tensors as long as those of `like`, of their devices and types, until the end."""
+        """Inside, the value is flat tensors with the lengths, devices and types of `like`."""
         self._depth += 1
         try:
             yield self._cut(like)

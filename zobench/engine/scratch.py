@@ -22,9 +22,11 @@ from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
 from zobench.engine import low_rank
 from zobench.engine.hidden import as_written, check, nowhere
+from zobench.engine.merging import one_law
 from zobench.engine.perturbed import LookedUp, Perturbed
 from zobench.engine.room import Room
-from zobench.engine.tensors import TensorBlock, TensorParams, one_law
+from zobench.engine.tensor_block import TensorBlock
+from zobench.engine.tensors import TensorParams
 from zobench.engine.ties import overlapping, place
 from zobench.engine.wrapping import ModuleForward, wrapped
 from zobench.errors import Unsuitable
@@ -33,7 +35,7 @@ CACHED = 1 << 16  # elements that are copied before their noise is added, on a C
 
 
 class Moved(NamedTuple):
-    """A parameter that a probe moves: its block, and the terms of the direction on it."""
+    """A parameter that a probe moves, its block, and the terms of the direction on it."""
 
     parameter: nn.Parameter
     block: TensorBlock
@@ -73,14 +75,14 @@ class Scratch:
         inside = {id(part) for layer in layers for part in layer.modules()}
         self._units: dict[nn.Module, list[tuple[nn.Parameter, TensorBlock]]] = {}
         for part in module.modules():
-            whole = any(part is layer for layer in layers)
-            if whole or id(part) not in inside:
-                own = [p for p in part.parameters(recurse=whole) if place(p) in owned]
+            is_layer = any(part is layer for layer in layers)
+            if is_layer or id(part) not in inside:
+                own = [p for p in part.parameters(recurse=is_layer) if place(p) in owned]
                 if own:
                     self._units[part] = [(p, owned[place(p)]) for p in own]
-        places = {place(p) for members in self._units.values() for p, _ in members}
+        owned_here = {place(p) for members in self._units.values() for p, _ in members}
         for name, tensor in named:
-            if place(tensor) not in places:
+            if place(tensor) not in owned_here:
                 raise Unsuitable(
                     f"scratch: {name} is not a parameter of {type(module).__name__}, whose forward "
                     "could read a perturbed copy of it; use realisation = walk"
@@ -123,12 +125,12 @@ class Scratch:
         self._room = Room()
 
     def _moved(self, direction: Direction) -> dict[nn.Module, list[Moved]]:
-        """The parameters that a probe along the direction moves, by the module that reads them."""
-        found = {
+        """Return the parameters that a probe moves, by the module that reads them."""
+        expanded = {
             part: [Moved(p, b, tuple(direction.expand(b))) for p, b in members]
             for part, members in self._units.items()
         }
-        moved = {part: [m for m in members if m.terms] for part, members in found.items()}
+        moved = {part: [m for m in members if m.terms] for part, members in expanded.items()}
         return {part: members for part, members in moved.items() if members}
 
     def _wrappers(
@@ -148,7 +150,7 @@ class Scratch:
     def _copies(
         self, params: TensorParams, scale: float, moved: Sequence[Moved]
     ) -> Iterator[Sequence[torch.Tensor]]:
-        """Perturbed copies of the parameters, in their shapes, for as long as nobody needs more."""
+        """Inside, the value is perturbed copies of the parameters, in their shapes."""
         data = [m.block.out for m in moved]
         with self._room.taken(data) as taken:
             # Copies lie in memory as their weights do.
@@ -169,9 +171,9 @@ class Scratch:
         index: torch.Tensor,
         places: Sequence[int] | None,
     ) -> torch.Tensor:
-        """Rows of the perturbed parameter k, and no others: drawn alone, to the same bits."""
+        """Return rows of the perturbed parameter k, drawn alone, to the same bits."""
         with self.making():
-            return _made(params, scale, moved[k], index, places)
+            return _made_rows(params, scale, moved[k], index, places)
 
 
 def _fill(
@@ -196,7 +198,7 @@ def _fill(
         params.write_all(outs, [moved[k].block for k in together], scaled)
 
 
-def _made(
+def _made_rows(
     params: TensorParams,
     scale: float,
     member: Moved,
@@ -221,20 +223,20 @@ def _made(
 
 
 def _check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock]) -> None:
-    """Raises Unsuitable where a tensor that is not perturbed shares memory with one that moves."""
+    """Raise Unsuitable if a tensor that is not perturbed shares memory with one that moves."""
     parameters = module.named_parameters(remove_duplicate=False)
     still = [(name, p) for name, p in parameters if place(p) not in owned]
     moving = [(block.name, block.tensor) for block in owned.values()]
-    found = overlapping(moving, [*still, *module.named_buffers()])
-    if found:
+    names = overlapping(moving, [*still, *module.named_buffers()])
+    if names:
         raise Unsuitable(
-            f"scratch: {found[0]} and {found[1]} share memory, and not both would be perturbed; "
+            f"scratch: {names[0]} and {names[1]} share memory, and not both would be perturbed; "
             "use realisation = walk"
         )
 
 
 def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:
-    """Is it an embedding whose rows can be drawn alone?"""
+    """Return True for an embedding whose rows can be drawn alone."""
     if not isinstance(part, nn.Embedding) or len(moved) > 1:
         return False
     ((parameter, block, terms),) = moved

@@ -1,9 +1,9 @@
-"""Recorded calls on a CPU: the operations of a function, played again on the same memory.
+"""Record calls on a CPU: the operations of a function, played again on the same memory.
 
-It saves nothing. It is what makes a wrong recording visible without a GPU: as in a CUDA graph, the
-Python of the function runs once; a tensor from outside is read where it lay at that time, also if
-its owner has moved since; and a function that looks at values, or that makes tensors from numbers
-of the host, is refused, as a capture refuses it.
+This saves no time. It makes a wrong recording visible without a GPU. As in a CUDA graph, the Python
+of the function runs once; a tensor from outside is read where it lay at that time, also if its
+owner has moved since; and a function that looks at values, or that makes tensors from numbers of
+the host, is refused, as a capture refuses it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Refused(RuntimeError):  # noqa: N818 - as a capture refuses
 
 @dataclass(frozen=True)
 class TapePlace:
-    """Where on the tape a tensor is made: its number among all that are."""
+    """A tensor that an operation on the tape makes, by its number among all of them."""
 
     number: int
 
 
 class Step(NamedTuple):
-    """An operation: arguments with places in them, and the places of what it gives."""
+    """An operation, its arguments with places in them, and the places of its results."""
 
     operation: Callable[..., Any]
     args: Any
@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 class Tape:
-    """Records for a CPU; see the module."""
+    """Record functions on a CPU."""
 
     name = "tape"
 
@@ -59,7 +59,7 @@ class Tape:
 
 
 class Played:
-    """A recorded function. `reads`: the tensors from outside that it reads and writes."""
+    """A recorded function. `reads` are the tensors from outside that it reads and writes."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Played:
         with torch.inference_mode():
             for step in self.steps:
                 args, kwargs = tree_map_only(TapePlace, there, (step.args, step.kwargs))
-                found = step.operation(*args, **kwargs)
-                for place, tensor in zip(step.results, _tensors(found)):
+                result = step.operation(*args, **kwargs)
+                for place, tensor in zip(step.results, _tensors(result)):
                     tensors[place.number] = tensor
 
 
@@ -99,9 +99,9 @@ class _Taping(TorchDispatchMode):
         kwargs = kwargs or {}
         _refuse(func, args)
         read, named = tree_map_only(torch.Tensor, self._place, (args, kwargs))
-        found = func(*args, **kwargs)
-        self.steps.append(Step(func, read, named, [self._make(t) for t in _tensors(found)]))
-        return found
+        result = func(*args, **kwargs)
+        self.steps.append(Step(func, read, named, [self._make(t) for t in _tensors(result)]))
+        return result
 
     def _place(self, tensor: torch.Tensor) -> TapePlace | torch.Tensor:
         if id(tensor) not in self._places:
@@ -116,13 +116,13 @@ class _Taping(TorchDispatchMode):
         self._name(tensor, place)
         return place
 
-    def _name(self, tensor: torch.Tensor, found: TapePlace | torch.Tensor) -> None:
+    def _name(self, tensor: torch.Tensor, place: TapePlace | torch.Tensor) -> None:
         self._alive.append(tensor)
-        self._places[id(tensor)] = found
+        self._places[id(tensor)] = place
 
 
 def _refuse(func: Any, args: Any) -> None:
-    """Raises Refused for an operation that a capture does not allow."""
+    """Raise Refused for an operation that a capture does not allow."""
     name = func._schema.name.removeprefix("aten::")
     if name in LOOKS:
         raise Refused(f"it looks at the value of a tensor ({name})")
@@ -136,7 +136,7 @@ def _refuse(func: Any, args: Any) -> None:
         raise Refused("it makes a tensor from numbers of the host")
 
 
-def _tensors(found: Any) -> list[torch.Tensor]:
-    """The tensors among what an operation gives: one, or a list, or a tuple with others in it."""
-    several = found if isinstance(found, list | tuple) else [found]
+def _tensors(result: Any) -> list[torch.Tensor]:
+    """Return the tensors in the result of an operation: one, a list, or a tuple of any values."""
+    several = result if isinstance(result, list | tuple) else [result]
     return [t for t in several if isinstance(t, torch.Tensor)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
@@ -35,21 +35,29 @@ class TensorBlock:
 
     @property
     def data(self) -> torch.Tensor:
-        """The coordinates, flat, to read: a copy where the tensor is not contiguous."""
+        """The coordinates, flat, to read. It is a copy if the tensor is not contiguous."""
         return self.tensor.reshape(-1)
 
 
 class Observer(Protocol):
-    """Is told of every move, before it is made."""
+    """An object that is called before every move."""
 
-    def added(self, scale: Any, direction: Direction) -> None: ...
-    def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None: ...
-    def updated(self, block: TensorBlock, delta: torch.Tensor) -> None: ...
+    def added(self, scale: float | torch.Tensor, direction: Direction) -> None:
+        """Note that x + scale * direction is coming."""
+        ...
+
+    def shrunk(self, factor: float, blocks: frozenset[int] | None) -> None:
+        """Note that `blocks` (None: all) are about to be multiplied by the factor."""
+        ...
+
+    def updated(self, block: TensorBlock, delta: torch.Tensor) -> None:
+        """Note that `delta`, flat, is about to be added to a block."""
+        ...
 
 
 @contextmanager
 def flattened(out: torch.Tensor) -> Iterator[torch.Tensor]:
-    """`out`, flat, in the order of its indices: what is written there is in `out` afterwards."""
+    """Inside, the value is `out`, flat, in the order of its indices. Writes to it reach `out`."""
     if out.is_contiguous():
         yield out.view(-1)
         return
@@ -59,6 +67,6 @@ def flattened(out: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _is_dense(tensor: torch.Tensor) -> bool:
-    """Has every element a place of its own, without a gap: contiguous, if axes are reordered?"""
+    """Return True if the elements do not overlap and have no gaps, in some order of the axes."""
     order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
     return tensor.permute(order).is_contiguous()

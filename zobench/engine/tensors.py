@@ -1,18 +1,17 @@
-"""Params over torch tensors, moved in place ("walk"): no copy of the weights, ever.
+"""Params over torch tensors, which are moved in place, without a copy of the weights.
 
-Moves along equal directions merge until somebody must see the point. So MeZO's walk
-x + eps z, x - eps z, x, x - lr c z costs three draws of noise and two passes over the weights a
-step (the restore and the update ride on the next step's first probe), with no code for it in any
-estimator. Only directions that cannot change, nor what they expand into, can wait; moves along
-others are written at once.
+Moves along equal directions merge until the point is read. So MeZO's walk x + eps z, x - eps z, x,
+x - lr c z costs three draws of noise and two passes over the weights per step: the restore and the
+update are written with the next step's first probe. No estimator needs code for it. Moves along
+directions that can change, or that expand into what can change, are written at once.
 
-Every write tells autograd (`Tensor._version` goes up), and every write to 16 bits is rounded once,
-to nearest or, on demand, stochastically. A write that breaks off is taken back, and is due again.
+Autograd sees every write (`Tensor._version` goes up), and every write to 16 bits is rounded once,
+to nearest or stochastically. A write that breaks off is taken back, and is due again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, SupportsFloat
 
@@ -20,14 +19,15 @@ import numpy as np
 import torch
 from torch.autograd.graph import increment_version
 
-from zobench.core.directions import Direction, Noise, Primitive, Probe, Term, add_terms
-from zobench.core.fixed import SEEDED, key, waits
+from zobench.core.directions import Direction, Noise, Probe, Term, add_terms
+from zobench.core.fixed import key, waits
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params, smallest
 from zobench.core.seeds import fold
 from zobench.engine import low_rank
 from zobench.engine.due import BlockWrite, Due
+from zobench.engine.merging import one_law, passes_of
 from zobench.engine.realisation import Realisation, Walk
 from zobench.engine.tensor_block import Observer, TensorBlock, flattened
 from zobench.engine.ties import check_apart
@@ -35,7 +35,7 @@ from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 
 STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
-# note(outs, blocks, terms, start) is around each write that is made whole or not at all
+# note(outs, blocks, terms, start) returns the context of a write that is made whole or not at all
 Note = Callable[
     [Sequence[torch.Tensor], Sequence[TensorBlock], Sequence[Term], int],
     AbstractContextManager[Any],
@@ -43,9 +43,40 @@ Note = Callable[
 
 
 class TensorParams(Params):
-    """The given tensors as blocks; by default each block is a group of its own."""
+    """Torch tensors as the blocks of a point. They are moved in place.
 
-    ops: Any = torch
+    Moves wait, and are written when the point is read through the params: call `flush` before
+    other code reads the tensors.
+
+    Args:
+        named: pairs (name, tensor), one block each. Tensors of 16, 32 or 64 bits are moved in their
+            own type.
+        groups: the groups of blocks; by default each block is a group of its own.
+        rounding: a seed to round writes of 16-bit tensors stochastically; None to round to nearest.
+
+    Attributes:
+        realisation: how probes reach the tensors: they are moved there and back, or read as
+            perturbed copies.
+        observer: is called before every move; None by default.
+        writes: the number of writes so far, from which the seeds of stochastic rounding follow.
+
+    Raises:
+        BadInput: there is no tensor, or one of them is not of floats, has gaps, or shares memory
+            with another.
+
+    Example:
+        >>> import torch
+        >>> weight = torch.zeros(2, 2)
+        >>> params = zobench.TensorParams([("weight", weight)])
+        >>> with params.probed(0.1, zobench.Noise(0)):
+        ...     bool(weight.abs().max() > 0.05)
+        True
+        >>> params.flush()
+        >>> bool(weight.abs().max() < 1e-6)
+        True
+    """
+
+    ops: Any = torch  # a module, see Params
 
     def __init__(
         self,
@@ -53,7 +84,6 @@ class TensorParams(Params):
         groups: Sequence[Group] = (),
         rounding: int | None = None,
     ) -> None:
-        """`rounding`: a seed to round writes of 16-bit tensors stochastically; else to nearest."""
         blocks, start = [], 0
         for name, tensor in named:
             blocks.append(TensorBlock(len(blocks), name, tensor, start))
@@ -69,16 +99,15 @@ class TensorParams(Params):
         self.observer: Observer | None = None
         self.realisation: Realisation = Walk()
         self._due = Due()
-        self.broke = False  # was a write taken back?
+        self.broke = False  # True after a write that was taken back
 
     def add(self, scale: float, direction: Direction) -> None:
-        """x <- x + scale * direction, written at the next flush."""
         if self.observer:
             self.observer.added(scale, direction)
         before, waiting = self._due, waits(direction, self.blocks)
         self._due = after = before.moved(key(direction), scale, direction)
         if waiting:
-            return  # others may change before they are written
+            return  # a direction that may change is written at once
         try:
             self.flush()
         except BaseException:
@@ -90,33 +119,51 @@ class TensorParams(Params):
         return self.realisation.probed(self, scale, direction)
 
     def check(self, loss: Callable[[], SupportsFloat]) -> None:
-        """Raise Unsuitable if `loss()` reads weights where a probe would not reach them."""
+        """Check that a loss reads the weights where a probe reaches them.
+
+        Args:
+            loss: computes a loss, and returns a number.
+
+        Raises:
+            Unsuitable: it reads a weight elsewhere.
+        """
         self.realisation.check(self, loss)
 
     def go_to(self, probe: Probe) -> None:
-        """Write a probe into the blocks."""
+        """Write a probe into the blocks, for a realisation that moves the weights.
+
+        Args:
+            probe: the pair (scale, direction).
+        """
         self._due = self._due.probing(key(probe[1]), probe)
         self.flush()
 
     def go_back(self, probe: Probe) -> bool:
-        """Make the way back from a probe due. Return False if it was due already."""
+        """Make the way back from a probe due.
+
+        Args:
+            probe: the same object that `go_to` was called with.
+
+        Returns:
+            False if it was due already.
+        """
         if not any(other is probe for other in self._due.probes):
             return False
         self._due = self._due.back(key(probe[1]), probe)
         return True
 
     def seal(self) -> None:
-        """Moves to come merge with none before: the point is rounded as if it were written now."""
+        """Keep later moves from merging with earlier ones, so that rounding is that of a flush."""
         if self._due.pending:
             self._due = self._due.parted()
 
     @property
-    def away(self) -> bool:
-        """Are the blocks at a probe, or on the way?"""
+    def is_away(self) -> bool:
+        """True if the blocks are at a probe, or on the way there or back."""
         return bool(self._due.probes)
 
     def home(self) -> None:
-        """The blocks hold the point, wherever a probe or a write was broken off."""
+        """Bring the blocks back to the point, wherever a probe or a write was broken off."""
         self.realisation.restore(self)
         for probe in reversed(self._due.probes):
             self.go_back(probe)
@@ -125,57 +172,20 @@ class TensorParams(Params):
     def flush(self) -> None:
         self._take_back()  # what could not be taken back before
         due = self._due
-        # A scale on a device is not looked at: that would be to wait for the device.
-        moves = [
-            (layer, scale, direction)
-            for layer, held in enumerate((*due.sealed, due.pending))
-            for scale, direction in held.values()
-            if type(scale) is not float or scale != 0.0
-        ]
-        unnamed: dict[Any, Any] = {}  # those that do not stand for themselves
-
-        def name(primitive: Primitive) -> Hashable:
-            found = key(primitive)
-            if found is not primitive:
-                unnamed[found] = primitive
-            return found
-
-        # All terms before the first write: a direction that raises leaves the point whole.
-        alike: dict[tuple[tuple[int, float, Hashable], ...], list[TensorBlock]] = {}
-        for block in self.blocks if moves else ():
-            terms = tuple(
-                (k, weight, primitive if type(primitive) in SEEDED else name(primitive))
-                for k, (_, _, direction) in enumerate(moves)
-                for weight, primitive in direction.expand(block)
-            )
-            if terms and block.size:
-                alike.setdefault(terms, []).append(block)
-        increment_version([block.tensor for blocks in alike.values() for block in blocks])
-        passes: list[list[tuple[list[TensorBlock], list[Term]]]] = [[]]
-        for terms, blocks in alike.items():
-            merged: dict[int, dict[Any, float]] = {}
-            for k, weight, found in terms:
-                layer, scale, _ = moves[k]
-                sums = merged.setdefault(layer, {})
-                sums[found] = sums.get(found, 0.0) + scale * weight
-            layers = [[(w, unnamed.get(n, n)) for n, w in sums.items()] for sums in merged.values()]
-            whole = [term for layer in layers for term in layer]
-            # Noise of one law is added term by term, also in one pass.
-            for k, total in enumerate([whole] if one_law(whole) else layers):
-                passes += [[]] if k == len(passes) else []
-                passes[k].append((blocks, total))
+        passes = passes_of(due, self.blocks)
+        increment_version([block.tensor for blocks, _ in passes[0] for block in blocks])
         try:
             for writes in passes:
                 self.writes += 1  # two writes of a weight are not rounded by the same numbers
-                for blocks, total in writes:
-                    self.write_all([b.out for b in blocks], blocks, total, _noting(due.written))
+                for blocks, terms in writes:
+                    self.write_all([b.out for b in blocks], blocks, terms, _noting(due.written))
             self._due = due.done()
         except BaseException:
             self._take_back()
             raise
 
     def _take_back(self) -> None:
-        """Take back what a flush had written that did not come to its end, the last write first."""
+        """Take back the writes of a flush that was broken off, the last one first."""
         written = self._due.written
         if not written:
             return
@@ -204,7 +214,6 @@ class TensorParams(Params):
                         block.tensor.mul_(factor)
 
     def dense(self, direction: Direction, block: TensorBlock) -> torch.Tensor:
-        """On the block's device, in float32 (float64 for float64 weights)."""
         out = np.zeros(block.size, _compute(block))
         add_terms(out, list(direction.expand(block)), block, 0, _threads())
         return torch.from_numpy(out).to(block.tensor.device)
@@ -220,13 +229,13 @@ class TensorParams(Params):
                 block.out.add_(delta if block.out.dim() == 1 else delta.view(block.shape))
 
     def _rounds(self, block: TensorBlock) -> bool:
-        """Are writes to this block rounded stochastically?"""
+        """Return True if writes to this block are rounded stochastically."""
         return self.rounding is not None and block.tensor.element_size() == 2
 
     def _rewrite(
         self, block: TensorBlock, change: Callable[[torch.Tensor, slice], torch.Tensor]
     ) -> None:
-        """x <- change(x in float32, the part of the block that it is), part by part, rounded."""
+        """Set x to change(x in float32, its slice of the block), part by part, rounded."""
         step = CHUNK if block.tensor.device.type == "cpu" else STEP
         increment_version(block.tensor)
         with flattened(block.out) as flat:
@@ -255,10 +264,16 @@ class TensorParams(Params):
         terms: Sequence[Term],
         note: Note | None = None,
     ) -> None:
-        """outs[i] += sum of terms on blocks[i]: on a GPU, plain noise goes into all in one launch.
+        """Add the same terms to several tensors: outs[i] += their sum on blocks[i].
 
-        `outs` are flat and as long as their blocks, or of a block's shape and not contiguous: these
-        are written one by one, through a flat copy.
+        On a GPU, plain noise is added to all of them in one launch.
+
+        Args:
+            outs: flat tensors as long as their blocks, or ones of a block's shape that are not
+                contiguous, which are written one by one through a flat copy.
+            blocks: the block of each tensor.
+            terms: pairs (weight, primitive).
+            note: note(outs, blocks, terms, start) returns the context of each write.
         """
         note, law = note or _unnoted, one_law(terms)
         plain = law is not None and all(noise.serves(out.device.type) for out in outs)
@@ -275,11 +290,11 @@ class TensorParams(Params):
                 self.write(out, terms, 1.0, block, 0, note)
         if law is None or not together:
             return
-        flats, whole = zip(*together)
-        with note(flats, whole, terms, 0):
+        flats, members = zip(*together)
+        with note(flats, members, terms, 0):
             noise.accumulate_blocks(
                 flats,
-                [block.index for block in whole],
+                [block.index for block in members],
                 [(weight, p.seed) for weight, p in terms if type(p) is Noise],
                 law,
                 threads=_threads(),
@@ -295,10 +310,18 @@ class TensorParams(Params):
         start: int,
         note: Note | None = None,
     ) -> None:
-        """out += scale * sum of terms, for the slice of `block` from `start` on; out is flat.
+        """Add terms to a tensor: out += scale * their sum on a slice of the block.
 
-        A slice of a matrix is whole rows. Noise of one law goes in directly, in one pass; so do
-        products of factors; the rest by chunks, made on the host.
+        Noise of one law is added in one pass, and so are products of factors. Other primitives are
+        added by chunks, which are made on the host.
+
+        Args:
+            out: a flat tensor; of a matrix it is whole rows.
+            terms: pairs (weight, primitive).
+            scale: the factor of their sum.
+            block: the block that `out` is a slice of, or a copy of a slice.
+            start: the first coordinate of the slice in the block.
+            note: note(outs, blocks, terms, start) returns the context of each write.
         """
         note, law = note or _unnoted, one_law(terms)
         if law is not None and noise.serves(out.device.type):
@@ -312,10 +335,10 @@ class TensorParams(Params):
         if low_rank.only(terms) and noise.serves(out.device.type):
             width, seed, rows = block.shape[1], self.rounding_seed(), start // block.shape[1]
 
-            def noted(first: int, piece: torch.Tensor) -> AbstractContextManager[Any]:
+            def note_rows(first: int, piece: torch.Tensor) -> AbstractContextManager[Any]:
                 return note([piece.view(-1)], [block], terms, start + first * width)
 
-            low_rank.add(out.view(-1, width), terms, scale, block, rows, seed, noted)
+            low_rank.add(out.view(-1, width), terms, scale, block, rows, seed, note_rows)
             return
         scaled = [(scale * float(w), p) for w, p in terms]
         for at in range(0, len(out), CHUNK):
@@ -327,12 +350,16 @@ class TensorParams(Params):
                 store(piece, values, block.index, start + at, self.rounding_seed())
 
     def rounding_seed(self) -> int | None:
-        """The seed of the writes until `writes` goes up, where they round stochastically."""
+        """Return the seed of the rounding of writes, until `writes` goes up.
+
+        Returns:
+            A seed, or None to round to nearest.
+        """
         return None if self.rounding is None else fold(self.rounding, self.writes)
 
 
 def _noting(written: list[BlockWrite]) -> Note:
-    """Adds each write to `written`, as soon as it is made."""
+    """Return contexts that add each write to `written` as soon as it is made."""
 
     @contextmanager
     def note(*write: Any) -> Iterator[None]:
@@ -344,7 +371,7 @@ def _noting(written: list[BlockWrite]) -> Note:
 
 
 def _dropping(written: list[BlockWrite]) -> Note:
-    """Drops the last of `written`, as soon as it is taken back."""
+    """Return contexts that drop the last of `written` as soon as it is taken back."""
 
     @contextmanager
     def note(*_: Any) -> Iterator[None]:
@@ -357,12 +384,6 @@ def _dropping(written: list[BlockWrite]) -> Note:
 
 def _unnoted(*_: Any) -> AbstractContextManager[Any]:
     return nullcontext()
-
-
-def one_law(terms: Sequence[Term]) -> str | None:
-    """The law of terms that are all plain noise of one law, else None."""
-    laws = {p.law if type(p) is Noise else None for _, p in terms}
-    return laws.pop() if len(laws) == 1 else None
 
 
 def _compute(block: TensorBlock) -> type:

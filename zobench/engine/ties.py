@@ -1,4 +1,4 @@
-"""Weights that share memory: tied ones are one weight; what overlaps otherwise cannot move."""
+"""Find weights that share memory. Tied ones are one weight; other overlaps cannot move."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from zobench.errors import BadInput
 
 
 def place(tensor: torch.Tensor) -> Hashable:
-    """Equal for tensors that are the same numbers in the same memory, else the tensor's own."""
+    """Return a key that is equal for tensors with the same elements in the same memory."""
     span = _span(tensor)
     if span is None:
         return id(tensor)
-    # Along a dimension of one entry a stride says nothing.
+    # The stride of a dimension of one entry has no meaning.
     strides = tuple(s if n > 1 else 0 for n, s in zip(tensor.shape, tensor.stride()))
     return *span, tensor.dtype, tuple(tensor.shape), strides
 
@@ -25,7 +25,7 @@ Named = Iterable[tuple[str, torch.Tensor | np.ndarray]]
 
 
 def overlapping(moving: Named, still: Named = ()) -> tuple[str, str] | None:
-    """The names of two arrays that share memory, of which one at least is moving; else None."""
+    """Return the names of two arrays that share memory, one of them moving; else None."""
     spans = [
         (*span, name, moves)
         for named, moves in ((moving, True), (still, False))
@@ -44,10 +44,10 @@ def overlapping(moving: Named, still: Named = ()) -> tuple[str, str] | None:
 
 
 def check_apart(named: Named) -> None:
-    """Raises BadInput where two of the tensors share memory: a probe would move it twice."""
-    found = overlapping(named)
-    if found:
-        one, other = found
+    """Raise BadInput if two of the tensors share memory, which a probe would move twice."""
+    names = overlapping(named)
+    if names:
+        one, other = names
         raise BadInput(
             f"{other} shares memory with {one}, which would move twice: give it memory of its own "
             f"({other}.data = {other}.data.clone()), or tie the two as one Parameter"
@@ -55,8 +55,10 @@ def check_apart(named: Named) -> None:
 
 
 def _span(array: torch.Tensor | np.ndarray) -> tuple[str, int, int] | None:
-    """(device, where its numbers begin, where they end); None for one without numbers of its own
-    (empty, on the device meta, or a wrapper of others)."""
+    """Return (device, address of the first byte, address after the last byte).
+
+    None if the array has no memory: an empty one, one on the device meta, a wrapper of others.
+    """
     if isinstance(array, np.ndarray):
         return ("cpu", *byte_bounds(array)) if array.size else None
     try:

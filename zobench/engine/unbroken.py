@@ -1,4 +1,4 @@
-"""Work that no signal breaks off: Ctrl-C in the middle of a write waits for its end.
+"""Sections that no signal interrupts: Ctrl-C in the middle of a write waits for its end.
 
 A signal whose handler is Python code (Ctrl-C raises KeyboardInterrupt so) may raise between any two
 operations of the main thread: also between a write of weights and the note that it was made.
@@ -14,11 +14,11 @@ from typing import Any
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGALRM")  # to look at more costs each step
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-PATIENCE = 3  # a signal that comes so often does not wait: what is under way may hang
+PATIENCE = 3  # a signal that comes so often does not wait, as the section may hang
 
 
 class _Unbroken:
-    """`with unbroken:` around what is to be whole, inside of `signals_held`."""
+    """`with unbroken:` is around what is made whole or not at all, inside `signals_held`."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -37,7 +37,7 @@ class _Unbroken:
                 self._handlers[number](number, frame)
 
     def handle(self, number: int, frame: Any) -> None:
-        """In the place of the handlers of SIGNALS."""
+        """Handle a signal in place of its former handler."""
         if self._depth and len(self._came) < PATIENCE - 1:
             self._came.append((number, frame))
         elif number in self._handlers:
@@ -45,6 +45,7 @@ class _Unbroken:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
+        """Inside, `handle` stands in for the handlers of SIGNALS."""
         try:
             for number in SIGNALS:
                 handler = signal.getsignal(number)
@@ -55,9 +56,9 @@ class _Unbroken:
         finally:
             handlers = list(self._handlers.items())
             for number, handler in handlers:
-                now = signal.signal(number, handler)
-                if now != self.handle:  # it was replaced inside
-                    signal.signal(number, now)
+                current = signal.signal(number, handler)
+                if current != self.handle:  # it was replaced inside
+                    signal.signal(number, current)
             self._handlers, self._came, self._depth = {}, [], 0
 
 
@@ -66,7 +67,7 @@ unbroken = _Unbroken()
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Inside, signals wait for the end of what is `unbroken`."""
+    """Inside, signals wait for the end of each `unbroken` section."""
     alone = threading.current_thread() is threading.main_thread()
     if unbroken._handlers or not alone:
         yield

@@ -1,4 +1,4 @@
-"""Wrapped forwards: for the length of a context, calls of some modules go through a function."""
+"""Replace the forward of some modules for the length of a context."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from typing import Any
 from torch import nn
 
 ModuleForward = Callable[..., Any]
-Wrapper = Callable[
-    [ModuleForward], ModuleForward
-]  # from a module's forward to what is called instead
+Wrapper = Callable[[ModuleForward], ModuleForward]  # returns what is called instead of a forward
 
 
 class _Replaced(threading.local):
-    """What this thread replaces now: (module, the forward of its own that it had, if any)."""
+    """The replaced forwards of this thread, as (module, its own former forward or None)."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[nn.Module, Any]] = []
@@ -32,30 +30,30 @@ def wrapped(wrappers: Iterable[tuple[nn.Module, Wrapper]]) -> Iterator[None]:
     A forward that was already replaced on the instance (by a hook of a library that spreads a
     model over devices) is wrapped as it is.
     """
-    mine: list[tuple[nn.Module, Any]] = []
+    entries: list[tuple[nn.Module, Any]] = []
     try:
         for module, wrapper in wrappers:
             entry = module, module.__dict__.get("forward")
-            mine.append(entry)
+            entries.append(entry)
             _replaced.entries.append(entry)
             module.forward = wrapper(module.forward)
         yield
     finally:
-        _put_back(mine)
+        _put_back(entries)
 
 
 def put_back() -> None:
-    """All forwards are what they were, also where Ctrl-C left a context half-way."""
+    """Put back all forwards, also where Ctrl-C has left a context half-way."""
     _put_back(list(_replaced.entries))
 
 
 def _put_back(entries: list[tuple[nn.Module, Any]]) -> None:
-    now = _replaced.entries
+    replaced = _replaced.entries
     for entry in reversed(entries):
-        if any(other is entry for other in reversed(now)):  # else it was done
+        if any(other is entry for other in reversed(replaced)):  # else it was put back before
             module, former = entry
             if former is None:
                 module.__dict__.pop("forward", None)
             else:
                 module.forward = former
-            now[:] = [other for other in now if other is not entry]
+            replaced[:] = [other for other in replaced if other is not entry]

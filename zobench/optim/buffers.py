@@ -1,15 +1,14 @@
-"""A module's buffers (running statistics and the like): one step writes them as one forward does.
+"""Buffers of a module, such as running statistics: one step writes them as one forward does.
 
 All evaluations of a step begin with the buffers as they were before it, and it ends with those
 that its first evaluation left. So a step of 64 probes updates running statistics once, and probes
 differ in their weights only. A step that fails leaves the buffers as they were.
 
-Only what a forward writes costs time. `Tensor._version` tells of a write, but not of that of
-torch's own batch norm, so the modules of that class which train are copied in each step, and so is
-what was made in inference mode, which has no version; and at the first evaluation values are
-compared, which finds others of the kind. Copies take memory: where the buffers are many (the
-weights of some quantised models are buffers), a large one is copied from the step after the first
-one that wrote it.
+Only buffers that a forward writes cost time. `Tensor._version` shows a write, except one of
+torch's own batch norm. So the buffers of such modules are copied in each step while they train, and
+so are tensors made in inference mode, which have no version. At the first evaluation values are
+compared, which finds other silent writes. Copies take memory: if the buffers are many (the weights
+of some quantised models are buffers), a large one is copied only after a step has written it.
 """
 
 from __future__ import annotations
@@ -32,32 +31,32 @@ class Buffers:
     """The buffers of a module and of all modules in it, also those that are not saved."""
 
     def __init__(self, model: nn.Module | None, moving: Sequence[torch.Tensor] = ()) -> None:
-        """`moving`: the weights; a buffer that shares memory with one moves with it."""
+        """`moving` are the weights. A buffer that shares memory with one of them moves with it."""
         self._parts: list[_Part] = []
-        self._model, self._compared, self._begun = model, set(), False
+        self._model, self._compared, self._has_begun = model, set(), False
         parts = [] if model is None else list(model.modules())
-        held = [b for part in parts for b in part._buffers.values() if b is not None]
-        limit = LARGE if sum(b.nbytes for b in held if _plain(b)) > MANY else None
+        every = [b for part in parts for b in part._buffers.values() if b is not None]
+        limit = LARGE if sum(b.nbytes for b in every if _is_plain(b)) > MANY else None
         weights = [("", tensor) for tensor in moving]
-        shared = {id(b) for b in held if overlapping(weights, [("", b)])}
+        shared = {id(b) for b in every if overlapping(weights, [("", b)])}
         self._parts = [_Part(part, limit, shared) for part in parts]
         self._first: list[tuple[_Part, Values, Values]] | None = None
 
     def begin(self) -> None:
-        """A step begins."""
-        self._begun, self._first = False, None
+        """Begin a step."""
+        self._has_begun, self._first = False, None
 
     def rewind(self) -> None:
-        """The first call of a step remembers the buffers, later calls put them back."""
-        if self._begun:
+        """Store the buffers at the first call of a step, and put them back at later calls."""
+        if self._has_begun:
             self.restore()
             return
-        self._begun = True
+        self._has_begun = True
         for part in self._parts:
-            part.remember()
+            part.store()
 
     def keep(self) -> None:
-        """An evaluation is done: the first one's buffers are those of the step."""
+        """End an evaluation. The buffers of the first one become those of the step."""
         if self._first is not None:
             return
         mode = self._model is not None and self._model.training  # modules write as they train
@@ -65,128 +64,134 @@ class Buffers:
             self._compared.add(mode)
             for part in self._parts:
                 part.compare()
-        self._first = [(p, *p.values()) for p in self._parts if p.written()]
+        self._first = [(p, *p.values()) for p in self._parts if p.is_written()]
 
     def restore(self) -> None:
-        """Put back what was there when the step began, unless it is settled."""
-        self._put([(p, p.held, p.copies) for p in self._written()])
+        """Put back the buffers of the beginning of the step, unless `settle` has ended it."""
+        self._put([(p, p.tensors, p.copies) for p in self._written()])
 
     def settle(self) -> None:
-        """The step is done: they are those of its first evaluation."""
+        """End the step. The buffers become those of its first evaluation."""
         first = self._first or []
-        kept = {part for part, _, _ in first}
-        self._put([*first, *((p, p.held, p.copies) for p in self._written() if p not in kept)])
+        parts = {part for part, _, _ in first}
+        others = (part for part in self._written() if part not in parts)
+        self._put([*first, *((p, p.tensors, p.copies) for p in others)])
         self.begin()
 
     def _written(self) -> list[_Part]:
-        return [part for part in self._parts if part.written()] if self._begun else []
+        return [part for part in self._parts if part.is_written()] if self._has_begun else []
 
     @staticmethod
     def _put(values: Sequence[tuple[_Part, Values, Values]]) -> None:
         if values:
             with torch.no_grad():
-                for part, held, copies in values:
-                    part.put(held, copies)
+                for part, tensors, copies in values:
+                    part.put(tensors, copies)
 
 
 class _Part:
-    """The buffers of one module alone: which tensors they are, and copies of their values."""
+    """The buffers of one module: which tensors they are, and copies of their values."""
 
     def __init__(self, module: nn.Module, limit: int | None, shared: set[int]) -> None:
-        """`limit`: the bytes of a buffer that is copied before a write of it was seen.
-        `shared`: the ids of buffers that are weights too, and left alone."""
-        self.place: MutableMapping[str, Any] = module._buffers
-        self.left = {name for name, b in self.place.items() if id(b) in shared}
+        """Find the buffers of a module.
+
+        Args:
+            module: the module.
+            limit: the largest buffer, in bytes, that is copied before it was ever written.
+            shared: the ids of buffers that are weights too, and are not put back.
+        """
+        self.buffers: MutableMapping[str, Any] = module._buffers
+        self.weights = {name for name, b in self.buffers.items() if id(b) in shared}
         self.module = module if isinstance(module, _NormBase) else None
-        self.limit, self.silent = limit, False  # silent: values change, versions do not
-        self.seen: set[str] = set()  # written so far
-        self.held: Values = {}
+        self.limit, self.is_silent = limit, False  # True if values change and versions do not
+        self.changed: set[str] = set()  # names of the buffers written so far
+        self.tensors: Values = {}
         self.versions: dict[str, int] = {}
         self.copies: Values = {}
 
-    def written(self) -> bool:
-        """Was any of them written or replaced since `remember`?"""
-        if len(self.place) == len(self.left) and not self.held:
+    def is_written(self) -> bool:
+        """Return True if one of them may have been written or replaced since `store`."""
+        if len(self.buffers) == len(self.weights) and not self.tensors:
             return False
-        if self.silent or (self.module is not None and self.module.training):
+        if self.is_silent or (self.module is not None and self.module.training):
             return True
-        if any(_inferred(self.held[name]) for name in self.copies):
-            return True  # nothing counts the writes of such a tensor
-        return self._changed()
+        if any(_is_inferred(self.tensors[name]) for name in self.copies):
+            return True  # writes of such a tensor are not counted
+        return self._has_changed()
 
     def _now(self) -> Values:
-        return {name: b for name, b in self.place.items() if name not in self.left}
+        return {name: b for name, b in self.buffers.items() if name not in self.weights}
 
-    def _changed(self) -> bool:
+    def _has_changed(self) -> bool:
         now = self._now()
-        if now.keys() != self.held.keys():
+        if now.keys() != self.tensors.keys():
             return True
-        same = all(self.held[name] is tensor for name, tensor in now.items())
+        same = all(self.tensors[name] is tensor for name, tensor in now.items())
         return not same or self.versions != _versions(now)
 
-    def remember(self) -> None:
-        """What is there now; copies that are still right are not made again."""
-        if self.written():
-            self.held = self._now()
-            self.versions = _versions(self.held)
-            self.copies = _copied(self.held, self.limit, self.seen)
+    def store(self) -> None:
+        """Copy the present buffers, except where the last copies still hold."""
+        if self.is_written():
+            self.tensors = self._now()
+            self.versions = _versions(self.tensors)
+            self.copies = _copied(self.tensors, self.limit, self.changed)
 
     def compare(self) -> None:
-        """Do the values change without a word? Compares them, for which a device must be waited."""
-        if self.copies and not self._changed():
-            pairs = ((self.held[name], copy) for name, copy in self.copies.items())
-            self.silent = not all(torch.equal(a, b) for a, b in pairs)  # pyright: ignore
+        """Find silent writes by comparing values. The host waits for the device."""
+        if self.copies and not self._has_changed():
+            pairs = ((self.tensors[name], copy) for name, copy in self.copies.items())
+            self.is_silent = not all(torch.equal(a, b) for a, b in pairs)  # pyright: ignore
 
     def values(self) -> tuple[Values, Values]:
-        """The tensors that are there now, and copies of those that were written."""
+        """Return the present tensors, and copies of those that were written."""
         now, versions = self._now(), self.versions
-        self.seen |= {name for name, at in _versions(now).items() if versions.get(name) != at}
-        return now, _copied(now, self.limit, self.seen)
+        self.changed |= {name for name, at in _versions(now).items() if versions.get(name) != at}
+        return now, _copied(now, self.limit, self.changed)
 
-    def put(self, held: Values, copies: Values) -> None:
-        """Make these the buffers again, with the values of the copies."""
+    def put(self, tensors: Values, copies: Values) -> None:
+        """Make these tensors the buffers again, with the values of the copies."""
         now = self._now()
-        for name in now.keys() - held.keys():
-            del self.place[name]
-        for name, tensor in held.items():
+        for name in now.keys() - tensors.keys():
+            del self.buffers[name]
+        for name, tensor in tensors.items():
             if name not in now or now[name] is not tensor:
-                self.place[name] = tensor
+                self.buffers[name] = tensor
         for mode in (True, False):  # what was made in inference mode can be written there only
-            names = [name for name in copies if _inferred(held[name]) is mode]
+            names = [name for name in copies if _is_inferred(tensors[name]) is mode]
             if names:
                 with torch.inference_mode(mode), torch.no_grad():
-                    torch._foreach_copy_([held[n] for n in names], [copies[n] for n in names])  # pyright: ignore
-        if held is self.held:
-            self.versions = _versions(held)
+                    torch._foreach_copy_([tensors[n] for n in names], [copies[n] for n in names])  # pyright: ignore
+        if tensors is self.tensors:
+            self.versions = _versions(tensors)
 
 
 def _versions(values: Values) -> dict[str, int]:
     return {n: t._version for n, t in values.items() if t is not None and not t.is_inference()}
 
 
-def _copied(values: Values, limit: int | None, seen: set[str]) -> Values:
-    """Copies of the tensors that may be written, but of large ones only if that was `seen`."""
+def _copied(values: Values, limit: int | None, changed: set[str]) -> Values:
+    """Return copies of the tensors that may be written; of a large one only if it has `changed`."""
     return {
         name: tensor.detach().clone()
         for name, tensor in values.items()
         if tensor is not None
-        and _writable(tensor)
-        and (limit is None or tensor.nbytes <= limit or name in seen)
+        and _is_writable(tensor)
+        and (limit is None or tensor.nbytes <= limit or name in changed)
     }
 
 
-def _inferred(tensor: torch.Tensor | None) -> bool:
-    """Was it made in inference mode?"""
+def _is_inferred(tensor: torch.Tensor | None) -> bool:
+    """Return True if it was made in inference mode."""
     return tensor is not None and tensor.is_inference()
 
 
-def _writable(tensor: torch.Tensor) -> bool:
-    """Can a forward write it in place? Not where one number stands for many."""
-    if tensor.is_meta or not _plain(tensor):
+def _is_writable(tensor: torch.Tensor) -> bool:
+    """Return True if a forward can write it in place: each element has memory of its own."""
+    if tensor.is_meta or not _is_plain(tensor):
         return False
     return all(step or n < 2 for step, n in zip(tensor.stride(), tensor.shape))
 
 
-def _plain(tensor: torch.Tensor) -> bool:
-    """Does it hold one number after the other? Sparse and nested ones are left as they are."""
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Return True if it is strided. Sparse and nested buffers are not put back."""
     return tensor.layout is torch.strided and not tensor.is_nested

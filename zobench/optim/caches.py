@@ -1,11 +1,11 @@
-"""What torch keeps of the weights, in contexts that outlast a step, and must make again."""
+"""Caches of torch that hold values of the weights for longer than a step."""
 
 import torch
 from torch.nn.utils import parametrize
 
 
 def forget() -> None:
-    """The weights moved: drop the 16-bit copies of autocast and the values of parametrisations.
+    """Drop the 16-bit copies of autocast and the values of parametrisations: the weights moved.
 
     Both live until their outermost context ends, which may be around the step, or around all.
     """

@@ -1,4 +1,4 @@
-"""The classes whose objects a state may hold: ours, and those of the estimator's own file."""
+"""The classes whose objects a state may hold: those of zobench and of the estimator's file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _OWN = "own "  # before the name of a class of the estimator's own file
 _IN_PYTHON = 1 << 9  # the flag of a type that a class statement made
 
 
-def known(module: str) -> Mapping[str, type]:
-    """Classes by the name that a state gives them. `module`: where the estimator is defined."""
-    there = sys.modules.get(module)
-    if there is None or _root(module) == "zobench":
+def classes_of(module: str) -> Mapping[str, type]:
+    """Return classes by their name in a state. `module` is where the estimator is defined."""
+    loaded = sys.modules.get(module)
+    if loaded is None or _root(module) == "zobench":
         return _OURS
     own = {
         _OWN + name: kind
-        for name, kind in vars(there).items()
+        for name, kind in vars(loaded).items()
         if isinstance(kind, type)
         and kind.__name__ == name
         and _root(kind.__module__) == _root(module)
@@ -36,20 +36,20 @@ def known(module: str) -> Mapping[str, type]:
 
 
 def name_of(kind: type, classes: Mapping[str, type]) -> str | None:
-    """The name of a class among the known ones, if it is one of them."""
+    """Return the name of a class in `classes`, or None."""
     names = kind.__name__, _OWN + kind.__name__
     return next((name for name in names if classes.get(name) is kind), None)
 
 
 def fields(kind: type) -> tuple[str, ...] | None:
-    """What makes an object of the class, if it is a value (a frozen dataclass, a named tuple)."""
+    """Return the fields of a class of values (a frozen dataclass, a named tuple), or None."""
     if is_frozen(kind):
         return tuple(f.name for f in dataclasses.fields(kind) if f.init)
     return getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
 
 
 def is_part(value: Any, module: str) -> bool:
-    """Is it an object of ours, or of where the estimator is defined, that is all in attributes?"""
+    """Return True for an object of zobench or of the estimator's file that is all attributes."""
     kind = type(value)
     return _root(kind.__module__) in ("zobench", _root(module)) and all(
         base is object or base.__flags__ & _IN_PYTHON for base in kind.__mro__
@@ -57,14 +57,14 @@ def is_part(value: Any, module: str) -> bool:
 
 
 def attributes(thing: Any) -> dict[str, Any]:
-    """All attributes of the object itself, those in slots too."""
+    """Return all attributes of the object itself, those in slots too."""
     slots = [name for base in type(thing).__mro__ for name in _slots(base) if hasattr(thing, name)]
     return {name: getattr(thing, name) for name in slots} | getattr(thing, "__dict__", {})
 
 
 def _slots(kind: type) -> list[str]:
-    told = vars(kind).get("__slots__", ())
-    names = [told] if isinstance(told, str) else list(told)
+    slots = vars(kind).get("__slots__", ())
+    names = [slots] if isinstance(slots, str) else list(slots)
     return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 

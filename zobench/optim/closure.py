@@ -1,4 +1,4 @@
-"""Losses of the user's closure at probes, all on the same random draws."""
+"""Evaluate the user's closure at probes, all on the same random draws."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ LESS = (
 
 
 class NotFinite(FloatingPointError):  # noqa: N818 - a fact about a loss
-    """A loss was not a finite number; the point is where it was."""
+    """A loss was not a finite number. The point is where it was."""
 
 
 class ClosureEvaluator:
-    """What an estimator calls in one step: probes to losses. `losses` keeps all of them.
+    """The `evaluate` of one step: takes probes and returns losses. `losses` lists all of them.
 
     Each evaluation calls the closure once, or once per micro-batch, and takes the weighted mean.
     All begin with the same random draws and the same buffers.
@@ -51,15 +51,18 @@ class ClosureEvaluator:
         devices: Sequence[torch.device],
         buffers: Buffers,
         doubts: Doubts,
-        made: Callable[[Sequence[Probe]], None],
+        on_probes: Callable[[Sequence[Probe]], None],
     ) -> None:
-        """`made` is told of the probes of each call, also of a call that raised."""
+        """Take the parts of a step; see `ZerothOrder.step`.
+
+        `on_probes` is called with the probes that each call has begun, also one that raised.
+        """
         if not callable(closure):
             raise BadInput(
                 "step takes a closure that returns the loss: opt.step(closure); instead of "
                 "transformers.Trainer take zobench.optim.trainer.ZerothOrderTrainer"
             )
-        self.params, self.made, self.draws = params, made, SameDraws(devices)
+        self.params, self.on_probes, self.draws = params, on_probes, SameDraws(devices)
         self.buffers, self.doubts = buffers, doubts
         if micro_batches is None:
             if weights is not None:
@@ -71,18 +74,18 @@ class ClosureEvaluator:
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
         self.sharing: LayerSharing = _no_layers  # the context of a call's probes
-        self.ran: Callable[[SharedLayers, int], None] = _ignored  # after each call of the closure
+        self.on_pass: Callable[[SharedLayers, int], None] = _ignored  # after each closure call
 
     def rest(self) -> float:
-        """The loss at the point itself, which is not a query."""
+        """Return the loss at the point itself, which is not a query."""
         return self.rest_of(SharedLayers())
 
     def rest_of(self, shared: SharedLayers) -> float:
-        """Return the same, where layers are `shared` with other evaluations."""
+        """Return the loss at the point, with layers shared with other evaluations."""
         return self._mean(self._values(shared))
 
     def first(self) -> Any:
-        """What the closure gives when it is called once."""
+        """Call the closure once, and return its value."""
         self._rewind()
         return self.parts[0][1]()
 
@@ -98,8 +101,8 @@ class ClosureEvaluator:
             with self.doubts.watched():
                 loss = call()
                 values.append(_checked(loss))
-            self.doubts.saw(loss)
-            self.ran(shared, len(values))
+            self.doubts.note(loss)
+            self.on_pass(shared, len(values))
         self.buffers.keep()
         return values
 
@@ -107,23 +110,24 @@ class ClosureEvaluator:
         return sum(w * float(v) for (w, _), v in zip(self.parts, values))
 
     def __call__(self, probes: Sequence[Probe]) -> list[float]:
+        """Return the loss at each probe. Raises NotFinite if one of them is not finite."""
         again: list[Any] = []
         shared = SharedLayers()
         sharing = _no_layers if self.doubts.repeat else self.sharing
 
-        def values(_: int, __: float) -> list[Any]:
-            found = self._values(shared)
+        def evaluated(_: int, __: float) -> list[Any]:
+            values = self._values(shared)
             if self.doubts.repeat and not again:
                 again.extend(self._values(shared))
-            return found
+            return values
 
         try:
             with sharing([direction for _, direction in probes]) as shared:
-                found = evaluate_in_place(self.params, probes, values, shared)
+                results = evaluate_in_place(self.params, probes, evaluated, shared)
         finally:
-            self.made(probes[: shared.probe])
-        # Numbers are asked for at the end: until here, nothing has waited for the device.
-        losses = [self._mean(values) for values in found]
+            self.on_probes(probes[: shared.probe])
+        # Numbers are read at the end: until here, the host has not waited for the device.
+        losses = [self._mean(values) for values in results]
         if again:
             self.doubts.compare(losses[0], self._mean(again))
         self.losses += losses
@@ -139,8 +143,11 @@ class ClosureEvaluator:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """No gradients inside; a closure that asks for one is told so in one line, or what to do where
-    memory ends. What is stored inside can be used outside of inference mode."""
+    """Inside, there are no gradients, and errors of the closure are explained in one line.
+
+    These are a request for gradients, and the end of memory. Tensors that are stored inside can be
+    used outside of inference mode.
+    """
     try:
         with torch.inference_mode(False), torch.no_grad():
             yield
@@ -153,7 +160,7 @@ def explained() -> Iterator[None]:
 
 
 def _checked(loss: Any) -> Any:
-    """A loss that float() takes, as a closure just returned it. Raises BadInput."""
+    """Return a closure's loss as a number or a 0-d tensor. Raises BadInput for anything else."""
     if torch.is_grad_enabled():
         raise BadInput(GRADIENTS)
     if isinstance(loss, torch.Tensor):
@@ -192,7 +199,7 @@ def _checked(loss: Any) -> Any:
 
 
 def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
-    """What each micro-batch's loss counts for: numbers that sum to 1."""
+    """Return the weight of each micro-batch's loss. They sum to 1."""
     if not count:
         raise BadInput("micro_batches is empty")
     if weights is None:

@@ -1,4 +1,4 @@
-"""What is asked of a closure until it was right once: equal losses at one point, no gradients."""
+"""Checks of a closure until it passes them once: equal losses at one point, no gradients."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ GRADIENTS = (
 
 
 class Doubts:
-    """Asked at the first step, at the price of one call of the closure."""
+    """Checks at the first step, which cost one call of the closure."""
 
     def __init__(
         self, tensors: Sequence[torch.Tensor], computes: Sequence[torch.Tensor], repeat: bool
     ) -> None:
-        """`tensors`: those that move. `computes`: all that a loss is computed from.
+        """Set the tolerance of the comparison.
 
-        repeat: is the closure to be called twice at one point? True until losses were equal.
+        Args:
+            tensors: those that move.
+            computes: all that a loss is computed from.
+            repeat: True to call the closure twice at one point, until the losses are equal.
         """
         self.repeat = repeat
         self._tensors: Sequence[torch.Tensor] = tensors
@@ -40,7 +43,7 @@ class Doubts:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Around a call. Raises BadInput if gradients of the weights were stored inside."""
+        """Inside is a call of the closure. Raises BadInput if it stores gradients."""
         if not self._tensors:
             yield
             return
@@ -50,13 +53,13 @@ class Doubts:
             raise BadInput(GRADIENTS)
         self._tensors = ()
 
-    def saw(self, loss: Any) -> None:
-        """A closure returned this: losses of 16 bits are compared as coarsely as they round."""
+    def note(self, loss: Any) -> None:
+        """Take a loss as the closure returned it: one of 16 bits is compared more coarsely."""
         if self.repeat and isinstance(loss, torch.Tensor) and loss.element_size() < 4:
             self._near = self._coarse
 
     def compare(self, one: float, two: float) -> None:
-        """Losses at one point. Raises BadInput unless they are equal, but for rounding."""
+        """Compare two losses at one point. Raises BadInput if they differ by more than rounding."""
         if abs(one - two) > self._near * max(abs(one), abs(two)):  # not so where one is NaN
             raise BadInput(
                 f"the closure gave two losses at one point, {one:.6g} and {two:.6g}: it must use "
@@ -67,6 +70,6 @@ class Doubts:
 
 
 def _gradient(tensor: torch.Tensor) -> tuple[int, Any] | None:
-    """Which gradient a tensor holds, and how often it was written."""
+    """Return which gradient a tensor holds, and how often it was written."""
     gradient = tensor.grad
     return None if gradient is None else (id(gradient), gradient._version)

@@ -1,4 +1,4 @@
-"""Torch's random generators, put back so that all probes of a step see the same draws."""
+"""Put back torch's random generators, so that all probes of a step see the same draws."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ import torch
 
 
 class SameDraws:
-    """Torch's generators, of the CPU and of some devices, put back before each evaluation."""
+    """The generators of torch, of the CPU and of some devices, put back before evaluations."""
 
     def __init__(self, devices: Sequence[torch.device]) -> None:
         self.devices = [d for d in devices if d.type not in ("cpu", "meta")]
         self._states: list[torch.Tensor] | None = None
 
     def rewind(self) -> None:
-        """The first call remembers the state, later calls go back to it."""
+        """Store the state at the first call, and go back to it at later calls."""
         if self._states is None:
             self._states = self.states()
         else:
             self.put(self._states)
 
     def states(self) -> list[torch.Tensor]:
-        """Of all generators, now."""
+        """Return the present states of all generators."""
         return [torch.get_rng_state(), *(_module(d)[0]() for d in self.devices)]
 
     def put(self, states: Sequence[torch.Tensor]) -> None:
-        """Go back to `states`."""
+        """Set the states of all generators."""
         torch.set_rng_state(states[0])
         for device, state in zip(self.devices, states[1:]):
             _module(device)[1](state)
 
 
 def _module(device: torch.device) -> tuple[Callable[[], torch.Tensor], Callable[..., None]]:
-    """How to read and write the state of a device's generator."""
+    """Return functions that read and write the state of a device's generator."""
     module = torch.get_device_module(device)
     if device.index is None or device.type == "mps":
         return module.get_rng_state, module.set_rng_state

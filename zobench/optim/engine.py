@@ -1,4 +1,4 @@
-"""An estimator at work on a walk: its steps, what it remembers, and the record of what it did."""
+"""Run an estimator on weights: its steps, its state, and the record of its events."""
 
 from __future__ import annotations
 
@@ -32,33 +32,41 @@ _STATE = frozenset(
 
 
 class Engine:
-    """Makes the estimator of an entry, steps it, saves it, and writes its events down."""
+    """Makes the estimator of an entry, steps it, saves it, and records its events."""
 
     def __init__(
         self, name: str, settings: dict[str, Any], seed: int, weights: DelayedParams, params: Scaled
     ) -> None:
-        """`name`: as the registry takes it."""
+        """Build and start the estimator.
+
+        Args:
+            name: as the registry takes it.
+            settings: of the estimator.
+            seed: of all directions.
+            weights: the params that probes move.
+            params: the params that the estimator moves.
+        """
         self.name, self.entry = name, estimators[name]
         self.weights, self.params = weights, params
         self.journal: journal.Journal | None = None
         self._begin(settings, seed)
 
     def _begin(
-        self, settings: dict[str, Any], seed: int, held: Mapping[str, Any] | None = None
+        self, settings: dict[str, Any], seed: int, attributes: Mapping[str, Any] | None = None
     ) -> None:
         estimator = self.entry.build(settings)
         if isinstance(estimator, ComposedEstimator):
             self._attend(estimator.rule)
         self.entry.check_size(self.params.size)
         estimator.start(self.params, seed)
-        if held is not None:
-            Reader(self.entry, self.weights.blocks).whole(estimator, held)
+        if attributes is not None:
+            Reader(self.entry, self.weights.blocks).fill(estimator, attributes)
         self.settings, self.seed, self._failed = settings, seed, False
         self.estimator = estimator
 
     @property
     def has_rule(self) -> bool:
-        """Is it sampler x scheme x rule?"""
+        """True if the estimator is sampler x scheme x rule."""
         return isinstance(self.estimator, ComposedEstimator)
 
     @property
@@ -68,20 +76,23 @@ class Engine:
 
     @property
     def asks_and_tells(self) -> bool:
-        """Does a library wait for an answer to each of its questions?"""
+        """True for ask/tell adapters, whose library expects a loss for every candidate."""
         return isinstance(self.estimator, Adapted)
 
     @property
     def by_blocks(self) -> bool:
-        """Does a step move one group, which its sampler can name?"""
+        """True if a step moves one group, which its sampler can name."""
         return hasattr(getattr(self.estimator, "sampler", None), "group")
 
     def _attend(self, rule: Any) -> None:
-        """Before the rule's move comes weight decay, after it a line in the record."""
-        mine, its = weakref.ref(self), weakref.ref(rule)  # no cycle: weights go with the optimizer
+        """Make the rule decay the weights before its move, and record the move after it."""
+        own, of_rule = (
+            weakref.ref(self),
+            weakref.ref(rule),
+        )  # no cycle: weights go with the optimizer
 
         def apply(params: Params, gradient: Recipe, t: int) -> None:
-            engine, rule = mine(), its()
+            engine, rule = own(), of_rule()
             assert engine is not None
             assert rule is not None
             events = engine.journal
@@ -95,7 +106,7 @@ class Engine:
         rule.apply = apply
 
     def step(self, evaluate: ClosureEvaluator) -> None:
-        """One step. Raises what the closure raises, with the way back still delayed."""
+        """Make one step. Raises what the closure raises, with the way back still delayed."""
         if self._failed:
             raise BadInput(
                 f"{self.entry.name} cannot go on after a step that failed: its library waits for "
@@ -116,26 +127,26 @@ class Engine:
             raise
 
     def probed(self, probes: Sequence[Probe]) -> None:
-        """These probes were made."""
+        """Record the probes of a call."""
         if self.journal and not self.weights.realisation.moves_weights:
-            self.journal.flushed()  # what was delayed before them; they moved nothing
+            self.journal.flushed()  # moves that were delayed before them; probes moved nothing
         elif self.journal:
             self.journal.probes(probes)
 
     def rates(self, rates: list[tuple[float, float]]) -> None:
-        """(ratio, decayed fraction) of each parameter group, for the steps to come."""
+        """Set (ratio, decayed fraction) of each parameter group, for the steps to come."""
         if rates != self.params.rates:
             self.params.set(rates)
             if self.journal:
                 self.journal.rates(rates)
 
     def fingerprint(self) -> str:
-        """A hash of the names, shapes and types of all blocks."""
-        told = json.dumps(trajectory.blocks(self.weights))
-        return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+        """Return a hash of the names, shapes and types of all blocks."""
+        text = json.dumps(trajectory.blocks(self.weights))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def state(self) -> dict[str, Any]:
-        """All that must be known to go on. Raises BadInput where something cannot be saved."""
+        """Return all that a run needs to go on. Raises BadInput for what cannot be saved."""
         return {
             "estimator": self.entry.name,
             "version": self.entry.version,
@@ -144,11 +155,11 @@ class Engine:
             "blocks": self.fingerprint(),
             "writes": self.weights.writes,
             "rounding": self.weights.rounding,
-            "held": state.Writer(self.entry).whole(self.estimator, self.weights.blocks),
+            "held": state.Writer(self.entry).attributes(self.estimator, self.weights.blocks),
         }
 
     def check(self, saved: dict[str, Any]) -> None:
-        """Raises BadInput for a state of another estimator or model, and while recording."""
+        """Raise BadInput for a state of another estimator or model, and while recording."""
         lacking = _STATE - set(saved) if isinstance(saved, dict) else _STATE
         if lacking:
             raise BadInput(f"the state is damaged: it lacks {', '.join(sorted(lacking))}")
@@ -166,7 +177,7 @@ class Engine:
         self.weights.writes, self.weights.rounding = saved["writes"], saved["rounding"]
 
     def record(self, path: str | Path, model: nn.Module | None) -> None:
-        """Write all events from here on down. Raises BadInput where they could not be replayed."""
+        """Record all later events. Raises BadInput if they could not be replayed."""
         if self.journal:
             raise BadInput(f"this run is recorded already, in {self.journal.path}")
         self.weights.flush()
@@ -197,12 +208,12 @@ class Engine:
             self.params.moved, self.params.changed = self.journal.add, self.journal.refuse
 
     def broke(self) -> None:
-        """A step broke off: what comes is not part of an event."""
+        """End the event of a step that broke off."""
         if self.journal:
             self.journal.loud()
 
     def end_record(self) -> None:
-        """A write broke off: it was taken back, which rounds, and no record tells of that."""
+        """End the record: a write was taken back, which rounds, and a record has no such event."""
         if self.journal:
             self.journal.sync()
             path = self.journal.path

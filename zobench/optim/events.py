@@ -1,4 +1,4 @@
-"""The events of a record, line by line: decoded, and tried before they are believed."""
+"""Decode the events of a record line by line, and check each before it is used."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from zobench.core.directions import (
 )
 from zobench.core.fixed import fixed
 from zobench.core.noise.layout import LAWS
-from zobench.engine.tensors import TensorBlock
+from zobench.engine.tensor_block import TensorBlock
 from zobench.optim.masks import masks, with_mask
 from zobench.optim.restore import decode
 from zobench.registry import Entry
 
-WHOLE = range(1 << 64)
+UNSIGNED = range(1 << 64)
 MOST_RANK = 1 << 20
 CORE = (Noise, LowRank, RandomMask, Coordinate)
 
 
 class Decoder:
-    """Turns told events into what happened. Raises what it likes for what no writer wrote."""
+    """Decodes events. Raises an exception of any class for an event that no writer wrote."""
 
     def __init__(
         self,
@@ -45,14 +45,15 @@ class Decoder:
         groups: int,
         take: Callable[[Sequence[float]], Mask],
     ) -> None:
-        """`take(thresholds)`: the mask of the weights as they are, or one in its place."""
+        """`take(thresholds)` returns the mask of the present weights, or one in its place."""
         self.blocks, self.entry = blocks, entry
         self.has_rule, self.groups, self.take = has_rule, groups, take
         self._mask: Mask | None = None
         self._last: tuple[Any, Direction | None] = None, None
 
-    def event(self, told: Any) -> tuple[str, Any]:
-        kind, *facts = told
+    def event(self, line: Any) -> tuple[str, Any]:
+        """Return the kind of an event, and what it holds."""
+        kind, *facts = line
         if kind == "p":
             return kind, self._pairs(facts)
         if kind == "r" and self.has_rule:
@@ -61,17 +62,17 @@ class Decoder:
             return kind, self._pairs([facts])[0]
         if kind == "l" and len(facts) == self.groups:
             return kind, [(_not_negative(ratio), _not_negative(part)) for ratio, part in facts]
-        if kind == "t" and len(facts) == 1 and type(facts[0]) is int and facts[0] in WHOLE:
+        if kind == "t" and len(facts) == 1 and type(facts[0]) is int and facts[0] in UNSIGNED:
             return kind, facts[0]
         if kind == "w" and not facts:
             return kind, None
         if kind == "m":
             self._mask, self._last = self.take(self._thresholds(facts)), (None, None)
             return kind, None
-        raise ValueError(f"no event is {json.dumps(told)[:60]}")
+        raise ValueError(f"{json.dumps(line)[:60]} is not an event")
 
     def _thresholds(self, facts: list[Any]) -> Sequence[float]:
-        """The thresholds of a mask, one per block; without any, those of the mask before."""
+        """Return the thresholds of a mask, one per block; by default those of the last mask."""
         if not facts and self._mask:
             return self._mask.thresholds
         (thresholds,) = facts
@@ -80,17 +81,17 @@ class Decoder:
         return tuple(_not_negative(threshold) for threshold in thresholds)
 
     def _pairs(self, facts: list[Any]) -> list[Probe]:
-        return [(_number(scale), self._direction(told)) for scale, told in facts]
+        return [(_number(scale), self._direction(value)) for scale, value in facts]
 
-    def _direction(self, told: Any) -> Direction:
-        """A direction that has been tried on the blocks it touches."""
-        known, made = self._last  # a probe is followed by others along it, and by the move
-        if made is not None and told == known:
+    def _direction(self, value: Any) -> Direction:
+        """Decode a direction, and try it on the blocks it touches."""
+        last_value, made = self._last  # a probe is followed by others along it, and by the move
+        if made is not None and value == last_value:
             return made
         try:
-            made = decode(told, self.entry)
+            made = decode(value, self.entry)
         except KeyError as error:
-            raise ValueError(f"no direction is known as {error}") from None
+            raise ValueError(f"{error} is not a direction") from None
         if any(True for _ in masks(made)):
             if self._mask is None:
                 raise ValueError("a direction has a mask before one was taken")
@@ -100,11 +101,11 @@ class Decoder:
         for leaf in self._leaves(made):
             _check_fields(leaf)
             self._try(leaf)
-        self._last = told, made
+        self._last = value, made
         return made
 
     def _leaves(self, direction: Direction) -> Iterator[Direction]:
-        """The directions of which it is made."""
+        """Yield the directions that it is made of."""
         if not isinstance(direction, Direction):
             raise ValueError(f"a {type(direction).__name__} is not a direction")
         if type(direction) is Recipe:
@@ -120,7 +121,7 @@ class Decoder:
             yield direction
 
     def _try(self, direction: Direction) -> None:
-        """Raises what a direction raises that cannot be, on a block of each number of axes."""
+        """Expand a direction on a block of each number of axes, so that a wrong one raises."""
         tried: set[int] = set()
         for block in self.blocks:
             terms = ()
@@ -132,7 +133,7 @@ class Decoder:
 
 
 def parsed(line: bytes) -> Any:
-    """A line of JSON. Raises ValueError or RecursionError."""
+    """Parse a line of JSON. Raises ValueError or RecursionError."""
 
     def refused(word: str) -> Any:
         raise ValueError(f"{word} is not a number")
@@ -147,21 +148,21 @@ def _number(value: Any) -> float:
 
 
 def _check_fields(leaf: Direction) -> None:
-    """Raises ValueError for a direction of the core whose fields no estimator makes."""
+    """Raise ValueError for a direction of the core with fields that no estimator makes."""
     if isinstance(leaf, RandomMask | FixedMask):
         _check_fields(leaf.inner)
-    whole = {
+    integers = {
         name: getattr(leaf, name)
         for name in ("seed", "basis_seed", "mask_seed", "rank", "index")
         if type(leaf) in CORE and hasattr(leaf, name)
     }
-    for name, value in whole.items():
-        if type(value) is not int or not (value >= 1 if name == "rank" else abs(value) in WHOLE):
+    for name, value in integers.items():
+        if type(value) is not int or not (value >= 1 if name == "rank" else abs(value) in UNSIGNED):
             raise ValueError(f"the {name} of a direction cannot be {value!r}")
     if type(leaf) is LowRank and leaf.rank > MOST_RANK:
         raise ValueError(f"a rank of {leaf.rank} is not one that an estimator uses")
     if type(leaf) is Noise and leaf.law not in LAWS:
-        raise ValueError(f"no law is {leaf.law!r}")
+        raise ValueError(f"{leaf.law!r} is not a law of noise")
 
 
 def _not_negative(value: Any) -> float:

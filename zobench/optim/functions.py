@@ -1,4 +1,4 @@
-"""What a function remembers between calls: it cannot be saved there."""
+"""Find the objects that a function holds between calls, which cannot be saved there."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _FUNCTIONS = (
 
 
 def is_function(value: Any) -> bool:
-    """Is it a function, of any kind, or a class?"""
+    """Return True for a function of any kind, and for a class."""
     return isinstance(value, _FUNCTIONS)
 
 
-def remembered(function: Any) -> Iterator[Any]:
-    """The objects that may change and that the function holds: in cells, defaults, `self`."""
-    waiting, seen = [function], set()
+def changeable(function: Any) -> Iterator[Any]:
+    """Yield the objects that the function holds and that may change: in cells, defaults, `self`."""
+    waiting, visited = [function], set()
     while waiting:
         value = waiting.pop()
-        if id(value) in seen or fixed(value) or isinstance(value, _IGNORED):
+        if id(value) in visited or fixed(value) or isinstance(value, _IGNORED):
             continue
-        seen.add(id(value))
+        visited.add(id(value))
         if isinstance(value, (tuple, frozenset)):
             waiting += value
         elif is_function(value):
-            waiting += _held(value)
+            waiting += _parts_of(value)
         else:
             yield value
 
@@ -43,7 +43,7 @@ def remembered(function: Any) -> Iterator[Any]:
 _IGNORED = (type, types.ModuleType, weakref.ReferenceType, np.ufunc, Params)
 
 
-def _held(function: Any) -> Iterator[Any]:
+def _parts_of(function: Any) -> Iterator[Any]:
     if isinstance(function, functools.partial):
         yield from (function.func, *function.args, *function.keywords.values())
     elif isinstance(function, types.MethodType):

@@ -1,4 +1,4 @@
-"""Random generators as plain values, and back: NumPy's, Python's and torch's."""
+"""Encode random generators of NumPy, Python and torch as plain values, and make them again."""
 
 from __future__ import annotations
 
@@ -22,70 +22,72 @@ _BITS: dict[str, Any] = {
 
 
 class GeneratorKind(NamedTuple):
-    """How a generator of class `of` is told by simpler values, and made of them."""
+    """How a generator of class `of` is encoded as simpler values, and generator of them."""
 
     of: type
-    tell: Callable[[Any], Any]
+    encode: Callable[[Any], Any]
     make: Callable[[Any], Any]
 
 
-def _seeds(made: np.random.SeedSequence) -> Any:
-    return made.entropy, made.spawn_key, made.pool_size, made.n_children_spawned
+def _seeds(seeds: np.random.SeedSequence) -> Any:
+    return seeds.entropy, seeds.spawn_key, seeds.pool_size, seeds.n_children_spawned
 
 
-def _sequence(told: Any) -> np.random.SeedSequence:
-    entropy, key, size, children = told
+def _sequence(value: Any) -> np.random.SeedSequence:
+    entropy, key, size, children = value
     return np.random.SeedSequence(
         entropy, spawn_key=key, pool_size=size, n_children_spawned=children
     )
 
 
-def _bits(told: Any) -> Any:
-    state, seeds = told
-    made = _BITS[state["bit_generator"]](seeds if seeds is not None else 0)
-    made.state = state
-    return made
+def _bits(value: Any) -> Any:
+    state, seeds = value
+    generator = _BITS[state["bit_generator"]](seeds if seeds is not None else 0)
+    generator.state = state
+    return generator
 
 
 def _seeds_of(bits: Any) -> Any:
-    """What children of the generator are spawned from, if that is known."""
+    """Return the seed sequence that children of the generator come from, or None."""
     seeds = getattr(bits, "seed_seq", None)
     return seeds if type(seeds) is np.random.SeedSequence else None
 
 
-def _legacy(told: Any) -> np.random.RandomState:
-    made = np.random.RandomState(_bits((told, None)))
-    made.set_state(told)
-    return made
+def _legacy(value: Any) -> np.random.RandomState:
+    generator = np.random.RandomState(_bits((value, None)))
+    generator.set_state(value)
+    return generator
 
 
-def _python(told: Any) -> random.Random:
-    made = random.Random()
-    made.setstate(told)
-    return made
+def _python(value: Any) -> random.Random:
+    generator = random.Random()
+    generator.setstate(value)
+    return generator
 
 
-def _torch(told: Any) -> torch.Generator:
-    device, state = told
-    made = torch.Generator(device)
-    made.set_state(state)
-    return made
+def _torch(value: Any) -> torch.Generator:
+    device, state = value
+    generator = torch.Generator(device)
+    generator.set_state(state)
+    return generator
 
 
 KINDS = {
     "numpy.SeedSequence": GeneratorKind(np.random.SeedSequence, _seeds, _sequence),
     "numpy.Generator": GeneratorKind(
-        np.random.Generator, lambda made: made.bit_generator, np.random.Generator
+        np.random.Generator, lambda generator: generator.bit_generator, np.random.Generator
     ),
     "numpy.RandomState": GeneratorKind(
-        np.random.RandomState, lambda made: made.get_state(legacy=False), _legacy
+        np.random.RandomState, lambda generator: generator.get_state(legacy=False), _legacy
     ),
-    "random.Random": GeneratorKind(random.Random, lambda made: made.getstate(), _python),
+    "random.Random": GeneratorKind(random.Random, lambda generator: generator.getstate(), _python),
     "torch.Generator": GeneratorKind(
-        torch.Generator, lambda made: (str(made.device), made.get_state()), _torch
+        torch.Generator, lambda generator: (str(generator.device), generator.get_state()), _torch
     ),
 } | {
-    f"numpy.{name}": GeneratorKind(kind, lambda made: (made.state, _seeds_of(made)), _bits)
+    f"numpy.{name}": GeneratorKind(
+        kind, lambda generator: (generator.state, _seeds_of(generator)), _bits
+    )
     for name, kind in _BITS.items()
 }
 BY_CLASS = {kind.of: name for name, kind in KINDS.items()}

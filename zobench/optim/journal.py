@@ -1,4 +1,4 @@
-"""The writing side of a record: events as gzipped lines of JSON, in a file that grows."""
+"""Write a record: events as gzipped lines of JSON, in a file that grows."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from zobench.optim.masks import masks, with_mask
 from zobench.registry import Entry
 
 FORMAT = 2
-CHECK = b'["c",'  # how a line begins that has the CRC-32 of all lines before but those like it
+CHECK = b'["c",'  # begins a line with the CRC-32 of all earlier lines but those of this kind
 BY_ARRAYS = "only moves along seeded directions can be recorded, not arrays"
 _SYNC = 256  # events between two writes to the disk
 
 
 def header(**facts: Any) -> dict[str, Any]:
-    """The first line of a record."""
+    """Return the first line of a record."""
     versions = {"zobench": zobench.__version__, "torch": torch.__version__}
     return {"zobench trajectory": FORMAT, "versions": versions} | facts
 
 
 class _File:
-    """A gzip file that grows: what was synced can be read, and nothing stays open in between."""
+    """A gzip file that grows. Synced lines can be read, and the file is closed in between."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -50,7 +50,7 @@ class _File:
         self._sum, self._since = zlib.crc32(line, self._sum), True
 
     def sync(self, how: int = zlib.Z_SYNC_FLUSH) -> None:
-        if self._since:  # what is read later is what was written
+        if self._since:
             self._parts.append(self._zip.compress(CHECK + b"%d]\n" % self._sum))
             self._since = False
         with self.path.open("ab") as file:
@@ -62,10 +62,10 @@ class _File:
 
 
 class Journal:
-    """Writes the events of a run. While `quiet`, what happens is part of an event to come."""
+    """Writes the events of a run. While `quiet`, moves are part of an event to come."""
 
     def __init__(self, path: str | Path, header: dict[str, Any], entry: Entry) -> None:
-        """`entry`: of the estimator. Raises BadInput if there is such a file."""
+        """Begin a record with its header. Raises BadInput if the file exists."""
         self.path, self.entry = Path(path), entry
         self._file = _File(self.path)
         self.close = weakref.finalize(self, self._file.close)  # also when the program ends
@@ -77,6 +77,7 @@ class Journal:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
+        """Inside, moves and writes are not recorded."""
         self._quiet += 1
         try:
             yield
@@ -84,68 +85,71 @@ class Journal:
             self._quiet -= 1
 
     def loud(self) -> None:
-        """Nothing is quiet, also where Ctrl-C left the context half-way."""
+        """End `quiet`, also where Ctrl-C has left its context half-way."""
         self._quiet = 0
 
     def probes(self, probes: Sequence[Probe]) -> None:
-        self._line(["p", *([float(s), self._told(d)] for s, d in probes)])
+        """Record the probes of a call."""
+        self._line(["p", *([float(s), self._encoded(d)] for s, d in probes)])
 
     def rule(self, gradient: Recipe, t: int) -> None:
-        """Step numbers are written where they do not follow each other (a step was skipped)."""
+        """Record a rule's step, and its number if that is not the next one."""
         if t != self._t + 1:
             self._line(["t", t])
         self._t = t
-        self._line(["r", *([float(w), self._told(d)] for w, d in gradient.terms)])
+        self._line(["r", *([float(w), self._encoded(d)] for w, d in gradient.terms)])
 
     def add(self, scale: float, direction: Direction) -> None:
-        """A move of an estimator that has no rule."""
+        """Record a move of an estimator that has no rule."""
         if not self._quiet:
-            self._line(["a", float(scale), self._told(direction)])
+            self._line(["a", float(scale), self._encoded(direction)])
 
     def rates(self, rates: Sequence[tuple[float, float]]) -> None:
+        """Record (ratio, decayed fraction) of each parameter group."""
         self._line(["l", *rates])
 
     def written(self) -> None:
+        """Record that delayed moves were written, unless `quiet`."""
         if not self._quiet:
             self.flushed()
 
     def flushed(self) -> None:
-        """Moves that were delayed are written, if there are any."""
+        """Record that delayed moves were written."""
         self._line(["w"])
 
     def refuse(self) -> None:
-        """An estimator without a rule moved by an array."""
+        """Raise BadInput: an estimator without a rule moved by an array."""
         raise BadInput(BY_ARRAYS)
 
     def sync(self) -> None:
-        """All events so far are in the file, and can be read."""
+        """Write all events so far to the file, so that they can be read."""
         if self._since:
             self._file.sync()
             self._since = 0
 
     def _line(self, event: Any) -> None:
-        self._file.write(written(event))
+        self._file.write(line_of(event))
         self._since += 1
         if self._since >= _SYNC:
             self.sync()
 
     def masked(self, mask: Mask) -> None:
-        """A mask was taken of the weights as they are: directions that follow have this one."""
-        known = self._mask is not None and self._mask.thresholds == mask.thresholds
-        self._line(["m"] if known else ["m", mask.thresholds])
+        """Record that a mask of the present weights was taken, which later directions have."""
+        same = self._mask is not None and self._mask.thresholds == mask.thresholds
+        self._line(["m"] if same else ["m", mask.thresholds])
         self._mask = mask
 
-    def _told(self, direction: Direction) -> Any:
+    def _encoded(self, direction: Direction) -> Any:
         if any(mask is not self._mask for mask in masks(direction)):
             raise BadInput(
                 "a direction has a mask of weights as they were before: it cannot be recorded; "
                 "take a mask with params.mask in each step"
             )
-        return told(direction, self.entry)
+        return encoded(direction, self.entry)
 
 
-def told(direction: Direction, entry: Entry) -> Any:
-    """A direction as an event has it. Raises BadInput for one that no seed replays."""
+def encoded(direction: Direction, entry: Entry) -> Any:
+    """Encode a direction for an event. Raises BadInput for one that no seed replays."""
     name = type(direction).__name__
     if not fixed(direction):
         raise BadInput(
@@ -154,17 +158,17 @@ def told(direction: Direction, entry: Entry) -> Any:
             "no array"
         )
     bare = with_mask(direction, None) if any(True for _ in masks(direction)) else direction
-    held = state.encode(bare, f"a {name} direction", entry)
-    if state.has_arrays(held):
+    value = state.encode(bare, f"a {name} direction", entry)
+    if state.has_arrays(value):
         raise BadInput(
             f"a {name} direction holds an array: only directions that replay from a seed can be "
             "recorded"
         )
-    return held
+    return value
 
 
-def written(event: Any) -> bytes:
-    """A line of a record. Raises BadInput for a number that is not finite."""
+def line_of(event: Any) -> bytes:
+    """Encode a line of a record. Raises BadInput for a number that is not finite."""
     try:
         return (json.dumps(event, separators=(",", ":"), allow_nan=False) + "\n").encode()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Masks of weights in a record: it says when each was taken, and the weights give it again."""
+"""Masks of weights in a record, which says when to take each of them from the weights again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zobench.core.directions import Direction, FixedMask, Mask, Recipe, Restrict
 
 
 def masks(direction: Direction) -> Iterator[Mask]:
-    """The masks of the directions of which a direction is made."""
+    """Yield the masks of the directions that a direction is made of."""
     if type(direction) is FixedMask:
         yield direction.mask
     elif type(direction) is Restricted:
@@ -21,7 +21,7 @@ def masks(direction: Direction) -> Iterator[Mask]:
 
 
 def with_mask(direction: Any, mask: Mask | None) -> Any:
-    """The direction with this mask in the place of each of its own."""
+    """Return the direction with this mask in place of each of its own."""
     if type(direction) is FixedMask:
         return replace(direction, mask=mask)
     if type(direction) is Restricted:

@@ -33,14 +33,11 @@ KEY = "zobench"  # in a state_dict
 class ZerothOrder(torch.optim.Optimizer):
     """Trains tensors in place with a registered estimator, at the memory of inference.
 
-        opt = ZerothOrder(model, "mezo-bcd", lr=1e-5, eps=1e-3)
-        loss = opt.step(lambda: model(**batch).loss)
-
     **Weights.** After `step` the tensors hold the point: read, write, mask, clip or average them as
     with any optimizer. With `delay=True` the way back from the last probe and the move wait for the
     next probe, which saves a pass over the weights per step; until then the tensors hold the last
-    probe. To call, list, save, load, copy or move the module or a part of it flushes first (see
-    watch.FlushHooks); `layer.weight`, `param_groups` and lists made earlier do not: call `flush()`.
+    probe. To call, list, save, load, copy or move the module or a part of it flushes first.
+    `layer.weight`, `param_groups` and lists made earlier do not: call `flush()`.
 
     **Learning rates.** `lr` and `weight_decay` (decoupled: x <- (1 - lr weight_decay) x on the
     blocks that move) stand in `param_groups`, where schedulers of torch.optim set them, and may
@@ -48,17 +45,57 @@ class ZerothOrder(torch.optim.Optimizer):
     CyclicLR need cycle_momentum=False, as with all optimizers that have no momentum.
 
     **Buffers** of the module (running statistics and the like) are written once per step, by its
-    first evaluation of the closure, which is mostly that of the first probe. See optim.buffers.
-    Tensors alone do not tell which module they come from, and its buffers are then written by each
-    evaluation: give the module, or model=.
+    first evaluation of the closure, which is mostly that of the first probe. Tensors alone do not
+    show which module they come from, and its buffers are then written by each evaluation: give the
+    module, or model=.
 
     **Checkpoints.** `state_dict()` has all that the estimator remembers; `load_state_dict` takes
     the settings from there too. With equal weights and realisation a run goes on bit for bit as the
     one that saved; with delay not always as one that did not save: saving flushes, which rounds.
-    `record(path)` writes kilobytes from which `zobench.optim.replay` makes the weights again.
+    `record(path)` writes kilobytes from which `zobench.replay` makes the weights again.
 
-    Any estimator that only asks for losses works, in one process; those of other libraries (cma-es,
-    nevergrad) store whole points, to which they return: few parameters, and no checkpoints.
+    Any estimator that only asks for losses works, in one process. Estimators of other libraries
+    (cma-es, nevergrad) store whole points: they suit few parameters, and have no checkpoints.
+
+    With "scratch" or `reuse_prefix`, the first step calls the closure a few times more, which are
+    not queries, to check that the closure works with it.
+
+    Args:
+        params: a module, tensors, (name, tensor) pairs, or dicts {"params": ..., "lr": ...,
+            "weight_decay": ...}. Frozen parameters never move, tied ones move once.
+        estimator: a registered name, or "path/to/file.py:name".
+        model: the module that `params` come from, if they are not a module.
+        groups: for block-coordinate methods, names of groups and of their parameters. By default
+            decoder layers if the module has a list of layers, else its child modules.
+        seed: of all directions.
+        on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
+            raises FloatingPointError ("raise") or goes on with the next step ("skip").
+        delay: let the way back and the move wait for the next probe. This needs a module; with
+            "scratch" there is nothing to delay.
+        check: call the closure once more at the first probe, which is not a query; its two losses
+            must be equal.
+        stochastic_rounding: round writes to 16-bit weights stochastically.
+        realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
+            perturbed copies, "auto" chooses.
+        reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
+            the first one that a step's probes move run once per step. No loss changes by a bit.
+            Later closures must run the model as the first one did.
+        **settings: of the estimator, such as `lr` and `eps`. `lr` may be a schedule, such as
+            "cosine(1e-3, 2000)": then group["lr"] is the number that it scales, and a scheduler of
+            torch multiplies it.
+
+    Raises:
+        BadInput: a name, a setting or the weights are wrong.
+        Unsuitable: the estimator needs gradients.
+
+    Example:
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
+        >>> model, x = torch.nn.Linear(3, 1), torch.randn(8, 3)
+        >>> opt = zobench.ZerothOrder(model, "mezo", lr=1e-2, eps=1e-3)
+        >>> losses = [opt.step(lambda: model(x).square().mean()) for _ in range(50)]
+        >>> losses[-1] < losses[0]
+        True
     """
 
     def __init__(
@@ -77,39 +114,6 @@ class ZerothOrder(torch.optim.Optimizer):
         reuse_prefix: bool = False,
         **settings: Any,
     ) -> None:
-        """Take the weights to train and the estimator that trains them.
-
-        With "scratch" or `reuse_prefix`, the first step calls the closure a few times more, which
-        are not queries, to find out whether that is right.
-
-        Args:
-            params: a module, tensors, (name, tensor) pairs, or dicts {"params": ..., "lr": ...,
-                "weight_decay": ...}. Frozen parameters never move, tied ones move once.
-            estimator: a registered name, or "path/to/file.py:name".
-            model: the module that `params` come from, if they are not a module.
-            groups: for block-coordinate methods, names of groups and of their parameters. By
-                default decoder layers if the module has a list of layers, else its child modules.
-            seed: of all directions.
-            on_nonfinite: a loss that is NaN or infinite leaves the weights as before the step, and
-                raises FloatingPointError ("raise") or goes on with the next step ("skip").
-            delay: let the way back and the move wait for the next probe; only with a module, and
-                with "scratch" there is nothing to delay.
-            check: call the closure once more at the first probe, which is not a query; its two
-                losses must be equal.
-            stochastic_rounding: round writes to 16-bit weights stochastically.
-            realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
-                perturbed copies, "auto" chooses.
-            reuse_prefix: for block-coordinate methods on a module with a list of layers: those
-                before the first one that a step's probes move run once per step; no loss changes by
-                a bit. Later closures must run the model as the first one did.
-            settings: of the estimator, such as `lr` and `eps`. `lr` may be a schedule, such as
-                "cosine(1e-3, 2000)": then group["lr"] is the number that it scales, and a scheduler
-                of torch multiplies it.
-
-        Raises:
-            BadInput: a name, a setting or the weights are wrong.
-            Unsuitable: the estimator needs gradients.
-        """
         entry = estimators[estimator]
         if entry.first_order:
             raise Unsuitable(f"{estimator} uses gradients: take an optimizer of torch.optim")
@@ -119,30 +123,30 @@ class ZerothOrder(torch.optim.Optimizer):
             raise BadInput(f"seed is an integer, not {seed!r}")
         self._rates = Rates(entry, settings)
         check_processes()
-        found = trained_tensors(params, model)
-        if delay and found.model is None:
+        trained = trained_tensors(params, model)
+        if delay and trained.model is None:
             raise BadInput(
                 "delay=True needs the module that the tensors are in, so that reading it writes "
                 "what is delayed: give model="
             )
-        self._fixed, self._skips = False, on_nonfinite == "skip"
+        self._is_fixed, self._skips = False, on_nonfinite == "skip"
         defaults = {"lr": self._rates.lr, "weight_decay": self._rates.decay}
-        super().__init__(found.param_groups, defaults)
-        self._fixed, self._found = True, found
+        super().__init__(trained.param_groups, defaults)
+        self._is_fixed, self._trained = True, trained
         rounding = seed if stochastic_rounding else None
-        self._weights = weights = realised(realisation, found, found.groups(groups), rounding)
-        moves = Scaled(weights, found.members)
+        self._weights = weights = realised(realisation, trained, trained.groups(groups), rounding)
+        moves = Scaled(weights, trained.members)
         self._engine = Engine(estimator, self._rates.settings, seed, weights, moves)
         if self._skips and self._engine.asks_and_tells:
             raise BadInput(f"{estimator} cannot skip a step: its library waits for the losses")
-        self._reuse = Reuse(found, self._weights, self._engine) if reuse_prefix else None
+        self._reuse = Reuse(trained, self._weights, self._engine) if reuse_prefix else None
         self._trial = Trial(self._weights, realisation == "auto", self._reuse)
         self.queries = self.skipped = 0
         self._stepping = False
         self._set_rates()
-        self._buffers = Buffers(found.model, found.tensors)
-        self._doubts = Doubts(found.tensors, found.weights, repeat=check)
-        watched = found.model if delay and self._weights.realisation.moves_weights else None
+        self._buffers = Buffers(trained.model, trained.tensors)
+        self._doubts = Doubts(trained.tensors, trained.weights, repeat=check)
+        watched = trained.model if delay and self._weights.realisation.moves_weights else None
         self._watch = None if watched is None else FlushHooks(watched, self._weights)
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -176,8 +180,8 @@ class ZerothOrder(torch.optim.Optimizer):
         check_processes()
         if self._stepping:
             raise BadInput("step was called inside of the closure of a step")
-        self._found.check(self._weights.blocks, self._weights.waiting)
-        self._found.check_groups(self.param_groups)
+        self._trained.check(self._weights.blocks, self._weights.waiting)
+        self._trained.check_groups(self.param_groups)
         self._set_rates()
         with signals_held():
             return self._step(closure, micro_batches, weights)
@@ -188,11 +192,11 @@ class ZerothOrder(torch.optim.Optimizer):
         micro_batches: Sequence[Any] | None,
         weights: Sequence[float] | None,
     ) -> float:
-        if self._weights.away:  # the last step broke off, and what it wrote could not be taken back
+        if self._weights.is_away:  # the last step broke off, and not all writes were taken back
             self._weights.home()
         self._buffers.begin()
         evaluate = ClosureEvaluator(
-            self._weights, closure, micro_batches, weights, self._found.devices,
+            self._weights, closure, micro_batches, weights, self._trained.devices,
             self._buffers, self._doubts, self._engine.probed,
         )  # fmt: skip
         try:
@@ -205,15 +209,15 @@ class ZerothOrder(torch.optim.Optimizer):
                 self._weights.flush()
             self._stepping = False
         except NotFinite as error:
-            self._home(error)
+            self._bring_back(error)
             with explained():
-                if not self._trial.stands(evaluate):
+                if not self._trial.works(evaluate):
                     return self._step(closure, micro_batches, weights)
             if not self._skips:
                 raise
             self.skipped += 1
         except BaseException as error:
-            self._home(error)
+            self._bring_back(error)
             raise
         finally:
             self._buffers.restore()  # unless they were settled
@@ -221,8 +225,8 @@ class ZerothOrder(torch.optim.Optimizer):
         self.queries += len(evaluate.losses)
         return sum(evaluate.losses) / max(1, len(evaluate.losses))
 
-    def _home(self, error: BaseException) -> None:
-        """The weights are at the point, and modules as they were, wherever `error` broke a step."""
+    def _bring_back(self, error: BaseException) -> None:
+        """Bring the weights back to the point, and modules to what they were, after an error."""
         self._stepping = False
         put_back()
         self._engine.broke()
@@ -234,17 +238,17 @@ class ZerothOrder(torch.optim.Optimizer):
 
     @property
     def realisation(self) -> str:
-        """ "scratch" if probes leave the weights where they are, else "walk"."""
+        """How probes reach the weights: "walk" or "scratch"."""
         return "walk" if self._weights.realisation.moves_weights else "scratch"
 
     def flush(self) -> None:
-        """Write what is delayed: the tensors hold the exact point. A record is synced."""
+        """Write delayed moves, so that the tensors hold the point. Sync the record, if any."""
         self._weights.flush()
         if self._engine.journal:
             self._engine.journal.sync()
 
     def close(self) -> None:
-        """Flush, end a record, take the hooks off the module: later steps are not delayed."""
+        """Flush, end the record, and take the hooks off the module: later steps do not delay."""
         self.flush()
         self._engine.close()
         if self._watch is not None:
@@ -254,19 +258,39 @@ class ZerothOrder(torch.optim.Optimizer):
     def record(self, path: str | Path) -> None:
         """Write what each step does into a new file, from which `replay` makes the weights again.
 
-        Some 30 bytes per MeZO step. Readable after each `flush()`, complete after `close()`. Raises
-        BadInput for what does not replay: a step is rehearsed on made-up losses, moving nothing.
+        It takes some 30 bytes per MeZO step. The file is readable after each `flush()`, and
+        complete after `close()`. One step is first rehearsed on made-up losses, and moves nothing.
+
+        Args:
+            path: of the new file.
+
+        Raises:
+            BadInput: the file exists, or the steps of this estimator cannot be replayed.
         """
-        self._engine.record(path, self._found.model)
+        self._engine.record(path, self._trained.model)
 
     def state_dict(self) -> dict[str, Any]:
-        """For torch.save. Flushes. Raises BadInput where a library's object cannot be saved."""
+        """Flush, and return the state for torch.save.
+
+        Returns:
+            What torch.optim returns, and all that the estimator remembers.
+
+        Raises:
+            BadInput: the estimator holds what cannot be saved.
+        """
         self.flush()
         own = {"queries": self.queries, "skipped": self.skipped} | self._engine.state()
         return super().state_dict() | {KEY: own}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there: give the model the weights of that moment too."""
+        """Go on from a saved state. Give the model the weights of that moment too.
+
+        Args:
+            state_dict: what `state_dict()` returned.
+
+        Raises:
+            BadInput: the state is of another estimator or model, or damaged.
+        """
         if not isinstance(state_dict, Mapping) or KEY not in state_dict:
             raise BadInput("this is not the state of a ZerothOrder: it lacks the entry 'zobench'")
         self.flush()
@@ -281,8 +305,12 @@ class ZerothOrder(torch.optim.Optimizer):
         self._set_rates()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Only while it is made: blocks number the noise, so a later group would change it."""
-        if self._fixed:
+        """Raise BadInput: the noise depends on the blocks' numbers, so groups cannot be added.
+
+        Args:
+            param_group: as in torch.optim.
+        """
+        if self._is_fixed:
             raise BadInput("parameter groups are fixed: make a new ZerothOrder with all of them")
         super().add_param_group(param_group)
 
@@ -290,26 +318,26 @@ class ZerothOrder(torch.optim.Optimizer):
         raise BadInput("a ZerothOrder cannot be copied or pickled: use its state_dict()")
 
     def _check_groups(self, saved: Any) -> None:
-        """Raises BadInput unless saved parameter groups are like those here."""
-        told = saved if isinstance(saved, list) else []
-        if not all(isinstance(group, dict) for group in told) or (
-            [len(group.get("params", ())) for group in told]
+        """Raise BadInput unless saved parameter groups are like those here."""
+        groups = saved if isinstance(saved, list) else []
+        if not all(isinstance(group, dict) for group in groups) or (
+            [len(group.get("params", ())) for group in groups]
             != [len(group["params"]) for group in self.param_groups]
         ):
             raise BadInput("the state is damaged, or of other parameter groups")
-        self._rates.of(told, self._engine.has_rule, self._engine.t)
+        self._rates.of(groups, self._engine.has_rule, self._engine.t)
 
     def _set_rates(self) -> None:
-        """What the parameter groups say now, to the engine."""
+        """Hand the rates of the parameter groups to the engine."""
         engine = self._engine
         engine.rates(self._rates.of(self.param_groups, engine.has_rule, engine.t))
 
     def _has_hooks(self) -> bool:
-        """Are there hooks that torch calls around a step, of this optimizer or of any?
+        """Return True if torch calls hooks around a step, of this optimizer or of all.
 
         They may look at weights.
         """
         module = sys.modules[torch.optim.Optimizer.__module__]
-        whole = (getattr(module, f"_global_optimizer_{w}_hooks", None) for w in ("pre", "post"))
+        of_all = (getattr(module, f"_global_optimizer_{w}_hooks", None) for w in ("pre", "post"))
         own = (self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks)
-        return any(own) or any(whole)
+        return any(own) or any(of_all)

@@ -1,4 +1,4 @@
-"""Learning rates and weight decay, as the parameter groups of torch say them."""
+"""Learning rates and weight decay, as set in the parameter groups of torch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zobench.registry import Entry, check_settings
 
 
 class Rates:
-    """What an estimator is built with, and how far its parameter groups differ from that.
+    """The rates that an estimator is built with, and those of its parameter groups.
 
     Weight decay is the optimizer's, as it may differ by group; a learning rate of 0 is a ratio.
     """
 
     def __init__(self, entry: Entry, settings: Mapping[str, Any]) -> None:
-        """Raises BadInput for settings that the estimator does not have."""
+        """Take the settings. Raises BadInput for one that the estimator does not have."""
         given = dict(settings)
         self.entry, self.has_lr = entry, "lr" in entry.defaults
         self.decay = float(given.pop("weight_decay", entry.defaults.get("weight_decay", 0.0)))
@@ -38,7 +38,7 @@ class Rates:
         self.start(self.settings)
 
     def start(self, settings: Mapping[str, Any]) -> None:
-        """The estimator is built with these settings."""
+        """Take the settings with which the estimator is built."""
         rate = settings.get("lr", 1.0)
         self.base = _start(rate)
         self._rate = parse(rate) if isinstance(rate, str) else self.base
@@ -46,12 +46,12 @@ class Rates:
     def of(
         self, groups: Iterable[Mapping[str, Any]], has_rule: bool, t: int
     ) -> list[tuple[float, float]]:
-        """(ratio to the estimator's own rate, decayed fraction) for each group at step t.
+        """Return (ratio to the estimator's own rate, decayed fraction) for each group at step t.
 
-        Raises BadInput for rates that cannot be.
+        Raises BadInput for rates that are not numbers of 0 or above.
         """
-        found = []
-        share = at(self._rate, t) / self.base  # what a schedule leaves of the rate
+        pairs = []
+        share = at(self._rate, t) / self.base  # the factor of a schedule at this step
         for group in groups:
             try:
                 rate, fraction = float(group["lr"]), float(group["weight_decay"])
@@ -66,10 +66,10 @@ class Rates:
                 raise BadInput(f"{self.entry.name} has no learning rate: lr stays 1, not {rate:g}")
             if fraction and not has_rule:
                 raise BadInput(f"{self.entry.name} has no weight decay")
-            found.append((rate / self.base, rate * fraction * share))
-        return found
+            pairs.append((rate / self.base, rate * fraction * share))
+        return pairs
 
 
 def _start(rate: float | str) -> float:
-    """The rate that a parameter group shows: of a schedule, the number that it scales."""
+    """Return the rate that a parameter group shows: of a schedule, the number that it scales."""
     return start_of(parse(rate)) if isinstance(rate, str) else float(rate)

@@ -1,4 +1,4 @@
-"""The reading side of a record: all of it is checked before anybody moves a weight."""
+"""Read a record. All of it is checked before a weight moves."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from zobench.core.directions import Mask
-from zobench.engine.tensors import TensorBlock
+from zobench.engine.tensor_block import TensorBlock
 from zobench.errors import BadInput
-from zobench.optim.events import WHOLE, Decoder, parsed
+from zobench.optim.events import UNSIGNED, Decoder, parsed
 from zobench.optim.journal import CHECK, FORMAT
 from zobench.registry import Entry
 
@@ -34,21 +34,21 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 
 
 class Record:
-    """A record as read: its header, and its events as far as they are whole.
+    """A record as read: its header, and its events up to the last checksum.
 
-    `cut`: does it end elsewhere than where it was written to?
+    `is_cut` is True if the record does not end where it was written to.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Raises BadInput if the file is not a record, has another format, or is damaged."""
+        """Read a file. Raises BadInput if it is not a record, has another format, or is damaged."""
         self.path = path
         text = self._text()
         lines = text.split(b"\n")
         self.head = self._header(lines[0])
-        self._lines, self.cut = self._checked(lines)
+        self._lines, self.is_cut = self._checked(lines)
 
     def damaged(self, why: str) -> BadInput:
-        """The error that says so."""
+        """Return the error for a damaged record."""
         return BadInput(f"{self.path} is damaged, and no weight was moved: {why}")
 
     def events(
@@ -58,7 +58,7 @@ class Record:
         has_rule: bool,
         take: Callable[[Sequence[float]], Mask],
     ) -> Iterator[tuple[str, Any]]:
-        """(kind, what happened), decoded. Raises BadInput for what no writer wrote.
+        """Yield (kind, what happened). Raises BadInput for an event that no writer wrote.
 
         `entry`: of the estimator, where it is known. `take`: gives the masks, see `Decoder`.
         """
@@ -71,7 +71,7 @@ class Record:
                 raise self.damaged(f"event {number + 1}: {why}") from error
 
     def _text(self) -> bytes:
-        """The text, unpacked piece by piece: a small file may hold more than the memory does."""
+        """Return the text, unpacked by pieces: a small file may unpack to more than the memory."""
         parts, size, line = [], 0, 0
         try:
             for part in self._parts():
@@ -95,9 +95,9 @@ class Record:
                 if unpacked.unused_data or (unpacked.eof and file.read(1)):
                     raise self.damaged("something stands after its end")
 
-    def _too_large(self, whole: bool) -> BadInput:
-        most = f"{LARGEST if whole else LONGEST:,} bytes"
-        what = f"to more than {most}" if whole else f"to a line of more than {most}"
+    def _too_large(self, in_all: bool) -> BadInput:
+        most = f"{LARGEST if in_all else LONGEST:,} bytes"
+        what = f"to more than {most}" if in_all else f"to a line of more than {most}"
         return BadInput(f"{self.path} unpacks {what}, which no record of a run does")
 
     def _no_record(self) -> BadInput:
@@ -120,8 +120,8 @@ class Record:
             if type(head.get(name, ...)) not in kinds:
                 raise self.damaged(f"its header has no proper {name!r}")
         proper = {
-            "t": head["t"] in WHOLE,
-            "writes": head["writes"] in WHOLE,
+            "t": head["t"] in UNSIGNED,
+            "writes": head["writes"] in UNSIGNED,
             "blocks": all(map(_is_block, head["blocks"])),
             "members": _is_partition(head["members"], len(head["blocks"])),
             "ties": all(map(_is_names, head["ties"] or ())),
@@ -132,9 +132,9 @@ class Record:
         return head
 
     def _checked(self, lines: list[bytes]) -> tuple[list[bytes], bool]:
-        """The events up to the last sum that agrees, and whether there is more."""
+        """Return the events up to the last checksum, and True if there are more lines."""
         *lines, rest = lines
-        known, since, total = [], [], 0
+        checked, since, total = [], [], 0
         for line in lines:
             if not line.startswith(CHECK):
                 since.append(line)
@@ -142,29 +142,29 @@ class Record:
                 continue
             if line != CHECK + b"%d]" % total:
                 raise self.damaged("a sum over its lines does not agree")
-            known += since
+            checked += since
             since = []
         try:
             for line in since:
                 parsed(line)
         except (ValueError, RecursionError) as error:
             raise self.damaged(f"a line does not belong to a record: {error}") from error
-        if not known:
+        if not checked:
             raise self.damaged("it is cut off in its header")
-        return known[1:], bool(since or rest)
+        return checked[1:], bool(since or rest)
 
 
-def _is_block(told: Any) -> bool:
-    kinds = [type(part) for part in told] if type(told) is list else []
-    return kinds == [str, list, str] and all(type(n) is int for n in told[1])
+def _is_block(value: Any) -> bool:
+    kinds = [type(part) for part in value] if type(value) is list else []
+    return kinds == [str, list, str] and all(type(n) is int for n in value[1])
 
 
-def _is_names(told: Any) -> bool:
-    return type(told) is list and all(type(name) is str for name in told)
+def _is_names(value: Any) -> bool:
+    return type(value) is list and all(type(name) is str for name in value)
 
 
-def _is_partition(told: list[Any], count: int) -> bool:
-    """Lists of the numbers below `count`, each once."""
-    inside = [number for part in told if type(part) is list for number in part]
-    whole = all(type(part) is list for part in told) and all(type(n) is int for n in inside)
-    return whole and sorted(inside) == list(range(count))
+def _is_partition(value: list[Any], count: int) -> bool:
+    """Return True for lists of the numbers below `count`, each once."""
+    inside = [number for part in value if type(part) is list for number in part]
+    are_lists = all(type(part) is list for part in value) and all(type(n) is int for n in inside)
+    return are_lists and sorted(inside) == list(range(count))

@@ -1,4 +1,4 @@
-"""How probes reach a user's weights: in place, or in perturbed copies of the layers.
+"""Choose how probes reach a user's weights: in place, or in perturbed copies of the layers.
 
 "walk" moves the weights to each probe and back, at no extra memory; in 16 bits the way there and
 back leaves rounding behind. "scratch" never perturbs them: each layer reads a copy, made just
@@ -68,27 +68,30 @@ def realised(
 
 
 def _clipped(subject: TrainedTensors) -> str:
-    """The path of an embedding that moves and is clipped by its own forward, if there is one."""
-    ours = {place(tensor) for tensor in subject.tensors}
+    """Return the path of an embedding that moves and is clipped by its own forward, or ""."""
+    moving = {place(tensor) for tensor in subject.tensors}
     for path, part in () if subject.model is None else subject.model.named_modules():
         table = isinstance(part, torch.nn.Embedding | torch.nn.EmbeddingBag)
-        if table and part.max_norm is not None and place(part.weight) in ours:
+        if table and part.max_norm is not None and place(part.weight) in moving:
             return path or type(part).__name__
     return ""
 
 
 class Trial:
-    """Does the closure run the model so that it can be trained thus? Asked before the first step,
-    and when a loss is NaN: what a later closure reads elsewhere is NaN there."""
+    """Checks that the closure works with the chosen realisation.
+
+    It does so before the first step, and again when a loss is NaN, a sign that the closure read a
+    hidden weight.
+    """
 
     def __init__(self, params: DelayedParams, auto: bool, reuse: Reuse | None) -> None:
-        """`auto`: walk where it does not, instead of an error."""
-        self.params, self.auto, self.reuse, self.done = params, auto, reuse, False
+        """`auto`: walk if the closure does not work with scratch, instead of an error."""
+        self.params, self.auto, self.reuse, self.is_done = params, auto, reuse, False
 
-    def stands(self, evaluate: ClosureEvaluator) -> bool:
-        """May probes stay apart from the weights? If not, "auto" walks from now on.
+    def works(self, evaluate: ClosureEvaluator) -> bool:
+        """Return True if the closure works with the realisation. If not, "auto" walks from now on.
 
-        Raises BadInput where that was not asked for.
+        Raises BadInput if it does not, and the realisation is not "auto".
         """
         self.params.flush()
         try:
@@ -97,7 +100,7 @@ class Trial:
             if not self.auto:
                 raise BadInput(str(error)) from None
             self.params.realisation = Walk()
-            if self.done:
+            if self.is_done:
                 warnings.warn(LATE, RuntimeWarning, stacklevel=3)
             return False
         finally:
@@ -105,13 +108,13 @@ class Trial:
         return True
 
     def prepare(self, evaluate: ClosureEvaluator) -> None:
-        """Make a step's evaluations ready. Raises BadInput for a closure that cannot be."""
+        """Prepare the evaluations of a step. Raises BadInput for a closure that does not work."""
         reuse = self.reuse
-        if not self.done:
-            self.stands(evaluate)
+        if not self.is_done:
+            self.works(evaluate)
             if reuse:
                 reuse.prepare(evaluate)
-            self.done = True
+            self.is_done = True
         if reuse:
             evaluate.sharing = lambda directions: reuse.shared(directions, evaluate.draws)
-            evaluate.ran = reuse.ran
+            evaluate.on_pass = reuse.check_passes

@@ -1,4 +1,4 @@
-"""Can the steps of an estimator be recorded? Found out before the first one."""
+"""Check, before the first step, that the steps of an estimator can be recorded."""
 
 from __future__ import annotations
 
@@ -18,62 +18,64 @@ from zobench.registry import Entry
 
 
 def rule(entry: Entry, settings: Mapping[str, Any], estimator: ComposedEstimator) -> dict[str, Any]:
-    """What the estimator's rule remembers. Raises BadInput where it would not replay alone."""
-    mine, others = state.Writer(entry), state.Writer(entry)
-    told = mine.whole(estimator.rule)
+    """Encode the attributes of the estimator's rule. Raises BadInput if it cannot replay alone."""
+    own, others = state.Writer(entry), state.Writer(entry)
+    encoded = own.attributes(estimator.rule)
     for name, value in classes.attributes(estimator).items():
         with suppress(BadInput):  # a part that cannot be saved; the rule could
             if value is not estimator.rule:
                 others.value(value, name)
-    theirs = others.changing()
-    shared = [thing for key, thing in mine.changing().items() if key in theirs]
+    changing = others.changing()
+    shared = [thing for key, thing in own.changing().items() if key in changing]
     if shared:
         raise BadInput(
             f"{entry.name}: the rule shares a {type(shared[0]).__name__} with the sampler or the "
             "scheme, which a record does not run again; give the rule one of its own"
         )
-    if state.has_arrays(told):
+    if state.has_arrays(encoded):
         raise BadInput(f"record {entry.name} from its first step: it stored arrays since")
-    remade(entry, settings, told)
-    return told
+    remade(entry, settings, encoded)
+    return encoded
 
 
 def check_step(entry: Entry, settings: Mapping[str, Any], seed: int, params: Params) -> None:
-    """Raises BadInput if a step would move along what cannot be recorded.
+    """Raise BadInput if a step would move along a direction that cannot be recorded.
 
-    A first step of another such estimator is made, on made-up losses and moving nothing.
+    To find out, another such estimator makes its first step on made-up losses, and moves nothing.
     """
     still, estimator = _Still(params), entry.build(settings)
     composed = isinstance(estimator, ComposedEstimator)
     if composed:
         estimator.rule = still
-    with suppress(Exception):  # the step itself will raise it, on true losses
+    with suppress(Exception):  # the true step will raise it
         estimator.start(still, seed)
         estimator.step(still.evaluate)
-    for direction in still.seen:
-        journal.told(direction, entry)
+    for direction in still.directions:
+        journal.encoded(direction, entry)
     if still.by_arrays and not composed:
         raise BadInput(journal.BY_ARRAYS)
 
 
 class _Still(Params):
-    """The point as it stands: moves are noted, and not made. It is a rule as well."""
+    """A point that does not move: it notes the directions of moves. It is a rule as well."""
 
     def __init__(self, params: Params) -> None:
         self.blocks, self.groups, self.ops = params.blocks, params.groups, params.ops
         self.params = params
-        self.seen: list[Direction] = []
-        self.by_arrays = False  # did it move by something other than a direction?
+        self.directions: list[Direction] = []
+        self.by_arrays = False  # True after a move by an array
 
     def evaluate(self, probes: Sequence[Probe]) -> list[float]:
-        self.seen += [direction for _, direction in probes]
+        """Return made-up losses."""
+        self.directions += [direction for _, direction in probes]
         return [1.0 + k / 8 for k in range(len(probes))]
 
     def apply(self, params: Params, gradient: Recipe, t: int) -> None:
-        self.seen += [direction for _, direction in gradient.terms]
+        """Note the directions of a rule's move."""
+        self.directions += [direction for _, direction in gradient.terms]
 
     def add(self, scale: float, direction: Direction) -> None:
-        self.seen.append(direction)
+        self.directions.append(direction)
 
     def shrink(self, factor: float, blocks: frozenset[int] | None = None) -> None:
         self.by_arrays = True
@@ -82,7 +84,7 @@ class _Still(Params):
         self.by_arrays = True
 
     def flush(self) -> None:
-        """There is nothing to write."""
+        """Do nothing: no move waits."""
 
     def dense(self, direction: Direction, block: Block) -> Array:
         return self.params.dense(direction, block)

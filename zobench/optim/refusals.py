@@ -1,4 +1,4 @@
-"""What an optimizer in one process cannot train: tensors, models, groups of processes."""
+"""Refuse what an optimizer in one process cannot train: tensors, models, process groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPREAD = "DistributedDataParallel", "FullyShardedDataParallel"
 
 
 def movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor. Raises BadInput unless it is a plain one, of floats in a memory of its own."""
+    """Return the tensor. Raises BadInput unless it is a plain one of floats with its own memory."""
     if is_lazy(tensor):
         raise BadInput(f"{name} has no shape yet: run the model on a batch first")
     if tensor.dtype not in DTYPES:
@@ -41,13 +41,13 @@ def movable(name: str, tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def moves(tensor: torch.Tensor) -> bool:
-    """Does it hold floats in a memory of its own?"""
+def can_move(tensor: torch.Tensor) -> bool:
+    """Return True if the tensor holds floats in its own memory."""
     return tensor.dtype in DTYPES and _in_memory(tensor)
 
 
 def kind(tensor: torch.Tensor) -> str:
-    """What is unusual about a tensor, in a word."""
+    """Return what is unusual about a tensor: its layout, dtype or class."""
     if tensor.layout is not torch.strided:
         return str(tensor.layout).removeprefix("torch.")
     plain = type(tensor) in PLAIN
@@ -55,8 +55,11 @@ def kind(tensor: torch.Tensor) -> str:
 
 
 def check_model(model: nn.Module, moving: set[int]) -> None:
-    """Raises BadInput for a model spread over processes. Warns where `moving`, the ids of the
-    tensors that are trained, are no more than what a quantisation left."""
+    """Raise BadInput for a model that is spread over processes.
+
+    Warns if the trained tensors are only those that a quantisation left as they were. `moving` are
+    their ids.
+    """
     for part in model.modules():
         kinds = type(part).__mro__
         if any(k.__name__ in SPREAD and k.__module__.startswith("torch.") for k in kinds):
@@ -64,11 +67,11 @@ def check_model(model: nn.Module, moving: set[int]) -> None:
                 f"the model is a {type(part).__name__}: zobench trains in one process; give the "
                 "module inside, on the data of one process"
             )
-    held = list(model.parameters())
-    fixed = [p for p in held if id(p) not in moving]
-    stuck = [p for p in fixed if not moves(p)]
-    if stuck and len(stuck) == len(fixed):  # nobody chose what is trained
-        count = sum(p.numel() for p in held if id(p) in moving)
+    parameters = list(model.parameters())
+    fixed = [p for p in parameters if id(p) not in moving]
+    stuck = [p for p in fixed if not can_move(p)]
+    if stuck and len(stuck) == len(fixed):  # the user has not chosen what is trained
+        count = sum(p.numel() for p in parameters if id(p) in moving)
         warnings.warn(
             f"only {count:,} numbers of {type(model).__name__} are trained, those that are not "
             f"quantised: {len(stuck)} tensors stay as they are; {ADAPTERS}",
@@ -78,7 +81,7 @@ def check_model(model: nn.Module, moving: set[int]) -> None:
 
 
 def check_processes() -> None:
-    """Raises BadInput in a group of several processes."""
+    """Raise BadInput in a group of several processes."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return
     count = distributed.get_world_size()
@@ -90,12 +93,15 @@ def check_processes() -> None:
 
 
 def scripted(model: nn.Module) -> bool:
-    """Is a part of it compiled by torch.jit?"""
+    """Return True if a part of the model is compiled by torch.jit."""
     return any(isinstance(part, torch.jit.ScriptModule) for part in model.modules())
 
 
 def _in_memory(tensor: torch.Tensor) -> bool:
-    """Does it hold its values itself? Quantised, sharded and sparse tensors hold other tensors."""
+    """Return True if the tensor holds its values itself, and not in other tensors.
+
+    Quantised, sharded and sparse tensors hold other tensors.
+    """
     if is_traceable_wrapper_subclass(tensor):
         return False
     try:

@@ -1,6 +1,6 @@
-"""From the plain values of a state back to what an estimator remembers: see `state`.
+"""Decode the plain values of a state into the attributes of an estimator; see `state`.
 
-Nothing is imported, and no class is looked for outside of zobench and of the estimator's own file.
+Nothing is imported, and classes come from zobench and from the estimator's own file only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zobench.engine.tensors import TensorBlock
+from zobench.engine.tensor_block import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim import classes, generators
 from zobench.registry import Entry
@@ -23,42 +23,42 @@ class Reader:
     """Decodes the values of one state."""
 
     def __init__(self, entry: Entry | None = None, blocks: Sequence[TensorBlock] = ()) -> None:
-        """`entry`: of the estimator whose values they are. `blocks`: those of the params."""
+        """`entry` is that of the estimator whose values they are, `blocks` those of the params."""
         self.blocks = blocks
-        self.classes = classes.known(entry.make.__module__ if entry else "")
+        self.classes = classes.classes_of(entry.make.__module__ if entry else "")
         self._made: list[Any] = []  # in the order in which the writer met them
         self._placed: set[int] = set()
 
-    def whole(self, thing: Any, told: Mapping[str, Any]) -> None:
-        """Put back what `Writer.whole` told, into an estimator made with the same settings.
+    def fill(self, thing: Any, encoded: Mapping[str, Any]) -> None:
+        """Set the attributes of an object that was made with the same settings.
 
-        Raises BadInput for what no writer told of such an estimator.
+        `encoded` is what `Writer.attributes` returned. Raises BadInput for anything else.
         """
         self._made.append(thing)
         try:
-            self._attributes(thing, told)
+            self._attributes(thing, encoded)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
             raise BadInput(
                 f"the state does not fit this estimator, or is damaged: {error}"
             ) from error
 
-    def _attributes(self, thing: Any, told: Mapping[str, Any]) -> None:
+    def _attributes(self, thing: Any, encoded: Mapping[str, Any]) -> None:
         self._placed.add(id(thing))
-        for name, held in told.items():
+        for name, inner in encoded.items():
             if name.startswith("__"):
                 raise ValueError(f"no attribute is named {name}")
-            object.__setattr__(thing, name, self.value(held, getattr(thing, name, None)))
+            object.__setattr__(thing, name, self.value(inner, getattr(thing, name, None)))
 
-    def value(self, told: Any, here: Any = None) -> Any:
-        """What was encoded. `here`: what a newly made estimator has in its place."""
-        if isinstance(told, list):
-            found: list[Any] = []
-            self._made.append(found)
-            found += self._several(told, here)
-            return found
-        if not isinstance(told, dict):
-            return told
-        kind, inside = told["#"], told.get("of", ())
+    def value(self, encoded: Any, here: Any = None) -> Any:
+        """Decode a value. `here` is what a newly made estimator has in its place."""
+        if isinstance(encoded, list):
+            result: list[Any] = []
+            self._made.append(result)
+            result += self._several(encoded, here)
+            return result
+        if not isinstance(encoded, dict):
+            return encoded
+        kind, inside = encoded["#"], encoded.get("of", ())
         if kind == "made":
             if here is None:
                 raise ValueError("it holds a function where a new one has none")
@@ -66,60 +66,60 @@ class Reader:
         if kind == "method":
             return type(here)(here.__func__, self.value(inside, here.__self__))
         if kind == "number":
-            return np.dtype(told["type"]).type(inside)
+            return np.dtype(encoded["type"]).type(inside)
         if kind in ("tuple", "frozenset"):
             return (tuple if kind == "tuple" else frozenset)(self._several(inside, here))
         if kind == "again":
             return self._made[inside]
         number = len(self._made)
         self._made.append(None)
-        self._made[number] = found = self._inside(kind, inside, told, here, number)
-        return found
+        self._made[number] = result = self._inside(kind, inside, encoded, here, number)
+        return result
 
-    def _inside(self, kind: str, inside: Any, told: Any, here: Any, number: int) -> Any:
+    def _inside(self, kind: str, inside: Any, encoded: Any, here: Any, number: int) -> Any:
         if kind == "tensor":
-            return _placed(inside, told["on"])
+            return _placed(inside, encoded["on"])
         if kind == "array":
             array = inside.cpu().numpy().copy(order="K")
-            array.flags.writeable = not told.get("locked", False)
+            array.flags.writeable = not encoded.get("locked", False)
             return array
         if kind == "dict":
             there = here if isinstance(here, dict) else {}
-            found = self._made[number] = {}
-            for told_key, held in inside:
-                key = self.value(told_key)
-                found[key] = self.value(held, there.get(key))
-            return found
+            result = self._made[number] = {}
+            for encoded_key, inner in inside:
+                key = self.value(encoded_key)
+                result[key] = self.value(inner, there.get(key))
+            return result
         if kind == "set":
             return set(self._several(inside, here))
         if kind == "deque":
-            found = self._made[number] = deque(maxlen=told.get("longest"))
-            found.extend(self._several(inside, here))
-            return found
+            result = self._made[number] = deque(maxlen=encoded.get("longest"))
+            result.extend(self._several(inside, here))
+            return result
         if kind in generators.KINDS:
             return generators.KINDS[kind].make(self.value(inside))
         if kind == "block":
             return self.blocks[inside]
         if kind == "part":
-            made = self._made[number] = self._part(told.get("kind"), here)
+            made = self._made[number] = self._part(encoded.get("kind"), here)
             self._attributes(made, inside)
             return made
-        found = self.classes[kind]
-        if issubclass(found, Enum):
-            return found[inside]
-        names = classes.fields(found)
+        result = self.classes[kind]
+        if issubclass(result, Enum):
+            return result[inside]
+        names = classes.fields(result)
         if names is None or len(names) != len(inside):
             raise ValueError(f"{len(inside)} values do not make a {kind}")
         values = zip(names, inside)
-        return found(**{name: self.value(v, getattr(here, name, None)) for name, v in values})
+        return result(**{name: self.value(v, getattr(here, name, None)) for name, v in values})
 
-    def _several(self, told: Sequence[Any], here: Any) -> list[Any]:
+    def _several(self, encoded: Sequence[Any], here: Any) -> list[Any]:
         there = list(here) if isinstance(here, (list, tuple, deque)) else []
-        there += [None] * (len(told) - len(there))
-        return [self.value(v, h) for v, h in zip(told, there)]
+        there += [None] * (len(encoded) - len(there))
+        return [self.value(v, h) for v, h in zip(encoded, there)]
 
     def _part(self, kind: str | None, here: Any) -> Any:
-        """The object that a part is put back into: the one in its place, or a new one."""
+        """Return the object that a part is put back into: the one in its place, or a new one."""
         if here is not None and id(here) not in self._placed:
             name = classes.name_of(type(here), self.classes) or type(here).__qualname__
             if kind is None or kind == name:
@@ -129,13 +129,13 @@ class Reader:
         return object.__new__(self.classes[kind])
 
 
-def decode(told: Any, entry: Entry | None = None) -> Any:
-    """What `state.encode` was given."""
-    return Reader(entry).value(told)
+def decode(encoded: Any, entry: Entry | None = None) -> Any:
+    """Decode a value that `state.encode` returned."""
+    return Reader(entry).value(encoded)
 
 
 def _placed(tensor: torch.Tensor, device: str) -> torch.Tensor:
-    """A copy on the device it was on, or where it is now if there is no such device here."""
+    """Return a copy on its former device, or on its present one if there is no such device."""
     try:
         return tensor.to(device, copy=True)
     except (RuntimeError, AssertionError):

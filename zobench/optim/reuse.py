@@ -1,8 +1,8 @@
-"""Prefix reuse for a user's closure: measured on the closure itself, and checked before use.
+"""Prefix reuse for a user's closure, measured on the closure itself and checked before use.
 
-Which layers run before a weight is read is not guessed from names: one evaluation tells. Random
-draws stay what they are: after layers that are left out, the generators go on from where those
-layers had left them. The closure must run the model once per call (several passes: micro_batches),
+One evaluation shows which layers run before a weight is read; names do not matter. Random draws do
+not change: after layers that are left out, the generators go on from the states in which those
+layers left them. The closure must run the model once per call (several passes: micro_batches),
 on the same data in all calls of a step.
 """
 
@@ -28,11 +28,11 @@ from zobench.optim.trained import TrainedTensors
 
 
 class Reuse:
-    """Layers below the first one that a step's probes move, computed once a step."""
+    """Computes the layers below the first one that a step's probes move once per step."""
 
-    def __init__(self, found: TrainedTensors, params: Params, engine: Engine) -> None:
-        """Raises BadInput without layers, and for an estimator that moves them all."""
-        model = found.model
+    def __init__(self, trained: TrainedTensors, params: Params, engine: Engine) -> None:
+        """Find the layers. Raises BadInput if there are none, or if each probe moves them all."""
+        model = trained.model
         if not engine.by_blocks:
             raise BadInput(
                 f"reuse_prefix saves nothing with {engine.entry.name}, whose probes move all "
@@ -49,16 +49,16 @@ class Reuse:
             ) from None
         if any(isinstance(layer, torch.jit.ScriptModule) for layer in self.layers):
             raise BadInput("reuse_prefix cannot leave out layers that torch.jit compiled")
-        self.tensors, self.params = found.tensors, params
+        self.tensors, self.params = trained.tensors, params
         self.prefix: Prefix | None = None
 
     def prepare(self, evaluate: ClosureEvaluator) -> None:
-        """Find out what runs when. Raises BadInput where a loss cannot begin in the middle."""
+        """Find the depth of each weight. Raises BadInput if a loss cannot begin in the middle."""
         if evaluate.doubts.repeat:
             evaluate.doubts.compare(evaluate.rest(), evaluate.rest())
         prefix = self.prefix = Prefix(self.layers, self._depths(evaluate.first))
-        found = sorted({depth for depth in prefix.depth if depth})
-        for depth in {found[k] for k in (0, len(found) // 2, -1)} if found else ():
+        depths = sorted({depth for depth in prefix.depth if depth})
+        for depth in {depths[k] for k in (0, len(depths) // 2, -1)} if depths else ():
             active = frozenset(i for i, at in enumerate(prefix.depth) if at == depth)
             with self.shared([Restricted(Noise(0), active)] * 2, evaluate.draws) as shared:
                 values = [(shared(), evaluate.rest_of(shared))[1] for _ in range(2)]
@@ -69,7 +69,7 @@ class Reuse:
                 )
 
     def _depths(self, loss: Callable[[], Any]) -> list[int]:
-        """How many layers have run when each tensor is first read; 0 for one that is not."""
+        """Return how many layers have run when each tensor is first read; 0 if it is not read."""
         ran, first = 0, {}
 
         def counted(index: int) -> Wrapper:
@@ -78,19 +78,19 @@ class Reuse:
                     nonlocal ran
                     if ran != index:
                         raise _several()
-                    found = forward(*args, **kwargs)
+                    output = forward(*args, **kwargs)
                     ran += 1
-                    return found
+                    return output
 
                 return run
 
             return wrapper
 
-        def told(tensor: torch.Tensor) -> None:
+        def note(tensor: torch.Tensor) -> None:
             first.setdefault(id(tensor), ran)
 
         counting = ((layer, counted(index)) for index, layer in enumerate(self.layers))
-        with wrapped(counting), Reads(self.tensors, told):
+        with wrapped(counting), Reads(self.tensors, note):
             loss()
         if ran != len(self.layers):
             raise _several()
@@ -98,19 +98,19 @@ class Reuse:
 
     @contextmanager
     def shared(self, directions: Sequence[Direction], draws: SameDraws) -> Iterator[SharedLayers]:
-        """Around the probes of a call: gives what is to be called before each."""
+        """Inside are the probes of a call. The value is called before each of them."""
         prefix, states = self.prefix, []
         assert prefix is not None
         with prefix.shared(self.params, directions) as shared:
 
             def continued(forward: ModuleForward) -> ModuleForward:
                 def run(*args: Any, **kwargs: Any) -> Any:
-                    found = forward(*args, **kwargs)
+                    output = forward(*args, **kwargs)
                     if shared.probe == 1:
                         states.append(draws.states())
                     else:
                         draws.put(states[shared.passes - 1])
-                    return found
+                    return output
 
                 return run
 
@@ -119,8 +119,8 @@ class Reuse:
                 yield shared
 
     @staticmethod
-    def ran(shared: SharedLayers, calls: int) -> None:
-        """Raises BadInput unless the shared layers ran once in each of `calls` calls of a probe."""
+    def check_passes(shared: SharedLayers, calls: int) -> None:
+        """Raise BadInput unless the shared layers ran once in each of `calls` calls of a probe."""
         if shared.skipped and shared.passes != calls:
             raise _several()
 

@@ -1,4 +1,4 @@
-"""The params that an estimator sees: its moves are scaled as the parameter groups of torch say."""
+"""The params that an estimator moves, scaled by the learning rates of torch's groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zobench.engine.tensors import TensorParams
 
 
 class Scaled(Params):
-    """Params whose moves are scaled, parameter group by parameter group.
+    """Params whose moves are scaled, with one factor per parameter group.
 
     An estimator computes its move for one learning rate. In parameter group i, of learning rate
     lr_i, that move is taken `ratio_i` = lr_i / lr times. Probes do not come through here, so they
@@ -26,17 +26,17 @@ class Scaled(Params):
     blocks: Sequence[TensorBlock]
 
     def __init__(self, inner: TensorParams, members: Sequence[frozenset[int]]) -> None:
-        """`members[i]`: the blocks of parameter group i."""
+        """`members[i]` are the blocks of parameter group i."""
         self.inner, self.members = inner, members
         self.blocks, self.groups, self.ops = inner.blocks, inner.groups, inner.ops
-        self.moved: Callable[[float, Direction], None] = _nothing  # tells of add, for a record
-        self.changed: Callable[[], None] = _nothing  # tells of update and shrink
-        self.masked: Callable[[Mask], None] = _nothing  # tells of a mask that was taken
+        self.moved: Callable[[float, Direction], None] = _nothing  # called by add, for a record
+        self.changed: Callable[[], None] = _nothing  # called by update and shrink
+        self.masked: Callable[[Mask], None] = _nothing  # called by mask
         self._own = {index: i for i, inside in enumerate(members) for index in inside}
         self.set([(1.0, 0.0)] * len(members))
 
     def set(self, rates: Sequence[tuple[float, float]]) -> None:
-        """(ratio, fraction of the weight that a step takes away) for each parameter group."""
+        """Set (ratio, fraction of the weight that a step takes away) for each parameter group."""
         self.rates = list(rates)
         pieces: dict[float, frozenset[int]] = {}
         for (ratio, _), inside in zip(rates, self.members):
@@ -62,7 +62,7 @@ class Scaled(Params):
             self.inner.update(block, delta if ratio == 1.0 else delta * ratio)
 
     def decay(self, gradient: Recipe) -> None:
-        """Decoupled weight decay of the blocks that the gradient touches."""
+        """Decay the weights of the blocks that the gradient touches."""
         fractions = {fraction for _, fraction in self.rates} - {0.0}
         touched = {block.index for block in self.touched(gradient)} if fractions else set()
         for fraction in sorted(fractions):

@@ -1,4 +1,4 @@
-"""What is trained: from the arguments of an optimizer to named tensors and their groups."""
+"""Read the arguments of an optimizer as named tensors, and groups of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import nn
 
 from zobench.core.params import Group
 from zobench.engine.groups import any_groups, as_blocks, children
-from zobench.engine.tensors import TensorBlock
+from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.ties import check_apart, place
 from zobench.errors import BadInput, unknown
-from zobench.optim.refusals import ADAPTERS, check_model, kind, movable, moves
+from zobench.optim.refusals import ADAPTERS, can_move, check_model, kind, movable
 
 
 @dataclass
@@ -31,54 +31,57 @@ class TrainedTensors:
 
     @property
     def tensors(self) -> list[torch.Tensor]:
-        """Those that move."""
+        """The tensors that move."""
         return [tensor for _, tensor in self.named]
 
     @property
     def weights(self) -> list[torch.Tensor]:
-        """What a loss is computed from: those that move, and all parameters of the model."""
+        """The tensors that a loss is computed from: moving ones, and parameters of the model."""
         return self.tensors + ([] if self.model is None else list(self.model.parameters()))
 
     @cached_property
     def devices(self) -> list[torch.device]:
-        """Where the model computes."""
+        """The devices on which the model computes."""
         return sorted({t.device for t in self.weights}, key=str)
 
     def groups(self, given: Mapping[str, Sequence[str]] | None) -> list[Group]:
-        """The groups of a block-coordinate method. Raises BadInput for `given` that do not fit."""
+        """Return the groups of a block-coordinate method. Raises BadInput if `given` do not fit."""
         names = [name for name, _ in self.named]
         if given is not None:
             if not isinstance(given, Mapping):
                 raise BadInput(f"groups are names, each with its parameters' names, not {given!r}")
             _check_groups(given, names)
-            found = dict(given)
+            by_name = dict(given)
         else:
-            found = children(names) if self.model is None else any_groups(self.model)
-        return as_blocks(found, names)
+            by_name = children(names) if self.model is None else any_groups(self.model)
+        return as_blocks(by_name, names)
 
     def __post_init__(self) -> None:
-        """Where the model holds its modules and trained parameters: (dict, key, held, path)."""
-        ours = {place(t): (name, t) for name, t in self.named}
-        held = [] if self.model is None else list(self.model.named_modules(remove_duplicate=False))
+        """Find where the model holds modules and trained parameters: (dict, key, value, path)."""
+        moving = {place(t): (name, t) for name, t in self.named}
+        modules = (
+            [] if self.model is None else list(self.model.named_modules(remove_duplicate=False))
+        )
         self._places: list[tuple[dict[str, Any], str, Any, str]] = [
             (where, key, value, f"{path}.{key}" if path else key)
-            for path, module in held
+            for path, module in modules
             if not isinstance(module, torch.jit.ScriptModule)  # compiled as it is
             for where in (module._modules, module._parameters)
             for key, value in where.items()
-            if isinstance(value, nn.Module) or (value is not None and place(value) in ours)
+            if isinstance(value, nn.Module) or (value is not None and place(value) in moving)
         ]
         # Tensors that are tied to one that moves by their memory alone: (path, it, name, tensor)
         self._tied = [
-            (path, value, *ours[place(value)])
+            (path, value, *moving[place(value)])
             for _, _, value, path in self._places
-            if isinstance(value, torch.Tensor) and value is not ours[place(value)][1]
+            if isinstance(value, torch.Tensor) and value is not moving[place(value)][1]
         ]
 
     def check(self, blocks: Sequence[TensorBlock], waiting: bool) -> None:
-        """A tensor that was given other `.data` of its kind moves on there, unless a move waits.
+        """Follow tensors whose `.data` was replaced by a tensor of the same kind.
 
-        Raises BadInput for one that is no longer in the model, or became something else.
+        Raises BadInput for one that is no longer in the model, that is of another kind, or whose
+        data was replaced while a move waits.
         """
         for where, key, value, path in self._places:
             if where.get(key) is not value:
@@ -102,20 +105,22 @@ class TrainedTensors:
             check_apart((block.name, block.tensor) for block in blocks)
 
     @cached_property
-    def _held(self) -> list[set[int]]:
+    def _group_ids(self) -> list[set[int]]:
         return [{id(self.named[index][1]) for index in inside} for inside in self.members]
 
     def check_groups(self, groups: Sequence[Mapping[str, Any]]) -> None:
-        """Raises BadInput unless the groups hold what they held when the optimizer was made. Warns
-        where something that was frozen then is not now: it does not move."""
-        if [{id(tensor) for tensor in group["params"]} for group in groups] != self._held:
+        """Raise BadInput unless the groups hold the tensors with which the optimizer was made.
+
+        Warns of a tensor that was frozen then and is not now: it does not move.
+        """
+        if [{id(tensor) for tensor in group["params"]} for group in groups] != self._group_ids:
             raise BadInput(
                 "a parameter group was added, removed or given other params: they are fixed, so "
                 "make a new ZerothOrder"
             )
         freed = [name for name, tensor in self.frozen if tensor.requires_grad]
         if freed:
-            self.frozen = []  # said once
+            self.frozen = []  # one warning
             warnings.warn(
                 f"{freed[0]} was frozen when the optimizer was made, and does not move: make a new "
                 "ZerothOrder to train it",
@@ -125,7 +130,7 @@ class TrainedTensors:
 
 
 def trained_tensors(params: Any, model: nn.Module | None = None) -> TrainedTensors:
-    """From a module, tensors, (name, tensor) pairs, or dicts of these with settings of their own.
+    """Read a module, tensors, (name, tensor) pairs, or dicts of these with their own settings.
 
     Frozen parameters are left out; a tensor that comes twice in a list counts once, and so do tied
     ones, also those that are tied by their memory (`.data`). Blocks are numbered in the model's
@@ -140,29 +145,29 @@ def trained_tensors(params: Any, model: nn.Module | None = None) -> TrainedTenso
     given: list[Any] = _listed(params)
     by_group = bool(given) and isinstance(given[0], dict)
     dicts: list[dict[str, Any]] = [dict(g) for g in given] if by_group else [{"params": given}]
-    count, seen = 0, 0
+    count, in_all = 0, 0
     frozen: list[tuple[str, torch.Tensor]] = []
     for group in dicts:
         if "params" not in group:
             raise BadInput("a parameter group needs the entry 'params'")
-        kept: dict[Hashable, tuple[str, torch.Tensor]] = {}
+        distinct: dict[Hashable, tuple[str, torch.Tensor]] = {}
         for item in _listed(group["params"]):
             name, tensor = item if isinstance(item, tuple) else (None, item)
             if not isinstance(tensor, torch.Tensor):
                 raise BadInput(f"params are tensors or (name, tensor), not {type(tensor).__name__}")
-            seen += 1
+            in_all += 1
             name = name or names.get(place(tensor)) or f"param{count}"
             if isinstance(tensor, nn.Parameter) and not tensor.requires_grad:
                 frozen.append((name, tensor))
                 continue
             count += 1
-            kept.setdefault(place(tensor), (name, movable(name, tensor)))
-        group["params"] = list(kept.values())
-        if not kept:
+            distinct.setdefault(place(tensor), (name, movable(name, tensor)))
+        group["params"] = list(distinct.values())
+        if not distinct:
             group["param_names"] = []  # torch takes names in all groups or in none
     flat: list[tuple[str, torch.Tensor]] = [pair for group in dicts for pair in group["params"]]
     if not flat:
-        raise _nothing(model, seen)
+        raise _nothing(model, in_all)
     if model is not None:
         check_model(model, {id(tensor) for _, tensor in flat})
         order = {key: index for index, key in enumerate(names)}
@@ -183,28 +188,28 @@ def _listed(params: Any) -> list[Any]:
     return [params] if isinstance(params, torch.Tensor) else list(params)
 
 
-def _nothing(model: nn.Module | None, seen: int) -> BadInput:
+def _nothing(model: nn.Module | None, in_all: int) -> BadInput:
     what = type(model).__name__ if model is not None else "the list of params"
-    if not seen:
+    if not in_all:
         return BadInput(f"{what} has no parameter to train")
-    odd = [p for p in model.parameters() if not moves(p)] if model is not None else []
+    odd = [p for p in model.parameters() if not can_move(p)] if model is not None else []
     if odd:
         return BadInput(f"{what} is quantised ({kind(odd[0])}) and frozen: {ADAPTERS}")
     return BadInput(f"all parameters of {what} are frozen: set requires_grad of those to train")
 
 
 def _check_groups(given: Mapping[str, Sequence[str]], names: Sequence[str]) -> None:
-    held: dict[str, str] = {}
+    group_of: dict[str, str] = {}
     for group, inside in given.items():
         if isinstance(inside, str):
             raise BadInput(f"groups: {group!r} takes a list of parameter names, not one word")
         for name in inside:
             if name not in names:
                 raise BadInput(f"groups: {group!r}: {unknown('trainable parameter', name, names)}")
-            if name in held:
-                raise BadInput(f"groups: {name!r} is in {held[name]!r} and in {group!r}")
-            held[name] = group
-    left = [name for name in names if name not in held]
-    if left:
-        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-        raise BadInput(f"groups leave out {', '.join(left[:3])}{more}; they would never move")
+            if name in group_of:
+                raise BadInput(f"groups: {name!r} is in {group_of[name]!r} and in {group!r}")
+            group_of[name] = group
+    others = [name for name in names if name not in group_of]
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise BadInput(f"groups leave out {', '.join(others[:3])}{more}; they would never move")

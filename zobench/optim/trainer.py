@@ -30,24 +30,52 @@ _OVERRIDABLE = {"log", "training_step", "evaluate", "create_optimizer", "get_bat
 class ZerothOrderTrainer(Trainer):
     """A Trainer whose update is one zeroth-order step on the batches of an accumulation.
 
-    It trains what Trainer trains: all weights, adapters, prompts, biases alone.
-
-        ZerothOrderTrainer(model, args, train_dataset=data, estimator="mezo-bcd",
-                           settings={"eps": 1e-3}).train()
+    It trains what Trainer trains: all weights, adapters, prompts, biases alone. It needs the
+    package accelerate, as Trainer does.
 
     From TrainingArguments come `learning_rate` (0 or above; the schedule too), `weight_decay` (of
     the parameters that Trainer decays) and `seed`. Estimators without a learning rate (cma-es,
-    random-search) ignore the first two. `gradient_accumulation_steps` batches make one step: every
-    probe sees all of them, and its loss is the mean over all their labels, in the step and in the
-    log. (Trainer itself adds up the batches' means where a model takes `num_items_in_batch` and
-    does not use it: 3 batches of loss 0.69 are logged as 2.07, and would make a step 3 times as
-    long.) The way back from the last probe waits for the next one, as with `delay=True`: the loop
-    is zobench's. It is made before an evaluation, a checkpoint and the end, and at once where code
-    of others may look: callbacks other than those that transformers adds, hooks of the optimizer, a
-    subclass of this Trainer.
+    random-search) ignore the first two.
+
+    `gradient_accumulation_steps` batches make one step: every probe sees all of them, and its loss
+    is the mean over all their labels, in the step and in the log. (Trainer itself adds up the
+    batches' means where a model takes `num_items_in_batch` and does not use it: 3 batches of loss
+    0.69 are logged as 2.07, and would make a step 3 times as long.)
+
+    The way back from the last probe waits for the next one, as with `delay=True`. It is made before
+    an evaluation, a checkpoint and the end, and at once where other code may look: callbacks other
+    than those that transformers adds, hooks of the optimizer, a subclass of this Trainer.
+
     A checkpoint has all that the estimator remembers; where that cannot be saved, checkpoints hold
-    the model only. One process, no loss scaling (fp16), no gradient clipping: there is no gradient.
-    Needs the package accelerate, as Trainer does.
+    the model only. There is one process, no loss scaling (fp16) and no gradient clipping.
+
+    Args:
+        *args: the arguments of Trainer.
+        estimator: a registered name, or "path/to/file.py:name".
+        settings: of the estimator, such as {"eps": 1e-3}.
+        groups: for block-coordinate methods, names of groups and of their parameters.
+        record: a new file for `ZerothOrder.record`.
+        **kwargs: the keyword arguments of Trainer.
+
+    Raises:
+        BadInput: an argument does not fit zeroth-order steps.
+
+    Example:
+        >>> import torch, transformers
+        >>> class Model(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layer = torch.nn.Linear(3, 1)
+        ...
+        ...     def forward(self, x, labels):
+        ...         return {"loss": (self.layer(x) - labels).square().mean()}
+        >>> data = [{"x": torch.ones(3), "labels": torch.ones(1)}] * 8
+        >>> args = transformers.TrainingArguments(
+        ...     "out", max_steps=3, report_to="none", disable_tqdm=True, dataloader_pin_memory=False
+        ... )
+        >>> zobench.ZerothOrderTrainer(Model(), args, train_dataset=data).train()
+        {'train_runtime': ...}
+        TrainOutput(global_step=3, ...)
     """
 
     def __init__(
@@ -59,18 +87,13 @@ class ZerothOrderTrainer(Trainer):
         record: str | Path | None = None,
         **kwargs: Any,
     ) -> None:
-        """Beside Trainer's own: `estimator`, its `settings` and the `groups` of ZerothOrder.
-
-        record: a new file for `ZerothOrder.record`. Raises BadInput for arguments that do not go
-        with zeroth-order steps.
-        """
         self._estimator, self._settings = estimator, dict(settings or {})
         self._block_groups, self._record = groups, record
-        self._held: list[Any] = []
+        self._batches: list[Any] = []
         self._operations: dict[tuple[int, ...], int] = {}
-        taken = {"lr", "weight_decay", "seed"} & set(self._settings)
-        if taken:
-            raise BadInput(f"{min(taken)} is set in TrainingArguments, not in settings")
+        doubled = {"lr", "weight_decay", "seed"} & set(self._settings)
+        if doubled:
+            raise BadInput(f"{min(doubled)} is set in TrainingArguments, not in settings")
         super().__init__(*args, **kwargs)
         given = self.args
         if given.fp16:
@@ -82,10 +105,18 @@ class ZerothOrderTrainer(Trainer):
             raise BadInput("give the estimator's name and settings instead of an optimizer")
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        """Trainer's loop; afterwards a record is whole."""
+        """Run Trainer's loop, then flush, so that a record is complete.
+
+        Args:
+            *args: those of Trainer.train.
+            **kwargs: those of Trainer.train.
+
+        Returns:
+            What Trainer.train returns.
+        """
         module: Any = self.model
-        # Trainer lists the parameters in each step to forget gradients, and there are none; a
-        # module that is listed must be at the point.
+        # Trainer lists the parameters in each step to clear gradients, of which there are none, and
+        # listing a module would flush.
         module.__dict__["zero_grad"] = _no_gradients
         try:
             return super().train(*args, **kwargs)
@@ -96,14 +127,28 @@ class ZerothOrderTrainer(Trainer):
                 getattr(self.optimizer, "optimizer", self.optimizer).flush()
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Trainer's estimate for a batch, from parameters that are counted once per batch size."""
+        """Estimate the operations of a batch as Trainer does, once per batch size.
+
+        Args:
+            inputs: the batch.
+
+        Returns:
+            The number of floating-point operations.
+        """
         sizes = tuple(v.numel() for v in inputs.values() if isinstance(v, torch.Tensor))
         if sizes not in self._operations:
             self._operations[sizes] = super().floating_point_ops(inputs)
         return self._operations[sizes]
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Trainer's two parameter groups, with and without weight decay, of a ZerothOrder."""
+        """Make a ZerothOrder with Trainer's two parameter groups, with and without weight decay.
+
+        Args:
+            model: the module to train; by default that of the Trainer.
+
+        Returns:
+            The optimizer.
+        """
         if self.optimizer is None:
             module: Any = self.model if model is None else model
             decayed = set(self.get_decay_parameter_names(module))
@@ -127,7 +172,7 @@ class ZerothOrderTrainer(Trainer):
         return self.optimizer
 
     def _check_saving(self, optimizer: TrainerStep) -> None:
-        """Checkpoints hold no optimizer that cannot be saved: no error at the first one."""
+        """Leave an optimizer that cannot be saved out of checkpoints, with a warning."""
         try:
             if optimizer.asks_and_tells:  # nevergrad's is only made in the first step
                 raise BadInput(f"{self._estimator} cannot be saved: its library keeps its state")
@@ -143,7 +188,15 @@ class ZerothOrderTrainer(Trainer):
                 )
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """Trainer's; a constant one for an estimator without a learning rate."""
+        """Make Trainer's schedule; a constant one for an estimator without a learning rate.
+
+        Args:
+            num_training_steps: the length of the schedule.
+            optimizer: by default that of the Trainer.
+
+        Returns:
+            The scheduler.
+        """
         if self.lr_scheduler is None and "lr" not in estimators[self._estimator].defaults:
             given = self.optimizer if optimizer is None else optimizer
             self.lr_scheduler = get_constant_schedule(given)
@@ -155,16 +208,22 @@ class ZerothOrderTrainer(Trainer):
         inputs: dict[str, Any],
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """Keeps the batch; with the last one of an accumulation, makes the step.
+        """Store the batch, and make the step with the last batch of an accumulation.
 
-        The loss of the step is reported with its last batch, and 0 with the others.
+        Args:
+            model: the module to train.
+            inputs: the batch.
+            num_items_in_batch: the number of labels in the accumulation, if Trainer counts them.
+
+        Returns:
+            The loss of the step with its last batch, and 0 with the others.
         """
         if not model.training:  # train() lists the modules, see `train`
             model.train()
-        self._held.append(self._prepare_inputs(inputs))
+        self._batches.append(self._prepare_inputs(inputs))
         if not self.accelerator.sync_gradients:
             return torch.zeros((), device=self.args.device)
-        batches, self._held = self._held, []
+        batches, self._batches = self._batches, []
         closure = self._objective(model, batches, num_items_in_batch)
         step = getattr(self.optimizer, "optimizer", self.optimizer)  # accelerate wraps it
         if self._record is not None:
@@ -176,9 +235,9 @@ class ZerothOrderTrainer(Trainer):
         return torch.tensor(loss, device=self.args.device)
 
     def _is_watched(self) -> bool:
-        """Does code that is neither ours nor Trainer's run between two steps, and may see weights?
+        """Return True if code of the user may look at weights between two steps.
 
-        Callbacks of the user's, a subclass of this Trainer. Hooks are the optimizer's to see to.
+        Such are callbacks and a subclass of this Trainer. The optimizer itself looks for hooks.
         """
         callbacks = {type(callback) for callback in self.callback_handler.callbacks}
         own = type(self) is ZerothOrderTrainer and not set(vars(self)) & _OVERRIDABLE
@@ -187,10 +246,10 @@ class ZerothOrderTrainer(Trainer):
     def _objective(
         self, model: nn.Module, batches: Sequence[Any], items: torch.Tensor | int | None
     ) -> Callable[[], Any]:
-        """The mean loss over all labels of the batches; over the batches where none are counted.
+        """Return the mean loss over all labels of the batches, or over batches without labels.
 
-        Each batch's own mean is asked for, as not all models that take the number of `items` use
-        it. A loss function of the user's own gets it, as Trainer says that it does.
+        It comes from the mean of each batch, as not all models that take the number of `items` use
+        it. A loss function of the user gets the number, as Trainer documents.
         """
         scaled = self.loss_is_scaled_for_ga
         if scaled or (scaled is None and self.compute_loss_func is not None):
@@ -222,11 +281,11 @@ class TrainerStep(ZerothOrder):
 
     @property
     def asks_and_tells(self) -> bool:
-        """Does a library wait for an answer to each of its questions?"""
+        """True for ask/tell adapters, whose library expects a loss for every candidate."""
         return self._engine.asks_and_tells
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing where it cannot be saved: accelerate asks for it in any case."""
+        """Return the state; empty if it cannot be saved, as accelerate calls this in any case."""
         return super().state_dict() if self.savable else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -234,13 +293,13 @@ class TrainerStep(ZerothOrder):
             super().load_state_dict(state_dict)
 
     def make(self, closure: Any) -> float:
-        """The step."""
+        """Make the step."""
         return super().step(closure)
 
     def step(self, closure: Any = None, *_: Any, **__: Any) -> float:  # pyright: ignore
-        """Nothing: the step was made when its loss was known."""
+        """Do nothing: the step was made when its loss was computed."""
         return 0.0
 
 
 def _no_gradients(set_to_none: bool = True) -> None:
-    """`zero_grad` of a module whose parameters never get a gradient."""
+    """Stand in for `zero_grad` of a module whose parameters never get a gradient."""

@@ -1,4 +1,4 @@
-"""The record of a run: seeds and scalars, from which the same weights are made again.
+"""Replay the record of a run: seeds and scalars, from which the same weights are made again.
 
 A record is gzipped lines of JSON. The first describes estimator and weights; each other is an
 event (probes were made, a rule was applied to a recipe, delayed moves were written), or a sum over
@@ -35,21 +35,21 @@ from zobench.registry import Entry, estimators
 
 
 def blocks(weights: DelayedParams) -> list[list[Any]]:
-    """Name, shape and type of each block: what a record or a checkpoint fits."""
+    """Return the name, shape and type of each block, to compare with those of a record."""
     return [[b.name, list(b.shape), str(b.data.dtype)] for b in weights.blocks]
 
 
 def digest(weights: DelayedParams) -> str:
-    """A hash of 64 numbers of each block: enough to tell other weights, and read in no time."""
-    found = hashlib.blake2b(digest_size=16)
+    """Return a hash of 64 numbers of each block, which shows that weights are others."""
+    sample = hashlib.blake2b(digest_size=16)
     for block in weights.blocks:
         part = block.data[:: max(1, block.size // 64)].cpu().contiguous()
-        found.update(part.view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
+        sample.update(part.view(torch.uint8).numpy().tobytes())
+    return sample.hexdigest()
 
 
 def ties(model: nn.Module | None, tensors: Iterable[torch.Tensor]) -> list[list[str]] | None:
-    """For each tensor all names of the model under which it is found; None without a model."""
+    """Return for each tensor all its names in the model; None without a model."""
     if model is None:
         return None
     names: dict[Any, list[str]] = {}
@@ -77,6 +77,20 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
 
     Raises:
         BadInput: the record is damaged, or did not begin with these weights.
+
+    Example:
+        >>> import torch
+        >>> model = torch.nn.Linear(3, 1)
+        >>> twin = torch.nn.Linear(3, 1)
+        >>> _ = twin.load_state_dict(model.state_dict())
+        >>> opt = zobench.ZerothOrder(model, "mezo", lr=1e-2)
+        >>> opt.record("run.zo")
+        >>> loss = opt.step(lambda: model(torch.ones(2, 3)).square().mean())
+        >>> opt.close()
+        >>> zobench.replay("run.zo", twin)
+        1
+        >>> torch.equal(model.weight, twin.weight)
+        True
     """
     record = Record(path)
     head = record.head
@@ -119,7 +133,7 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
             elif kind == "w":
                 weights.flush()
         weights.flush()
-    if record.cut:
+    if record.is_cut:
         warnings.warn(
             f"{path} is cut off: the {steps} steps that it has were replayed",
             RuntimeWarning, stacklevel=2,
@@ -127,21 +141,21 @@ def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | 
     return steps
 
 
-def remade(entry: Entry, settings: Mapping[str, Any], told: Mapping[str, Any]) -> Rule:
-    """The rule of an estimator, with what it remembered at the start of a record.
+def remade(entry: Entry, settings: Mapping[str, Any], encoded: Mapping[str, Any]) -> Rule:
+    """Return the rule of an estimator with the attributes that it had at the start of a record.
 
-    Raises BadInput for what does not fit the rule.
+    Raises BadInput for attributes that do not fit the rule.
     """
     rule = getattr(entry.build(settings), "rule", None)
     if rule is None:
         raise BadInput(f"{entry.name} has no rule, and the record has one")
     before = classes.attributes(rule)
-    Reader(entry).whole(rule, told)
+    Reader(entry).fill(rule, encoded)
     for name, value in classes.attributes(rule).items():
         was = before.get(name, getattr(type(rule), name, None))
         numbers = isinstance(was, (int, float)) and isinstance(value, (int, float))
-        kept = value is was if is_function(was) else type(value) is type(was)
-        if was is not None and not numbers and not kept:
+        same = value is was if is_function(was) else type(value) is type(was)
+        if was is not None and not numbers and not same:
             raise BadInput(
                 f"{entry.name}: rule.{name} was a {type(was).__name__} and is a "
                 f"{type(value).__name__}: that cannot be recorded"
@@ -152,7 +166,7 @@ def remade(entry: Entry, settings: Mapping[str, Any], told: Mapping[str, Any]) -
 
 
 def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entry | None:
-    """The estimator of a record; None where none is needed, and it is not at hand."""
+    """Return the estimator of a record; None if it is unknown here, and not needed."""
     name, version = head["estimator"], head["version"]
     if given is not None:
         entry = estimators[given]
@@ -161,7 +175,9 @@ def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entr
     else:
         entry = estimators[name]
     if entry is None and head["rule"] is None:
-        return None  # its moves are along directions of ours, or the reading says which lacks
+        return (
+            None  # its moves are along the core's directions, or `Decoder` reports an unknown one
+        )
     if entry is None:
         raise BadInput(
             f"{path} was made by {name}, a file of one's own: give it, replay(..., estimator="
@@ -175,23 +191,25 @@ def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entr
     return entry
 
 
-def _check_ties(path: str | Path, told: Any, model: Any, tensors: Sequence[torch.Tensor]) -> None:
-    """Raises BadInput where weights are tied otherwise than those of the record were."""
+def _check_ties(
+    path: str | Path, recorded: Any, model: Any, tensors: Sequence[torch.Tensor]
+) -> None:
+    """Raise BadInput if weights are tied otherwise than those of the record were."""
     here = ties(model if isinstance(model, nn.Module) else None, tensors)
-    for names, found in zip(told or (), here or ()):
-        if names != found:
+    for names, present in zip(recorded or (), here or ()):
+        if names != present:
             raise BadInput(
                 f"{path} began with weights tied otherwise: one tensor was {_joined(names)}, and "
-                f"here it is {_joined(found)}"
+                f"here it is {_joined(present)}"
             )
 
 
 def _check_weights(path: str | Path, head: Mapping[str, Any], weights: DelayedParams) -> None:
-    """Raises BadInput unless the weights are those that the record began with."""
+    """Raise BadInput unless the weights are those that the record began with."""
     here = blocks(weights)
-    for told, found in zip(head["blocks"], here):
-        if told != found:
-            raise BadInput(f"{path} moves {_shown(told)}, but the model has {_shown(found)}")
+    for recorded, present in zip(head["blocks"], here):
+        if recorded != present:
+            raise BadInput(f"{path} moves {_shown(recorded)}, but the model has {_shown(present)}")
     if len(head["blocks"]) != len(here):
         count = len(head["blocks"])
         raise BadInput(f"{path} moves {count} tensors, but {len(here)} were given")
@@ -202,13 +220,13 @@ def _check_weights(path: str | Path, head: Mapping[str, Any], weights: DelayedPa
 def _named(model: Any, wanted: list[list[Any]]) -> list[tuple[str, Any]]:
     if not isinstance(model, nn.Module):
         return trained_tensors(model).named
-    held = dict(model.named_parameters(remove_duplicate=False))
-    lacking = [name for name, *_ in wanted if name not in held]
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    lacking = [name for name, *_ in wanted if name not in parameters]
     if lacking:
         raise BadInput(
             f"{type(model).__name__} has no parameter {lacking[0]!r}, which was recorded"
         )
-    return [(name, held[name]) for name, *_ in wanted]
+    return [(name, parameters[name]) for name, *_ in wanted]
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -69,7 +69,6 @@ class LabelLoss(InPlaceProblem):
         self, probes: Sequence[Probe], seed: int, as_given: Callable[[torch.Tensor], float]
     ) -> Losses:
         """Return the losses at the probes, each in the form in which it is given away."""
-
         with self.sharing([direction for _, direction in probes]) as shared:
 
             def loss(_: int, cost: float) -> float:

@@ -110,7 +110,7 @@ class FineTuning(LabelLoss):
         self.params.flush()
         loss, accuracy = evaluate(self.net, self._test())
         found = {"test_loss": loss, "test_accuracy": accuracy}
-        return found | self.numerics().known()
+        return found | self.numerics().defined()
 
     def numerics(self) -> Numerics:
         """What rounding does to the estimator's last probes and its last move, at this point."""
