@@ -10,10 +10,12 @@ from zobench.core.fixed import SEEDED, key
 from zobench.engine.due import Due
 from zobench.engine.tensor_block import TensorBlock
 
-Pass = list[tuple[list[TensorBlock], list[Term]]]  # blocks, and the terms to add to each of them
+WritePass = list[
+    tuple[list[TensorBlock], list[Term]]
+]  # blocks, and the terms to add to each of them
 
 
-def passes_of(due: Due, blocks: Sequence[TensorBlock]) -> list[Pass]:
+def passes_of(due: Due, blocks: Sequence[TensorBlock]) -> list[WritePass]:
     """Return the writes of all moves that are due, in passes over the weights.
 
     Moves along equal directions merge, except across a seal. Blocks to which the same terms are
@@ -44,7 +46,7 @@ def passes_of(due: Due, blocks: Sequence[TensorBlock]) -> list[Pass]:
         )
         if terms and block.size:
             alike.setdefault(terms, []).append(block)
-    passes: list[Pass] = [[]]
+    passes: list[WritePass] = [[]]
     for terms, together in alike.items():
         sums_of: dict[int, dict[Any, float]] = {}  # the weight of each primitive, layer by layer
         for k, weight, primitive in terms:
