@@ -29,7 +29,7 @@ def add(
     block: TensorBlock,
     row: int,
     stochastic_seed: int | None = None,
-    note: Callable[[int, torch.Tensor], AbstractContextManager[Any]] = lambda *_: nullcontext(),
+    note: Callable[[int, torch.Tensor], AbstractContextManager[object]] = lambda *_: nullcontext(),
 ) -> None:
     """Add scale * the sum of low-rank terms to rows of a block: out += ...
 

@@ -29,7 +29,7 @@ def passes_of(due: Due, blocks: Sequence[TensorBlock]) -> list[WritePass]:
         for scale, direction in pending.values()
         if type(scale) is not float or scale != 0.0
     ]
-    primitives: dict[Hashable, Primitive] = {}  # by key, if that is not the primitive itself
+    primitives: dict[Any, Any] = {}  # by key, if that is not the primitive itself
 
     def name(primitive: Primitive) -> Hashable:
         own = key(primitive)

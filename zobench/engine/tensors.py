@@ -38,7 +38,7 @@ STEP = 1 << 24  # elements of a weight that are in float32 at once, off the CPU
 # note(outs, blocks, terms, start) returns the context of a write that is made whole or not at all
 Note = Callable[
     [Sequence[torch.Tensor], Sequence[TensorBlock], Sequence[Term], int],
-    AbstractContextManager[Any],
+    AbstractContextManager[object],
 ]
 
 
@@ -335,7 +335,7 @@ class TensorParams(Params):
         if low_rank.only(terms) and noise.serves(out.device.type):
             width, seed, rows = block.shape[1], self.rounding_seed(), start // block.shape[1]
 
-            def note_rows(first: int, piece: torch.Tensor) -> AbstractContextManager[Any]:
+            def note_rows(first: int, piece: torch.Tensor) -> AbstractContextManager[object]:
                 return note([piece.view(-1)], [block], terms, start + first * width)
 
             low_rank.add(out.view(-1, width), terms, scale, block, rows, seed, note_rows)
@@ -382,7 +382,7 @@ def _dropping(written: list[BlockWrite]) -> Note:
     return note
 
 
-def _unnoted(*_: Any) -> AbstractContextManager[Any]:
+def _unnoted(*_: Any) -> AbstractContextManager[object]:
     return nullcontext()
 
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ class ClosureEvaluator:
     def __init__(
         self,
         params: DelayedParams,
-        closure: Callable[..., Any] | None,
+        closure: Callable[..., SupportsFloat] | None,
         micro_batches: Sequence[Any] | None,
         weights: Sequence[float] | None,
         devices: Sequence[torch.device],

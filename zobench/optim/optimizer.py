@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import torch
 from torch import nn
@@ -26,6 +26,9 @@ from zobench.optim.scaled import Scaled
 from zobench.optim.trained import trained_tensors
 from zobench.optim.watch import FlushHooks
 from zobench.registry import estimators
+
+if TYPE_CHECKING:
+    from torch.optim.optimizer import ParamsT
 
 KEY = "zobench"  # in a state_dict
 
@@ -100,7 +103,7 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: nn.Module | Iterable[Any],
+        params: nn.Module | ParamsT,
         estimator: str = "mezo",
         *,
         model: nn.Module | None = None,
@@ -151,7 +154,7 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
-        closure: Callable[..., Any] | None = None,
+        closure: Callable[..., SupportsFloat] | None = None,
         micro_batches: Sequence[Any] | None = None,
         weights: Sequence[float] | None = None,
     ) -> float:
@@ -188,7 +191,7 @@ class ZerothOrder(torch.optim.Optimizer):
 
     def _step(
         self,
-        closure: Callable[..., Any] | None,
+        closure: Callable[..., SupportsFloat] | None,
         micro_batches: Sequence[Any] | None,
         weights: Sequence[float] | None,
     ) -> float:

@@ -13,7 +13,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ from zobench.optim.restore import Reader
 from zobench.optim.scaled import Scaled
 from zobench.optim.trained import trained_tensors
 from zobench.registry import Entry, estimators
+
+if TYPE_CHECKING:
+    from torch.optim.optimizer import ParamsT
 
 
 def blocks(weights: DelayedParams) -> list[list[Any]]:
@@ -58,7 +61,7 @@ def ties(model: nn.Module | None, tensors: Iterable[torch.Tensor]) -> list[list[
     return [names.get(place(tensor), []) for tensor in tensors]
 
 
-def replay(path: str | Path, model: nn.Module | Sequence[Any], estimator: str | None = None) -> int:
+def replay(path: str | Path, model: nn.Module | ParamsT, estimator: str | None = None) -> int:
     """Move the weights that a record began with to where it ended.
 
     This needs no data and no forward pass: three draws of noise and two passes over the weights per
