@@ -70,17 +70,17 @@ def error_text(error: BaseException) -> str:
         return f"its text cannot be read: {type(second).__name__}"
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> BadInput:
+def unknown(kind: str, name: str, existing: Iterable[str]) -> BadInput:
     """Return the error for an unknown name, with a similar name, or with those that exist."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        hint = f"did you mean {near[0]!r}?"
-    elif len(known) <= MANY:
-        hint = f"known: {', '.join(known)}"
+    names = list(existing)
+    similar = difflib.get_close_matches(name, names, n=1)
+    if similar:
+        hint = f"did you mean {similar[0]!r}?"
+    elif len(names) <= MANY:
+        hint = f"known: {', '.join(names)}"
     else:
-        some = difflib.get_close_matches(name, known, n=FEW, cutoff=0.3) or sorted(known)[:FEW]
-        hint = f"known: {', '.join(some)} and {len(known) - len(some)} more"
+        few = difflib.get_close_matches(name, names, n=FEW, cutoff=0.3) or sorted(names)[:FEW]
+        hint = f"known: {', '.join(few)} and {len(names) - len(few)} more"
     return BadInput(f"no {kind} named {name!r}; {hint}")
 
 

@@ -10,7 +10,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -65,6 +65,7 @@ class Entry:
 
     name: str
     make: Callable[..., Any]
+    _: KW_ONLY
     version: str = "1"
     paper: str = ""
     needs: str = ""

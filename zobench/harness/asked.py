@@ -41,11 +41,11 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
 
 def missing(db: sqlite3.Connection, shown: Shown, rows: Iterable[tuple]) -> list[tuple]:
     """Return those of `rows` (of the table `plans`, without ids) that no shown row equals."""
-    wanted = dict.fromkeys(rows)
+    remaining = dict.fromkeys(rows)
     for id, *row in db.execute(f"SELECT id, {', '.join(COLUMNS)} FROM plans"):
         if id in shown:
-            wanted.pop(tuple(row), None)
-    return list(wanted)
+            remaining.pop(tuple(row), None)
+    return list(remaining)
 
 
 def _problem_id(db: sqlite3.Connection, spec: RunSpec, definition: str) -> int:

@@ -36,7 +36,7 @@ class Child:
 
     def __init__(self, threads: int, log: IO[bytes] | int) -> None:
         """Start it with `threads` per library that computes; `log` takes its output."""
-        ours, theirs = socket.socketpair()
+        own_end, child_end = socket.socketpair()
         paths = [path or os.getcwd() for path in sys.path]
         environment = dict(os.environ) | {
             IN_WORKER: "1",
@@ -46,18 +46,18 @@ class Child:
             "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # looking for a GPU must not spoil later forks
             **dict.fromkeys(_THREADS, str(threads)),
         }
-        module = ["-P", "-m", "zobench.harness.worker", str(theirs.fileno()), str(os.getpid())]
+        module = ["-P", "-m", "zobench.harness.worker", str(child_end.fileno()), str(os.getpid())]
         self.process = subprocess.Popen(
             [sys.executable, *module],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[child_end.fileno()],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,  # Ctrl-C is for the parent
         )
-        theirs.close()
-        self.threads, self.socket = threads, ours
+        child_end.close()
+        self.threads, self.socket = threads, own_end
         self._received = bytearray()
 
     def send(self, request: dict[str, Any]) -> bool:

@@ -184,8 +184,8 @@ def _files(problem: ProblemSpec, estimator: EstimatorSpec) -> tuple[str, ...]:
 
     Empty for a single file, which no other can disturb.
     """
-    named = [user_file.file_of(estimator.entry), user_file.file_of(problem.objective)]
+    paths = [user_file.file_of(estimator.entry), user_file.file_of(problem.objective)]
     for settings in (estimator.settings, problem.settings):
-        named += user_file.files_in(settings)
-    files = tuple(dict.fromkeys(file for file in named if file))
+        paths += user_file.files_in(settings)
+    files = tuple(dict.fromkeys(file for file in paths if file))
     return files if len(files) > 1 else ()

@@ -61,8 +61,8 @@ def _fractions(file: TomlFile, value: dict[str, Any], *keys: str | int) -> list[
     reference = file.typed(value["reference"], "number", *keys, "reference")
     if not reference < start:
         raise file.bad(f"reference {reference} is not below start {start}", *keys, "reference")
-    listed = file.typed(value["fractions"], "list", *keys, "fractions")
-    return [start - f * (start - reference) for f in _numbers(file, listed, *keys, "fractions")]
+    fractions = file.typed(value["fractions"], "list", *keys, "fractions")
+    return [start - f * (start - reference) for f in _numbers(file, fractions, *keys, "fractions")]
 
 
 def _numbers(file: TomlFile, values: list[Any], *keys: str | int) -> list[float]:

@@ -44,8 +44,8 @@ class TomlFile:
         try:
             self.data: dict[str, Any] = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
-            message, _, place = str(error).partition(" (at ")
-            match = re.match(r"line (\d+)", place)
+            message, _, position = str(error).partition(" (at ")
+            match = re.match(r"line (\d+)", position)
             line = match[1] if match else self.text.count("\n") + 1
             shown = self.text.splitlines()[int(line) - 1 : int(line)]
             raise BadInput(
@@ -67,12 +67,12 @@ class TomlFile:
         """Return the error for the value at `keys`."""
         return BadInput(f"{self.path} line {line_of(self.text, keys)}: {message}")
 
-    def only(self, table: Mapping[str, Any], known: Iterable[str], *keys: str | int) -> None:
-        """Raise BadInput if `table`, the value at `keys`, has a key that is not in `known`."""
-        known = list(known)
+    def only(self, table: Mapping[str, Any], allowed: Iterable[str], *keys: str | int) -> None:
+        """Raise BadInput if `table`, the value at `keys`, has a key that is not allowed."""
+        allowed = list(allowed)
         for key in table:
-            if key not in known:
-                raise self.bad(unknown("key", key, known), *keys, key)
+            if key not in allowed:
+                raise self.bad(unknown("key", key, allowed), *keys, key)
 
     def typed(self, value: Any, kind: str, *keys: str | int) -> Any:
         """Return `value`, at `keys`, if it is of a kind of KINDS; whole numbers become int.

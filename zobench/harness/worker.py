@@ -65,7 +65,7 @@ class Home:
     def __init__(self, fd: int, request: dict[str, Any]) -> None:
         worker = os.getpid()
         self.fd, self.mark = fd, mmap(-1, 1)
-        self.link, theirs = socket.socketpair()
+        self.link, home_end = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
@@ -74,13 +74,13 @@ class Home:
                 proc.die_with_parent()
                 if os.getppid() == worker:
                     self.link.close()
-                    live(theirs, fd, request["needs"], request["texts"], self.mark)
+                    live(home_end, fd, request["needs"], request["texts"], self.mark)
                 status = 0
             except BaseException:
                 traceback.print_exc()
             finally:
                 leave(status)
-        theirs.close()
+        home_end.close()
 
     def do(self, line: bytes) -> bool:
         """Have a request done. Return False if the home has ended; die if it died."""

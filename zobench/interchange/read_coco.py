@@ -75,7 +75,7 @@ def pairs(head: str) -> dict[str, str]:
 def _block(
     info: Path, folder: Path, block: list[tuple[int, str]], omissions: Omissions
 ) -> list[Curve]:
-    (at, head), (_, comment), (line, listed) = block
+    (at, head), (_, comment), (line, items) = block
     facts = pairs(head)
     if "indicator" in facts:
         raise bad(info, at, "data of several objectives have no single gap to compare")
@@ -98,7 +98,7 @@ def _block(
         suite, function_name = COUNTED, label(ours[1])
     files: dict[str, list[IndexEntry]] = {}
     name = ""
-    for item in filter(None, (part.strip() for part in listed.split(","))):
+    for item in filter(None, (part.strip() for part in items.split(","))):
         if re.search(r"\.[a-z]*dat$", item):
             name = item
             files.setdefault(name, [])

@@ -97,7 +97,7 @@ def read_table(file: Path) -> BoardTable:
 def read_board(file: Path) -> Frame:
     """Read a leaderboard whose every row is right in form: its cells as text, with all COLUMNS.
 
-    Columns that are younger than the file say that nothing is known.
+    Columns that the file is too old to have get the value "unknown".
 
     Raises:
         BadInput: the columns are not those of a leaderboard, a row cannot be read, a number is not

@@ -1,4 +1,4 @@
-"""The form of a file: does every row fit its suite, its estimator, the rows above and itself?
+"""Check the form of a file: every row against its suite, its estimator and the rows above it.
 
 Nothing is run, and no file that a row names is executed.
 """
@@ -26,7 +26,7 @@ from zobench.leaderboard.verify.expected import SuiteFacts, suite_facts
 from zobench.leaderboard.verify.reference import check_frozen
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FileResult:
     """A leaderboard, or a file of frozen runs, after its check."""
 
@@ -60,12 +60,13 @@ def check(file: Path, suite: Suite | None = None) -> FileResult:
     own = SuiteFacts(suite) if suite else None
     if file.stem.endswith(ENDING):
         rows, missing = check_frozen(table, own)
-        return FileResult(file, True, rows, missing)
+        return FileResult(file=file, is_frozen=True, rows=rows, missing=missing)
     table.check_board_columns()
     beside = frozen_file(file)
     frozen = read_frozen(beside) if beside.is_file() else None
     checker = BoardChecker(own, frozen)
-    result = FileResult(file, False, [checker.check(row) for row in table.rows], [], frozen)
+    rows = [checker.check(row) for row in table.rows]
+    result = FileResult(file=file, is_frozen=False, rows=rows, missing=[], frozen=frozen)
     if not result.count(REFUSED):  # else a row may be there, and not be readable as what it is
         result.missing = missing_rows(result.rows, frozen)
     return result

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import zobench
 from zobench.errors import BadInput
@@ -29,6 +29,7 @@ class RowResult:
 
     number: int
     cells: dict[str, str]
+    _: KW_ONLY
     status: str = FITS
     note: str = ""  # why the row is refused or unchecked, or what to know of it
     problems: tuple[ProblemSpec, ...] = ()  # of the suite, that the row is about

@@ -1,4 +1,4 @@
-"""The form of frozen runs, which speed-ups refer to: is every row that of a run of the suite?"""
+"""Check the form of frozen runs: every row has to be that of a run of the suite."""
 
 from __future__ import annotations
 

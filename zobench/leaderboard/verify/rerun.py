@@ -1,4 +1,4 @@
-"""Some rows of a leaderboard run again: does each reproduce, exactly or within the noise?
+"""Run rows of a leaderboard again, and judge whether each reproduces.
 
 Seconds and memory are never compared.
 """
