@@ -112,16 +112,16 @@ def verify(
         good = good and board.is_good
         if form_only or board.is_frozen:
             continue
-        chosen, why = rerun.choose(board.rows, count, seed, row_numbers)
-        if not chosen:
+        sampled, why = rerun.choose(board.rows, count, seed, row_numbers)
+        if not sampled:
             typer.echo("  no row can be run again")
             good = False
             continue
-        numbers = ", ".join(str(row.number) for row in chosen)
-        typer.echo(f"  Running again row{'s' * (len(chosen) > 1)} {numbers}: {why}")
+        numbers = ", ".join(str(row.number) for row in sampled)
+        typer.echo(f"  Running again row{'s' * (len(sampled) > 1)} {numbers}: {why}")
         statuses = []
         for judgement in rerun.again(
-            board, chosen, tolerance=tolerance, jobs=jobs or cores(), out=out, show=shown
+            board, sampled, tolerance=tolerance, jobs=jobs or cores(), out=out, show=shown
         ):
             statuses.append(judgement.status)
             typer.echo(f"  {_row(judgement.row, judgement.status)}: {judgement.note}")

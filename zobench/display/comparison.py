@@ -141,8 +141,8 @@ def _alone(result: Comparison) -> str:
     from zobench.analysis.frames import SKIPPED
     from zobench.analysis.sentences import alone_sentence
 
-    made = int((result.runs["status"] != SKIPPED).sum())
-    return alone_sentence(result.results.names[0], result.summary, made, len(result.runs))
+    not_skipped = int((result.runs["status"] != SKIPPED).sum())
+    return alone_sentence(result.results.names[0], result.summary, not_skipped, len(result.runs))
 
 
 def _settings(results: Results) -> Iterator[str]:

@@ -78,9 +78,9 @@ def clock(seconds: float) -> str:
     """Return a duration as 0:05, 12:30 or 3:04:05."""
     if not math.isfinite(seconds):
         return "-"
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+    rounded = round(seconds)
+    hours, minutes = divmod(rounded // 60, 60)
+    return f"{hours}:{minutes:02}:{rounded % 60:02}" if hours else f"{minutes}:{rounded % 60:02}"
 
 
 def pair_of(spec: RunSpec) -> ProblemEstimator:

@@ -101,8 +101,8 @@ def number(value: float, digits: int = 3) -> str:
 
 def count(value: float) -> str:
     """Return a number of queries as 1,230, or from a billion on as 1.4e+13."""
-    whole = math.isfinite(value) and abs(value) < 1e9
-    return f"{round(value):,}" if whole else number(value)
+    is_short = math.isfinite(value) and abs(value) < 1e9
+    return f"{round(value):,}" if is_short else number(value)
 
 
 def seconds(value: float, low: float = math.nan, high: float = math.nan) -> str:
