@@ -30,7 +30,7 @@ def _entry(entry: Entry, registry: Registry) -> nodes.section:
     made = section(entry.name, f"{registry.kind} {entry.name}")
     made += paragraphs(inspect.getdoc(entry.make) or "")
     if entry.first_order:
-        made += nodes.paragraph("", "It uses gradients: it is a first-order reference, never ranked.")
+        made += nodes.paragraph("", "It uses gradients: a first-order reference, never ranked.")
     facts = nodes.bullet_list()
     for name, value in (("Version", entry.version), ("Source", entry.paper)):
         if value:
