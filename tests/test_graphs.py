@@ -287,7 +287,7 @@ def test_weights_that_get_other_memory_are_recorded_again():
 
 
 def test_calls_that_are_not_used_make_room(monkeypatch):
-    monkeypatch.setattr(module, "HELD", 2)
+    monkeypatch.setattr(module, "MOST_CALLS", 2)
     monkeypatch.setattr(module, "IDLE", 0)
     ours, plain = (recorded(net("opt"), k) for k in (0, NEVER))
     stream = [shown(width, width) for width in (9, 20, 40, 9, 40, 20, 20)]
@@ -373,7 +373,7 @@ def test_more_shapes_than_there_are_buckets(monkeypatch):
 
 
 def test_more_calls_in_use_than_are_held(monkeypatch):
-    monkeypatch.setattr(module, "HELD", 1)
+    monkeypatch.setattr(module, "MOST_CALLS", 1)
     ours, plain = (recorded(net("opt"), k) for k in (0, NEVER))
     losses(ours, [shown(9)])
     with pytest.warns(RuntimeWarning, match="more than 1 calls in use"):
@@ -481,7 +481,7 @@ def test_a_run_is_the_same_with_and_without(name, monkeypatch):
     assert ours[0] == pytest.approx(plain[0], rel=1e-5)
     assert abs(ours[1] - plain[1]).max() < 1e-4 * abs(plain[1]).max()
     assert ours[2].forwards == plain[2].forwards
-    monkeypatch.setattr(module, "SEEN", NEVER)
+    monkeypatch.setattr(module, "PATIENCE", NEVER)
     never = run(name, graphs="on")
     assert never[0] == ours[0]  # to the last bit: it does not matter which were recorded
     assert (never[1] == ours[1]).all()

@@ -163,7 +163,7 @@ def test_runs_that_share_a_process_have_no_memory_of_their_own(ordinary):
 def test_peak_memory_does_not_depend_on_what_ran_before(tmp_path):
     """The hoarder's 128 MiB and the packages that one method needs are not those of another."""
     peaks = {}
-    others = [element("hoarder:mib=128"), "nevergrad", "cma-es"]
+    others = [element("hoarder:mib=128"), "cma-es"]
     suite = suite_of(tmp_path, "roomy", repetitions=1, budget=20)
     for name, first in (("alone", []), ("after", others)):
         specs = plan(suite, [*first, element("walk")])

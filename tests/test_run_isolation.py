@@ -239,7 +239,7 @@ def test_a_run_of_a_registered_estimator_leaves_its_process_as_it_was(estimator)
 
 
 def test_registered_elements_that_share_a_process_leave_no_state(tmp_path):
-    names = ["random-search", "cma-es", "nevergrad", "mezo", "ars"]
+    names = ["random-search", "cma-es", "mezo", "ars"]
     suite = load("smoke").pick(["sphere*", "bbob-f8-*"])
     specs = plan(suite, names, budget=80, repetitions=2)
     rows = []

@@ -1,12 +1,12 @@
 """The loss of a minibatch as recorded calls: CUDA graphs, a few for each bucket of lengths.
 
 A minibatch is copied into the buffers of its bucket. All losses of a bucket, recorded or not, are
-of these buffers, so that recording changes no bit of a run.
+computed from these buffers, so that recording does not change a bit of a run.
 
-Recorded are forward pass and loss at the weights as they lie. In the realisation "walk" noise moves
-the weights in place, before and between replays. Where the probes of a call share layers, a first
-layer to move has two recordings: the whole pass, which also gives what leaves the layers before
-it, and the pass from there on, which reads that where the first one puts it.
+A recording is the forward pass and the loss at the weights in their memory. In the realisation
+"walk", noise moves the weights in place, before and between replays. If the probes of a call share
+layers, each first layer that moves has two recordings: the full pass, which also gives the outputs
+of the layers before it, and the pass from there on, which reads these outputs.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from zobench.engine.prefix import SharedLayers
     from zobench.engine.recording import Recorder, Recording
 
-SHAPES = 64  # buckets; a batch of yet another shape is computed as it is
-HELD = 64  # calls with recordings; the one that was used least recently makes room
-IDLE = 1000  # losses for which a call was not used before it makes room
+SHAPES = 64  # buckets; a batch of a further shape is computed without a bucket
+MOST_CALLS = 64  # with recordings; then the least recently used one is dropped
+IDLE = 1000  # losses without a use of a call after which it may be dropped
 UNFIT = "the model takes no attention mask of our own"
-SEEN = 2  # losses of a call before it is recorded: one of a shape that never returns is not
+PATIENCE = 2  # losses of a call before it is recorded, as some shapes occur only once
 
 
 class Call:
-    """Recordings of a bucket's loss for one first layer to move (0: nothing is shared)."""
+    """Recordings of a bucket's loss for one first layer that moves (0: nothing is shared)."""
 
     first: Recording | None = None
     later: Recording | None = None
-    used = seen = 0
-    kept: Sequence[Any] = ()  # outputs of `first`, as the layers gave them
+    last_use = losses = 0
+    outputs: Sequence[Any] = ()  # of the layers before the first one that moves, from `first`
 
 
 class Graphs:
-    """`loss(batch)`: the label loss of a model, recorded where `recorder` is given.
+    """The label loss of a model, `loss(batch)`, which is recorded if there is a `recorder`.
 
-    `why` says why nothing is recorded, or no longer.
+    `why` is the reason why nothing is recorded, or nothing more.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class Graphs:
         self.room, self.widest = room(net), 0
         self.calls: OrderedDict[Any, Call] = OrderedDict()
         self.buckets: dict[Any, Bucket] = {}
-        self._lie = self._addresses()
-        self.patience, self._losses = SEEN, 0
-        self._said: set[str] = set()
+        self._weights_at = self._addresses()
+        self.patience, self._losses = PATIENCE, 0
+        self._warned: set[str] = set()
 
     def prepare(self, words: LabelWords, width: int) -> None:
-        """Decide, outside of any probe, up to how many tokens, at most `width`, are recorded."""
+        """Choose, outside of any probe, up to how many tokens (at most `width`) are recorded."""
         decide(self.net, words, width)
         for level in levels(tokens(width)):
             if not (obeys if words.single else packs)(self.net, example(self.net, level, words)):
@@ -79,23 +79,23 @@ class Graphs:
             self._stop(UNFIT)
 
     def describe(self) -> str:
-        """What results say: who records, or why nobody does."""
+        """Name the recorder, or the reason why nothing is recorded."""
         if self.recorder is None or not self.why:
             return self.recorder.name if self.recorder else f"none: {self.why}"
         part = any(call.first for call in self.calls.values())
         return f"{self.recorder.name}, in part: {self.why}" if part else f"none: {self.why}"
 
     def loss(self, batch: Batch, shared: SharedLayers) -> torch.Tensor:
-        """Return the mean loss of the batch, a scalar that no later loss changes.
+        """Return the mean loss of the batch, a scalar that later losses do not change.
 
-        `shared` is what the probes of the call have in common, or a new object outside of a call.
+        `shared`: the layers that the probes of the call share, or a new object outside of a call.
         """
         bucket = self._bucket(batch)
         if bucket is None:
             return label_loss(self.net, batch, self.micro)
-        if bucket.load(batch) and self._lie != (found := self._addresses()):
-            self.calls.clear()  # somebody gave the weights other memory
-            self._lie = found
+        if bucket.load(batch) and self._weights_at != (addresses := self._addresses()):
+            self.calls.clear()  # the weights have been moved to other memory
+            self._weights_at = addresses
         call = self._call(bucket, shared)
         if call is None or shared.passes:  # a second loss of the same probe
             return label_loss(self.net, bucket.batch, self.micro)
@@ -106,7 +106,7 @@ class Graphs:
     def _first(self, call: Call, bucket: Bucket, shared: SharedLayers) -> torch.Tensor:
         from torch.utils._pytree import tree_flatten, tree_unflatten
 
-        call.seen += 1
+        call.losses += 1
         form: Any = None
 
         def run() -> list[torch.Tensor]:
@@ -116,15 +116,15 @@ class Graphs:
             leaves, form = tree_flatten(shared.outputs)
             return [loss, *leaves]
 
-        if call.first is None and call.seen > self.patience:
+        if call.first is None and call.losses > self.patience:
             call.first = self._record(run)
             if call.first is not None:
-                call.kept = tree_unflatten(list(call.first.outputs[1:]), form)
+                call.outputs = tree_unflatten(list(call.first.outputs[1:]), form)
             shared.restart()
         if call.first is None:
             return label_loss(self.net, bucket.batch, self.micro)
         call.first.replay()
-        shared.stand_in(call.kept)
+        shared.stand_in(call.outputs)
         return call.first.outputs[0].clone()
 
     def _later(self, call: Call, bucket: Bucket, shared: SharedLayers) -> torch.Tensor:
@@ -132,18 +132,18 @@ class Graphs:
             shared.restart()
             return [label_loss(self.net, bucket.view(), self.micro)]
 
-        there = call.first is not None and all(a is b for a, b in zip(shared.outputs, call.kept))
-        if there and call.later is None:
+        same = call.first is not None and all(a is b for a, b in zip(shared.outputs, call.outputs))
+        if same and call.later is None:
             call.later = self._record(run)
             shared.restart()
-        if not there or call.later is None:
+        if not same or call.later is None:
             return label_loss(self.net, bucket.batch, self.micro)
         call.later.replay()
         shared.stand_in(shared.outputs)
         return call.later.outputs[0].clone()
 
     def _bucket(self, batch: Batch) -> Bucket | None:
-        """Where the batch is copied to; None where nothing is to be recorded."""
+        """Return the bucket for a batch; None if nothing will be recorded."""
         if self.recorder is None:
             return None
         rows, width = batch.ids.shape
@@ -163,23 +163,24 @@ class Graphs:
         return self.buckets[key]
 
     def _call(self, bucket: Bucket, shared: SharedLayers) -> Call | None:
-        """Its recordings so far; None where they would have to take the place of others in use."""
+        """Return the recordings so far; None if they would replace others that are in use."""
         self._losses += 1
         key = id(bucket), shared.skipped
         if key not in self.calls:
-            if len(self.calls) == HELD:
+            if len(self.calls) == MOST_CALLS:
                 oldest = next(iter(self.calls.values()))
-                if self._losses - oldest.used < IDLE:
-                    self.say(f"more than {HELD} calls in use; others are computed without graphs")
+                if self._losses - oldest.last_use < IDLE:
+                    self.say(f"more than {MOST_CALLS} calls in use; others are computed without "
+                             "graphs")  # fmt: skip
                     return None
                 self.calls.popitem(last=False)
             self.calls[key] = Call()
         self.calls.move_to_end(key)
-        self.calls[key].used = self._losses
+        self.calls[key].last_use = self._losses
         return self.calls[key]
 
     def _addresses(self) -> list[int]:
-        """Where the tensors of the model lie, which recordings read there."""
+        """Return the addresses of the model's tensors, which recordings read."""
         if self.recorder is None:
             return []
         return [t.data_ptr() for t in (*self.net.parameters(), *self.net.buffers())]
@@ -190,26 +191,26 @@ class Graphs:
         try:
             return self.recorder.record(run)
         except RuntimeError as error:
-            # If the function itself is wrong, the loss that is now computed without says so.
-            self._stop(_reason(error), whole=False)
+            # If the function itself is wrong, the loss without a recording raises the same error.
+            self._stop(_reason(error), buckets=False)
             return None
 
-    def _stop(self, why: str, whole: bool = True) -> None:
-        """Record no more. `whole`: nor use buckets, which no probe under way has begun with."""
+    def _stop(self, why: str, buckets: bool = True) -> None:
+        """Record no more. `buckets`: use no more buckets either; not within a call."""
         self.why = why
-        if whole:
+        if buckets:
             self.recorder = None
         self.say(f"{why}; losses are computed without graphs")
 
     def say(self, what: str, about: str = "") -> None:
-        """Warn of it, once; of things that differ in detail, once about each kind."""
-        if (about or what) not in self._said:
-            self._said.add(about or what)
+        """Warn once per text, or once per `about` for texts that differ in detail."""
+        if (about or what) not in self._warned:
+            self._warned.add(about or what)
             warnings.warn(f"graphs: {what}", RuntimeWarning, stacklevel=2)
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong first, in one line: a failed capture fails again where it ends."""
+    """Return the first error in one line; a failed capture raises further ones at its end."""
     while error.__context__ is not None:
         error = error.__context__
     return f"{' '.join(str(error).split()) or type(error).__name__}"[:200]

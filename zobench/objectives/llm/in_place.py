@@ -52,12 +52,15 @@ class LabelLoss(InPlaceProblem):
         """Return the rows of `seed`. All probes of a call share them."""
 
     def sharing(self, directions: Sequence[Direction]) -> AbstractContextManager[SharedLayers]:
+        """Share the layers that no direction moves, within the with statement."""
         return self.prefix.shared(self.params, directions)
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
+        """Return the losses at the probes as Python numbers."""
         return self.evaluate(probes, seed, lambda loss: loss.item())
 
     def losses_on_device(self, probes: Sequence[Probe], seed: int) -> Losses:
+        """Return the losses at the probes without waiting for the device."""
         from zobench.objectives.llm import masks
 
         def stay(loss: torch.Tensor) -> float:
@@ -68,7 +71,7 @@ class LabelLoss(InPlaceProblem):
     def evaluate(
         self, probes: Sequence[Probe], seed: int, as_given: Callable[[torch.Tensor], float]
     ) -> Losses:
-        """Return the losses at the probes, each in the form in which it is given away."""
+        """Return the losses at the probes; `as_given` converts each tensor to its returned form."""
         with self.sharing([direction for _, direction in probes]) as shared:
 
             def loss(_: int, cost: float) -> float:
@@ -78,14 +81,15 @@ class LabelLoss(InPlaceProblem):
             return evaluate_in_place(self.params, probes, loss, shared)
 
     def loss(self, seed: int) -> float:
+        """Return the loss of the minibatch of `seed` at the current point."""
         from zobench.engine.prefix import SharedLayers
 
         return self.label_loss(seed, SharedLayers()).item()
 
     def label_loss(self, seed: int, shared: SharedLayers) -> torch.Tensor:
-        """Return the loss at the point as it stands, which stays on its device.
+        """Return the loss at the current point, a tensor on its device.
 
-        `shared` is what the probes of the call have in common.
+        `shared`: the layers that the probes of the call share.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""Out of memory: what a loss needs, and which setting makes it need less."""
+"""Errors for a lack of memory that name the memory a loss needs and the settings that reduce it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 WORDS = ("out of memory", "can't allocate memory", "not enough memory")
-STATES = 12  # activations of the model's width that a layer holds at once, roughly: feed-forward,
-# queries, keys, values, residual
+# Activations of the model's width that a layer needs at once, roughly: feed-forward, queries, keys,
+# values, residual.
+STATES = 12
 
 
 @contextmanager
 def explained(net: nn.Module, batch: Batch, micro: int) -> Iterator[None]:
-    """Turns an allocation that fails inside into a MemoryError that says what to change."""
+    """Turn a failed allocation inside into a MemoryError that says what to change."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -29,17 +30,17 @@ def explained(net: nn.Module, batch: Batch, micro: int) -> Iterator[None]:
 
 
 def advice(net: nn.Module, batch: Batch, micro: int) -> str:
-    """What the weights and one forward pass take, and what would take less."""
+    """Say what the weights and one forward pass need, and which settings need less."""
     weights = sum(p.numel() * p.element_size() for p in net.parameters())
     rows, tokens = len(batch.ids), batch.ids.shape[1]
-    at_once = min(micro or rows, rows)
+    rows = min(micro or rows, rows)
     width = int(net.get_input_embeddings().weight.shape[1])  # pyright: ignore
     size = next(net.parameters()).element_size()
-    forward = at_once * tokens * width * STATES * size
-    change = f"micro_batch={max(1, at_once // 4)}" if at_once > 1 else "a smaller max_length"
+    forward = rows * tokens * width * STATES * size
+    change = f"micro_batch={max(1, rows // 4)}" if rows > 1 else "a smaller max_length"
     smaller = ", dtype=bfloat16" if size > 2 else ""
     return (
-        f"out of memory: the weights take {weights / GIB:.2g} GiB, a forward pass of {at_once} x "
+        f"out of memory: the weights take {weights / GIB:.2g} GiB, a forward pass of {rows} x "
         f"{tokens} tokens about {forward / GIB:.2g} GiB more; try {change}{smaller} "
         "or a larger memory limit"
     )

@@ -24,9 +24,9 @@ GRAPHS = ("auto", "on", "off")
 
 
 class FineTuning(LabelLoss):
-    """A causal language model moved in place; a query is the loss of one minibatch.
+    """A causal language model that is moved in place; a query is the loss of one minibatch.
 
-    The score is the loss over the whole dev split, which no query sees; accuracy comes with it.
+    The score is the loss over the whole dev split, which queries do not use, with the accuracy.
     """
 
     stochastic = True
@@ -47,7 +47,7 @@ class FineTuning(LabelLoss):
         self.rounding = rounding
 
     def start(self, seed: int) -> TensorParams:
-        """The model as loaded: the checkpoint for every seed, or random weights of this seed."""
+        """Load the model: the checkpoint for every seed, or random weights from this seed."""
         from zobench.engine.numerics import Trace
         from zobench.objectives.llm import batches, models
         from zobench.objectives.llm.loss import decide
@@ -67,33 +67,36 @@ class FineTuning(LabelLoss):
         self.realise(net, words, longest, rounding)
         self.trace = self.params.observer = Trace(self.params.blocks)
         self.reset_meters()
-        self._held: tuple[int, Batch] | None = None
+        self._last_minibatch: tuple[int, Batch] | None = None
         return self.params
 
     def warm_up(self) -> None:
+        """Evaluate once without counting, and test the realisation and the shared layers."""
         super().warm_up()
         self.params.check(lambda: self.loss(0))
         if not self.prefix.holds(self.params, lambda shared: self.label_loss(0, shared).item()):
-            self.prefix.layers = ()  # layers that tell each other more than their output
+            self.prefix.layers = ()  # layers that pass on more than their output
         self.samples = 0
 
     def evaluate(
         self, probes: Sequence[Probe], seed: int, as_given: Callable[[torch.Tensor], float]
     ) -> Losses:
+        """Record the probes in the trace and evaluate them."""
         self.trace.probed(probes)
         return super().evaluate(probes, seed, as_given)
 
     def minibatch(self, seed: int) -> Batch:
-        """The rows of `seed`; all probes of a call share them."""
+        """Return the rows of `seed`, which all probes of a call share."""
         from zobench.objectives.llm.batches import minibatch
 
-        if self._held is None or self._held[0] != seed:
-            self._held = seed, minibatch(self.train, seed, self.batch)
-        self.samples += len(self._held[1].labels)
-        return self._held[1]
+        if self._last_minibatch is None or self._last_minibatch[0] != seed:
+            self._last_minibatch = seed, minibatch(self.train, seed, self.batch)
+        batch = self._last_minibatch[1]
+        self.samples += len(batch.labels)
+        return batch
 
     def score(self) -> dict[str, float]:
-        """Mean loss (nats) and accuracy over the dev split, at the point as it stands."""
+        """Return the mean loss (nats) and accuracy of the current point over the dev split."""
         from zobench.objectives.llm.loss import evaluate
 
         self.params.flush()
@@ -101,23 +104,24 @@ class FineTuning(LabelLoss):
         return {"loss": loss, "accuracy": accuracy}
 
     def finish(self) -> dict[str, float]:
-        """Loss and accuracy over the test split: held-out templates, or the official dev file.
+        """Return loss and accuracy over the test split, and the effects of rounding.
 
-        And what rounding did to the last probes and the last move: see `engine.numerics`.
+        The test split is held-out templates, or the official dev file. `engine.numerics` describes
+        the effects of rounding on the last probes and the last move.
         """
         from zobench.objectives.llm.loss import evaluate
 
         self.params.flush()
         loss, accuracy = evaluate(self.net, self._test())
-        found = {"test_loss": loss, "test_accuracy": accuracy}
-        return found | self.numerics().defined()
+        return {"test_loss": loss, "test_accuracy": accuracy} | self.numerics().defined()
 
     def numerics(self) -> Numerics:
-        """What rounding does to the estimator's last probes and its last move, at this point."""
+        """Measure what rounding does to the last probes and the last move, at this point."""
         self.params.flush()
         return self.trace.figures(self.params.rounding, apart=self.realisation == "scratch")
 
     def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
+        """Return the loss on the minibatch of `seed` and its gradient, a flat tensor per block."""
         from zobench.objectives.llm.loss import label_loss
 
         self.params.flush()
@@ -130,6 +134,7 @@ class FineTuning(LabelLoss):
         return loss.item(), [(0 * p if p.grad is None else p.grad).reshape(-1) for p in trained]
 
     def describe(self) -> dict[str, Any]:
+        """Return the facts of the problem, the model and how its losses are computed."""
         return super().describe() | {
             "model": self.source["model"],
             "task": self.task.name,
@@ -179,36 +184,37 @@ def llm(
     official files in the folder `data` (empty: from the hub). A query is the cross-entropy over
     the label words on one minibatch of `batch` examples, reduced in fp32; the two probes of a pair
     share it. The score is the loss on the dev split. `label_noise`: the share of wrong labels in
-    the generated train and dev splits. `pretrained=false`: the same architecture from random
-    weights. `max_length`: tokens a sequence (0: what the model takes). `micro_batch`: rows a
-    forward pass (0: all of the batch); the loss is the same. `realisation`: "walk" moves the
-    weights to a probe and back; "scratch" never perturbs them, at one layer more of memory.
-    `rounding` of 16-bit weights: "nearest" or "stochastic". Groups: embeddings, each decoder
-    layer, head; layers below the first one that a call's probes move are computed once a call.
-    `graphs`: record losses as CUDA graphs, for buckets of lengths; "auto": models below 1 billion
-    weights that are walked on one GPU; "on": any size, and on a CPU a check of the same; "off".
+    the generated train and dev splits. `pretrained=false`: the same architecture with random
+    weights. `max_length`: tokens per sequence (0: as many as the model takes). `micro_batch`: rows
+    per forward pass (0: all of the batch), which does not change the loss. `realisation`: "walk"
+    moves the weights to a probe and back; "scratch" does not perturb them, but needs the memory of
+    one more layer. `rounding` of 16-bit weights: "nearest" or "stochastic". Groups: embeddings,
+    each decoder layer, head; layers below the first one that a call's probes move are computed once
+    per call. `graphs` records losses as CUDA graphs, for buckets of lengths: "auto" for models
+    below 1 billion weights that are walked on one GPU; "on" for any size, and on a CPU as a test of
+    the recordings; "off".
     """
     if batch < 1:
         raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
     if micro_batch < 0:
         raise BadInput(f"llm: micro_batch is a number of examples, or 0 for all, not {micro_batch}")
-    for key, value, known in (
+    for key, value, allowed in (
         ("realisation", realisation, REALISATIONS),
         ("rounding", rounding, ROUNDINGS),
         ("graphs", graphs, GRAPHS),
     ):
-        if value not in known:
-            raise unknown(f"{key} of llm", value, known)
+        if value not in allowed:
+            raise unknown(f"{key} of llm", value, allowed)
     if graphs == "on" and realisation == "scratch":
         raise BadInput("llm: graphs=on needs realisation=walk: copies are made anew for each probe")
     from zobench.objectives.llm import glue, models, tasks
 
-    models.source(model)  # a folder that is not there is told before anything is loaded
+    models.source(model)  # reports a missing folder before anything is loaded
     if task in tasks.GENERATED:
-        made = tasks.generated(task, label_noise, data_seed)
+        texts = tasks.generated(task, label_noise, data_seed)
     elif label_noise:
         raise BadInput(f"llm: label_noise is for generated tasks, not for {task!r}")
     else:
-        made = glue.glue(task, data or None, data_seed)
+        texts = glue.glue(task, data or None, data_seed)
     source = {"model": model, "device": device, "dtype": dtype, "pretrained": pretrained}
-    return FineTuning(made, source, batch, max_length, micro_batch, realisation, rounding, graphs)
+    return FineTuning(texts, source, batch, max_length, micro_batch, realisation, rounding, graphs)
