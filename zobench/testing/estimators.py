@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,17 @@ def entry_of(subject: CheckSubject) -> Entry:
 
 
 def run(
-    entry: Entry, problem: Problem, budget: int = BUDGET, seed: int = 3, seeded: bool = True
+    entry: Entry,
+    problem: Problem,
+    budget: int = BUDGET,
+    seed: int = 3,
+    seeded: bool = True,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> np.ndarray:
     """Run an estimator until the budget or the estimator ends; return the point after each step.
 
     `seeded`: seed the global generators first, as a run does, so that an estimator that draws from
-    them fails one check instead of all.
+    them fails one check instead of all. `is_enough`: called after each step; True ends the run.
     """
     if seeded:
         seed_generators(seed)
@@ -76,6 +81,8 @@ def run(
             before = oracle.queries
             estimator.step(oracle)
             points.append(params.flat())
+            if is_enough():
+                break
             if oracle.queries == before:  # it would never end; the check `budget` reports it
                 break
     except (BudgetExhausted, Finished):
