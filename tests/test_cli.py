@@ -340,8 +340,8 @@ def test_a_target_that_is_met_at_the_start_is_shown_as_such(zobench, here):
     status, out, _ = zobench("compare", "spsa", "random-search", "-s", "tiny.toml")
     assert status == 0
     assert (
-        "sphere-d3 (d = 3): target gap 1.0e+08 by the current point, within 300 queries; met at "
-        "the start or by the first query, by 8 of 8 runs" in " ".join(out.split())
+        "sphere-d3 (d = 3): target gap 1.0e+08 by the current point, within 300 queries; 8 of 8 "
+        "runs meet it at the start or by the first query" in " ".join(out.split())
     )
     assert re.search(r"\n  spsa +4/4 +at start +at start ", out)
     assert (
