@@ -219,6 +219,7 @@ def test_runs_too_few_to_tell_fail_the_command(suite, tmp_path, capsys):
     (tmp_path / "mine.py").write_text(MINE.format(before="pass"))
     assert cli("compare", "mine.py:mine", "--out", "old") == 0
     again = ("mine.py:mine", "--out", "new", "--against", "old", "--fail-if-slower", "1.2")
+    again = (*again, "--queries-only")  # seconds depend on what else the machine does
     capsys.readouterr()
     assert cli("compare", *again) == 1
     assert "Slower than stored runs: cannot tell, which fails as well" in capsys.readouterr().out
@@ -226,7 +227,7 @@ def test_runs_too_few_to_tell_fail_the_command(suite, tmp_path, capsys):
 
 def test_a_regression_fails_the_command_and_says_why(suite, tmp_path, capsys):
     suite(instances=8)
-    for name, before in (("before", "pass"), ("after", "time.sleep(0.005)")):
+    for name, before in (("before", "pass"), ("after", "time.sleep(0.02)")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.py").write_text(MINE.format(before=before))
     assert cli("compare", "before/mine.py:mine", "--out", "old") == 0

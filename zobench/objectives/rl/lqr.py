@@ -56,11 +56,13 @@ class Regulator(VectorProblem):
         return np.array(costs) / self.scale - self.minimum
 
     def losses(self, probes: Sequence[Probe], seed: int) -> list[float]:
+        """Return the losses, and count the steps of the system as samples."""
         losses = super().losses(probes, seed)
         self.samples += len(probes) * (max(1, self.episodes) * self.system.horizon - 1)
         return losses
 
     def describe(self) -> dict:
+        """Return the facts of the problem and the system: costs and spectral radius."""
         system = self.system
         radius = float(np.abs(np.linalg.eigvals(system.A)).max())
         return super().describe() | {
