@@ -11,18 +11,15 @@ from unittest import SkipTest
 import pytest
 from hypothesis import HealthCheck, settings
 
-from zobench.harness.environment import cores
 from zobench.registry import Entry
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
 
-# Before torch is imported: processes of pytest-xdist share the cores. With all cores each, the
-# threads of small operations wait for one another, and some tests take ten times as long.
-if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
-    _processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // _processes)))
+# Before torch is imported. Threads of small operations wait for one another where the cores have
+# other work, and some tests take ten times as long; none gains from a second thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def require(entry: Entry) -> None:

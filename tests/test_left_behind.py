@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 
 import pytest
@@ -123,24 +124,28 @@ def test_what_one_file_sets_is_not_so_for_the_other_of_a_run(tmp_path):
     assert runs["describe"][0] == runs["describe"][1]
 
 
-@pytest.mark.parametrize("first", ["", "import torch"])
-def test_all_of_it_is_put_back(first):
-    """Also where the code that changes it fails."""
+@cache
+def printed(first, middle):
+    """What a process prints of its state after some lines of code."""
     code = f"""
 {first}
 import os
 os.environ["OMP_NUM_THREADS"] = "1"
 from zobench.process_state import restored
 {LOOKS}
-"""
+{middle}
+print(state())"""
+    made = [sys.executable, "-c", code]
+    return subprocess.run(made, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("first", ["", "import torch"])
+def test_all_of_it_is_put_back(first):
+    """Also where the code that changes it fails."""
     whole = "\n".join([*SETS.values(), "1 / 0"])
     changed = f"try:\n  with restored():\n    exec({whole!r})\nexcept ZeroDivisionError: pass\n"
-    said = []
-    for middle in ("", changed):
-        made = [sys.executable, "-c", code + middle + "print(state())"]
-        said.append(subprocess.run(made, capture_output=True, text=True, check=True).stdout)
-    assert said[0] == said[1]
-    assert "float32" in said[0]
+    assert printed(first, changed) == printed("", "")
+    assert "float32" in printed("", "")
 
 
 @pytest.mark.parametrize(("text", "said"), NAMED.values(), ids=NAMED)
