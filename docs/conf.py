@@ -33,6 +33,7 @@ autodoc_typehints = "signature"
 maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # a section "Attributes" beside documented properties
 default_role = "code"  # docstrings write `name`
 
 html_theme = "pydata_sphinx_theme"
