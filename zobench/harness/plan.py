@@ -123,9 +123,9 @@ def plan(
     Raises:
         BadInput: an argument is wrong, or an estimator refuses its settings.
     """
-    chosen = [parse_estimator(e) if isinstance(e, str) else e for e in estimators]
-    for index, spec in enumerate(chosen):
-        if spec.text in [c.text for c in chosen[:index]]:
+    estimator_specs = [parse_estimator(e) if isinstance(e, str) else e for e in estimators]
+    for index, spec in enumerate(estimator_specs):
+        if spec.text in [c.text for c in estimator_specs[:index]]:
             raise BadInput(f"estimator {spec.text!r} is given twice")
     limits = {"budget": budget, "time_limit": time_limit, "memory_limit": memory_limit}
     limits = {k: v for k, v in limits.items() if v is not None}
@@ -138,9 +138,9 @@ def plan(
     if repetitions is not None:
         count = repetitions if isinstance(repetitions, int) else len(repetitions)
         counts = [count] * len(counts)
-    if (count := sum(counts) * len(chosen)) > MOST:
+    if (count := sum(counts) * len(estimator_specs)) > MOST:
         raise BadInput(f"{count:,} runs are more than {MOST:,}; take fewer repetitions or problems")
-    settled_of = _settled(suite, chosen, baselines, baselines_folder)
+    settled_of = _settled(suite, estimator_specs, baselines, baselines_folder)
     file_groups: dict[tuple[str, ...], None] = {}
     runs = []
     for problem in suite.problems:
@@ -148,7 +148,7 @@ def plan(
         if isinstance(repetitions, int):
             problem = replace(problem, repetitions=repetitions)
         numbers = repetitions if isinstance(repetitions, Sequence) else range(problem.repetitions)
-        specs = [settled_of[problem.group, spec.text] for spec in chosen]
+        specs = [settled_of[problem.group, spec.text] for spec in estimator_specs]
         runs += [
             RunSpec(
                 suite=suite.name,
@@ -167,12 +167,12 @@ def plan(
 
 
 def _settled(
-    suite: Suite, chosen: Sequence[EstimatorSpec], baselines: bool, folder: Path | None
+    suite: Suite, estimator_specs: Sequence[EstimatorSpec], baselines: bool, folder: Path | None
 ) -> dict[tuple[str, str], EstimatorSpec]:
     """Return (group, text) -> the estimator with all of its settings. Raises BadInput."""
     groups = dict.fromkeys(problem.group for problem in suite.problems)
     result = {}
-    for spec in chosen:
+    for spec in estimator_specs:
         baseline = read_baseline(suite.name, spec.entry, folder) if baselines else None
         result |= {(group, spec.text): settled(spec, baseline, group) for group in groups}
     check_built(result.values())

@@ -145,22 +145,27 @@ def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSp
             raise file.bad(f"{name!r} is in settings and in expand", *at, "expand", name)
     problems = []
     for values in itertools.product(*lists.values()):
-        chosen = dict(zip(lists, values))
+        expansion = dict(zip(lists, values))
         words = {}
         for key in ("id", "group"):
             pattern = file.typed(table.get(key, ""), "text", *at, key)
             try:
-                words[key] = pattern.format(**chosen)
+                words[key] = pattern.format(**expansion)
             except (KeyError, ValueError, IndexError) as error:
                 raise file.bad(
                     f"{key} {pattern!r} does not fit expand: {error}", *at, key
                 ) from error
-        problems.append(_problem(file, table, index, chosen, **words))
+        problems.append(_problem(file, table, index, expansion, **words))
     return problems
 
 
 def _problem(
-    file: TomlFile, table: dict[str, Any], index: int, chosen: dict[str, Any], id: str, group: str
+    file: TomlFile,
+    table: dict[str, Any],
+    index: int,
+    expansion: dict[str, Any],
+    id: str,
+    group: str,
 ) -> ProblemSpec:
     at = ("problem", index)
     name = _resolve(file, file.typed(table["objective"], "text", *at, "objective"))
@@ -168,7 +173,7 @@ def _problem(
         entry = objectives[name]
     except BadInput as error:
         raise file.bad(error, *at, "objective") from error
-    settings = file.typed(table.get("settings", {}), "table", *at, "settings") | chosen
+    settings = file.typed(table.get("settings", {}), "table", *at, "settings") | expansion
     shared, how = _shared(file, table, index)
     if "instances" in shared:
         _check(file, entry, {"instance": 1}, *at, "instances")

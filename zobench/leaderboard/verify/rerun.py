@@ -120,12 +120,12 @@ def choose(
     if len(able) <= count:
         return able, "all whose form fits and that have runs"
     if seed is not None:
-        chosen = random.Random(seed).sample(able, count)
+        selection = random.Random(seed).sample(able, count)
         why = f"{count} of {len(able)} at random, seed {seed}"
     else:
-        chosen = sorted(able, key=lambda row: (cost(row), row.number))[:count]
+        selection = sorted(able, key=lambda row: (cost(row), row.number))[:count]
         why = f"the {count} cheapest of {len(able)} by their recorded time and dimension"
-    return sorted(chosen, key=lambda row: row.number), why
+    return sorted(selection, key=lambda row: row.number), why
 
 
 def again(
