@@ -13,7 +13,7 @@ from zobench.errors import BadInput, unknown
 from zobench.harness.suite import ProblemSpec
 from zobench.interchange.write_tables import plain_cells
 from zobench.leaderboard.board_file import BoardTable, as_written, read_table, write_table
-from zobench.leaderboard.columns import Cells
+from zobench.leaderboard.columns import Cells, quoted
 from zobench.results.frame import Frame
 
 COLUMNS = (
@@ -184,13 +184,14 @@ def _run_table(table: BoardTable) -> Frame:
         if not is_bool.all():
             row = table.rows[int((~is_bool).argmax())]
             raise table.fault(
-                row.number, f"column {name}: {row.cells[name][:40]!r} is not True or False"
+                row.number, f"column {name}: {quoted(row.cells[name])} is not True or False"
             )
         frame[name] = frame[name] == "True"
     is_long: Any = frame["length"].to_numpy(float) >= frame["success"].to_numpy()
     if not is_long.all():
         row = table.rows[int((~is_long).argmax())]
-        raise table.fault(row.number, f"column length: {row.cells['length']} queries of a success")
+        text = f"column length: {quoted(row.cells['length'])}, but a success takes 1 query or more"
+        raise table.fault(row.number, text)
     return frame
 
 
@@ -201,7 +202,7 @@ def _numbers(table: BoardTable, name: str, column: Any) -> Any:
         return pd.to_numeric(column)
     except ValueError:
         row = next(row for row in table.rows if math.isnan(_number(row.cells[name])))
-        text = f"column {name}: {row.cells[name][:40]!r} is not a number"
+        text = f"column {name}: {quoted(row.cells[name])} is not a number"
         raise table.fault(row.number, text) from None
 
 
