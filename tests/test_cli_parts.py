@@ -354,6 +354,17 @@ def test_the_numerics_benchmark_shows_each_row_as_it_comes(monkeypatch, capsys):
         assert last[:3] == [case.dtype, case.realisation, case.rounding]
 
 
+def test_the_time_of_a_forward_pass_ends_where_the_device_does():
+    from time import sleep
+
+    from zobench.bench.subject import Meter
+
+    meter = Meter()
+    meter.sync = lambda: sleep(0.05)
+    assert meter.timed(lambda: 7) == 7
+    assert meter.seconds >= 0.05
+
+
 def test_the_floor_counts_the_matrices_and_the_weights(subject):
     from zobench.bench.floor import Machine, work
 

@@ -381,3 +381,23 @@ def test_settings_of_the_objective_change_no_loss(given):
         assert problem.describe()["realisation"] == more.get("realisation", "walk")
         assert problem.describe()["prefix_reuse"]
     assert found[0] == pytest.approx(found[1], rel=2e-6)
+
+
+def test_a_model_without_a_list_of_layers_is_realised():
+    """Its groups are its modules; both realisations give one loss, and no layers are shared."""
+    torch.manual_seed(0)
+    layers = torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3), torch.nn.Flatten()
+    model, images = torch.nn.Sequential(*layers), torch.randn(5, 1, 8, 8)
+    found = []
+    for realisation in ("walk", "scratch"):
+        params = realise(model, realisation)
+        assert [group.name for group in params.groups] == ["0", "2"]
+        with torch.no_grad(), params.probed(0.1, Restricted(Noise(1), params.groups[1].blocks)):
+            found.append(model(images))
+        params.flush()
+    assert torch.equal(*found)
+    with torch.no_grad():
+        assert not torch.allclose(found[0], model(images), atol=1e-3)
+    shared = Prefix.of(model, params)
+    assert not shared.layers
+    assert shared.first_moved(params, [Noise(1)]) == 0

@@ -24,6 +24,9 @@ MOVED = {  # old name -> new name, both inside zobench
     "core.module": "engine.tensors",
     "core.prefix": "engine.prefix",
     "core.scratch": "engine.scratch",
+    "objectives.llm.realisation": "engine.realise",
+    "optim.realise": "optim.realisation",
+    "optim.subject": "optim.trained",
 }
 UNTIL = "0.4"
 

@@ -50,7 +50,7 @@ class Cost:
 
 
 @dataclass
-class Method:
+class Stepper:
     """A step, and how many of them make a sample."""
 
     step: Callable[[], None]
@@ -97,100 +97,100 @@ def measure(
     on_gpu = batch.ids.device.type == "cuda"
     sync = torch.cuda.synchronize if on_gpu else meter.sync
     reached, watch = machine(model, batch, sync), PeakMemory(on_gpu)
-    methods = _methods(names, model, batch, meter, scratch, graphs)
-    shares: dict[str, list[float]] = {name: [] for name in methods}
-    memory: dict[str, list[float]] = {name: [] for name in methods}
+    steppers = _steppers(names, model, batch, meter, scratch, graphs)
+    shares: dict[str, list[float]] = {name: [] for name in steppers}
+    memory: dict[str, list[float]] = {name: [] for name in steppers}
 
     def case(name: str) -> Callable[[], float]:
-        method = methods[name]
+        stepper = steppers[name]
 
         def sample() -> float:
             sync()
             watch.start()
             meter.seconds = 0.0
             began = perf_counter()
-            for _ in range(method.count):
-                method.step()
+            for _ in range(stepper.count):
+                stepper.step()
             sync()
             seconds = perf_counter() - began
             shares[name].append(meter.seconds / seconds)
             memory[name].append(watch.peak())
-            return seconds / method.count
+            return seconds / stepper.count
 
         return sample
 
-    cases = {name: case(name) for name in methods}
+    cases = {name: case(name) for name in steppers}
     samples: dict[str, Sample] = {}
     for done, samples in interleave(cases, repeats):
         yield f"round {done} of {repeats}", {n: Cost(s, 2) for n, s in samples.items()}, reached
     if on_gpu:  # to time forward passes costs time there, so it is done in rounds of its own
         meter.sync = sync
-        shares.update({name: [] for name in methods})
+        shares.update({name: [] for name in steppers})
         for _ in range(3):
-            for name in methods:
+            for name in steppers:
                 cases[name]()
     size = work(model, batch)
     costs = {}
     for name, sample in samples.items():
-        method, runs = methods[name], (1 + repeats + 3 * on_gpu) * methods[name].count
-        forwards = method.forwards() / runs
+        stepper, runs = steppers[name], (1 + repeats + 3 * on_gpu) * steppers[name].count
+        forwards = stepper.forwards() / runs
         costs[name] = Cost(
             sample,
-            method.queries() / runs,
+            stepper.queries() / runs,
             forwards,
             Sample(tuple(shares[name])).median,
             Sample(tuple(memory[name])).median,  # the first one also loaded code
-            size.floor(reached, forwards, method.passes),
+            size.floor(reached, forwards, stepper.passes),
         )
     yield "done", costs, reached
 
 
-def _methods(
+def _steppers(
     names: Sequence[str],
     model: PreTrainedModel,
     batch: Batch,
     meter: Meter,
     scratch: bool,
     graphs: bool,
-) -> dict[str, Method]:
+) -> dict[str, Stepper]:
     from zobench.bench.textbook import TextbookMeZO
 
-    methods: dict[str, Method] = {}
+    steppers: dict[str, Stepper] = {}
     for name in names:
         if name == TEXTBOOK:
             # It moves its weights to new tensors: it has a model of its own.
             textbook = TextbookMeZO(copy.deepcopy(model), batch, LR, EPS, meter)
             count = Counted(textbook.step, 2)
-            methods[name] = Method(count, 2, count.queries, count.queries, 2.0)
+            steppers[name] = Stepper(count, 2, count.queries, count.queries, 2.0)
         elif name == INFERENCE:
-            methods[name] = _inference(FixedBatch(model, batch, meter))
+            steppers[name] = _inference(FixedBatch(model, batch, meter))
             if graphs:
                 recorded = FixedBatch(model, batch, meter, graphs=True)
-                methods[f"{name}, graphs"] = _inference(recorded)
+                steppers[f"{name}, graphs"] = _inference(recorded)
         else:
-            methods[name] = method = _stepper(name, FixedBatch(model, batch, meter))
+            steppers[name] = stepper = _stepper(name, FixedBatch(model, batch, meter))
             back = FixedBatch(model, batch, meter)
-            methods[f"{name}, no delay"] = _stepper(name, back, delay=False)
-            if method.count > 2:
+            steppers[f"{name}, no delay"] = _stepper(name, back, delay=False)
+            if stepper.count > 2:
                 plain = FixedBatch(model, batch, meter, reuse=False)
-                methods[f"{name}, no reuse"] = _stepper(name, plain)
+                steppers[f"{name}, no reuse"] = _stepper(name, plain)
             if scratch:
                 apart = FixedBatch(model, batch, meter, "scratch")
-                methods[f"{name}, scratch"] = _stepper(name, apart)
+                steppers[f"{name}, scratch"] = _stepper(name, apart)
             if graphs:
                 recorded = FixedBatch(model, batch, meter, graphs=True)
-                methods[f"{name}, graphs"] = _stepper(name, recorded)
-    return methods
+                steppers[f"{name}, graphs"] = _stepper(name, recorded)
+    return steppers
 
 
-def _inference(problem: FixedBatch) -> Method:
+def _inference(problem: FixedBatch) -> Stepper:
     """Return a step of two losses at the point, and nothing else."""
     problem.start(0)
     count = Counted(lambda: [problem.loss(0), problem.loss(0)], 2)
-    return Method(count, 2, count.queries, count.queries, 0.0)
+    return Stepper(count, 2, count.queries, count.queries, 0.0)
 
 
-def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True) -> Method:
+def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True) -> Stepper:
     """Return a step of a registered estimator, with its own params over the weights.
 
     `delay`: let the way back from the last probe of a step wait for the next step.
@@ -210,7 +210,7 @@ def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True)
         if not delay:
             params.flush()
 
-    return Method(
+    return Stepper(
         step,
         2 if groups == 1 else groups,
         lambda: oracle.queries,
