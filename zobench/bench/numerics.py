@@ -57,16 +57,16 @@ def cases(dtypes: list[str]) -> list[NumericsCase]:
     ]
 
 
-def settings(estimator: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return those of `given` that the estimator has. Raises BadInput for an unknown estimator."""
+def settings(estimator: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that the estimator has. Raises BadInput for an unknown estimator."""
     defaults = estimators[estimator].defaults
-    return {name: value for name, value in given.items() if name in defaults}
+    return {name: value for name, value in values.items() if name in defaults}
 
 
 def measure(
     case: NumericsCase,
     estimator: str,
-    given: dict[str, Any],
+    values: dict[str, Any],
     model: str,
     task: str,
     data: str,
@@ -79,8 +79,8 @@ def measure(
     )
     params = problem.start(0)
     problem.warm_up()
-    optimizer = estimators[estimator].build(settings(estimator, given))
-    optimizer.start(params, 0)
+    stepper = estimators[estimator].build(settings(estimator, values))
+    stepper.start(params, 0)
     oracle, lines = Oracle(problem, MANY, 0), []
 
     def watched(probes: Sequence[Probe]) -> Losses:
@@ -92,7 +92,7 @@ def measure(
 
     watched.gradient = oracle.gradient  # pyright: ignore[reportFunctionMemberAccess]
     for _ in range(STEPS):
-        optimizer.step(watched)
+        stepper.step(watched)
     if not lines:
         return NumericsRow(case, problem.numerics(), NAN, NAN, NAN)
     slope = median(difference / distance for difference, distance, _ in lines)
@@ -104,7 +104,7 @@ def measure(
 def rows(
     dtypes: list[str],
     estimator: str,
-    given: dict[str, Any],
+    values: dict[str, Any],
     model: str,
     task: str,
     data: str,
@@ -112,4 +112,4 @@ def rows(
 ) -> Iterator[NumericsRow]:
     """Yield a row per case, as it is measured. Settings that the estimator lacks are ignored."""
     for case in cases(dtypes):
-        yield measure(case, estimator, given, model, task, data, device)
+        yield measure(case, estimator, values, model, task, data, device)

@@ -79,9 +79,9 @@ def _cases(name: str, whiten: bool) -> dict[str, TimedCase]:
         if problem.samples != steps:
             raise RuntimeError(f"{name}: {problem.samples} steps, not the {steps} recorded")
 
-    made, bare = gymnasium.make(name, disable_env_checker=True), open_environment(problem.source)
+    wrapped, bare = gymnasium.make(name, disable_env_checker=True), open_environment(problem.source)
     return {
-        "bare loop on gymnasium.make": _timed(replay(made), steps),
+        "bare loop on gymnasium.make": _timed(replay(wrapped), steps),
         "bare loop, no wrappers": _timed(replay(bare), steps),
         "zobench": _timed(queries, steps),
     }

@@ -143,12 +143,14 @@ class Trace:
         for move in self._moves:
             move.make(self, rounded)
             move.make(self, exact)
-        made, meant = rounded.flat() - start, exact.flat() - start
-        touched, length = (meant != 0).astype(float), self._product(meant, meant)
+        actual, exact_move = rounded.flat() - start, exact.flat() - start
+        touched, length = (exact_move != 0).astype(float), self._product(exact_move, exact_move)
         return Numerics(
             (self._product(far, far) / probe) ** 0.5 if probe else NAN,
-            self._product(made != 0, touched) / self._product(touched, touched) if length else NAN,
-            self._product(made, meant) / length if length else NAN,
+            self._product(actual != 0, touched) / self._product(touched, touched)
+            if length
+            else NAN,
+            self._product(actual, exact_move) / length if length else NAN,
         )
 
     def _product(self, one: np.ndarray, other: np.ndarray) -> float:

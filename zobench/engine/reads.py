@@ -73,9 +73,10 @@ class LookUps(Reads):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func is embedding:
-            given = dict(zip(("input", "weight", "padding_idx", "max_norm"), args)) | (kwargs or {})
-            if given["weight"] is self.table and given.get("max_norm") is None:
-                values = self.rows(given["input"])
+            names = ("input", "weight", "padding_idx", "max_norm")
+            arguments = dict(zip(names, args)) | (kwargs or {})
+            if arguments["weight"] is self.table and arguments.get("max_norm") is None:
+                values = self.rows(arguments["input"])
                 if values is not None:
                     return values
         return super().__torch_function__(func, types, args, kwargs)

@@ -138,13 +138,13 @@ class Scratch:
     ) -> Iterator[tuple[nn.Module, Callable[[ModuleForward], Perturbed]]]:
         for part, moved in units.items():
             kind = LookedUp if _by_rows(part, moved) else Perturbed
-            made: Callable[[ModuleForward], Perturbed] = partial(
+            perturbed: Callable[[ModuleForward], Perturbed] = partial(
                 kind,
                 parameters=[m.parameter for m in moved],
                 weights=partial(self._copies, params, scale, moved),
                 rows=partial(self._rows, params, scale, moved),
             )
-            yield part, made
+            yield part, perturbed
 
     @contextmanager
     def _copies(

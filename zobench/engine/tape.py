@@ -55,7 +55,7 @@ class Tape:
             outputs = tuple(torch.empty_like(t) for t in function())
             with _Taping() as taping:
                 copy_all(outputs, function())
-        return Played(taping.steps, taping.reads, taping.made, outputs)
+        return Played(taping.steps, taping.reads, taping.count, outputs)
 
 
 class Played:
@@ -65,13 +65,13 @@ class Played:
         self,
         steps: Sequence[Step],
         reads: Sequence[torch.Tensor],
-        made: int,
+        count: int,
         outputs: tuple[torch.Tensor, ...],
     ) -> None:
-        self.steps, self.reads, self.made, self.outputs = steps, reads, made, outputs
+        self.steps, self.reads, self.count, self.outputs = steps, reads, count, outputs
 
     def replay(self) -> None:
-        tensors: list[Any] = [None] * self.made
+        tensors: list[Any] = [None] * self.count
 
         def there(place: TapePlace) -> torch.Tensor:
             return tensors[place.number]
@@ -89,7 +89,7 @@ class _Taping(TorchDispatchMode):
         super().__init__()
         self.steps: list[Step] = []
         self.reads: list[torch.Tensor] = []
-        self.made = 0
+        self.count = 0
         self._places: dict[int, TapePlace | torch.Tensor] = {}
         self._alive: list[torch.Tensor] = []  # so that no other tensor gets the name of one
 
@@ -98,9 +98,11 @@ class _Taping(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         _refuse(func, args)
-        read, named = tree_map_only(torch.Tensor, self._place, (args, kwargs))
+        places, named_places = tree_map_only(torch.Tensor, self._place, (args, kwargs))
         result = func(*args, **kwargs)
-        self.steps.append(Step(func, read, named, [self._make(t) for t in _tensors(result)]))
+        self.steps.append(
+            Step(func, places, named_places, [self._make(t) for t in _tensors(result)])
+        )
         return result
 
     def _place(self, tensor: torch.Tensor) -> TapePlace | torch.Tensor:
@@ -111,8 +113,8 @@ class _Taping(TorchDispatchMode):
         return self._places[id(tensor)]
 
     def _make(self, tensor: torch.Tensor) -> TapePlace:
-        place = TapePlace(self.made)
-        self.made += 1
+        place = TapePlace(self.count)
+        self.count += 1
         self._name(tensor, place)
         return place
 

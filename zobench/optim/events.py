@@ -85,24 +85,27 @@ class Decoder:
 
     def _direction(self, value: Any) -> Direction:
         """Decode a direction, and try it on the blocks it touches."""
-        last_value, made = self._last  # a probe is followed by others along it, and by the move
-        if made is not None and value == last_value:
-            return made
+        # a probe is followed by others along its direction, and by the move
+        last_value, direction = self._last
+        if direction is not None and value == last_value:
+            return direction
         try:
-            made = decode(value, self.entry)
+            direction = decode(value, self.entry)
         except KeyError as error:
             raise ValueError(f"{error} is not a direction") from None
-        if any(True for _ in masks(made)):
+        if any(True for _ in masks(direction)):
             if self._mask is None:
                 raise ValueError("a direction has a mask before one was taken")
-            made = with_mask(made, self._mask)
-        if not isinstance(made, Direction) or not fixed(made):
-            raise ValueError(f"a {type(made).__name__} is not a direction that can be recorded")
-        for leaf in self._leaves(made):
+            direction = with_mask(direction, self._mask)
+        if not isinstance(direction, Direction) or not fixed(direction):
+            raise ValueError(
+                f"a {type(direction).__name__} is not a direction that can be recorded"
+            )
+        for leaf in self._leaves(direction):
             _check_fields(leaf)
             self._try(leaf)
-        self._last = value, made
-        return made
+        self._last = value, direction
+        return direction
 
     def _leaves(self, direction: Direction) -> Iterator[Direction]:
         """Yield the directions that it is made of."""

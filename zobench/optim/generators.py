@@ -22,7 +22,7 @@ _BITS: dict[str, Any] = {
 
 
 class GeneratorKind(NamedTuple):
-    """How a generator of class `of` is encoded as simpler values, and generator of them."""
+    """How a generator of class `of` is encoded as simpler values, and made of them."""
 
     of: type
     encode: Callable[[Any], Any]

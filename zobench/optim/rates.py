@@ -19,10 +19,10 @@ class Rates:
 
     def __init__(self, entry: Entry, settings: Mapping[str, Any]) -> None:
         """Take the settings. Raises BadInput for one that the estimator does not have."""
-        given = dict(settings)
+        own = dict(settings)
         self.entry, self.has_lr = entry, "lr" in entry.defaults
-        self.decay = float(given.pop("weight_decay", entry.defaults.get("weight_decay", 0.0)))
-        self.settings = check_settings(entry, given)
+        self.decay = float(own.pop("weight_decay", entry.defaults.get("weight_decay", 0.0)))
+        self.settings = check_settings(entry, own)
         for key in entry.varying:
             text = self.settings.get(key)
             if isinstance(text, str) and spans_the_run(parse(text)):

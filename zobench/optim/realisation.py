@@ -34,13 +34,13 @@ LATE = (
 
 
 def realised(
-    realisation: str, subject: TrainedTensors, groups: Sequence[Group], rounding: int | None
+    realisation: str, trained: TrainedTensors, groups: Sequence[Group], rounding: int | None
 ) -> DelayedParams:
-    """Return the params for one of REALISATIONS. Raises BadInput where scratch cannot be."""
+    """Return the params for one of REALISATIONS. Raises BadInput if scratch cannot work."""
     if realisation not in REALISATIONS:
         raise unknown("realisation", realisation, REALISATIONS)
-    model, named = subject.model, subject.named
-    clipped = _clipped(subject)
+    model, named = trained.model, trained.named
+    clipped = _clipped(trained)
     if clipped and realisation == "walk":
         raise BadInput(
             f"{clipped} has max_norm: its forward overwrites the rows it reads, also at a probe, "
@@ -67,10 +67,10 @@ def realised(
         raise BadInput(str(error)) from None
 
 
-def _clipped(subject: TrainedTensors) -> str:
+def _clipped(trained: TrainedTensors) -> str:
     """Return the path of an embedding that moves and is clipped by its own forward, or ""."""
-    moving = {place(tensor) for tensor in subject.tensors}
-    for path, part in () if subject.model is None else subject.model.named_modules():
+    moving = {place(tensor) for tensor in trained.tensors}
+    for path, part in () if trained.model is None else trained.model.named_modules():
         table = isinstance(part, torch.nn.Embedding | torch.nn.EmbeddingBag)
         if table and part.max_norm is not None and place(part.weight) in moving:
             return path or type(part).__name__

@@ -101,9 +101,9 @@ class Reader:
         if kind == "block":
             return self.blocks[inside]
         if kind == "part":
-            made = self._made[number] = self._part(encoded.get("kind"), here)
-            self._attributes(made, inside)
-            return made
+            part = self._made[number] = self._part(encoded.get("kind"), here)
+            self._attributes(part, inside)
+            return part
         result = self.classes[kind]
         if issubclass(result, Enum):
             return result[inside]

@@ -142,9 +142,9 @@ def trained_tensors(params: Any, model: nn.Module | None = None) -> TrainedTenso
     names: dict[Hashable, str] = {}
     for name, tensor in model.named_parameters() if model is not None else ():
         names.setdefault(place(tensor), name)
-    given: list[Any] = _listed(params)
-    by_group = bool(given) and isinstance(given[0], dict)
-    dicts: list[dict[str, Any]] = [dict(g) for g in given] if by_group else [{"params": given}]
+    items: list[Any] = _listed(params)
+    by_group = bool(items) and isinstance(items[0], dict)
+    dicts: list[dict[str, Any]] = [dict(g) for g in items] if by_group else [{"params": items}]
     count, in_all = 0, 0
     frozen: list[tuple[str, torch.Tensor]] = []
     for group in dicts:

@@ -95,10 +95,10 @@ class ZerothOrderTrainer(Trainer):
         if doubled:
             raise BadInput(f"{min(doubled)} is set in TrainingArguments, not in settings")
         super().__init__(*args, **kwargs)
-        given = self.args
-        if given.fp16:
+        training = self.args
+        if training.fp16:
             raise BadInput("fp16 scales gradients, and there are none: load the model in 16 bits")
-        parallel = given.world_size > 1 or given.n_gpu > 1
+        parallel = training.world_size > 1 or training.n_gpu > 1
         if parallel or self.is_deepspeed_enabled or self.is_fsdp_enabled:
             raise BadInput("ZerothOrderTrainer runs in one process on one device")
         if self.optimizer is not None and not isinstance(self.optimizer, TrainerStep):
@@ -154,7 +154,7 @@ class ZerothOrderTrainer(Trainer):
             decayed = set(self.get_decay_parameter_names(module))
             named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
             has_lr = "lr" in estimators[self._estimator].defaults
-            given = {"lr": self.args.learning_rate, "weight_decay": self.args.weight_decay}
+            rates = {"lr": self.args.learning_rate, "weight_decay": self.args.weight_decay}
             self.optimizer = TrainerStep(
                 [
                     {"params": [(n, p) for n, p in named if n in decayed]},
@@ -165,7 +165,7 @@ class ZerothOrderTrainer(Trainer):
                 groups=self._block_groups,
                 seed=self.args.seed,
                 delay=not scripted(module),
-                **(given if has_lr else {}),
+                **(rates if has_lr else {}),
                 **self._settings,
             )
             self._check_saving(self.optimizer)
@@ -198,8 +198,8 @@ class ZerothOrderTrainer(Trainer):
             The scheduler.
         """
         if self.lr_scheduler is None and "lr" not in estimators[self._estimator].defaults:
-            given = self.optimizer if optimizer is None else optimizer
-            self.lr_scheduler = get_constant_schedule(given)
+            stepped = self.optimizer if optimizer is None else optimizer
+            self.lr_scheduler = get_constant_schedule(stepped)
         return super().create_scheduler(num_training_steps, optimizer)
 
     def training_step(
