@@ -120,7 +120,7 @@ class Browser:
         file = self.folder / "page.html"
         file.write_text(html, encoding="utf-8")
         command = [*self.command, *options, file.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
         return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
     def console(self, html: str) -> list[str]:

@@ -550,7 +550,7 @@ def python(code: str, **environment: str) -> None:
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         env={**os.environ, "PYTHONPATH": str(Path(noise.__file__).parents[3]), **environment},
     )
     assert done.returncode == 0, done.stderr
