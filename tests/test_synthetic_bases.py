@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_synthetic_tensors import DIM, build, put
 
-from zobench.objectives.synthetic import _basis, _function, _kept, _profiles
+from zobench.objectives.synthetic import _basis, _function, _pieces, _profiles
 
 
 def dense(basis, dim, size):
@@ -48,8 +48,8 @@ def test_a_large_rotation_keeps_lengths_and_mixes_all(dim):
     assert effective > dim / 20
 
 
-def test_what_is_kept_is_part_of_what_is_drawn_and_stays_as_it_was():
-    like, long = torch.empty(0), _kept.KEPT + 100
+def test_a_shared_piece_is_part_of_what_is_drawn_and_does_not_change():
+    like, long = torch.empty(0), _pieces.LONGEST + 100
     drawn = _function.signs(3, 0, long, like)
     assert torch.equal(_function.signs(3, 100, long, like), drawn[100:])
     power = _profiles.Power(long, 0.7)
@@ -58,7 +58,7 @@ def test_what_is_kept_is_part_of_what_is_drawn_and_stays_as_it_was():
     problem = build("quadratic", dim=600, basis="random", shift=0.5)
     problem.start(0)
     first = problem.loss(0), problem.gradient(0)[1][0].clone()
-    for seed in range(1, 4):  # starts, values and slopes all read what is kept
+    for seed in range(1, 4):  # starts, values and slopes all read shared pieces
         problem.start(seed)
         problem.gradient(seed)
     problem.start(0)

@@ -1,1 +1,1 @@
-"""Functions with known optima: on vectors (rows at once) and on tensors (in place, any size)."""
+"""Synthetic objectives: functions with known minima, and noise on demand."""

@@ -1,4 +1,4 @@
-"""Bases x = Q y without matrices: how the coordinates of a function lie in those of the point."""
+"""Bases x = Q y without matrices: the map from the coordinates of a function to the point."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Basis(Protocol):
     """Q of shape (dim, size) with orthonormal columns."""
 
     def coordinates(self, x: torch.Tensor) -> torch.Tensor:
-        """Q' x, shape (size,). May share memory with x, or with the result of the last call."""
+        """Return Q' x, shape (size,); it may share memory with x or the result of the last call."""
         ...
 
     def point(self, y: torch.Tensor) -> torch.Tensor:
-        """Q y, shape (dim,). May share memory with y."""
+        """Return Q y, shape (dim,); it may share memory with y."""
         ...
 
 
 class Identity:
-    """x = y."""
+    """The identity, x = y."""
 
     def coordinates(self, x: torch.Tensor) -> torch.Tensor:
         return x
@@ -38,12 +38,12 @@ class Identity:
 
 
 class Subset:
-    """y is a random subset of the coordinates of x; the others matter to nothing."""
+    """A random subset y of the coordinates of x; no loss depends on the others."""
 
     def __init__(self, dim: int, size: int, seed: int) -> None:
         self.dim = dim
-        chosen = np.random.default_rng(seed).choice(dim, size, replace=False)
-        self._index = torch.from_numpy(chosen.astype(np.int64))
+        index = np.random.default_rng(seed).choice(dim, size, replace=False)
+        self._index = torch.from_numpy(index.astype(np.int64))
 
     def coordinates(self, x: torch.Tensor) -> torch.Tensor:
         return x[self._index.to(x.device)]
@@ -59,10 +59,11 @@ class Rotation:
 
     s, t, u are random signs. R and K act on the vector written as a grid, R along its rows and K
     along its columns, by the circulant matrix whose spectrum is random signs (Fourier transform,
-    signs, inverse transform): real, symmetric and its own inverse. So every coordinate meets every
-    other, in pieces that fit a cache. A length that is at most SHORT, or prime, is one row. With
-    `parts`, x is cut into so many pieces of equal length, and each is rotated in itself.
-    Computes in float32, or float64 for float64 points. Memory: dim numbers, kept, and a chunk.
+    signs, inverse transform): real, symmetric and its own inverse. So every coordinate of y depends
+    on every one of x, in pieces that fit a cache. A vector of at most SHORT elements, or of a prime
+    number of them, is one row. With `parts`, x is cut into that number of pieces of equal length,
+    and each is rotated by itself. The computation is in float32, or in float64 for float64 points.
+    Memory between calls: dim numbers. Memory in a call: a chunk more.
     """
 
     def __init__(self, dim: int, size: int, seed: int, parts: int = 1) -> None:
@@ -120,13 +121,13 @@ class Rotation:
 
 
 def _convolve(piece: torch.Tensor, by: torch.Tensor, axis: int) -> None:
-    """piece <- C piece along an axis, C circulant with spectrum `by`."""
+    """Multiply a piece in place, along an axis, by the circulant matrix of spectrum `by`."""
     spectrum = torch.fft.rfft(piece, dim=axis).mul_(by)
     piece.copy_(torch.fft.irfft(spectrum, n=piece.shape[axis], dim=axis))
 
 
 def _divisor(width: int) -> int:
-    """The largest divisor up to the root: rows of the squarest grid."""
+    """Return the largest divisor up to the root: the rows of the squarest grid."""
     return next(r for r in range(math.isqrt(width), 0, -1) if width % r == 0)
 
 
@@ -138,9 +139,9 @@ def _flip(values: torch.Tensor, seed: int) -> None:
 
 
 def basis_of(kind: str, dim: int, size: int, instance: int, parts: int = 1) -> Basis:
-    """The basis of the settings `basis` and `instance`: "identity", "random" or "subset".
+    """Return the basis of the settings `basis` ("identity", "random" or "subset") and `instance`.
 
-    "identity" needs size = dim. Raises BadInput on another kind.
+    "identity" needs size = dim, "subset" size < dim. Raises BadInput on another kind.
     """
     if kind == "identity" and size == dim:
         return Identity()

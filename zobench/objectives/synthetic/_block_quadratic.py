@@ -11,11 +11,11 @@ from zobench.errors import BadInput, unknown
 from zobench.objectives.synthetic._profiles import Blocks, Power, moment, quantile_factors
 from zobench.objectives.synthetic._quadratic import FLAT, Quadratic
 
-DEALS = 2000  # orders tried for a covariance near zero
+ORDERS = 2000  # that are tried for a covariance near zero
 
 
 class BlockQuadratic(Quadratic):
-    """`blocks` blocks of `width` coordinates; block b has trace t_b and gradient energy e_b."""
+    """Blocks of `width` coordinates; block b has trace t_b and gradient energy e_b."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class BlockQuadratic(Quadratic):
         energy: float,
         instance: int,
     ) -> None:
-        """Raises BadInput on another correlation, and on a spread that no float can hold."""
+        """Raises BadInput for an unknown correlation and for a spread that is too large."""
         factors = quantile_factors(blocks, spread)
         if factors[0] * float(width) ** -exponent < FLAT:
             raise BadInput(f"spread {spread} and exponent {exponent} give eigenvalues below {FLAT}")
@@ -41,15 +41,15 @@ class BlockQuadratic(Quadratic):
         self._energies_at_start = 2.0 * t * gaps / gaps.sum() * slope
 
     def traces(self) -> np.ndarray:
-        """t_b = tr H_b, shape (blocks,)."""
+        """Return t_b = tr H_b, shape (blocks,)."""
         return self._traces.copy()
 
     def energies(self) -> np.ndarray:
-        """e_b = |g_b|^2 at the start, the same for every seed, shape (blocks,)."""
+        """Return e_b = |g_b|^2 at the start, equal for all seeds, shape (blocks,)."""
         return self._energies_at_start.copy()
 
     def bcd_gain(self) -> float:
-        """(sum e)(sum t) / (N sum e t): random blocks against the full space, one learning rate."""
+        """Return (sum e)(sum t) / (N sum e t): the gain of random blocks, at one learning rate."""
         t, e = self._traces, self._energies_at_start
         return float(e.sum() * t.sum() / (len(t) * (e * t).sum()))
 
@@ -60,13 +60,13 @@ class BlockQuadratic(Quadratic):
 def _deal(
     factors: np.ndarray, correlation: str, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(t, e): the factors in a random order, and in one that has the named correlation to it."""
+    """Return (t, e): the factors in a random order, and in one of that correlation to it."""
     if correlation == "positive":
         e = factors
     elif correlation == "negative":
         e = factors[::-1]
     elif correlation == "none":
-        orders = [rng.permutation(factors) for _ in range(DEALS)]
+        orders = [rng.permutation(factors) for _ in range(ORDERS)]
         even = factors.mean() * factors.sum()
         e = min(orders, key=lambda order: abs(float(order @ factors) - even))
     else:

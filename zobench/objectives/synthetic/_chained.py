@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from zobench.objectives.synthetic._function import Function, total
+from zobench.objectives.synthetic._function import TensorFunction, total
 
 
-class Chained(Function):
-    """f(y) = sum_{i < n} [100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2] / (n - 1), from y = 0, f = 1."""
+class Chained(TensorFunction):
+    """The function sum_{i < n} [100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2] / (n - 1), from y = 0."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -25,7 +25,9 @@ class Chained(Function):
     def slope(self, y: torch.Tensor) -> torch.Tensor:
         g = torch.zeros_like(y)
         scale = 1.0 / (self.size - 1)
-        last = y.new_zeros(1, dtype=torch.float64)  # what a chunk adds to its first coordinate
+        last = y.new_zeros(
+            1, dtype=torch.float64
+        )  # what the chunk before adds to the first coordinate
         for start, stop in self.chunks(first=1):
             z = y[start - 1 : stop].double()
             head = z[:-1]
@@ -38,8 +40,8 @@ class Chained(Function):
             last = part[-1:]
         return g
 
-    def place(self, y: torch.Tensor, seed: int) -> None:
+    def fill_start(self, y: torch.Tensor, seed: int) -> None:
         y.zero_()
 
-    def settle(self, y: torch.Tensor) -> None:
+    def fill_optimum(self, y: torch.Tensor) -> None:
         y.fill_(1.0)

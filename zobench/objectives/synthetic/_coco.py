@@ -1,14 +1,14 @@
 """Functions of the COCO platform (package coco-experiment, module cocoex), made safe to call.
 
-What its C code does not forgive, and what is done here (seen with version 2.8.2):
+Faults of its C code in version 2.8.2, and what is done here:
 - an unknown function number ends the process, dimension 1 gives NaN, and rotated functions with
-  64 or more variables crash: all settings are checked before the package sees them;
+  64 or more variables crash: all settings are checked before the package gets them;
 - a vector of another length is read past its end: every call checks the length;
-- a suite owns its problems and frees the current one when the next is asked for: every problem
-  here has a suite of its own, kept alive with it;
+- a suite owns its problems and frees the current one when the next is requested: every problem
+  here has a suite of its own, which lives as long as the problem;
 - problems cannot be pickled: a worker builds its own from the settings;
 - the optimum is hidden except on bare problems, and a suite counts and may log evaluations:
-  nothing here reads or observes those counters.
+  no code here reads those counters.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ import numpy as np
 
 from zobench.errors import BadInput
 
-Rows = Callable[[np.ndarray], np.ndarray]  # (n, dim) -> (n,)
+RowFunction = Callable[[np.ndarray], np.ndarray]  # (n, dim) -> (n,)
 
 LARGEST = 40  # variables of the largest problem in COCO's suite bbob
 LARGE_DIMS = (20, 40, 80, 160, 320, 640)
 
 
 def check(function: int, instance: int) -> None:
-    """Raises BadInput unless 1 <= function <= 24 and instance is one that COCO can count."""
+    """Raise BadInput unless 1 <= function <= 24 and 1 <= instance < 2^31."""
     if not 1 <= function <= 24:
         raise BadInput(f"BBOB has functions 1 to 24, not {function}")
     if not 1 <= instance < 2**31:
         raise BadInput(f"BBOB instances are numbers from 1, not {instance}")
 
 
-def bare(function: int, dim: int, instance: int) -> tuple[Rows, float]:
-    """(f on rows, f at the optimum) of a BBOB function. Raises BadInput on what COCO has not."""
+def bare(function: int, dim: int, instance: int) -> tuple[RowFunction, float]:
+    """Return (f on rows, f at the optimum) of a BBOB function. Raises BadInput on others."""
     check(function, instance)
     if dim > LARGEST:
         raise BadInput(f"bbob has 2 to {LARGEST} variables, not {dim}; take bbob-largescale")
@@ -53,8 +53,8 @@ def bare(function: int, dim: int, instance: int) -> tuple[Rows, float]:
     return f, float(problem.best_value())
 
 
-def large(function: int, dim: int, instance: int) -> tuple[Rows, float]:
-    """The same for the suite bbob-largescale."""
+def large(function: int, dim: int, instance: int) -> tuple[RowFunction, float]:
+    """Return (f on rows, f at the optimum) of a function of bbob-largescale."""
     check(function, instance)
     if dim not in LARGE_DIMS:
         near = min(LARGE_DIMS, key=lambda d: abs(d - dim))
@@ -82,7 +82,7 @@ def large(function: int, dim: int, instance: int) -> tuple[Rows, float]:
 
 
 def start(kind: str, dim: int) -> Callable[[np.random.Generator], np.ndarray]:
-    """The start points: "zeros", COCO's own initial solution, or "uniform" in [-4, 4]^dim."""
+    """Return how starts are drawn: "zeros", as in COCO, or "uniform" in [-4, 4]^dim."""
     if kind == "zeros":
         return lambda rng: np.zeros(dim)
     if kind == "uniform":

@@ -5,26 +5,26 @@ from __future__ import annotations
 import torch
 
 from zobench.core.seeds import derive
-from zobench.objectives.synthetic._function import Function, signs, total
+from zobench.objectives.synthetic._function import TensorFunction, signs, total
 
 
-class Kinked(Function):
-    """What both share: the optimum 0, and starts that differ in the signs of the coordinates."""
+class Kinked(TensorFunction):
+    """A function with optimum 0, whose starts differ in the signs of the coordinates."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def place(self, y: torch.Tensor, seed: int) -> None:
+    def fill_start(self, y: torch.Tensor, seed: int) -> None:
         key = derive("start at a kink", seed)
         for start, stop in self.chunks():
             y[start:stop] = signs(key, start, stop, y)
 
-    def settle(self, y: torch.Tensor) -> None:
+    def fill_optimum(self, y: torch.Tensor) -> None:
         y.zero_()
 
 
-class Mean(Kinked):
-    """f(y) = mean |y_i|, from y_i = +-1."""
+class MeanMagnitude(Kinked):
+    """The function mean |y_i|, from y_i = +-1."""
 
     def value(self, y: torch.Tensor) -> float:
         sums = total(y)
@@ -36,8 +36,8 @@ class Mean(Kinked):
         return torch.sign(y) / self.size
 
 
-class Largest(Kinked):
-    """f(y) = max |y_i|, from y_i = +-i / size."""
+class LargestMagnitude(Kinked):
+    """The function max |y_i|, from y_i = +-i / size."""
 
     def value(self, y: torch.Tensor) -> float:
         return float(torch.linalg.vector_norm(y, float("inf")))
@@ -48,8 +48,8 @@ class Largest(Kinked):
         g[at] = torch.sign(y[at])
         return g
 
-    def place(self, y: torch.Tensor, seed: int) -> None:
-        super().place(y, seed)
+    def fill_start(self, y: torch.Tensor, seed: int) -> None:
+        super().fill_start(y, seed)
         for start, stop in self.chunks():
             i = torch.arange(start + 1, stop + 1, dtype=torch.float64, device=y.device)
             y[start:stop] *= i / self.size

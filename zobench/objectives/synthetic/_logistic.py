@@ -12,23 +12,23 @@ import torch
 from zobench.core.directions import Probe
 from zobench.core.problem import Losses
 from zobench.core.seeds import derive
-from zobench.objectives.synthetic._function import Function
+from zobench.objectives.synthetic._function import TensorFunction
 from zobench.objectives.synthetic._tensors import TensorProblem
 
-MARGIN = 3.0  # standard deviation of the teacher's logits: about 15 % of the labels go against it
+MARGIN = 3.0  # standard deviation of the teacher's logits: about 15 % of the labels differ from it
 
 
 @dataclass(frozen=True)
 class Data:
-    """Examples times their label, and where the loss on them is least."""
+    """Examples times their labels, and the minimiser of the loss on them."""
 
     signed: np.ndarray  # b_i a_i, shape (examples, dim), float32 or float64
     best: np.ndarray  # w*, shape (dim,), float64
     minimum: float
 
 
-class Logistic(Function):
-    """f(w) = mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0, f = log 2."""
+class Logistic(TensorFunction):
+    """The loss mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0, f = log 2."""
 
     def __init__(self, data: Data, device: torch.device) -> None:
         self.size = data.signed.shape[1]
@@ -50,10 +50,10 @@ class Logistic(Function):
         pull = torch.sigmoid(-(signed @ w).double()) / len(signed)
         return (w / self.examples - pull.to(signed.dtype) @ signed).to(y.dtype)
 
-    def place(self, y: torch.Tensor, seed: int) -> None:
+    def fill_start(self, y: torch.Tensor, seed: int) -> None:
         y.zero_()
 
-    def settle(self, y: torch.Tensor) -> None:
+    def fill_optimum(self, y: torch.Tensor) -> None:
         y.copy_(torch.from_numpy(self.best))
 
     def _batch(self) -> torch.Tensor:
@@ -68,9 +68,10 @@ class LogisticProblem(TensorProblem):
     """Losses on a minibatch of the call's seed, shared by its probes; scores on all examples."""
 
     function: Logistic
-    batch = 0  # examples a loss is the mean of; 0: all
+    batch = 0  # number of examples of a minibatch; 0: all
 
     def use_batches(self, batch: int) -> None:
+        """Take the mean over `batch` random examples for each loss."""
         self.batch = batch
         self.stochastic, self.scored = True, "current"
 
@@ -101,7 +102,7 @@ class LogisticProblem(TensorProblem):
 
 @lru_cache(maxsize=2)
 def data(dim: int, examples: int, exponent: float, instance: int, dtype: str) -> Data:
-    """Features a ~ N(0, diag(j^-exponent)) and labels of a noisy linear teacher."""
+    """Make features a ~ N(0, diag(j^-exponent)) and labels of a noisy linear teacher."""
     rng = np.random.default_rng(derive("logistic data", instance))
     kind = np.float64 if dtype == "float64" else np.float32
     scales = np.arange(1.0, dim + 1.0) ** (-0.5 * exponent)
@@ -117,8 +118,11 @@ def data(dim: int, examples: int, exponent: float, instance: int, dtype: str) ->
 
 
 def _minimise(signed: np.ndarray) -> tuple[float, np.ndarray]:
-    """(f*, w*) by L-BFGS in float64. w* lies in the span of the examples: with fewer examples than
-    dimensions, it is sought there, in coordinates that keep lengths."""
+    """Return (f*, w*), by L-BFGS in float64.
+
+    w* lies in the span of the examples. If there are fewer examples than dimensions, the search is
+    in orthonormal coordinates of that span.
+    """
     from scipy.optimize import minimize
 
     n, dim = signed.shape
@@ -141,6 +145,6 @@ def _minimise(signed: np.ndarray) -> tuple[float, np.ndarray]:
         return value, z / n - pull @ rows / n
 
     limits = {"maxiter": 20000, "maxfun": 40000, "ftol": 1e-16, "gtol": 1e-11, "maxcor": 30}
-    found = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B", options=limits)
-    best = found.x if dim <= n else (lift @ found.x) @ signed.astype(np.float64, copy=False)
-    return float(found.fun), best
+    result = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B", options=limits)
+    best = result.x if dim <= n else (lift @ result.x) @ signed.astype(np.float64, copy=False)
+    return float(result.fun), best

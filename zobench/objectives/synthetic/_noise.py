@@ -1,9 +1,9 @@
-"""Noise on a loss: a law, a level, and how long one draw lives.
+"""Noise on a loss: a law, a level, and what one draw is shared by.
 
 Laws act on the gap g = f - f* and never on the score. `uniform`, `cauchy` and `multiplicative`
-are the three models of the noisy BBOB functions (Hansen, Finck, Ros & Auger, 2009), except that
-BBOB adds the constant 1.01e-8 and may switch the noise off at the optimum; here it never is.
-Their levels pass through BBOB's own: 0.01 is its "moderate" noise, 1 its "severe" noise.
+are the three models of the noisy BBOB functions (Hansen, Finck, Ros & Auger, 2009). Deviation:
+BBOB adds the constant 1.01e-8, and may have no noise at the optimum; here there is always noise.
+Levels 0.01 and 1 are the "moderate" and the "severe" noise of BBOB.
 """
 
 from __future__ import annotations
@@ -21,35 +21,37 @@ from zobench.core.seeds import derive
 from zobench.errors import BadInput, unknown
 
 KINDS = ("fresh", "shared", "frozen")
-Draw = Callable[[str, int], np.ndarray]  # (law, k) -> k independent draws a row, shape (k, n or 1)
-Law = Callable[[np.ndarray, float, int, Draw], np.ndarray]  # (gaps, level, dim, draw) -> noisy gaps
+# (law, k) -> k independent draws per row, shape (k, n or 1)
+NoiseDraw = Callable[[str, int], np.ndarray]
+# (gaps, level, dim, draw) -> noisy gaps
+Law = Callable[[np.ndarray, float, int, NoiseDraw], np.ndarray]
 
 
-def additive(gaps: np.ndarray, level: float, dim: int, draw: Draw) -> np.ndarray:
-    """g + level n, n standard normal."""
+def additive(gaps: np.ndarray, level: float, dim: int, draw: NoiseDraw) -> np.ndarray:
+    """Return g + level n, n standard normal."""
     return gaps + level * draw("gaussian", 1)[0]
 
 
-def student(gaps: np.ndarray, level: float, dim: int, draw: Draw) -> np.ndarray:
-    """g + level t / sqrt(3), t Student with 3 degrees of freedom: variance level^2, heavy tails."""
+def student(gaps: np.ndarray, level: float, dim: int, draw: NoiseDraw) -> np.ndarray:
+    """Return g + level t / sqrt(3), t Student with 3 degrees of freedom: variance level^2."""
     n = draw("gaussian", 4)
     return gaps + level * n[0] / np.sqrt(n[1] ** 2 + n[2] ** 2 + n[3] ** 2)
 
 
-def multiplicative(gaps: np.ndarray, level: float, dim: int, draw: Draw) -> np.ndarray:
-    """g exp(level n): BBOB's Gaussian model with beta = level."""
+def multiplicative(gaps: np.ndarray, level: float, dim: int, draw: NoiseDraw) -> np.ndarray:
+    """Return g exp(level n): BBOB's Gaussian model with beta = level."""
     return gaps * np.exp(level * draw("gaussian", 1)[0])
 
 
-def uniform(gaps: np.ndarray, level: float, dim: int, draw: Draw) -> np.ndarray:
-    """g u^level max(1, (1e9 / g)^(a v)), a = level (0.49 + 1/dim): worse near the optimum."""
+def uniform(gaps: np.ndarray, level: float, dim: int, draw: NoiseDraw) -> np.ndarray:
+    """Return g u^level max(1, (1e9 / g)^(a v)), a = level (0.49 + 1/dim)."""
     u, v = draw("uniform", 2)
     alpha = level * (0.49 + 1.0 / dim)
     return u**level * gaps * np.maximum(1.0, (1e9 / (np.abs(gaps) + 1e-99)) ** (alpha * v))
 
 
-def cauchy(gaps: np.ndarray, level: float, dim: int, draw: Draw) -> np.ndarray:
-    """g + level max(0, 1000 + c) with c Cauchy in a share p of the cases, else 0.
+def cauchy(gaps: np.ndarray, level: float, dim: int, draw: NoiseDraw) -> np.ndarray:
+    """Return g + level max(0, 1000 + c), c Cauchy in a share p of the cases, else 0.
 
     p = 0.2 level^log10(2), at most 1, which is BBOB's 0.05 at 0.01 and 0.2 at 1.
     """
@@ -65,11 +67,11 @@ LAWS: dict[str, Law] = {
 
 @dataclass(frozen=True)
 class LossNoise:
-    """A law at a level. Calling it gives noisy gaps; equal arguments give equal noise.
+    """A law at a level: a function from gaps to noisy gaps; equal arguments give equal noise.
 
-    kind "fresh": every query its own draw, from the call's seed and the row. "shared": one draw a
-    call, for all its rows (common random numbers). "frozen": a function of the point's bits and of
-    the dimension alone, so that a point keeps its noise for ever: a rugged deterministic function.
+    kind "fresh": one draw per query, from the seed of the call and the row. "shared": one draw per
+    call, for all its rows (common random numbers). "frozen": a function of the bits of the point
+    and of the dimension alone, so that the noisy function is deterministic and rugged.
     """
 
     law: str
@@ -78,10 +80,10 @@ class LossNoise:
     dim: int
 
     def __call__(self, gaps: np.ndarray, points: np.ndarray, seed: int) -> np.ndarray:
-        """Gaps of shape (n,), points of shape (n, any) or bytes of shape (n, any) -> (n,)."""
+        """Return noisy gaps, shape (n,), of gaps (n,) and points (n, d), or their bytes."""
         return LAWS[self.law](gaps, self.level, self.dim, self._draws(points, seed))
 
-    def _draws(self, points: np.ndarray, seed: int) -> Draw:
+    def _draws(self, points: np.ndarray, seed: int) -> NoiseDraw:
         if self.kind == "shared":
             return lambda law, k: _values(law, seed, k).reshape(k, 1)
         if self.kind == "fresh":
@@ -92,7 +94,7 @@ class LossNoise:
 
 
 def _values(law: str, seed: int, count: int) -> np.ndarray:
-    """Draws 0 .. count - 1 of a law; Gaussian and uniform draws of one seed are independent."""
+    """Return draws 0 .. count - 1; Gaussian and uniform draws of one seed are independent."""
     return noise.values(law, seed, 0, _STREAM[law], 0, count).astype(np.float64)
 
 
@@ -100,14 +102,14 @@ _STREAM = {"gaussian": 101, "uniform": 102}  # apart from the streams that direc
 
 
 def seed_of(point: np.ndarray) -> int:
-    """A 63-bit seed from the bits of an array; 0.0 and -0.0 are the same point."""
+    """Return a 63-bit seed from the bits of an array; 0.0 and -0.0 are the same point."""
     if point.dtype.kind == "f":
         point = point + 0.0
     return int.from_bytes(blake2b(np.ascontiguousarray(point).data, digest_size=8).digest()) >> 1
 
 
 def loss_noise(law: str, level: float, kind: str, dim: int) -> LossNoise | None:
-    """The noise of the settings `noise`, `noise_level`, `noise_kind`; None for "none".
+    """Return the noise of `noise`, `noise_level` and `noise_kind`; None for "none".
 
     Raises BadInput on an unknown law or kind and on a level that is not a number >= 0.
     """
@@ -120,7 +122,7 @@ def loss_noise(law: str, level: float, kind: str, dim: int) -> LossNoise | None:
     return None if law == "none" else LossNoise(law, level, kind, dim)
 
 
-def settle(problem: Any, model: LossNoise | None) -> None:
-    """What the noise means for a problem: whether seeds matter, and which point is scored."""
+def apply_noise(problem: Any, model: LossNoise | None) -> None:
+    """Set what follows from the noise: `stochastic`, and which point of the problem is scored."""
     problem.stochastic = model is not None and model.kind != "frozen"
     problem.scored = "best" if model is None else "current"

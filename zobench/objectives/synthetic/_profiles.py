@@ -1,4 +1,4 @@
-"""Profiles: a number for every index, computed where it is needed; only short ones are stored.
+"""Profiles: one number per index, computed at each use; only short pieces are stored.
 
 A spectrum is a profile of eigenvalues with largest value 1. All are float64.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from zobench.errors import BadInput
-from zobench.objectives.synthetic._kept import kept
+from zobench.objectives.synthetic._pieces import shared_piece
 
 CHUNK = 1 << 20
 
@@ -23,21 +23,23 @@ class Profile(Protocol):
     """Values v_i for indices i = 0 .. size - 1."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of indices."""
+        ...
 
     def of(self, i: torch.Tensor) -> torch.Tensor:
-        """v_i for float64 indices i."""
+        """Return v_i for float64 indices i."""
         ...
 
 
-@kept
+@shared_piece
 def part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
-    """v_start .. v_{stop - 1}, float64, on a device. To be read: a short part is shared."""
+    """Return v_start .. v_{stop - 1}, float64, on a device; a short part is shared: only read it."""
     return profile.of(torch.arange(start, stop, dtype=torch.float64, device=device))
 
 
 def moment(profile: Profile, power: float) -> float:
-    """sum_i v_i^power, in float64, chunk by chunk."""
+    """Return sum_i v_i^power, in float64, chunk by chunk."""
     cpu, sums = torch.device("cpu"), 0.0
     for start in range(0, profile.size, CHUNK):
         values = part(profile, start, min(profile.size, start + CHUNK), cpu)
@@ -47,7 +49,7 @@ def moment(profile: Profile, power: float) -> float:
 
 @dataclass(frozen=True)
 class Power:
-    """v_i = (i + 1)^-exponent: heavy-tailed below exponent 1, nearly low-rank above."""
+    """The values (i + 1)^-exponent: heavy-tailed below exponent 1, nearly low-rank above."""
 
     size: int
     exponent: float
@@ -58,7 +60,7 @@ class Power:
 
 @dataclass(frozen=True)
 class Spiked:
-    """1 for the first `spikes` indices; the others share `tail` times the sum of those, equally."""
+    """The value 1 for the first `spikes` indices; the others share `tail` times their sum."""
 
     size: int
     spikes: int
@@ -66,6 +68,7 @@ class Spiked:
 
     @property
     def rest(self) -> float:
+        """Value of the indices after the spikes."""
         return self.tail * self.spikes / (self.size - self.spikes) if self.tail else 0.0
 
     def of(self, i: torch.Tensor) -> torch.Tensor:
@@ -74,7 +77,7 @@ class Spiked:
 
 @dataclass(frozen=True)
 class Only:
-    """`inner` on the first `count` indices, 0 elsewhere."""
+    """Another profile on the first `count` indices, 0 elsewhere."""
 
     inner: Profile
     count: int
@@ -89,7 +92,7 @@ class Only:
 
 @dataclass(frozen=True)
 class Blocks:
-    """`inner` in every block of equal size, times the block's own factor."""
+    """Another profile in each block of equal size, times the factor of the block."""
 
     inner: Profile
     factors: tuple[float, ...]
@@ -109,7 +112,10 @@ class Blocks:
 
 
 def harmonic(size: int, exponent: float) -> float:
-    """sum_{i=1}^{size} i^-exponent: 1,000 terms, then Euler-Maclaurin (relative error < 1e-12)."""
+    """Return sum_{i=1}^{size} i^-exponent.
+
+    It has 1,000 terms and then the Euler-Maclaurin formula, with a relative error below 1e-12.
+    """
     i = np.arange(1.0, min(size, 1000) + 1.0)
     head = float((i**-exponent).sum())
     if size <= 1000:
@@ -121,7 +127,7 @@ def harmonic(size: int, exponent: float) -> float:
 
 
 def exponent_of_rank(size: int, rank: float) -> float:
-    """The exponent p with sum_i i^-p = rank: trace over norm of a power law.
+    """Return the exponent p with sum_i i^-p = rank: trace over norm of a power law.
 
     Raises BadInput unless 1 < rank <= size.
     """
@@ -135,7 +141,7 @@ def exponent_of_rank(size: int, rank: float) -> float:
 
 
 def quantile_factors(count: int, spread: float) -> np.ndarray:
-    """`count` factors with logarithms spread * (normal quantiles), ascending, largest 1."""
+    """Return `count` factors with logarithms spread * (normal quantiles), ascending, largest 1."""
     from scipy.stats import norm
 
     values = np.exp(spread * norm.ppf((np.arange(count) + 0.5) / count))

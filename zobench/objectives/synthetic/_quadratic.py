@@ -1,4 +1,4 @@
-"""Quadratics with a named spectrum and a named start, f(y) = 1/2 sum_i l_i (y_i - y*_i)^2."""
+"""Quadratics with a given spectrum and start, f(y) = 1/2 sum_i l_i (y_i - y*_i)^2."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from zobench.core.seeds import derive
-from zobench.objectives.synthetic._function import Function, signs, total
+from zobench.objectives.synthetic._function import TensorFunction, signs, total
 from zobench.objectives.synthetic._profiles import CHUNK, Profile, moment, part
 
-FLAT = 1e-12  # directions of less curvature start at their optimum: their way would be too long
+FLAT = 1e-12  # directions of less curvature start at their optimum: the way there is too long
 
 
-class Quadratic(Function):
-    """Curvatures l_i from `spectrum` (largest 1); the gap at the start is 1, shared as `energy`.
+class Quadratic(TensorFunction):
+    """A quadratic of curvatures `spectrum`, largest 1; its gap at the start is 1.
 
     The start has y_i - y*_i = +-(2 e_i / l_i)^1/2, with e_i the profile `energy` normalised to sum
     1 over the directions with l_i >= 1e-12, and signs from the start's seed. y* = +-shift.
@@ -39,25 +39,25 @@ class Quadratic(Function):
             g[start:stop] = part(self.spectrum, start, stop, y.device) * c
         return g
 
-    def place(self, y: torch.Tensor, seed: int) -> None:
-        self.settle(y)
+    def fill_start(self, y: torch.Tensor, seed: int) -> None:
+        self.fill_optimum(y)
         key = derive("start of a quadratic", seed)
         for start, stop in self.chunks():
             squares = 2.0 * self._energies(start, stop, y.device)
             squares /= part(self.spectrum, start, stop, y.device).clamp(min=FLAT)
             y[start:stop] += (squares / self._energy).sqrt_() * signs(key, start, stop, squares)
 
-    def settle(self, y: torch.Tensor) -> None:
+    def fill_optimum(self, y: torch.Tensor) -> None:
         y.zero_()
         for start, stop in self.chunks() if self.shift else ():
             y[start:stop] = self.shift * signs(_SHIFT, start, stop, y)
 
     def trace(self) -> float:
-        """sum_i l_i, also the effective rank (intrinsic dimension): the largest is 1."""
+        """Return sum_i l_i, which is the effective rank (intrinsic dimension): the largest is 1."""
         return moment(self.spectrum, 1)
 
     def norms(self) -> dict[str, float]:
-        """Operator and Frobenius norm of the Hessian."""
+        """Return the operator and the Frobenius norm of the Hessian."""
         return {"operator": 1.0, "frobenius": moment(self.spectrum, 2) ** 0.5}
 
     def facts(self) -> dict[str, Any]:
@@ -65,20 +65,20 @@ class Quadratic(Function):
         return {"effective_rank": self.trace(), "stable_rank": stable}
 
     def _offset(self, y: torch.Tensor, start: int) -> torch.Tensor:
-        """y - y* on a chunk, a new float64 tensor."""
+        """Return y - y* on a chunk, a new float64 tensor."""
         c = y.to(torch.float64, copy=True)
         return (
             c.sub_(signs(_SHIFT, start, start + len(c), c), alpha=self.shift) if self.shift else c
         )
 
     def _energies(self, start: int, stop: int, device: torch.device) -> torch.Tensor:
-        """e_i before they are normalised."""
+        """Return e_i before normalisation."""
         curved = part(self.spectrum, start, stop, device) >= FLAT
         return part(self.energy, start, stop, device) * curved
 
     @cached_property
     def _energy(self) -> float:
-        """sum_i e_i before they are normalised."""
+        """The sum of e_i before normalisation."""
         cpu, sums = torch.device("cpu"), 0.0
         for start in range(0, self.size, CHUNK):
             sums += float(self._energies(start, min(self.size, start + CHUNK), cpu).sum())

@@ -32,7 +32,7 @@ class BlockSettings:
     matrix: bool = False  # each block as a matrix, where its size has divisors
 
     def shapes(self, dim: int) -> tuple[tuple[int, ...], ...]:
-        """Shapes that hold `dim` coordinates together.
+        """Return the shapes of the blocks of `dim` coordinates.
 
         With `matrix`, a block whose size has divisors is the squarest matrix of that size, so that
         low-rank directions apply; a block of prime size stays a vector.
@@ -61,7 +61,7 @@ class NoiseSettings:
     noise_kind: str = "fresh"  # one draw per query; or "shared" by a call, or "frozen" per point
 
     def model(self, dim: int) -> LossNoise | None:
-        """The noise in `dim` variables; None without noise. Raises BadInput."""
+        """Return the noise in `dim` variables; None without noise. Raises BadInput."""
         return loss_noise(self.noise, self.noise_level, self.noise_kind, dim)
 
 
@@ -103,7 +103,7 @@ def shared_settings(make: Callable[..., Made]) -> Callable[..., Made]:
 
 
 def at_least(name: str, value: float, low: float) -> None:
-    """Raises BadInput when a setting lies below what makes sense, or is not a finite number."""
+    """Raise BadInput if a setting is below `low`, or is not a finite number."""
     if not low <= value < math.inf:
         raise BadInput(f"{name} is a number >= {low}, not {value}")
 

@@ -1,4 +1,4 @@
-"""A function of a tensor, moved in place: the problem behind all large synthetic objectives."""
+"""The problem behind all large synthetic objectives: a function of a tensor, moved in place."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from zobench.core.problem import InPlaceProblem, Losses, seed_per_probe
 from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.synthetic._basis import Basis
-from zobench.objectives.synthetic._function import Function
-from zobench.objectives.synthetic._noise import LossNoise, settle
+from zobench.objectives.synthetic._function import TensorFunction
+from zobench.objectives.synthetic._noise import LossNoise, apply_noise
 from zobench.objectives.synthetic._settings import BlockSettings, TensorSettings
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
@@ -23,13 +23,14 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 
 @dataclass(frozen=True)
 class Layout:
-    """How the point is stored: one buffer, seen as blocks, each a group."""
+    """How the point is stored: one buffer, split into blocks, each of which is a group."""
 
     shapes: tuple[tuple[int, ...], ...]
     dtype: torch.dtype
     device: torch.device
 
     def params(self, flat: torch.Tensor) -> TensorParams:
+        """Return the blocks of a buffer, shape (d,)."""
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         pieces = torch.split(flat, sizes)
         named = [(f"x{i}", p.view(s)) for i, (p, s) in enumerate(zip(pieces, self.shapes))]
@@ -50,7 +51,7 @@ def layout(dim: int, split: BlockSettings, storage: TensorSettings) -> Layout:
 
 
 class TensorProblem(InPlaceProblem):
-    """f(Q' x) over one buffer x. Its noise-free value costs nothing more, so `seen` is set.
+    """The function f(Q' x) over one buffer x, whose noise-free values are free, as `seen`.
 
     The gap is (f - minimum) / span: 1 at the start, 0 at the optimum. Noise acts on the gap, so
     its level is relative to the distance between start and optimum.
@@ -59,17 +60,17 @@ class TensorProblem(InPlaceProblem):
     score_name = "gap"
 
     def __init__(
-        self, function: Function, basis: Basis, layout: Layout, noise: LossNoise | None = None
+        self, function: TensorFunction, basis: Basis, layout: Layout, noise: LossNoise | None = None
     ) -> None:
         self.function, self.basis, self.layout, self.noise = function, basis, layout, noise
         self.minimum = function.minimum
         self._gaps: list[float] = []
-        settle(self, noise)
+        apply_noise(self, noise)
 
     def start(self, seed: int) -> TensorParams:
         self.x = torch.empty(0)  # the last start is freed before this one takes memory
         y = self._like_y(self.function.size)
-        self.function.place(y, seed)
+        self.function.fill_start(y, seed)
         self.x = self.basis.point(y).to(self.layout.dtype)
         self.params = self.layout.params(self.x)
         self.reset_meters()
@@ -97,7 +98,7 @@ class TensorProblem(InPlaceProblem):
         return {"gap": gap, "loss": self.minimum + self.function.span * gap}
 
     def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
-        """(f, its exact gradient, flat for each block), without noise."""
+        """Return (f, its exact gradient, flat for each block), without noise."""
         self.params.flush()
         y = self.basis.coordinates(self.x)
         loss = self.function.value(y)
@@ -108,9 +109,9 @@ class TensorProblem(InPlaceProblem):
         return loss, [g[b.start : b.start + b.size] for b in self.params.blocks]
 
     def optimum(self) -> torch.Tensor:
-        """A minimiser x*, shape (dim,), a new tensor."""
+        """Return a minimiser x*, shape (dim,), a new tensor."""
         y = self._like_y(self.function.size)
-        self.function.settle(y)
+        self.function.fill_optimum(y)
         return self.basis.point(y).to(self.layout.dtype)
 
     def describe(self) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class TensorProblem(InPlaceProblem):
     def _noisy(self, gap: float, seed: int) -> float:
         if self.noise is None:
             return gap
-        frozen = self.noise.kind == "frozen"  # only then do the bits of the point matter
+        frozen = self.noise.kind == "frozen"  # only this kind depends on the bits of the point
         point = self.x.view(torch.uint8).cpu().numpy() if frozen else np.empty(0)
         return float(self.noise(np.array([gap]), point[None], seed)[0])
 

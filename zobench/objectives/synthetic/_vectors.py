@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from zobench.core.problem import VectorProblem
-from zobench.objectives.synthetic._noise import settle
+from zobench.objectives.synthetic._noise import apply_noise
 from zobench.objectives.synthetic._settings import BlockSettings, NoiseSettings
 
 
@@ -21,7 +21,7 @@ def vector_problem(
     noise: NoiseSettings,
     gradient: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> VectorProblem:
-    """The problem of f: (n, dim) -> (n,), with the settings that such objectives share.
+    """Return the problem of f: (n, dim) -> (n,), with the settings that such objectives share.
 
     Raises BadInput on a number of blocks that does not fit and on unknown noise.
     """
@@ -29,5 +29,5 @@ def vector_problem(
     problem = VectorProblem(
         f, start, minimum, shapes=split.shapes(dim), gradient=gradient, noise=model
     )
-    settle(problem, model)
+    apply_noise(problem, model)
     return problem

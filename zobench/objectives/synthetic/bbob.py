@@ -33,10 +33,10 @@ def bbob(
 ) -> VectorProblem:
     """BBOB function 1 to 24 with 2 to 40 variables; the gap is f - f_opt, exactly.
 
-    The interesting region is [-5, 5]^dim, and points outside are legal. COCO's own dimensions are
-    2, 3, 5, 10, 20 and 40. The start is COCO's, the zero vector, for every seed; `start="uniform"`
-    draws it in [-4, 4]^dim. Noise (`_noise.py`) makes the noisy BBOB functions, but seeded: their
-    levels are absolute, in units of f.
+    The region of interest is [-5, 5]^dim, and points outside are valid. COCO has the dimensions 2,
+    3, 5, 10, 20 and 40. The start is that of COCO, the zero vector, for every seed;
+    `start="uniform"` draws it in [-4, 4]^dim. With `noise` these are the noisy BBOB functions, but
+    seeded; levels are absolute, in units of f.
     """
     f, minimum = _coco.bare(function, dim, instance)
     return vector_problem(

@@ -34,8 +34,8 @@ def bbob_largescale(
     """BBOB function 1 to 24 with 20, 40, 80, 160, 320 or 640 variables, at a cost linear in them.
 
     The rotations are block-diagonal, in blocks of at most 40 variables, between two permutations.
-    So in 20 and 40 variables the functions are those of bbob, up to rounding; but for function 9,
-    which is another one. f_opt is that of bbob. The other settings are those of bbob.
+    In 20 and 40 variables the functions are those of `bbob` up to rounding, except function 9,
+    which differs. f_opt and the other settings are those of `bbob`.
     """
     f, minimum = _coco.large(function, dim, instance)
     return vector_problem(

@@ -1,4 +1,4 @@
-"""Low intrinsic dimension: a function of k coordinates inside d, where only k ever matter.
+"""Low intrinsic dimension: a function of d coordinates that depends on k of them alone.
 
 The setting of random embeddings (Wang et al., JAIR 55, 2016) and, axis-aligned, of sparse gradients
 (ZORO, arXiv:2003.13001): the optimum and the difficulty are those of the inner function.
@@ -43,11 +43,11 @@ def embedded(
     storage: TensorSettings = TENSORS,
     noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
-    """g(P x) with P of shape (intrinsic, dim), P P' = I; minimum 0, f(x0) = 1.
+    """A function g(P x) with P of shape (intrinsic, dim), P P' = I; minimum 0, f(x0) = 1.
 
     `inner` g: "sphere" |y|^2 / 2, "quadratic" with curvatures 1/i, or "rosenbrock" (chained).
-    `basis` "random": P has orthonormal rows drawn by `instance`, so every coordinate matters a
-    little. "subset": P picks random coordinates. The start lies in the subspace that matters.
+    `basis` "random": P has orthonormal rows drawn by `instance`, so that f depends on every
+    coordinate a little. "subset": P picks random coordinates. The start lies in the range of P'.
     """
     from zobench.objectives.synthetic._basis import basis_of
     from zobench.objectives.synthetic._chained import Chained

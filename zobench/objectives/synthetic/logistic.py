@@ -38,12 +38,13 @@ def logistic(
     storage: TensorSettings = TENSORS,
     noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
-    """f(w) = mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0, where it is log 2.
+    """Logistic regression, mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0.
 
-    Features a_i ~ N(0, diag(j^-exponent)), labels of a noisy linear teacher, from `instance`. With
-    `batch` > 0, losses are on that many random examples, the same for all probes of a call, and
-    the current point is scored on all. The gap is (f - f*) / (log 2 - f*): 1 at the start; f* is
-    found in float64 at build time. Memory: examples x dim numbers. One query takes batch samples.
+    Features a_i ~ N(0, diag(j^-exponent)) and labels b_i of a noisy linear teacher come from
+    `instance`. With `batch` > 0, a loss is the mean over that number of random examples, the same
+    for all probes of a call, and the current point is scored on all examples. The gap is
+    (f - f*) / (log 2 - f*): 1 at the start, where f = log 2; f* is computed in float64 when the
+    problem is built. Memory: examples x dim numbers. One query takes `batch` samples.
     """
     from zobench.objectives.synthetic import _logistic
     from zobench.objectives.synthetic._basis import Identity
@@ -54,13 +55,13 @@ def logistic(
     at_least("exponent", exponent, 0.0)
     if not 0 <= batch <= examples:
         raise BadInput(f"batch is 0 (all examples) or up to examples = {examples}, not {batch}")
-    place = layout(dim, split, storage)
+    stored = layout(dim, split, storage)
     problem = _logistic.LogisticProblem(
         _logistic.Logistic(
-            _logistic.data(dim, examples, exponent, instance, storage.dtype), place.device
+            _logistic.data(dim, examples, exponent, instance, storage.dtype), stored.device
         ),
         Identity(),
-        place,
+        stored,
         noise.model(dim),
     )
     if 0 < batch < examples:

@@ -34,17 +34,17 @@ def nonsmooth(
     storage: TensorSettings = TENSORS,
     noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
-    """The mean ("l1") or the largest ("max") of |y_i|, y = Q' x; minimum 0 at 0, f(x0) = 1.
+    """The mean ("l1") or the maximum ("max") of |y_i|, y = Q' x; minimum 0 at 0, f(x0) = 1.
 
     Starts: y_i = +-1 for "l1" and +-i / dim for "max", signs from the seed. Q is a rotation from
     `instance`, or the identity for `basis` "identity". Gradients are subgradients at a kink.
     """
     from zobench.objectives.synthetic._basis import basis_of
-    from zobench.objectives.synthetic._kinks import Largest, Mean
+    from zobench.objectives.synthetic._kinks import LargestMagnitude, MeanMagnitude
     from zobench.objectives.synthetic._tensors import TensorProblem, layout
 
     at_least("dim", dim, 1)
-    functions = {"l1": Mean, "max": Largest}
+    functions = {"l1": MeanMagnitude, "max": LargestMagnitude}
     if kind not in functions:
         raise unknown("kind", kind, functions)
     return TensorProblem(

@@ -1,7 +1,7 @@
 """Quadratics of any dimension with a chosen Hessian spectrum: effective rank apart from dimension.
 
-Convergence of zeroth-order methods is governed by the trace and the decay of the Hessian rather
-than by d (Malladi et al., arXiv:2305.17333; Yue et al., COLT 2023): here both are settings.
+The rate of zeroth-order methods depends on the trace and the decay of the Hessian rather than on
+d (Malladi et al., arXiv:2305.17333; Yue et al., COLT 2023): here both are settings.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def quadratic(
     storage: TensorSettings = TENSORS,
     noise: NoiseSettings = NOISE,
 ) -> TensorProblem:
-    """f(x) = 1/2 (x - x*)' Q diag(l) Q' (x - x*), largest l_i = 1, minimum 0, f(x0) = 1.
+    """The quadratic 1/2 (x - x*)' Q diag(l) Q' (x - x*), largest l_i = 1, minimum 0, f(x0) = 1.
 
     `spectrum` "power": l_i = i^-exponent. "rank": the power law whose trace is `rank`. "spiked": l
     = 1 for `spikes` directions, and the others share `tail` times the trace of those.
     `basis` "identity", or "random": Q from `instance`, orthogonal, in O(d log d).
     The start has energy l_i c_i^2 / 2 proportional to i^-energy in eigen-direction i (for "spiked"
-    in the spikes only): a flat start would be unsolvable in large d whatever the rank.
+    in the spikes only). With equal energies no method would solve large d at any rank.
     x* = 0; with `shift`, x* is a rotated random vector of +-shift. Noise levels are relative to
     f(x0) - f* = 1. Memory: the point, and as much again for a rotation (more when dim is prime).
     """

@@ -28,7 +28,7 @@ def rosenbrock(
     """A curved, ill-conditioned valley with minimum 0, from x0 uniform in [-1, 1]^dim.
 
     f(x) = sum_{i < dim} 100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2, y = x - s. The minimum is at y = 1;
-    s = 0, or with `shifted` s ~ N(0, I) from the start's seed (x0 moves along).
+    s = 0, or with `shifted` s ~ N(0, I) from the seed of the start, added to x0 too.
     From dim = 4 on there is a second, local minimum near y = (-1, 1, ..., 1).
     """
     at_least("dim", dim, 2)

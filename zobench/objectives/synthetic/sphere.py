@@ -1,4 +1,4 @@
-"""The sphere: the sanity check. A method that does not solve it has a bug."""
+"""The sphere: a sanity check. A method that does not solve it has a fault."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ def sphere(
     shifted: bool = False,
     noise: NoiseSettings = NOISE,
 ) -> VectorProblem:
-    """f(x) = |x - x*|^2, minimum 0, from x0 ~ N(0, I).
+    """The sphere f(x) = |x - x*|^2, minimum 0, from x0 ~ N(0, I).
 
-    x* = 0; with `shifted`, x* ~ N(0, I) from the start's seed, so that shrinking x does not help.
-    `blocks` splits x into groups of equal size, as matrices with `matrix`. Noise: `_noise.py`.
+    x* = 0; with `shifted`, x* ~ N(0, I) from the seed of the start, so that shrinking x does not
+    help. `blocks` splits x into groups of equal size, as matrices with `matrix`. `noise` on losses:
+    "additive", "multiplicative", "uniform", "cauchy" or "student", of level `noise_level`, drawn
+    "fresh" per query, "shared" by the probes of a call, or "frozen" per point (`noise_kind`).
     """
     at_least("dim", dim, 1)
     optimum = np.zeros(dim)
