@@ -1,1 +1,1 @@
-"""Noise: counter-based random directions that replay from (seed, block, stream), slice by slice."""
+"""Noise: counter-based random directions that replay from (seed, block, stream), by slices."""

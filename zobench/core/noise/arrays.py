@@ -1,4 +1,4 @@
-"""Noise into NumPy arrays: picks the kernel, shares a large array out over threads."""
+"""Noise into NumPy arrays: the choice of a kernel, and large arrays shared out over threads."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from zobench.core.noise.team import together
 from zobench.core.noise.threads import LEAST, slice_of
 from zobench.errors import BadInput
 
-Terms = Sequence[tuple[float, int]]  # (scale, seed)
+NumberTerms = Sequence[tuple[float, int]]  # (scale, seed), no tensors
 FLOATS = (np.float32, np.float64)
-Whole = tuple[bool, int, int, int, int]  # is it float64 or float32, address, size, block, start
+Slab = tuple[bool, int, int, int, int]  # float64 and not float32, address, size, block, start
 
 
 def accumulate(
-    out: np.ndarray, terms: Terms, law: int, block: int, stream: int, start: int, threads: int
+    out: np.ndarray, terms: NumberTerms, law: int, block: int, stream: int, start: int, threads: int
 ) -> None:
-    """out += sum of scale * z(seed) over `terms`, each rounded in the array's type."""
+    """Add the sum of scale * z(seed) to `out`, each term rounded in the type of the array."""
     if len(terms) > 1 or (threads > 1 and out.size >= LEAST):
         if refused := _refused(out, 1, FLOATS):
             raise refused
-        whole = (out.dtype == np.float64, out.ctypes.data, out.size, block, start)
-        share([whole], terms, law, stream, threads)
+        slab = (out.dtype == np.float64, out.ctypes.data, out.size, block, start)
+        share([slab], terms, law, stream, threads)
         return
     ((scale, seed),) = terms
     try:
@@ -34,14 +34,14 @@ def accumulate(
         raise _refused(out, 1, FLOATS) or error from None
 
 
-def share(wholes: Sequence[Whole], terms: Terms, law: int, stream: int, threads: int) -> None:
-    """`accumulate` for each of the arrays at addresses that stay valid, shared out over threads."""
-    total = sum(size for _, _, size, _, _ in wholes)
+def share(slabs: Sequence[Slab], terms: NumberTerms, law: int, stream: int, threads: int) -> None:
+    """Add noise to each of the arrays at addresses that stay valid, shared out over threads."""
+    total = sum(size for _, _, size, _, _ in slabs)
     alone = threads <= 1 or total < LEAST
     step = max(1, total if alone else slice_of(total, threads))
     parts = [
         (double, at + first * (8 if double else 4), min(step, size - first), block, start + first)
-        for double, at, size, block, start in wholes
+        for double, at, size, block, start in slabs
         for first in range(0, size, step)
     ]
     scales, seeds = _columns(terms)
@@ -54,9 +54,9 @@ def share(wholes: Sequence[Whole], terms: Terms, law: int, stream: int, threads:
 
 
 def accumulate_rows(
-    out: np.ndarray, places: np.ndarray, terms: Terms, law: int, block: int, stream: int
+    out: np.ndarray, places: np.ndarray, terms: NumberTerms, law: int, block: int, stream: int
 ) -> None:
-    """out[r] += the part of the sum over `terms` that row places[r] of a table is."""
+    """Add to out[r] the sum over the terms for row places[r] of a table."""
     from zobench.core.noise import cpu_tables  # for tensors alone: functions start without it
 
     scales, seeds = _columns(terms)
@@ -75,7 +75,7 @@ def rows(
     stream: int,
     start: int,
 ) -> None:
-    """points[k] += scales[k] * z(seeds[k])."""
+    """Add scales[k] * z(seeds[k]) to points[k]."""
     weights = np.ascontiguousarray(scales, np.float64)
     keys = np.ascontiguousarray(seeds, np.int64)
     if not len(points) == len(weights) == len(keys):
@@ -89,20 +89,20 @@ def rows(
         raise _refused(points, 2, (np.float64,)) or error from None
 
 
-def _columns(terms: Terms) -> tuple[np.ndarray, np.ndarray]:
-    """The scales and the seeds."""
+def _columns(terms: NumberTerms) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scales and the seeds as arrays."""
     return np.array([s for s, _ in terms], np.float64), np.array([s for _, s in terms], np.int64)
 
 
 def _refused(out: np.ndarray, axes: int, types: tuple[type, ...]) -> BadInput | None:
-    """The error for an array that no kernel takes; None where the array is not at fault."""
+    """Return the error for an array that no kernel takes; None if the array is not at fault."""
     strided = axes == 1 and not out.flags.c_contiguous
     if out.ndim == axes and out.dtype in types and out.flags.writeable and not strided:
         return None
     names = " or ".join(np.dtype(t).name for t in types)
-    contiguous, flaw = ("contiguous ", ", strided" * strided) if axes == 1 else ("", "")
-    flaw += "" if out.flags.writeable else ", read-only"
+    contiguous, fault = ("contiguous ", ", strided" * strided) if axes == 1 else ("", "")
+    fault += "" if out.flags.writeable else ", read-only"
     return BadInput(
         f"noise needs a writable {contiguous}{axes}-D array of {names},"
-        f" not {out.ndim}-D {out.dtype}{flaw}"
+        f" not {out.ndim}-D {out.dtype}{fault}"
     )

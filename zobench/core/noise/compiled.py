@@ -1,4 +1,4 @@
-"""Noise kernels' compiler settings: numba with a cache where one can be written, else without."""
+"""How noise kernels are compiled: by numba, with a cache where one can be written."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from numba.np.numpy_support import carray as carray
 
 
 def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile for the given types now and for no others, free of the interpreter's lock.
+    """Compile for the given types now and for no others, without the interpreter's lock.
 
-    numba looks for a cache folder beside the source, then in the user's folder; in a sandbox
-    with neither it raises, and the kernels are then compiled once per process.
+    numba looks for a cache folder beside the source, then in the user's folder. In a sandbox
+    without both it raises, and the kernels are compiled once per process.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,13 +28,13 @@ def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 def shared_work(function: Callable[[int], None]) -> Any:
-    """Compile for native threads, which call it with the address of a job's int64 numbers."""
+    """Compile for native threads, which pass the address of the int64 numbers of a job."""
     return _cached(partial(numba.cfunc, types.void(types.int64)), function)
 
 
 def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
-    # numba renews a cached kernel when its own file changes, not when one that it calls does; but
-    # the cache's files are named after the kernel.
+    # numba renews a cached kernel when its own file changes, and not when one that it calls does.
+    # The files of the cache are named after the kernel, so its name depends on all sources.
     function.__qualname__ += _sources()
     try:
         return compiler(cache=True, error_model="numpy")(function)
@@ -46,7 +46,7 @@ def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
 
 @cache
 def _sources() -> str:
-    """A name for what all kernels are made from, with the numbers in `layout`."""
+    """Return a hash of all sources of kernels, with the numbers in `layout`."""
     folder = Path(__file__).parent
     files = ("compiled", "cpu", "cpu_rows", "cpu_tables", "draw", "layout", "rounding")
     return sha256(b"".join((folder / f"{f}.py").read_bytes() for f in files)).hexdigest()[:12]
@@ -56,10 +56,10 @@ inlined = numba.njit(error_model="numpy")  # a part of a kernel: compiled where 
 
 
 def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c rounded once.
+    """Return a * b + c, rounded once.
 
-    Kernels use no fast-math flag and say here where multiply and add fuse. So every operation is
-    exact IEEE, a value has the same bits in a vector lane and in a loop's tail, and on any CPU.
+    Kernels use no fast-math flag: multiply and add fuse here alone. So every operation is exact
+    IEEE, and a value has the same bits in a vector lane, in the tail of a loop, and on any CPU.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -72,7 +72,7 @@ fma: Callable[..., Any] = intrinsic(_fma)
 
 
 def _take(typing_context: Any, job: Any) -> Any:
-    """The first of a job's numbers, which goes up by one: no two threads get the same."""
+    """Return the first number of a job, and increase it by one, so that no two threads share it."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         one = context.get_constant(types.int64, 1)
@@ -86,7 +86,7 @@ take: Callable[..., Any] = intrinsic(_take)
 
 def _pointer(element: Any) -> Callable[..., Any]:
     def cast(typing_context: Any, address: Any) -> Any:
-        """The address as a pointer to numbers of a type."""
+        """Return the address as a pointer to numbers of a type."""
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))

@@ -1,6 +1,6 @@
-"""Noise on the CPU: fused numba kernels that add s * z(seed) to arrays in one pass.
+"""Noise on the CPU: fused numba kernels that add scale * z(seed) to arrays in one pass.
 
-Importing this module compiles or loads the kernels; `interface` does so at first use.
+To import this module compiles or loads the kernels; `interface` does so at its first use.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from zobench.core.noise.compiled import (
 )
 from zobench.core.noise.draw import accumulate_all
 
-Array = np.ndarray
 HEAD, PART = 7, 5  # numbers of a job, and of each of its parts
 _ONE = "float64, int64, int64, int64, int64, int64)"
 
 
 @compiled(f"void(float32[::1], {_ONE}", f"void(float64[::1], {_ONE}")
 def accumulate(
-    out: Array, scale: float, law: int, seed: int, block: int, stream: int, start: int
+    out: np.ndarray, scale: float, law: int, seed: int, block: int, stream: int, start: int
 ) -> None:
-    """out[k] += scale * z[start + k], z the stream (seed, block, stream) of `law`, k < out.size.
+    """Add scale * z[start + k] to each out[k], z the stream (seed, block, stream) of a law.
 
     `out` is a contiguous float32 or float64 array; sums are rounded once, in its type.
     """
@@ -36,11 +35,17 @@ def accumulate(
 
 @shared_work
 def share(job: int) -> None:
-    """`accumulate` of several terms into parts of arrays, which all threads called with `job` take.
+    """Add several terms to parts of arrays; each thread that is called takes the next part.
 
-    job: the address of int64 numbers: the part to take next, parts, law, stream, terms, addresses
-    of scales (float64) and seeds (int64); then of each part: is it float64, its address, elements,
-    block, start.
+    `job` is the address of int64 numbers:
+
+        index     0          1      2    3       4      5       6
+        number    next part  parts  law  stream  terms  scales  seeds
+
+    with the addresses of the scales (float64) and seeds (int64); then, for each part:
+
+        index     0              1        2         3      4
+        number    1 for float64  address  elements  block  start
     """
     numbers = pointer_i64(job)
     _, count, law, stream, terms, scales_at, seeds_at = carray(numbers, HEAD)

@@ -7,15 +7,20 @@ import numpy as np
 from zobench.core.noise.compiled import compiled
 from zobench.core.noise.draw import BITS_CHUNK, CHUNK, RADEMACHER, add, fill
 
-Array = np.ndarray
 _MANY = "float64[::1], int64, int64[::1], int64, int64, int64)"
 
 
 @compiled(f"void(float64[:, ::1], {_MANY}", f"void(float64[:, :], {_MANY}")
 def rows(
-    points: Array, scales: Array, law: int, seeds: Array, block: int, stream: int, start: int
+    points: np.ndarray,
+    scales: np.ndarray,
+    law: int,
+    seeds: np.ndarray,
+    block: int,
+    stream: int,
+    start: int,
 ) -> None:
-    """points[k, i] += scales[k] * z(seeds[k])[start + i]; equal seeds side by side share a draw."""
+    """Add scales[k] * z(seeds[k])[start + i] to points[k, i]; equal seeds in a row share a draw."""
     words = np.empty(CHUNK, np.uint32)
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
     at, stop = start, start + points.shape[1]
@@ -31,10 +36,10 @@ def rows(
 
 @compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64[::1], int64)")
 def pair(
-    points: Array, x: Array, plus: float, minus: float, law: int, seed: int, borders: Array,
-    stream: int,
+    points: np.ndarray, x: np.ndarray, plus: float, minus: float, law: int, seed: int,
+    borders: np.ndarray, stream: int,
 ) -> None:  # fmt: skip
-    """points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both.
+    """Set points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both.
 
     Block b is x[borders[b] : borders[b + 1]].
     """
@@ -48,7 +53,7 @@ def pair(
             chunk, first = at // size, at % size
             last = min(size, first + stop - at)
             fill(words, law, seed, block, stream, chunk, first, last)
-            place = borders[block] + at
-            add(points[0], place, words, law, plus, first, last)
-            add(points[1], place, words, law, minus, first, last)
+            offset = borders[block] + at
+            add(points[0], offset, words, law, plus, first, last)
+            add(points[1], offset, words, law, minus, first, last)
             at += last - first

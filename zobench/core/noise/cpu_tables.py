@@ -7,16 +7,15 @@ import numpy as np
 from zobench.core.noise.compiled import compiled
 from zobench.core.noise.draw import BITS_CHUNK, CHUNK, RADEMACHER, add, fill
 
-Array = np.ndarray
 _ROWS = "int64[::1], float64[::1], int64, int64[::1], int64, int64, int64)"
 
 
 @compiled(f"void(float32[:, ::1], {_ROWS}", f"void(float64[:, ::1], {_ROWS}")
 def accumulate_rows(
-    out: Array, places: Array, scales: Array, law: int, seeds: Array, block: int, stream: int,
-    start: int,
+    out: np.ndarray, places: np.ndarray, scales: np.ndarray, law: int, seeds: np.ndarray,
+    block: int, stream: int, start: int,
 ) -> None:  # fmt: skip
-    """out[r] += places[r]-th row of noise; neighbours in `out` share the draw of a chunk."""
+    """Add row places[r] of the noise to out[r]; neighbours in `out` share the draw of a chunk."""
     words = np.empty(CHUNK, np.uint32)
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
     count, width = out.shape

@@ -1,17 +1,17 @@
 """Noise into CUDA tensors: checks, tables on the device, and one launch of the Triton kernel.
 
-Nothing here waits for the device: host scales and seeds travel as kernel arguments, those that are
-on the device are read there, and tables are copied from pinned memory on the launch's own stream.
+Nothing here waits for the device: host scales and seeds are kernel arguments, those on the device
+are read there, and tables are copied from pinned memory on the stream of the launch.
 
-Instructions a thread spends on an element, counted in the machine code for the H100 and H200
-(sm_90; one term, no masks, a program's first instructions included):
+Instructions of a thread per element, counted in the machine code for the H100 and H200 (sm_90; one
+term, no masks, the first instructions of a program included):
     gaussian    37, of which Philox 10, logarithm 8, root 3, sine and cosine 8, sum and rounding 3
     uniform     19
     rademacher   7 (bfloat16) or 6 (float32), of which Philox 1.5, sign 2, sum 1
 Stochastic rounding adds 24; a second Gaussian term adds 32. An H200 (132 multiprocessors, 128 lanes
-each, about 1.9 GHz) has time for 43 an element of bfloat16, and 85 of float32, at 70 % of a copy's
-bandwidth (4.3 TB/s read and written). So by this count Gaussian bfloat16 is bound by instructions
-and all else of one term by memory.
+each, about 1.9 GHz) has time for 43 per element of bfloat16, and 85 of float32, at 70 % of the
+bandwidth of a copy (4.3 TB/s read and written). By this count Gaussian bfloat16 is bound by
+instructions, and all else of one term by memory.
 
 To measure: torch.randn(2**30, dtype=...) with each law, 1, 2 and 4 terms, with and without
 `stochastic_seed`; time 20 calls between two CUDA events after 3 calls that compile; bandwidth =
@@ -35,7 +35,7 @@ from zobench.errors import BadInput
 
 
 class Tuning(NamedTuple):
-    """What may be changed for speed; no bit of a result depends on it."""
+    """Settings of speed; no bit of a result depends on them."""
 
     warps: int = 4
     lane_bytes: int = 16  # of neighbouring lanes in a thread: the width of a load
@@ -44,8 +44,8 @@ class Tuning(NamedTuple):
 
 
 TUNING = Tuning()
-_ONE = (None, None, None, 0, 0)  # `rows` to `each` of the kernel where there is one tensor
-ARGUED = 4  # terms that travel as arguments; more go through a table
+_ONE = (None, None, None, 0, 0)  # `rows` to `programs_per_row` of the kernel for one tensor
+ARGUED = 4  # terms that are arguments; more are in a table
 TYPES = {
     torch.float16: tl.float16,
     torch.bfloat16: tl.bfloat16,
@@ -63,10 +63,9 @@ def accumulate(
     start: int,
     stochastic_seed: int | None,
 ) -> None:
-    """`interface.accumulate` for a contiguous 1-D CUDA tensor of 16, 32 or 64 bits.
+    """Add noise to a contiguous 1-D CUDA tensor of 16, 32 or 64 bits: see `interface.accumulate`.
 
-    Bits: those of the CPU's kernels for float32 and float64, all laws; also for 16 bits, rounded
-    stochastically or to nearest.
+    Bits are those of the kernels of the CPU, for all types, laws and ways of rounding.
     """
     _check(out)
     if not out.numel() or not terms:
@@ -88,10 +87,10 @@ def accumulate_blocks(
     stream: int,
     stochastic_seed: int | None,
 ) -> None:
-    """`accumulate` of each block's noise into its tensor, those of a kind in one launch.
+    """Add the noise of each block to its tensor, with one launch per kind of tensors.
 
-    A kind: the same device, type and alignment to 16 bytes. Tensors that begin at one address
-    (tied weights) take their noise one after the other.
+    A kind is a device, a type and an alignment to 16 bytes. Tensors that start at one address (tied
+    weights) get their noise one after the other.
     """
     kinds: dict[Any, list[tuple[torch.Tensor, int]]] = {}
     seen: set[int] = set()
@@ -124,25 +123,25 @@ def accumulate_rows(
     stream: int,
     stochastic_seed: int | None,
 ) -> None:
-    """`tables.accumulate_rows` for a contiguous 2-D CUDA tensor, in one launch.
+    """Add the noise of some rows of a table to a contiguous 2-D CUDA tensor, in one launch.
 
-    Rows are drawn one by one, also equal ones: places are never looked at on the host. A row costs
-    whole chunks of 256 counters, so narrow ones (below 1024 elements) cost up to four times as much
-    an element as a whole table.
+    Each row is drawn by itself, equal ones too, as the host never reads `places`. A row costs whole
+    chunks of 256 counters, so that narrow rows (below 1024 elements) cost up to four times as much
+    per element as a whole table.
     """
     _check(out.view(-1))
     (_, width), size, height = out.shape, out.element_size(), 1
     span, parts = _program(LAWS.index(law), height)
-    # Rows begin at multiples of their width: so many tiles the worst placed one lies in.
-    each = ((span - math.gcd(width, span) + width - 1) // span + 1) * parts
-    where = (out.data_ptr(), 0, 0, block, None, None, places.contiguous(), width, each)
+    # Rows start at multiples of their width: the most tiles that one of them meets.
+    programs_per_row = ((span - math.gcd(width, span) + width - 1) // span + 1) * parts
+    where = (out.data_ptr(), 0, 0, block, None, None, places.contiguous(), width, programs_per_row)
     aligned = out.data_ptr() % 16 == 0 and width * size % 16 == 0
-    programs = len(out) * each
+    programs = len(out) * programs_per_row
     _launch(out, programs, where, height, aligned, terms, law, stream, stochastic_seed)
 
 
 def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:
-    """`stored.store` with its uniforms drawn, for flat CUDA tensors: out has 16 bits."""
+    """Round values to the 16 bits of `out` by uniforms, for flat CUDA tensors."""
     _check(out)
     if not out.numel():
         return
@@ -163,7 +162,7 @@ def _launch(
     stream: int,
     stochastic_seed: int | None,
 ) -> None:
-    """Run the kernel; `where`: its arguments `origin` to `each`."""
+    """Run the kernel; `where`: its arguments `origin` to `programs_per_row`."""
     code, size, device = LAWS.index(law), out.element_size(), out.device
     queue = cuda_memory.queue(device)
     table, argued = None, []
@@ -206,14 +205,14 @@ def _check(out: torch.Tensor) -> None:
 
 
 def _height(size: int, terms: int, stochastic: bool) -> int:
-    """Chunks in a tile, for elements of `size` bytes. Fewer lanes a thread need fewer registers."""
+    """Return the chunks of a tile, for elements of `size` bytes: fewer lanes, fewer registers."""
     busy = size == 2 and (terms > 1 or stochastic)
     lanes = (TUNING.busy_bytes if busy else TUNING.lane_bytes) // size
     return max(1, TUNING.warps * 32 * lanes // LANES)
 
 
 def _program(law: int, height: int) -> tuple[int, int]:
-    """Elements of a tile, and how many programs share one."""
+    """Return the number of elements of a tile, and of programs that share it."""
     if law == RADEMACHER:
         return height * BITS_CHUNK, 32 // TUNING.bits
     return height * CHUNK, 1

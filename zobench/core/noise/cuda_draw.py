@@ -1,8 +1,8 @@
 """Noise on a GPU, the arithmetic: Philox, Box-Muller and rounding as Triton functions of tensors.
 
-The same operations in the same order as `cpu`, each rounded once as IEEE says, so that bits agree.
-For that, kernels that use these functions are compiled with `enable_fp_fusion=False`: a multiply
-and an add fuse only where `tl.fma` says so.
+The operations and their order are those of `cpu`, each rounded once as in IEEE, so that bits agree.
+So kernels that use these functions are compiled with `enable_fp_fusion=False`: a multiply and an
+add fuse in `tl.fma` alone.
 """
 
 # pyright: reportGeneralTypeIssues=false
@@ -23,9 +23,9 @@ STEP = tl.constexpr(2.0**-24)
 
 @triton.jit
 def philox(c0, c1, c2, c3, seed):
-    """Four words (uint32) of each counter, for a seed (int64).
+    """Return four words (uint32) of each counter, for a seed (int64).
 
-    c0: a tensor, the others scalars, which spares most of the first two rounds' work.
+    c0 is a tensor and the others are scalars, which saves most of the work of the first two rounds.
     """
     k0 = seed.to(tl.uint32)
     k1 = (seed >> 32).to(tl.uint32)
@@ -42,16 +42,16 @@ def philox(c0, c1, c2, c3, seed):
 
 @triton.jit
 def uniform(word):
-    """(w >> 8) 2^-24."""
+    """Return (w >> 8) 2^-24."""
     return (word >> 8).to(tl.int32).to(tl.float32) * STEP
 
 
 @triton.jit
 def root(x):
-    """sqrt(x) to nearest, for x = 0 or 2^-60 < x < 2^60.
+    """Return sqrt(x) to nearest, for x = 0 or 2^-60 < x < 2^60.
 
-    One Newton step on the approximate reciprocal root, as in the compiler's own exact root, less
-    that one's branch for other x. The sign of a zero stays.
+    One Newton step on the approximate reciprocal root, as in the exact root of the compiler, but
+    without its branch for other x. The sign of a zero stays.
     """
     r = tl.math.rsqrt(tl.maximum(x, 8.673617379884035e-19))  # 2^-60: no infinity from x = 0
     g = x * r
@@ -60,7 +60,7 @@ def root(x):
 
 @triton.jit
 def normals(first, second):
-    """Two standard normals of two words, by the polynomials of `cpu`.
+    """Return two standard normals of two words, by the polynomials of `draw`.
 
     Powers of two that `cpu` multiplies by are inside the constants here: g = -8 f and twice the
     radius, from w = -8 log u. That saves a tenth of the work and, being exact, changes no bit but
@@ -95,7 +95,7 @@ def normals(first, second):
 
 @triton.jit
 def signed(scale, word, bit):
-    """`scale` where the bit is 1, else -scale: the bit goes to the place of the sign."""
+    """Return scale where the bit is 1, else -scale: the bit is moved to that of the sign."""
     minus = ~(word << (31 - bit)) & 0x80000000
     if scale.dtype == tl.float64:
         wide = scale.to(tl.uint64, bitcast=True) ^ (minus.to(tl.uint64) << 32)
@@ -106,7 +106,7 @@ def signed(scale, word, bit):
 
 @triton.jit
 def rounded(x, word, element: tl.constexpr):
-    """x (float32) in a 16-bit type by the rule of `rounding`, in 32-bit integers; uniform of w."""
+    """Round x (float32) to a 16-bit type by the rule of `rounding` and the uniform of a word."""
     bits = x.to(tl.uint32, bitcast=True)
     magnitude = bits & 0x7FFFFFFF
     if element == tl.float16:

@@ -3,6 +3,27 @@
 A program takes a tile (`cuda_tile`); only the programs at the two ends of a tensor have masks. For
 rademacher a program makes its words once for `bits` of their 32 bits, and 32 / `bits` programs
 share a tile, so that small tensors fill the device too.
+
+One tensor, the elements from `start` to `stop` of a stream; tile k starts at k * SPAN:
+
+    origin                    start                    stop
+    |  tile 0   |  tile 1   |  :tile 2   |  tile 3   |  :
+                               ^ program 0  program 1   program 2
+                               masked       whole       masked
+
+Arguments of `accumulate`:
+    origin, start, stop, block    one tensor: the address of element 0, its elements, its block
+    rows, row_of                  many tensors: a table of the four numbers above for each
+    places, width,                rows of a table: which, their elements, and the programs that
+        programs_per_row          each has
+    stream, rounding              the use of the noise; the seed of stochastic rounding
+    count, table                  more than four terms: their number and (scales, seeds)
+    counters                      0, 1, ..., the lanes of a tile
+    scale0, scale_at0,            up to four terms: numbers, or pointers to numbers on the device
+        seed0, seed_at0, ...
+    element, wide, law, terms,    compiled in: types of the output and of sums, the law, the number
+        stochastic, aligned,      of terms (0: in the table), how to round and to load, chunks of a
+        height, bits              tile, and bits of a word per program
 """
 
 # Triton reads these types itself and wraps plain values at calls:
@@ -23,7 +44,7 @@ STORED = tl.constexpr(1024)  # elements that one program of `store` takes
 
 @triton.jit
 def _scale(value, at, wide: tl.constexpr):
-    """A scale: the bits of a float64, or where a pointer is given what it points to."""
+    """Return a scale: the bits of a float64, or the number at a pointer."""
     if at is None:
         return value.to(tl.int64).to(tl.float64, bitcast=True).to(wide)
     else:
@@ -32,6 +53,7 @@ def _scale(value, at, wide: tl.constexpr):
 
 @triton.jit
 def _seed(value, at):
+    """Return a seed: a number, or the number at a pointer."""
     if at is None:
         return value.to(tl.int64)
     else:
@@ -40,7 +62,7 @@ def _seed(value, at):
 
 ARGUMENTS = [
     *("origin", "start", "stop", "block", "stream", "count", "rounding", "counters"),
-    *("width", "each"),
+    *("width", "programs_per_row"),
     *(f"{name}{k}" for name in ("scale", "seed", "scale_at", "seed_at") for k in range(4)),
 ]
 
@@ -48,8 +70,8 @@ ARGUMENTS = [
 @triton.jit(do_not_specialize=ARGUMENTS)
 def accumulate(
     origin: tl.int64, start: tl.int64, stop: tl.int64, block: tl.int64,
-    rows, row_of, places, width: tl.int64, each: tl.int64, stream: tl.int64, rounding: tl.int64,
-    count: tl.int64, table, counters,
+    rows, row_of, places, width: tl.int64, programs_per_row: tl.int64, stream: tl.int64,
+    rounding: tl.int64, count: tl.int64, table, counters,
     scale0: tl.int64, scale_at0, seed0: tl.int64, seed_at0,
     scale1: tl.int64, scale_at1, seed1: tl.int64, seed_at1,
     scale2: tl.int64, scale_at2, seed2: tl.int64, seed_at2,
@@ -57,13 +79,13 @@ def accumulate(
     element: tl.constexpr, wide: tl.constexpr, law: tl.constexpr, terms: tl.constexpr,
     stochastic: tl.constexpr, aligned: tl.constexpr, height: tl.constexpr, bits: tl.constexpr,
 ):  # fmt: skip
-    """One program: a tile, or the part of one that bits bits give.
+    """Run one program: a tile, or the part of one that `bits` bits of its words give.
 
-    One tensor: `origin` is where element 0 of the stream would lie, `start` and `stop` the
-    elements there are. Many: rows[:, i] is (origin, elements, block, first program) of tensor i,
-    and row_of[program] its i. Rows of a table: row r of the tensor at `origin`, of `width`
-    elements, is row places[r] of the table, and has `each` programs; those too many do nothing.
-    Origins are multiples of 16 if aligned. Unused pointers are None.
+    One tensor: `origin` is the address of element 0 of the stream, also where the tensor starts
+    after it. Many: rows[i] is (origin, elements, block, first program) of tensor i, which is
+    row_of[program]. Rows of a table: row r of the tensor at `origin`, of `width` elements, is row
+    places[r] of the table; programs beyond its end do nothing. Origins are multiples of 16 if
+    aligned. Unused pointers are None.
     """
     program = tl.program_id(0).to(tl.int64)
     if row_of is not None:
@@ -74,12 +96,12 @@ def accumulate(
         program -= tl.load(row + 3)
         start = stop * 0
     if places is not None:
-        here = program // each
-        program %= each
-        place = tl.load(places + here)
-        start = place * width
+        row_out = program // programs_per_row
+        program %= programs_per_row
+        row_in = tl.load(places + row_out)
+        start = row_in * width
         stop = start + width
-        origin += (here - place) * width * (element.primitive_bitwidth // 8)
+        origin += (row_out - row_in) * width * (element.primitive_bitwidth // 8)
     PARTS: tl.constexpr = 32 // bits if law == RADEMACHER else 1
     SPAN: tl.constexpr = height * (BITS_CHUNK if law == RADEMACHER else CHUNK)
     start, stop = start.to(tl.int64), stop.to(tl.int64)
@@ -116,10 +138,10 @@ def accumulate(
 
 @triton.jit(do_not_specialize=["count"])
 def store(out, values, uniforms, count: tl.int64, element: tl.constexpr):
-    """One program: STORED values (float32) into 16 bits, rounded stochastically by the uniforms."""
+    """Run one program: round STORED values (float32) to 16 bits stochastically, by the uniforms."""
     at = tl.program_id(0).to(tl.int64) * STORED + tl.arange(0, STORED)
-    here = at < count
-    x = tl.load(values + at, mask=here)
-    uniform = tl.load(uniforms + at, mask=here)
+    inside = at < count
+    x = tl.load(values + at, mask=inside)
+    uniform = tl.load(uniforms + at, mask=inside)
     word = (uniform * 16777216.0).to(tl.uint32) << 8  # the 24 bits that the uniform was made of
-    tl.store(out + at, rounded(x, word, element), mask=here)
+    tl.store(out + at, rounded(x, word, element), mask=inside)

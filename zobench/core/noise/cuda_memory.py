@@ -1,7 +1,7 @@
 """Noise on a GPU, what the kernel reads there besides its output: scales, seeds and tables.
 
 Tables are copied from pinned memory on the stream of the launch that needs them, so nothing waits.
-Those that are kept are apart by stream, for lack of order between streams.
+Cached tables belong to one stream, as there is no order between streams.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import torch
 
 from zobench.errors import BadInput
 
-Argument = tuple[int, torch.Tensor | None]  # 64 bits, or else where on the device to read
+Argument = tuple[int, torch.Tensor | None]  # 64 bits, or a tensor on the device that has them
 
 
 def scale_argument(scale: Any, device: torch.device) -> Argument:
-    """The bits of the scale as a float64, or a floating-point tensor of the device."""
+    """Return the bits of a scale as a float64, or a floating-point tensor of the device."""
     if not isinstance(scale, torch.Tensor):
         return _bits(float(scale)), None
     if scale.numel() != 1 or not scale.is_floating_point():
@@ -30,7 +30,7 @@ def scale_argument(scale: Any, device: torch.device) -> Argument:
 
 
 def seed_argument(seed: Any, device: torch.device) -> Argument:
-    """The seed, or an int64 tensor of the device."""
+    """Return a seed, or an int64 tensor of the device."""
     if not isinstance(seed, torch.Tensor):
         return int(seed), None
     if seed.numel() != 1 or seed.dtype != torch.int64:
@@ -39,15 +39,15 @@ def seed_argument(seed: Any, device: torch.device) -> Argument:
 
 
 def terms_table(terms: Sequence[tuple[Any, Any]], device: torch.device) -> torch.Tensor:
-    """int64, shape (2 terms,): the bits of the scales as float64, then the seeds."""
+    """Return int64, shape (2 terms,): the bits of the scales as float64, then the seeds."""
     arguments = [scale_argument(scale, device) for scale, _ in terms]
     arguments += [seed_argument(seed, device) for _, seed in terms]
     table = _upload(np.array([bits for bits, _ in arguments], np.int64), device)
     scales = table.view(torch.float64)
     for k, (_, at) in enumerate(arguments):
         if at is not None:
-            place = scales if k < len(terms) else table
-            place[k].copy_(at.detach().reshape(()))
+            half = scales if k < len(terms) else table
+            half[k].copy_(at.detach().reshape(()))
     return table
 
 
@@ -55,10 +55,11 @@ def terms_table(terms: Sequence[tuple[Any, Any]], device: torch.device) -> torch
 def tensors_table(
     device: torch.device, queue: int, spans: tuple[tuple[int, int, int], ...], span: int, parts: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`rows` and `row_of` of the kernel for (address, elements, block) of each tensor.
+    """Return `rows` and `row_of` of the kernel for (address, elements, block) of each tensor.
 
-    `span`: elements of a tile; `parts`: programs a tile. A table depends on the arguments alone, so
-    it is right also once other tensors have the addresses. int64 (tensors, 4), int32 (programs,).
+    `span`: elements of a tile; `parts`: programs per tile. A table depends on the arguments alone,
+    so that it stays right if other tensors get the addresses. Types and shapes: int64 (tensors, 4)
+    and int32 (programs,).
     """
     programs = np.array([-(-elements // span) * parts for _, elements, _ in spans])
     first = np.cumsum(programs) - programs
@@ -70,17 +71,17 @@ def tensors_table(
 
 @functools.lru_cache(maxsize=64)
 def counters(device: torch.device, queue: int, count: int) -> torch.Tensor:
-    """0, 1, ..., int32: what `cuda_kernels` loads in place of computing it."""
+    """Return 0, 1, ..., int32, which `cuda_kernels` loads and does not compute."""
     return torch.arange(count, dtype=torch.int32, device=device)
 
 
 def queue(device: torch.device) -> int:
-    """The current CUDA stream, as caches know it."""
+    """Return the current CUDA stream as a number, 0 for other devices."""
     return torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
 
 
 def on(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """Make `device` the current one where it is not."""
+    """Return a context in which a device is the current one."""
     if device.type != "cuda" or device.index == torch.cuda.current_device():
         return contextlib.nullcontext()
     return torch.cuda.device(device)
@@ -96,7 +97,7 @@ def _bits(scale: float) -> int:
 
 
 def _there(value: torch.Tensor, device: torch.device) -> bool:
-    """Is it on the device? Else it must be on the host."""
+    """Return True for a tensor on the device, False on the host. Raises BadInput for others."""
     if value.device == device:
         return True
     if value.device.type == "cpu":

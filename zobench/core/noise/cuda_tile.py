@@ -1,13 +1,20 @@
 """Noise on a GPU, a tile: what one program adds, with all terms in registers.
 
-A tile is `height` chunks (see `layout`) of 256 lanes. A thread holds 16 bytes of neighbouring lanes
-and makes all four words of their counters, so that every load and store is 16 bytes wide and a
-warp's are contiguous; the four loads are issued before the arithmetic. Tiles are aligned, hence the
-counter's low word does not overflow within one, and 64-bit arithmetic is left to scalars.
+A tile is `height` chunks (see `layout`) of 256 lanes. A thread has 16 bytes of neighbouring lanes
+and makes all four words of their counters, so that every load and store is 16 bytes wide and those
+of a warp are contiguous; the four loads are issued before the arithmetic. Tiles are aligned, so
+that the low word of a counter does not overflow within one, and 64-bit arithmetic is of scalars.
 
-The lanes' numbers are loaded (`counters`), since Triton gives a chain of operations the layout of
-the load it begins with: computed, they would be spread over threads otherwise than the output is,
-and every value would change threads through shared memory.
+    chunk of a tile      lanes 0 .. 255   256 .. 511   512 .. 767   768 .. 1023   elements
+    word of a counter    w0               w1           w2           w3
+    Gaussian             radius(w0)       radius(w0)   radius(w2)   radius(w2)
+                         x cos(w1)        x sin(w1)    x cos(w3)    x sin(w3)
+
+For rademacher such a row of 1024 elements is one bit of the words, and a chunk has 32 rows.
+
+The numbers of the lanes are loaded (`counters`), as Triton gives a chain of operations the layout
+of the load that it starts with. If they were computed, they would be spread over threads in another
+way than the output, and every value would change threads through shared memory.
 """
 
 # Triton reads these types itself and wraps plain values at calls:
@@ -50,8 +57,8 @@ def _save(
 
 
 @triton.jit
-def _dense_term(x0, x1, x2, x3, scale, seed, low, high, block, stream, law: tl.constexpr):
-    """x + scale z, gaussian or uniform, for the four words' elements."""
+def _add_values(x0, x1, x2, x3, scale, seed, low, high, block, stream, law: tl.constexpr):
+    """Return x + scale z, gaussian or uniform, for the elements of the four words."""
     w0, w1, w2, w3 = philox(low, high, block, stream, seed)
     if law == GAUSSIAN:
         z0, z1 = normals(w0, w1)
@@ -66,8 +73,8 @@ def _dense_term(x0, x1, x2, x3, scale, seed, low, high, block, stream, law: tl.c
 
 
 @triton.jit
-def _bits_term(x0, x1, x2, x3, scale, words, bit):
-    """x + scale z, rademacher."""
+def _add_signs(x0, x1, x2, x3, scale, words, bit):
+    """Return x + scale z, rademacher, for the elements of one bit of the four words."""
     x0 += signed(scale, words[0], bit)
     x1 += signed(scale, words[1], bit)
     x2 += signed(scale, words[2], bit)
@@ -76,21 +83,21 @@ def _bits_term(x0, x1, x2, x3, scale, words, bit):
 
 
 @triton.jit
-def _part(
+def _add_words(
     at, offset, left, right, bit, tile, number, low, high, block, stream, scales, seeds, words,
     count, table, rounding, element: tl.constexpr, wide: tl.constexpr, law: tl.constexpr,
     terms: tl.constexpr, stochastic: tl.constexpr, height: tl.constexpr, masked: tl.constexpr,
 ):  # fmt: skip
-    """The elements of all four words; for rademacher, those of one bit."""
+    """Add all terms to the elements of the four words; for rademacher, to those of one bit."""
     x0 = _load(at, offset, left, right, wide, masked)
     x1 = _load(at, offset + LANES, left, right, wide, masked)
     x2 = _load(at, offset + 2 * LANES, left, right, wide, masked)
     x3 = _load(at, offset + 3 * LANES, left, right, wide, masked)
     for k in tl.static_range(terms):
         if law == RADEMACHER:
-            x0, x1, x2, x3 = _bits_term(x0, x1, x2, x3, scales[k], words[k], bit)
+            x0, x1, x2, x3 = _add_signs(x0, x1, x2, x3, scales[k], words[k], bit)
         else:
-            x0, x1, x2, x3 = _dense_term(
+            x0, x1, x2, x3 = _add_values(
                 x0, x1, x2, x3, scales[k], seeds[k], low, high, block, stream, law
             )
     if terms == 0:  # any number of terms, from a table; words are made anew for each bit
@@ -99,9 +106,9 @@ def _part(
             seed = tl.load(table + count + k)
             if law == RADEMACHER:
                 drawn = philox(low, high, block, stream, seed)
-                x0, x1, x2, x3 = _bits_term(x0, x1, x2, x3, scale, drawn, bit)
+                x0, x1, x2, x3 = _add_signs(x0, x1, x2, x3, scale, drawn, bit)
             else:
-                x0, x1, x2, x3 = _dense_term(
+                x0, x1, x2, x3 = _add_values(
                     x0, x1, x2, x3, scale, seed, low, high, block, stream, law
                 )
     u0, u1, u2, u3 = 0, 0, 0, 0
@@ -124,9 +131,9 @@ def add_tile(
     terms: tl.constexpr, stochastic: tl.constexpr, height: tl.constexpr, bits: tl.constexpr,
     masked: tl.constexpr,
 ):  # fmt: skip
-    """The elements of a tile, those of bits first_bit to first_bit + bits for rademacher.
+    """Add all terms to a tile; for rademacher, to bits first_bit to first_bit + bits of its words.
 
-    at: pointer to the tile's first element; left, right: which offsets from it exist.
+    at: pointer to the first element of the tile; left, right: the offsets from it that exist.
     """
     row = tl.arange(0, height)[:, None]
     lane = tl.arange(0, LANES)[None, :]
@@ -142,13 +149,13 @@ def add_tile(
         for bit in range(first_bit, first_bit + bits):
             offset = row * BITS_CHUNK + (lane + bit * CHUNK)
             if not masked or ((bit - first) & 31) <= last - first:  # else no row has the bit
-                _part(
+                _add_words(
                     at, offset, left, right, bit, tile, number, low, high, block, stream, scales,
                     seeds, words, count, table, rounding, element, wide, law, terms, stochastic,
                     height, masked,
                 )  # fmt: skip
     else:
-        _part(
+        _add_words(
             at, row * CHUNK + lane, left, right, 0, tile, number, low, high, block, stream, scales,
             seeds, words, count, table, rounding, element, wide, law, terms, stochastic,
             height, masked,

@@ -1,8 +1,11 @@
 """Noise on the CPU: the parts of which kernels are made, compiled into each of them.
 
-A kernel works chunk by chunk (see layout): Philox words go to a 4 KiB buffer that stays in the
-first cache, become values in place, and are added to the output. Loops are written for the
-vectoriser: unsigned indices (a signed one may wrap), no call, no branch.
+A kernel works chunk by chunk (see `layout`): Philox words go to a 4 KiB buffer that stays in the
+first cache, become values in place, and are added to the output.
+
+    philox(seed, block, stream, chunk) -> words[1024] --normals--> values[1024] --add--> out
+
+Loops are written for the vectoriser: unsigned indices (a signed one may wrap), no call, no branch.
 """
 
 from __future__ import annotations
@@ -20,16 +23,15 @@ LANES, CHUNK, BITS_CHUNK, ROUNDS = layout.LANES, layout.CHUNK, layout.BITS_CHUNK
 F, I, U, W = np.float32, np.int32, np.uint64, np.uint32  # noqa: E741
 M0, M1, W0, W1 = U(layout.M0), U(layout.M1), U(layout.W0), U(layout.W1)
 LOW, HALF = U(0xFFFFFFFF), U(32)
-Array = np.ndarray
 N1, N2, N3 = U(LANES), U(2 * LANES), U(3 * LANES)
 STEP = F(2.0**-24)
 
 
 @inlined
 def philox(
-    words: Array, seed: int, block: int, stream: int, chunk: int, low: int, high: int
+    words: np.ndarray, seed: int, block: int, stream: int, chunk: int, low: int, high: int
 ) -> None:
-    """words[j * LANES + i] for lanes low <= i < high and the four words j of a chunk's counters."""
+    """Set words[j * LANES + i] of a chunk, for lanes low <= i < high and the four words j."""
     first = U(chunk) * U(LANES)
     for i in range(U(low), U(high)):
         c0, c1, c2, c3 = (first & LOW) + i, first >> HALF, U(block) & LOW, U(stream) & LOW
@@ -43,8 +45,8 @@ def philox(
 
 
 @inlined
-def normals(words: Array, low: int, high: int) -> None:
-    """Box-Muller in place: words of rows i and i + LANES become the bits of two float32 normals.
+def normals(words: np.ndarray, low: int, high: int) -> None:
+    """Turn words i and i + LANES into the bits of two float32 normals, by Box-Muller, in place.
 
     Polynomials have the least maximum error on their interval (relative for the logarithm, 3e-8;
     absolute for sine and cosine, 4e-9). A normal is within 5e-6 of the exact one, at any radius.
@@ -81,9 +83,16 @@ def normals(words: Array, low: int, high: int) -> None:
 
 @inlined
 def fill(
-    words: Array, law: int, seed: int, block: int, stream: int, chunk: int, first: int, last: int
+    words: np.ndarray,
+    law: int,
+    seed: int,
+    block: int,
+    stream: int,
+    chunk: int,
+    first: int,
+    last: int,
 ) -> None:
-    """Make elements first to last of a chunk: value bits, or for Rademacher the plain words."""
+    """Make elements first to last of a chunk: bits of values, or for Rademacher the plain words."""
     low, high = 0, LANES
     if first % LANES + last - first <= LANES:  # within one row: only its lanes, in whole vectors
         low = first % LANES // 8 * 8
@@ -101,9 +110,9 @@ def fill(
 
 @inlined
 def add(
-    out: Array, offset: int, words: Array, law: int, scale: float, first: int, last: int
+    out: np.ndarray, offset: int, words: np.ndarray, law: int, scale: float, first: int, last: int
 ) -> None:
-    """out[offset + k] += scale * element first + k of the chunk that `words` holds."""
+    """Add scale * element first + k, of the chunk in `words`, to each out[offset + k]."""
     a = out.dtype.type(scale)
     if law == RADEMACHER:
         for bit in range(first // CHUNK, (last - 1) // CHUNK + 1):
@@ -119,9 +128,10 @@ def add(
 
 @inlined
 def accumulate_all(
-    out: Array, scales: Sequence[float] | Array, law: int, seeds: Sequence[int] | Array,
-    block: int, stream: int, start: int,
+    out: np.ndarray, scales: Sequence[float] | np.ndarray, law: int,
+    seeds: Sequence[int] | np.ndarray, block: int, stream: int, start: int,
 ) -> None:  # fmt: skip
+    """Add the noise of all terms to `out`, chunk by chunk."""
     words = np.empty(CHUNK, np.uint32)
     size = BITS_CHUNK if law == RADEMACHER else CHUNK
     at, stop = start, start + out.size

@@ -1,11 +1,17 @@
-"""Noise: what callers use. Random directions that replay from a seed, added in one fused pass.
+"""The interface of noise: random directions that replay from a seed, added in one fused pass.
 
     accumulate(out, [(eps, seed)], "gaussian", block=3)     # out += eps * z(seed)
 
 Element e of a stream depends on (law, seed, block, stream, e) alone: not on slices, order, threads
 or device, and no global generator is touched. `layout` has the definition, `reference` a readable
-version. Importing this module loads neither numba (0.5 s) nor torch; the first use loads numba,
+version. To import this module loads neither numba (0.3 s) nor torch; the first use loads numba,
 and compiles the kernels once per installation (some seconds). The first CUDA tensor loads Triton.
+
+    interface -> arrays  -> cpu, cpu_rows, cpu_tables   NumPy arrays
+              -> tensors -> arrays, rounding            torch tensors on a CPU
+              -> cuda    -> cuda_kernels                torch tensors on a GPU
+    cpu*      -> draw     -> compiled, layout           numba
+    cuda_*    -> cuda_tile -> cuda_draw -> layout       Triton
 """
 
 from __future__ import annotations
@@ -35,12 +41,12 @@ _code = {law: code for code, law in enumerate(LAWS)}
 
 
 def register_backend(device_type: str, backend: Backend) -> None:
-    """Let `backend` serve tensors whose `device.type` is `device_type` ("cuda", "mps", ...)."""
+    """Let a backend serve the tensors of a kind of device, such as "mps"."""
     _backends[device_type] = backend
 
 
 def serves(device_type: str) -> bool:
-    """Can noise be added to tensors of this kind of device where they are?"""
+    """Return True if noise can be added to tensors of this kind of device where they are."""
     return device_type == "cpu" or device_type in _backends or _triton_serves(device_type)
 
 
@@ -54,20 +60,29 @@ def accumulate(
     threads: int = 1,
     stochastic_seed: int | None = None,
 ) -> None:
-    """out[k] += sum of scale * z(seed)[start + k] over the (scale, seed) of `terms`, in place.
+    """Add the sum of scale * z(seed)[start + k], over all terms, to each out[k], in place.
 
-    One read and one write of `out` for all terms, and no temporary of its size. `out`: a contiguous
-    1-D NumPy array (float32, float64) or torch tensor (also float16, bfloat16: summed in float32
-    and rounded once, to nearest or, given `stochastic_seed`, stochastically: the expected result
-    is the exact sum). Sums in float32 and float64 are rounded once per term, so that several terms
-    give the bits of one call for each. `seed` in [0, 2^63), `block` and `stream` in [0, 2^32).
-    `threads` shares out large blocks of the CPU; bits do not depend on it.
+    There is one read and one write of `out` for all terms, and no temporary of its size. Sums in
+    float32 and float64 are rounded once per term, so that several terms give the bits of one call
+    per term. Sums in 16 bits are made in float32 and rounded once.
 
-    Scales and seeds may be 0-d tensors (floating point; int64, taken as in range). Where they lie
-    on the CUDA device of `out` they are read there, and the host does not wait for them.
+    Args:
+        out: contiguous NumPy array of float32 or float64, or torch tensor of any floating-point
+            type, shape (n,).
+        terms: pairs (scale, seed), seeds in [0, 2^63). Both may be 0-d tensors (floating point;
+            int64, whose range is not checked). On the CUDA device of `out` they are read there, and
+            the host does not wait for them.
+        law: "gaussian", "rademacher" or "uniform".
+        block: index of the block, in [0, 2^32).
+        stream: use of the noise, in [0, 2^32).
+        start: position of out[0] in the block.
+        threads: number of threads that share out a large block on a CPU; no bit depends on it.
+        stochastic_seed: seed of stochastic rounding to 16 bits, whose expected result is the exact
+            sum; None: round to nearest.
 
-    Raises BadInput for an unknown law, a number out of range, an `out` of another kind, and a
-    device without a backend.
+    Raises:
+        BadInput: unknown law, number out of range, `out` of another kind, or device without a
+            backend.
     """
     code = _checked(law, block, stream, start)
     _check_seeds(terms, stochastic_seed)
@@ -103,7 +118,7 @@ def accumulate_blocks(
     threads: int = 1,
     stochastic_seed: int | None = None,
 ) -> None:
-    """`accumulate(outs[i], terms, law, blocks[i])` for all i; CUDA tensors of a type in one launch.
+    """Call `accumulate(outs[i], terms, law, blocks[i])` for all i; on CUDA, one launch per type.
 
     Raises BadInput as `accumulate` does, and for unequal numbers of outs and blocks.
     """
@@ -136,11 +151,11 @@ def rows(
     stream: int = DIRECTION,
     start: int = 0,
 ) -> None:
-    """points[k, i] += scales[k] * z(seeds[k])[start + i], in one call for all probes.
+    """Add scales[k] * z(seeds[k])[start + i] to each points[k, i], in one call for all probes.
 
-    `points`: float64, shape (probes, width). Equal seeds side by side (a central pair) are drawn
-    once. Bits are those of `accumulate` row by row. Raises BadInput as it does, and for unequal
-    numbers of points, scales and seeds.
+    `points`: float64, shape (probes, width). Equal seeds side by side (an antithetic pair) are
+    drawn once. Bits are those of `accumulate` row by row. Raises BadInput as it does, and for
+    unequal numbers of points, scales and seeds.
     """
     code = _checked(law, block, stream, start)
     for seed in seeds:
@@ -150,7 +165,7 @@ def rows(
 
 
 def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: int) -> None:
-    """`accumulate` of one direction into a float64 vector, unchecked: one microsecond a call."""
+    """Add scale * z(seed) to a float64 vector, without checks: one microsecond per call."""
     _module("cpu").accumulate(out, scale, _code[law], seed, block, DIRECTION, 0)
 
 
@@ -163,15 +178,16 @@ def pair(
     seed: int,
     borders: np.ndarray,
 ) -> None:
-    """points[0] = x + plus z and points[1] = x + minus z, a pair of probes, unchecked.
+    """Set points[0] = x + plus z and points[1] = x + minus z, a pair of probes, without checks.
 
-    `points`: float64 (2, d), contiguous; `x`: float64 (d,); `borders`: int64, blocks' starts and d.
+    `points`: float64, shape (2, d), contiguous. `x`: float64, shape (d,). `borders`: int64, the
+    starts of the blocks, and d.
     """
     _module("cpu_rows").pair(points, x, plus, minus, _code[law], seed, borders, DIRECTION)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:
-    """Elements `start` to `stop` of a stream: float32, shape (stop - start,).
+    """Return elements `start` to `stop` of a stream: float32, shape (stop - start,).
 
     Laws: "gaussian" N(0, 1), |z| <= 5.89; "rademacher" -1 or 1; "uniform" [0, 1) in steps of 2^-24.
     """
@@ -181,7 +197,7 @@ def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) 
 
 
 def _checked(law: str, block: int, stream: int, start: int) -> int:
-    """The law's number for kernels."""
+    """Return the number of a law for kernels. Raises BadInput for numbers out of range."""
     if law not in _code:
         raise unknown("law", law, LAWS)
     if block >> 32 or stream >> 32:
@@ -193,23 +209,23 @@ def _checked(law: str, block: int, stream: int, start: int) -> int:
 
 def _check_seeds(terms: Terms, stochastic_seed: int | None) -> None:
     for _, seed in terms:
-        if not _is_tensor(seed) and seed >> 63:  # to look at a tensor's would be to wait
+        if not _is_tensor(seed) and seed >> 63:  # a look at a tensor waits for its device
             raise _bad_seed(seed)
     if stochastic_seed is not None and stochastic_seed >> 63:
         raise _bad_seed(stochastic_seed)
 
 
 def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "data_ptr")  # NumPy's numbers have a device too
+    return hasattr(value, "data_ptr")  # numbers of NumPy have a device too
 
 
 def _numbers(terms: Terms) -> Terms:
-    """The terms with tensors read, for kernels of the CPU."""
+    """Return the terms as numbers, for kernels of the CPU."""
     if not any(_is_tensor(value) for term in terms for value in term):
         return terms
-    read = [(float(scale), int(seed)) for scale, seed in terms]
-    _check_seeds(read, None)
-    return read
+    numbers = [(float(scale), int(seed)) for scale, seed in terms]
+    _check_seeds(numbers, None)
+    return numbers
 
 
 def _bad_seed(seed: int) -> BadInput:
@@ -218,7 +234,7 @@ def _bad_seed(seed: int) -> BadInput:
 
 @functools.cache
 def _module(name: str) -> ModuleType:
-    """A module beside this one, loaded at its first use."""
+    """Return a module of this package, loaded at its first use."""
     return importlib.import_module(f"zobench.core.noise.{name}")
 
 

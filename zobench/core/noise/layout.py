@@ -1,4 +1,4 @@
-"""Noise layout: which counter, word and bit gives which element; shared by every implementation.
+"""The layout of noise: which counter, word and bit gives which element, on every device.
 
 Philox-4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3")
 maps a counter of four 32-bit words and a key of two to four random words. Here

@@ -1,4 +1,4 @@
-"""Noise as `layout` defines it, in plain NumPy, Box-Muller in float64: what kernels answer to."""
+"""Noise as `layout` defines it, in plain NumPy, Box-Muller in float64: the reference of kernels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOW = 0xFFFFFFFF
 
 
 def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
-    """Philox-4x32-10 (Salmon et al. 2011, section 5.3) of `counter`, shape (4, n), uint32 words."""
+    """Return Philox-4x32-10 (Salmon et al. 2011, section 5.3) of counters (4, n), uint32 words."""
     c0, c1, c2, c3 = np.asarray(counter).astype(np.uint64)
     k0, k1 = key
     for _ in range(ROUNDS):
@@ -23,7 +23,7 @@ def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:
-    """Elements `start` to `stop` of the stream, float32, shape (stop - start,).
+    """Return elements `start` to `stop` of a stream, float32, shape (stop - start,).
 
     Raises BadInput for an unknown law.
     """

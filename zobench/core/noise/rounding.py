@@ -17,7 +17,7 @@ POINT, FRACTION = U(24), U(0xFFFFFF)  # bits after the point of a fixed-point ma
 
 @compiled("void(uint16[::1], float32[::1], float32[::1], boolean)")
 def round_stochastic(out: np.ndarray, values: np.ndarray, uniforms: np.ndarray, half: bool) -> None:
-    """out = bits of `values` in float16 (`half`) or else bfloat16; all arrays of one size.
+    """Set `out` to the bits of `values` in float16 (`half`) or bfloat16; arrays of one size.
 
     Rounds away from zero where the uniform in [0, 1), of 24 bits, is below (distance to the
     neighbour nearer zero) / (distance of the two neighbours). That probability is exact but for

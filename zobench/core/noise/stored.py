@@ -1,8 +1,8 @@
-"""Values made elsewhere, written into tensors as `accumulate` writes its sums: rounded once.
+"""Writes of computed values into tensors, which round as `accumulate` does: once.
 
-So every write to 16-bit weights rounds stochastically by one rule and one stream of uniforms,
-whatever made the values. Element e of a block takes the uniform e of (stochastic_seed, block): bits
-depend on neither slices nor devices.
+So every write to 16-bit weights rounds stochastically by one rule and one stream of uniforms.
+Element e of a block takes the uniform e of (stochastic_seed, block): bits depend on neither slices
+nor devices.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ UNIFORM = "uniform"
 def store(
     out: Any, values: Any, block: int, start: int = 0, stochastic_seed: int | None = None
 ) -> None:
-    """out[k] = values[k], the element start + k of `block`, rounded once to the type of `out`.
+    """Set out[k] = values[k], element start + k of a block, rounded once to the type of `out`.
 
     `out`: a flat tensor; `values`: a flat one of the same length on the same device, float32 where
     `out` has 16 bits. Given `stochastic_seed`, 16 bits are rounded stochastically: the expected
@@ -35,7 +35,7 @@ def store(
 def store_rows(
     out: Any, values: Any, places: Any, block: int, stochastic_seed: int | None = None
 ) -> None:
-    """`store` for some rows of a table: out[r] = values[r], which is row places[r] of the block.
+    """Set out[r] = values[r], row places[r] of a block, rounded as in `store`.
 
     `out` and `values`: shape (rows, width), contiguous; `places`: as `tables.accumulate_rows` takes
     them, and on a device that it serves.
@@ -50,7 +50,7 @@ def store_rows(
 
 
 def _round(out: Any, values: Any, uniforms: Any) -> None:
-    """On a GPU where the values are; on another device by way of the host."""
+    """Round on the GPU of the values, or, for other devices, on the host."""
     device = out.device.type
     if device != "cpu" and interface._triton_serves(device) and device not in interface._backends:
         interface._module("cuda").store(out, values, uniforms)

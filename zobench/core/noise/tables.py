@@ -1,4 +1,4 @@
-"""Noise of a table, some rows of it alone: what is looked up is all that is drawn."""
+"""Noise of some rows of a table: only the rows that are looked up are drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zobench.errors import BadInput
 
 
 def serves_rows(device_type: str) -> bool:
-    """Does `accumulate_rows` take tensors of this kind of device?"""
+    """Return True if `accumulate_rows` takes tensors of this kind of device."""
     return device_type not in interface._backends and (
         device_type == "cpu" or interface._triton_serves(device_type)
     )
@@ -24,7 +24,7 @@ def accumulate_rows(
     stream: int = interface.DIRECTION,
     stochastic_seed: int | None = None,
 ) -> None:
-    """Some rows of a table's noise: bits of `accumulate` on the whole table, and only these drawn.
+    """Add the noise of some rows of a table, with the bits of `accumulate` on the whole table.
 
     out[r, i] += sum of scale * z(seed)[places[r] * width + i], for `out` of shape (rows, width), a
     contiguous torch tensor as `accumulate` takes. `places`: int64, shape (rows,), on the device of

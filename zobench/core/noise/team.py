@@ -1,7 +1,7 @@
-"""Several threads on one job: those that torch computes with, where they can be had.
+"""Several threads on one job: those of torch where they can be used, else threads of our own.
 
 After an operation, torch's OpenMP threads wait for the next one at full speed for milliseconds.
-Threads of our own beside them would get half a core each; the waiting ones start at once.
+Other threads beside them would get half a core each; the waiting ones start at once.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def accumulate(
     threads: int,
     rounding: tuple[int, int] | None,
 ) -> None:
-    """out += sum of scale * z(seed); `rounding`: (seed, stream) of stochastic rounding, 16 bits."""
+    """Add the sum of scale * z(seed) to `out`; `rounding`: (seed, stream) of that to 16 bits."""
     _check_flat(out)
     flat = out.detach()
     if flat.dtype in WHOLE:
@@ -63,7 +63,7 @@ def accumulate_blocks(
     threads: int,
     rounding: tuple[int, int] | None,
 ) -> None:
-    """`accumulate` for each (out, block)."""
+    """Add noise to each tensor of the pairs (out, block)."""
     if not terms:
         return
     shared = []
@@ -85,7 +85,7 @@ def accumulate_rows(
     stream: int,
     rounding: tuple[int, int] | None,
 ) -> None:
-    """out[r] += what `accumulate` adds to row places[r] of a table as wide as `out`."""
+    """Add to out[r] what `accumulate` adds to row places[r] of a table as wide as `out`."""
     table, where = out.detach(), np.ascontiguousarray(places.numpy())
     if table.dtype in WHOLE:
         arrays.accumulate_rows(table.numpy(), where, terms, law, block, stream)
@@ -104,13 +104,13 @@ def accumulate_rows(
 
 
 def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:
-    """out = float32 values rounded to its 16 bits by the uniforms; all flat and of one length."""
+    """Set `out` to float32 values, rounded to 16 bits by uniforms; all flat and of one length."""
     _check_flat(out)
     round_stochastic(_bits(out.detach()), values.numpy(), uniforms.numpy(), _is_half(out))
 
 
 def _bits(flat: torch.Tensor) -> np.ndarray:
-    """The memory of a flat tensor of 16 bits."""
+    """Return the memory of a flat tensor of 16 bits."""
     return flat.view(torch.int16).numpy().view(np.uint16)
 
 
@@ -120,7 +120,7 @@ def _check_flat(out: torch.Tensor) -> None:
 
 
 def _is_half(tensor: torch.Tensor) -> bool:
-    """Is it float16, not bfloat16? Raises BadInput for a type that is neither."""
+    """Return True for float16, False for bfloat16. Raises BadInput for other types."""
     if tensor.dtype not in (torch.float16, torch.bfloat16):
         raise BadInput(
             f"noise needs a floating-point tensor of 16, 32 or 64 bits, not {tensor.dtype}"

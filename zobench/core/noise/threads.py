@@ -10,18 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from zobench.core.noise.layout import BITS_CHUNK
 
 LEAST = 4 * BITS_CHUNK  # elements worth handing over: about 100 us of Gaussian noise
-EACH = 16  # slices a thread, so that a busy core does not hold up the rest
+SLICES = 16  # per thread, so that a busy core does not delay the others
 
 
 def slice_of(size: int, threads: int) -> int:
-    """Elements of a slice of work on `size` of them: whole chunks of any law."""
-    return -(-size // (EACH * threads * BITS_CHUNK)) * BITS_CHUNK
+    """Return the number of elements of a slice of `size` elements: whole chunks of any law."""
+    return -(-size // (SLICES * threads * BITS_CHUNK)) * BITS_CHUNK
 
 
 def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None:
     """Call work(first, last) on parts that cover range(size), up to `threads` at a time.
 
-    An exception of a part is raised here once all that run have ended.
+    An exception of a part is raised after all parts have ended.
     """
     if threads <= 1 or size < 2 * LEAST:
         work(0, size)
@@ -36,6 +36,7 @@ def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None
 
 @functools.cache
 def pool(threads: int) -> ThreadPoolExecutor:
+    """Return the pool of that number of threads, which is made once."""
     return ThreadPoolExecutor(threads, thread_name_prefix="zobench-noise")
 
 

@@ -34,7 +34,7 @@ class Profile(Protocol):
 
 @shared_piece
 def part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
-    """Return v_start .. v_{stop - 1}, float64, on a device; a short part is shared: only read it."""
+    """Return v_start .. v_{stop - 1}, float64; a short part is shared, so only read it."""
     return profile.of(torch.arange(start, stop, dtype=torch.float64, device=device))
 
 
