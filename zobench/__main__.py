@@ -1,4 +1,4 @@
-"""`zobench` and `python -m zobench`."""
+"""The entry point of `zobench` and `python -m zobench`."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while its parts are loaded ends it as later."""
+    """Run the command line; Ctrl-C while modules are loaded ends it as in a command."""
     closed = _open_streams()
     try:
         from zobench import cli
@@ -21,10 +21,10 @@ def main() -> None:
 
 
 def _open_streams() -> bool:
-    """Give a command that was started without streams (`>&-`) ones that lead nowhere.
+    """Open the standard streams that are closed (`>&-`), and return True if stdout was.
 
-    Else the next file that is opened, such as the results, would stand in their place. Was stdout
-    closed? Then it is a file without a name, whose size tells whether something was printed.
+    Otherwise the next file that is opened, such as that of the results, would be such a stream. A
+    closed stdout becomes a file without a name, whose size shows whether something was printed.
     """
     closed = []
     for fd in (0, 1, 2):
@@ -32,24 +32,24 @@ def _open_streams() -> bool:
             os.fstat(fd)
         except OSError:
             closed.append(fd)
-            _open_nowhere(fd)
+            _open_nothing(fd)
     sys.stdout, sys.stderr = sys.stdout or os.fdopen(1, "w"), sys.stderr or os.fdopen(2, "w")
     return 1 in closed
 
 
-def _open_nowhere(fd: int) -> None:
-    made = -1
+def _open_nothing(fd: int) -> None:
+    new = -1
     if fd == 1:
         import tempfile
 
         with suppress(OSError):
-            made, name = tempfile.mkstemp(prefix="zobench-")
+            new, name = tempfile.mkstemp(prefix="zobench-")
             os.unlink(name)
-    if made < 0:
-        made = os.open(os.devnull, os.O_RDWR)
-    if made != fd:  # it is the lowest number that is free, which is `fd`
-        os.dup2(made, fd)
-        os.close(made)
+    if new < 0:
+        new = os.open(os.devnull, os.O_RDWR)
+    if new != fd:  # usually it is the lowest free number, which is `fd`
+        os.dup2(new, fd)
+        os.close(new)
     os.set_inheritable(fd, True)
 
 
