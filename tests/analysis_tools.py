@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from zobench.analysis import table, verdict
+from zobench.analysis.runlengths import run_tables
+
 HIT_COLUMNS = ["run_key", "kind", "target_index", "target", "queries", "seconds"]
 
 
@@ -78,3 +81,13 @@ def lengths_table(samples, cut=np.inf, shared=True):
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def summary_of(runs, hits, problems, **options):
+    """`summary` of frames, with the run tables made of them."""
+    return table.summary(runs, problems, run_tables(runs, hits, problems), **options)
+
+
+def verdict_of(runs, hits, problems, *estimators, **options):
+    """`verdict` of frames, with the run tables made of them."""
+    return verdict.verdict(runs, problems, run_tables(runs, hits, problems), *estimators, **options)

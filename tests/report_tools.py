@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from analysis_tools import results
 
+from zobench.analysis.frames import Frames
 from zobench.report.source import Source
 
 TARGETS = (10.0, 1.0, 0.1)
@@ -40,7 +41,7 @@ def of_frames(runs, hits, problems, command="zobench compare a b") -> Source:
                                         ["group"])  # fmt: skip
     runs["dimension"] = 10
     problems = problems.assign(suite="s", suite_version="1", objective="o", how="by hand")
-    return Source(runs, hits, traces(runs), problems, ENVIRONMENTS, command)
+    return Source(Frames(runs, hits, traces(runs), problems), ENVIRONMENTS, command)
 
 
 def traces(runs: pd.DataFrame) -> pd.DataFrame:

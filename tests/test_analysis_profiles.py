@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_tools import lengths_table, results
+from analysis_tools import lengths_table, results, summary_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ from zobench.analysis.pareto import on_front, pareto
 from zobench.analysis.performance_profile import memory_ratios, profile, ratios
 from zobench.analysis.restarts import restart_ecdf, restarted
 from zobench.analysis.runlengths import Cases, run_table
-from zobench.analysis.table import summary
 from zobench.errors import BadInput
 
 
@@ -157,12 +156,12 @@ def test_fronts_leave_out_what_is_unknown_and_what_uses_gradients():
     plan = [("p", "a", 0, [10], {"peak_memory": 5e6}), ("p", "b", 0, [20], {"peak_memory": 1e6}),
             ("p", "c", 0, [30], {"peak_memory": 2e6}), ("p", "d", 0, [], {"peak_memory": 1e3}),
             ("p", "sgd", 0, [1], {"peak_memory": 1e3, "first_order": True})]  # fmt: skip
-    found = pareto(summary(*results(plan, targets=(1.0,))))
+    found = pareto(summary_of(*results(plan, targets=(1.0,))))
     assert dict(zip(found["estimator"], found["front"])) == {
         "a": True, "b": True, "c": False, "d": False, "sgd": False,
     }  # fmt: skip
     with pytest.raises(BadInput):
-        pareto(summary(*results(plan, targets=(1.0,))), "first")  # type: ignore[arg-type]
+        pareto(summary_of(*results(plan, targets=(1.0,))), "first")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("problems", [4, 16])

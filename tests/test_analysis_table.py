@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_tools import HIT_COLUMNS, results
+from analysis_tools import HIT_COLUMNS, results, summary_of
 
 from zobench.analysis.leaderboard import COLUMNS, leaderboard_rows, targets_hash
 from zobench.analysis.runlengths import run_table
-from zobench.analysis.table import summary
 from zobench.errors import BadInput
 
 RUNS = [
@@ -27,7 +26,7 @@ RUNS = [
 
 
 def row(problem, estimator, frames=None):
-    found = summary(*(frames or results(RUNS)), resamples=1000)
+    found = summary_of(*(frames or results(RUNS)), resamples=1000)
     rows = found[(found["problem"] == problem) & (found["estimator"] == estimator)]
     assert len(rows) == 1
     return rows.iloc[0]
@@ -89,14 +88,14 @@ def test_no_target_reached_by_anyone_and_no_queries():
 
 
 def test_order_and_empty():
-    found = summary(*results(RUNS), resamples=1000)
+    found = summary_of(*results(RUNS), resamples=1000)
     assert list(zip(found["problem"], found["estimator"])) == [
         ("f", "a"), ("f", "b"), ("g", "a"), ("g", "b"), ("g", "sgd"),
     ]  # fmt: skip
     runs, _, problems = results(RUNS)
-    assert summary(runs[:0], pd.DataFrame(columns=HIT_COLUMNS), problems).empty
+    assert summary_of(runs[:0], pd.DataFrame(columns=HIT_COLUMNS), problems).empty
     with pytest.raises(BadInput, match="lacks memory_ratio"):
-        summary(runs.drop(columns="memory_ratio"), pd.DataFrame(columns=HIT_COLUMNS), problems)
+        summary_of(runs.drop(columns="memory_ratio"), pd.DataFrame(columns=HIT_COLUMNS), problems)
 
 
 def board(frames=None, **options):
@@ -154,6 +153,6 @@ def test_hash_of_targets():
 def test_no_target_is_met_before_the_first_query():
     rng = np.random.default_rng(0)
     plan = [("f", "a", r, [int(q)], {}) for r, q in enumerate(rng.choice([1, 2, 99], 6))]
-    found = summary(*results(plan, targets=(1.0,)), resamples=1000).iloc[0]
+    found = summary_of(*results(plan, targets=(1.0,)), resamples=1000).iloc[0]
     assert found["final_queries_low"] == 1
     assert found["final_seconds_low"] < 1e-2

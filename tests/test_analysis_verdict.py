@@ -5,12 +5,11 @@ import re
 
 import numpy as np
 import pytest
-from analysis_tools import results
+from analysis_tools import results, verdict_of
 
 from zobench.analysis.ranking import rank
 from zobench.analysis.runlengths import run_table
 from zobench.analysis.sentences import factor
-from zobench.analysis.verdict import verdict
 from zobench.errors import BadInput
 
 
@@ -43,7 +42,7 @@ def timed(frames):
 
 
 def said(frames, *names, **options):
-    return str(verdict(*frames, names or None, **options))
+    return str(verdict_of(*frames, names or None, **options))
 
 
 NUMBER = r"(?:[\d.,]+|inf)"
@@ -221,7 +220,7 @@ def test_first_order_is_labelled_and_not_ranked():
     assert said(frames, "mezo", "sgd").startswith(
         "sgd (first-order reference, not ranked) reaches the final target "
     )
-    whole = verdict(*frames)
+    whole = verdict_of(*frames)
     assert whole.ranking is not None
     assert whole.ranking.names == ("mezo", "spsa")
     assert [(p.a, p.b) for p in whole.pairs] == [("mezo", "spsa"), ("mezo", "sgd")]
@@ -230,7 +229,7 @@ def test_first_order_is_labelled_and_not_ranked():
 
 
 def test_ranking_and_pairs_against_the_best():
-    whole = verdict(*runs_of({"c": 0.5, "a": 2, "b": 1}))
+    whole = verdict_of(*runs_of({"c": 0.5, "a": 2, "b": 1}))
     lines = str(whole).splitlines()
     assert re.search(
         r"1\. a 0\.\d\d \[0\.\d\d, 0\.\d\d\], 2\. b 0\.\d\d \[.*\], 3\. c .*, on 4/4 problems\.$",
@@ -250,7 +249,7 @@ def test_ranking_and_pairs_against_the_best():
 
 def test_single_problems_keep_their_intervals_however_many_are_compared():
     frames = runs_of({name: 1 + (name == "a") for name in "abcdefghijklmnop"}, repetitions=6)
-    one, many = verdict(*frames, ("a", "b")), verdict(*frames)
+    one, many = verdict_of(*frames, ("a", "b")), verdict_of(*frames)
     queries = next(p.queries for p in many.pairs if p.b == "b")
     assert (queries.each, queries.level) == (0.95, pytest.approx(1 - 0.05 / 120))
     alone = one.pairs[0].queries.problems
@@ -261,7 +260,7 @@ def test_single_problems_keep_their_intervals_however_many_are_compared():
 
 
 def test_pairs_against_the_one_that_is_named():
-    whole = verdict(*runs_of({"c": 0.5, "a": 2, "b": 1}), against="b")
+    whole = verdict_of(*runs_of({"c": 0.5, "a": 2, "b": 1}), against="b")
     assert [(p.a, p.b) for p in whole.pairs] == [("b", "a"), ("b", "c")]
     assert whole.pairs[0].queries.level == pytest.approx(1 - 0.05 / 2)
     ahead, behind = whole.lines[1:]
@@ -295,7 +294,7 @@ def test_what_is_not_shown_is_said_with_the_reason():
     """Against the best: one never arrives, one is alike, one was skipped."""
     skip = {"status": "skipped", "reason": "needs matrix blocks"}
     speeds = {"best": 1, "alike": 1, "never": 0.01, "skipped": 1}
-    _, *lines = verdict(*runs_of(speeds, skipped=skip), against="best").lines
+    _, *lines = verdict_of(*runs_of(speeds, skipped=skip), against="best").lines
     assert re.fullmatch(
         r"best is shown to reach the targets sooner than never \(reached in \d\d/32 runs against "
         r"0/32\)\. All comparisons hold together at 95%\.",
@@ -316,7 +315,7 @@ def test_few_runs_are_not_called_few_successes():
         "The final target was reached by a alone on f (3/3 runs against 0/3): too few runs to "
         "tell them apart (p = 0.1); make more repetitions."
     )
-    assert verdict(*frames).lines[-1] == (
+    assert verdict_of(*frames).lines[-1] == (
         "At the final targets, no difference is shown between a and b (reached in 3/3 runs "
         "against 0/3, too few runs) or c (reached in 3/3 runs against 0/3, too few runs). "
         "More repetitions may tell."
@@ -344,7 +343,7 @@ def test_a_target_met_at_the_start_is_said():
     line = "Met at the start or by the first query: the final target of f (12/16 runs)."
     assert said(results(rows)).splitlines()[-1] == line
     again = [(p, e.replace("b", "c"), *more) for p, e, *more in rows if e == "b"]
-    assert verdict(*results([*rows, *again])).lines[-1] == line.replace("12/16", "18/24")
+    assert verdict_of(*results([*rows, *again])).lines[-1] == line.replace("12/16", "18/24")
 
 
 def test_every_factor_has_an_interval():
@@ -368,9 +367,9 @@ def test_factors_never_round_onto_1(value, text):
 def test_bad_input():
     frames = runs_of({"mezo": 1, "spsa": 1}, problems=1)
     with pytest.raises(BadInput, match="did you mean 'spsa'"):
-        verdict(*frames, ["mezo", "spas"])
+        verdict_of(*frames, ["mezo", "spas"])
     with pytest.raises(BadInput, match="at least two"):
-        verdict(*frames, ["mezo"])
+        verdict_of(*frames, ["mezo"])
 
 
 def test_claims_between_equals_are_rare():
@@ -423,4 +422,4 @@ def test_targets_met_with_the_first_query_say_nothing_of_seconds():
     # nor are they the easier target that is tried where the final one shows nothing
     rows = [("f", n, r, [1], {}) for n in "ab" for r in range(15)]
     runs, hits, problems = results(rows, budget=1000)
-    assert verdict(runs, hits, problems).pairs[0].easier is None
+    assert verdict_of(runs, hits, problems).pairs[0].easier is None

@@ -14,6 +14,7 @@ import pytest
 from harness_tools import without_checksums
 from report_tools import Page
 
+from zobench.analysis.frames import Frames
 from zobench.cli import status_of
 from zobench.harness.plan import plan
 from zobench.harness.suite_file import load
@@ -166,7 +167,7 @@ def test_the_leaderboard_page_is_of_the_export(zobench, compared, tmp_path):
 
 
 def asked_for(specs, folder):
-    return Results(specs, folder, {}, *[pd.DataFrame()] * 4)
+    return Results(specs, folder, {}, Frames(*[pd.DataFrame()] * 4))
 
 
 def test_a_report_takes_the_frozen_runs_of_its_leaderboard(zobench, compared, tmp_path):

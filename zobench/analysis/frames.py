@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput
@@ -23,6 +24,32 @@ RUN_COLUMNS = (
 HIT_COLUMNS = ("run_key", "kind", "target_index", "queries", "seconds")
 _NUMBER = re.compile(r"-?\d[\d,.]*(?:e[+-]?\d+)?")
 PROBLEM_COLUMNS = ("problem", "group", "dimension", "budget", "target_index", "target", "kind")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The four data frames of results; `harness.tables` describes their columns.
+
+    Attributes:
+        runs: one row per run.
+        hits: one row per target that a run hit.
+        traces: one row per scored point of a run; without rows where a command does not need them.
+        problems: one row per target of a problem.
+    """
+
+    runs: pd.DataFrame
+    hits: pd.DataFrame
+    traces: pd.DataFrame
+    problems: pd.DataFrame
+
+    def select(self, runs: pd.DataFrame) -> Frames:
+        """The frames of some of the runs: `runs`, their hits, their traces, and all problems."""
+        keys = list(set(runs["run_key"]))
+        hits, traces = (
+            frame[frame["run_key"].isin(keys)].reset_index(drop=True) if len(frame) else frame
+            for frame in (self.hits, self.traces)
+        )
+        return replace(self, runs=runs, hits=hits, traces=traces)
 
 
 def require(frame: pd.DataFrame, name: str, columns: Iterable[str]) -> None:

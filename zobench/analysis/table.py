@@ -12,7 +12,7 @@ import pandas as pd
 from zobench.analysis.ert import Ert, ert_interval
 from zobench.analysis.frames import SKIPPED, first_order, require
 from zobench.analysis.interval import LEVEL, RESAMPLES
-from zobench.analysis.runlengths import Cases, RunLengths, Unit, at_targets, run_tables
+from zobench.analysis.runlengths import Cases, RunLengths, Unit, at_targets
 from zobench.analysis.targets import Targets, final_targets, hardest_reached
 
 UNITS: tuple[Unit, ...] = ("queries", "seconds")
@@ -27,12 +27,11 @@ Columns = Mapping[str, np.ndarray]  # of the runs of one estimator on one proble
 
 def summary(
     runs: pd.DataFrame,
-    hits: pd.DataFrame,
     problems: pd.DataFrame,
+    tables: Mapping[Unit, pd.DataFrame],
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    tables: Mapping[Unit, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """One row a (problem, estimator) that has a run, skipped ones included.
 
@@ -47,10 +46,9 @@ def summary(
     - medians over runs: seconds_per_query (all), estimator_seconds_per_query (its own, without the
       objective's), peak_memory in bytes, memory_ratio, final_score, best_score. NaN: not measured.
 
-    `tables`: the `run_tables` of the same frames, if they are there already.
+    `tables`: the `run_tables` of the same frames.
     """
     require(runs, "runs", ("reason", *METERS))
-    tables = tables or run_tables(runs, hits, problems, UNITS)
     references = first_order(runs)
     targets = {"final": final_targets(problems), "hardest": _hardest(tables["queries"], references)}
     lengths = {unit: _cases_at(table, targets) for unit, table in tables.items()}

@@ -23,7 +23,7 @@ from zobench.analysis.interval import LEVEL, RESAMPLES
 from zobench.analysis.overview import REFERENCE, Pair, overview
 from zobench.analysis.ranking import Ranking, rank
 from zobench.analysis.resampling import forget
-from zobench.analysis.runlengths import Cases, Unit, at_targets, run_tables
+from zobench.analysis.runlengths import Cases, Unit, at_targets
 from zobench.analysis.sentences import pair_sentence
 from zobench.analysis.speedup import Speedup, speedup_of
 from zobench.analysis.targets import Targets, common_of, final_targets, often_reached
@@ -56,18 +56,16 @@ class Verdict:
         return "\n".join(self.lines)
 
 
-class Comparison:
+class PairComparer:
     """The run tables of one suite, from which pairs of estimators are compared."""
 
     def __init__(
         self,
         runs: pd.DataFrame,
-        hits: pd.DataFrame,
         problems: pd.DataFrame,
-        tables: Mapping[Unit, pd.DataFrame] | None = None,
+        tables: Mapping[Unit, pd.DataFrame],
     ) -> None:
-        """The frames as the store gives them; their `run_tables`, if known. Raises BadInput."""
-        tables = tables or run_tables(runs, hits, problems)
+        """The frames as the store gives them, and their `run_tables`."""
         self.queries = tables["queries"]
         self.lengths = Cases(self.queries), Cases(tables["seconds"])
         self.at_once = _met_at_once(self.queries)
@@ -151,14 +149,13 @@ def _columns(met: Any) -> tuple[Any, Any, Any]:
 
 def verdict(
     runs: pd.DataFrame,
-    hits: pd.DataFrame,
     problems: pd.DataFrame,
+    tables: Mapping[Unit, pd.DataFrame],
     estimators: Sequence[str] | None = None,
     against: str | None = None,
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    tables: Mapping[Unit, pd.DataFrame] | None = None,
 ) -> Verdict:
     """Compare `estimators` (all, if not given) in plain words.
 
@@ -166,32 +163,31 @@ def verdict(
     who is ahead of whom, of `against`, or the best ranked, and each other; the intervals of these
     pairs hold together at `level` (Bonferroni, over all pairs where the best was chosen by the
     data), those of single problems each for itself. `pairs` have the whole sentences.
-    `tables`: the `run_tables` of the same frames, if they are there already. Raises BadInput for an
-    unknown name.
+    `tables`: the `run_tables` of the same frames. Raises BadInput for an unknown name.
     """
-    comparison = Comparison(runs, hits, problems, tables)
-    names = list(dict.fromkeys(estimators or comparison.references))
+    comparer = PairComparer(runs, problems, tables)
+    names = list(dict.fromkeys(estimators or comparer.references))
     for name in [*names, *([against] if against else [])]:
-        if name not in comparison.references:
-            raise unknown("estimator with runs", name, comparison.references)
+        if name not in comparer.references:
+            raise unknown("estimator with runs", name, comparer.references)
     if len(names) < 2:
         raise BadInput("a verdict needs at least two estimators")
     if len(names) == 2:
         a, b = names if against != names[1] else names[::-1]
-        one = comparison.pair(a, b, 1 - (1 - level) / CLAIMS, resamples, seed, level)
-        return Verdict((*one.lines, *comparison.at_start(names)), None, (one,))
-    ranked = [name for name in names if not comparison.references[name]] or names
-    ranking = rank(comparison.queries, ranked, level)
+        one = comparer.pair(a, b, 1 - (1 - level) / CLAIMS, resamples, seed, level)
+        return Verdict((*one.lines, *comparer.at_start(names)), None, (one,))
+    ranked = [name for name in names if not comparer.references[name]] or names
+    ranking = rank(comparer.queries, ranked, level)
     best = against or (ranking.names[0] if ranking.names else names[0])
     count = len(names) - 1 if against else math.comb(len(names), 2)
     level_each = 1 - (1 - level) / count
     order = [*ranking.names, *(name for name in names if name not in ranking.names)]
     pairs = tuple(
-        comparison.pair(best, name, level_each, resamples, seed, level)
+        comparer.pair(best, name, level_each, resamples, seed, level)
         for name in order
         if name != best
     )
     forget()
-    seen = [Pair(p.queries, p.seconds, p.easier, comparison.is_reference(p.b, best)) for p in pairs]
-    lines = [ranking.sentence(), *overview(seen, level), *comparison.at_start(names)]
+    seen = [Pair(p.queries, p.seconds, p.easier, comparer.is_reference(p.b, best)) for p in pairs]
+    lines = [ranking.sentence(), *overview(seen, level), *comparer.at_start(names)]
     return Verdict(tuple(lines), ranking, pairs)

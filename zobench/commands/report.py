@@ -61,6 +61,7 @@ def report(
     """
     from zobench.errors import BadInput
     from zobench.report import write as make
+    from zobench.results.results import LARGE
     from zobench.results.stored import stored
 
     if leaderboards is not None:
@@ -69,7 +70,7 @@ def report(
         page, rows = make.leaderboards(leaderboards, out or leaderboards / "index.html")
         typer.echo(f"wrote {page}: {rows} rows")
         return
-    runs = stored(results, suite)
+    runs = stored(results, suite, without=LARGE)
     if form is Form.text:
         from zobench.display.comparison import stored_lines
 

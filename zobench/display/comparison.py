@@ -36,7 +36,7 @@ def show_comparison(
             check(path)
     result = comparison(request, shown)
     lines = _lines(result, every)
-    tables = {"summary": result.summary, "verdict": result.found}
+    tables = {"summary": result.summary, "verdict": result.found, "tables": result.tables}
     source = page.source(result.results, request.suite, tables)
     written = page.write(source, report or result.folder / "report.html")
     lines += [*ending(result.results, result.files), f"Report: {written}"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 
 from zobench.display import text
 from zobench.display.progress import shown
 from zobench.results.frame import Frame
-from zobench.results.results import FAILED, Results
+from zobench.results.results import FAILED, LARGE, Results, hit_counts
 from zobench.results.versions import differing
 from zobench.running.making import Request, make_runs
 
@@ -20,14 +21,15 @@ TROUBLES = 8  # reasons that are listed, at most
 
 def show_runs(request: Request) -> int:
     """Make the runs, print them and return the exit status."""
-    results = make_runs(request, shown, traced=False)
+    results = make_runs(request, shown, without=LARGE)
     from zobench.results.files import write_runs
 
     head = ["estimator", "problem", "run", "status", "queries", "time", "score"]
-    reached = results.hits.groupby(["run_key", "kind"]).size().to_dict()
+    reached = hit_counts(results, results.runs["run_key"].head(MANY).tolist())
     targets = results.problems.groupby("problem")["target_index"].nunique()
     rows = []
-    for run in results.runs[:MANY].itertuples():
+    first: Any = results.runs[:MANY].itertuples()
+    for run in first:
         hit = reached.get((run.run_key, run.scored), 0)
         rows.append([
             run.estimator,

@@ -43,10 +43,7 @@ class RunSpec:
 
         Versions and defaults do; limits, labels and the folder of a user's file do not.
         """
-        threads = self.problem.threads
-        parts = [*self.definition(self.settings), self.repetition]
-        parts += [threads] if threads != 1 else []  # sums of several threads round otherwise
-        return hashlib.sha256(definition_text(parts).encode()).hexdigest()[:24]
+        return _key(self, definition_text(self.definition(self.settings)))
 
     def definition(self, *settings: Any) -> list[Any]:
         """List what defines the results on a problem, with the given `settings` of the objective.
@@ -92,6 +89,25 @@ class RunSpec:
         problem["instances"] = tuple(problem["instances"])
         parts = {"problem": ProblemSpec(**problem), "estimator": EstimatorSpec(**data["estimator"])}
         return cls(**(data | parts))
+
+
+def set_keys(specs: Sequence[RunSpec]) -> None:
+    """Compute the keys of many runs at once: those that share problem and estimator share a text."""
+    definitions: dict[tuple[Any, ...], str] = {}
+    for spec in specs:
+        instance = spec.problem.instance(spec.repetition)
+        cell = (id(spec.problem), instance, id(spec.estimator), spec.suite, spec.suite_version)
+        if cell not in definitions:
+            definitions[cell] = definition_text(spec.definition(spec.settings))
+        vars(spec)["key"] = _key(spec, definitions[cell])
+
+
+def _key(spec: RunSpec, definition: str) -> str:
+    """Hash a definition, a list as JSON, with the repetition at its end."""
+    threads = spec.problem.threads
+    more = f", {threads:d}" if threads != 1 else ""  # sums of several threads round otherwise
+    text = f"{definition[:-1]}, {spec.repetition:d}{more}]"
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def plan(
@@ -163,6 +179,7 @@ def plan(
         file_groups |= dict.fromkeys(_files(problem, spec) for spec in specs)
     for files in file_groups:
         user_file.check_together(files)
+    set_keys(runs)
     return runs
 
 

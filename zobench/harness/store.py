@@ -15,7 +15,7 @@ import numpy as np
 from zobench.errors import BadInput
 from zobench.harness import tables
 from zobench.harness.asked import PLAN, missing, plan_rows
-from zobench.harness.checks import add_checksums, misfits, newest
+from zobench.harness.checks import add_checksums, fingerprint_of, misfits, newest
 from zobench.harness.chosen import IMPORTED
 from zobench.harness.database import (
     FILE,
@@ -149,6 +149,18 @@ class Store:
         with self._reading():
             return tables.hits(self.db, self._cells())
 
+    def hit_counts(self, keys: Iterable[str]) -> dict[tuple[str, str], int]:
+        """(run_key, kind) -> the number of targets hit, of a few runs."""
+        with self._reading():
+            self._check()
+            return tables.hit_counts(self.db, keys)
+
+    def content(self) -> str:
+        """A hash of the checksums of all rows, which changes with any of them; "" without these."""
+        with self._reading():
+            self._check()
+            return fingerprint_of(self.db) if has_checksums(self.db) else ""
+
     def traces(self) -> pd.DataFrame:
         """One row per scored point of a run: see `tables.traces`."""
         with self._reading():
@@ -205,14 +217,18 @@ class Store:
 
     def _cells(self) -> tables.Shown:
         """See `tables.shown`; found again where the file has changed."""
-        if not self._checked:
-            if found := misfits(self.db):
-                raise BadInput(told(self.db, found))
-            self._checked = True
+        self._check()
         state = self.db.total_changes, self.db.execute("PRAGMA data_version").fetchone()[0]
         if self._shown is None or self._shown[0] != state:
             self._shown = state, tables.shown(self.db)
         return self._shown[1]
+
+    def _check(self) -> None:
+        """Raise BadInput where a row does not fit its checksum; rows are looked at once."""
+        if not self._checked:
+            if found := misfits(self.db):
+                raise BadInput(told(self.db, found))
+            self._checked = True
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from zobench.errors import check_printable
 from zobench.harness.chosen import EstimatorSpec
-from zobench.harness.plan import RunSpec
+from zobench.harness.plan import RunSpec, set_keys
 from zobench.harness.schema import ADDED
 
 if TYPE_CHECKING:
@@ -81,38 +81,51 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     there = {row[1] for row in db.execute("PRAGMA table_info(runs)")}
     absent = {name: f"NULL AS {name}" for name in ADDED if name not in there}
     of_run = [seconds if name == "seconds" else absent.get(name, name) for name in OF_RUN]
-    wanted = {run for run in shown.values() if run is not None}
     rows = db.execute(_select("plans", ("problem", *OF_PLAN)))
-    asked = _columns(
+    columns = _columns(
         ((shown[id], *row) for id, *row in rows if shown.get(id) is not None),
         ("run", "of", *OF_PLAN),
         ("run", "of", *NUMBERS),
     )
-    parts = [asked.drop(columns=["run", "of"])]
-    for column, table, columns, names in (
+    owners = {"of": columns.pop("of"), "run": columns.pop("run")}
+    for owner, table, selected, names in (
         ("of", "problems", OF_PROBLEM, OF_PROBLEM),
         ("run", "runs", of_run, OF_RUN),
     ):
-        rows = db.execute(_select(table, columns))
-        if table == "runs":
-            rows = (row for row in rows if row[0] in wanted)
-        found = _columns(rows, ("id", *names), ("id", *NUMBERS))
-        places = np.searchsorted(found.pop("id").to_numpy(), asked[column].to_numpy())
-        parts.append(found.take(places).reset_index(drop=True))
-    frame = pd.concat(parts, axis=1)
-    frame["first_order"] = frame["first_order"].astype(bool)
-    return frame.reindex(columns=list(COLUMNS))
+        rows = db.execute(_select(table, selected))
+        more = _columns(rows, ("id", *names), ("id", *NUMBERS))
+        places = np.searchsorted(more.pop("id"), owners[owner])
+        for name, values in more.items():
+            columns[name] = values.take(places)
+    columns["first_order"] = columns["first_order"].astype(bool)
+    return pd.DataFrame({name: columns[name] for name in COLUMNS})
 
 
 def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     """One row per target that a run hit: run_key, kind, target_index, target, queries, seconds."""
-    wanted = {run for run in shown.values() if run is not None}
+    import pandas as pd
+
     names = ("run", "kind", "target_index", "target", "queries", "seconds")
     rows = db.execute(f"SELECT {', '.join(names)} FROM hits")
-    numbers = ("run", "target_index", "target", "queries", "seconds")
-    frame = _columns((row for row in rows if row[0] in wanted), names, numbers)
-    frame.insert(0, "run_key", _keys(db, frame.pop("run").to_numpy()).astype("str"))
-    return frame
+    columns = _columns(rows, names, ("run", "target_index", "target", "queries", "seconds"))
+    owners = columns.pop("run")
+    wanted = _of_runs(owners, shown)
+    if not wanted.all():
+        owners = owners[wanted]
+        columns = {name: values[wanted] for name, values in columns.items()}
+    return pd.DataFrame({"run_key": _keys(db, owners).astype("str"), **columns})
+
+
+def hit_counts(db: sqlite3.Connection, keys: Iterable[str]) -> dict[tuple[str, str], int]:
+    """(run_key, kind) -> how many targets the last attempt of that run hit."""
+    counts = {}
+    query = """
+        SELECT kind, COUNT(*) FROM hits
+        WHERE run = (SELECT MAX(id) FROM runs WHERE run_key = ?) GROUP BY kind
+    """
+    for key in keys:
+        counts |= {(key, kind): number for kind, number in db.execute(query, (key,))}
+    return counts
 
 
 def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
@@ -218,6 +231,7 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
                 repetition=number,
             )
         )
+    set_keys(result)
     return result
 
 
@@ -229,26 +243,50 @@ def _select(table: str, columns: Iterable[str]) -> str:
 
 def _columns(
     rows: Iterable[Sequence[Any]], names: Sequence[str], numbers: Iterable[str]
-) -> pd.DataFrame:
-    """The frame of many rows, `numbers` as in `_frame`.
+) -> dict[str, Any]:
+    """Column -> its values: `numbers` as arrays, NaN where unknown, others as Series of texts.
 
-    Rows are taken a part at a time, and equal texts of a part become one: as Python's objects, all
-    rows at once would take several times the memory of the frame.
+    Rows are taken a part at a time, and equal texts become one: as objects of Python, all rows at
+    once would take several times the memory of the columns. Raises ValueError for text among
+    `numbers`.
     """
     import pandas as pd
 
     rows, numeric = iter(rows), set(numbers).intersection(names)
-    columns: dict[str, Any] = {name: [] for name in names}
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    texts: dict[str, dict[Any, int]] = {name: {} for name in names if name not in numeric}
     while part := list(islice(rows, PART)):
         for name, values in zip(names, zip(*part)):
             if name in numeric:
-                columns[name].append(np.asarray(pd.to_numeric(pd.Series(values))))
+                parts[name].append(_numbers(values))
             else:
-                once: dict[Any, Any] = {}
-                columns[name] += [once.setdefault(value, value) for value in values]
-    for name in numeric:
-        columns[name] = np.concatenate(columns[name]) if columns[name] else ()
-    return _frame(columns, numeric)
+                known = texts[name]
+                codes = [known.setdefault(value, len(known)) for value in values]
+                parts[name].append(np.array(codes, np.int32))
+    columns: dict[str, Any] = {}
+    for name in names:
+        joined = np.concatenate(parts.pop(name) or [np.empty(0)])
+        if name in numeric:
+            columns[name] = joined
+        else:
+            columns[name] = pd.Series(list(texts[name])).array.take(joined.astype(np.int32))
+    return columns
+
+
+def _numbers(values: Sequence[Any]) -> np.ndarray:
+    """An array of int64 or float64, NaN for None. Raises ValueError for text."""
+    import pandas as pd
+
+    array = np.array(values)
+    if array.dtype.kind in "if":  # the quick way, where all are known
+        return array
+    return np.asarray(pd.to_numeric(pd.Series(values)))
+
+
+def _of_runs(owners: np.ndarray, shown: Shown) -> np.ndarray:
+    """True for each of these runs that is shown."""
+    wanted = np.array([run for run in shown.values() if run is not None], int)
+    return np.isin(owners, wanted)
 
 
 def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:

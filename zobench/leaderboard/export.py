@@ -93,7 +93,7 @@ def export(
             f"{folder} holds no runs of suite {suite.name!r} version {suite.version} with its own "
             "budgets and targets; make them with `zobench run`"
         )
-    results = read(specs, folder, {}, [], traced=False, checked=True)
+    results = read(specs, folder, {}, [], without=["traces"], checked=True)
     if results.runs.empty:
         raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
     names = [_from_here(str(name)) for name in results.runs["estimator"].unique()]

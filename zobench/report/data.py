@@ -11,9 +11,10 @@ import pandas as pd
 from zobench.analysis.frames import score_name
 from zobench.analysis.pareto import pareto
 from zobench.analysis.runlengths import Unit
+from zobench.harness.memory import give_back
 from zobench.report.encode import NONE, lengths, packed, plain, scores
 from zobench.report.ranks import rank_data
-from zobench.report.source import Frame, Source
+from zobench.report.source import Source
 
 ROWS = 600_000  # trace rows in a page; more are thinned, evenly
 FEWEST, MOST = 16, 240  # rows a run keeps
@@ -26,7 +27,10 @@ def page_data(source: Source) -> dict[str, Any]:
     order = {p["name"]: i for i, p in enumerate(problems)}
     place = source.runs["problem"].map(order).to_numpy()
     runs = source.runs.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
-    traced = _traces(runs, source.traces, problems)
+    traces = source.traces()
+    tests, traced = rank_data(source, traces), _traces(runs, traces, problems)
+    del traces  # most of the memory that a page takes
+    give_back()
     return {
         "estimators": _estimators(source),
         "problems": problems,
@@ -35,7 +39,7 @@ def page_data(source: Source) -> dict[str, Any]:
         "traces": traced,
         "meters": _meters(source, order),
         "pareto": _pareto(source, order),
-        "tests": rank_data(source),
+        "tests": tests,
     }
 
 
@@ -68,7 +72,7 @@ def _problems(source: Source) -> list[dict[str, Any]]:
     return found
 
 
-def _runs(runs: Frame, order: dict[str, int], names: list[str]) -> dict[str, Any]:
+def _runs(runs: pd.DataFrame, order: dict[str, int], names: list[str]) -> dict[str, Any]:
     """Columns: indices of problem, estimator, status and reason; numbers."""
     reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
     kinds = {column: list(dict.fromkeys(v)) for column, v in (("status", runs["status"]),
@@ -86,7 +90,7 @@ def _runs(runs: Frame, order: dict[str, int], names: list[str]) -> dict[str, Any
     return columns | {"statuses": kinds["status"], "reasons": kinds["reason"]}
 
 
-def _hits(source: Source, runs: Frame, problems: list[dict[str, Any]], unit: Unit) -> str:
+def _hits(source: Source, runs: pd.DataFrame, problems: list[dict[str, Any]], unit: Unit) -> str:
     """For each run a code a target of its problem, in the order of runs and targets."""
     sizes = np.array([len(p["targets"]) for p in problems], int)
     place = {p["name"]: i for i, p in enumerate(problems)}
@@ -103,7 +107,7 @@ def _hits(source: Source, runs: Frame, problems: list[dict[str, Any]], unit: Uni
     return packed(codes)
 
 
-def _index(problems: Frame, table: Frame) -> np.ndarray:
+def _index(problems: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
     """The place of each row's target among the targets of its problem."""
     ranked = problems.assign(
         place=problems.groupby("problem")["target_index"].rank(method="first").astype(int) - 1
@@ -112,7 +116,9 @@ def _index(problems: Frame, table: Frame) -> np.ndarray:
     return keys.loc[pd.MultiIndex.from_frame(table[["problem", "target_index"]])].to_numpy()
 
 
-def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[str, Any]:
+def _traces(
+    runs: pd.DataFrame, traces: pd.DataFrame, problems: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Rows of each run (rows: their number per run); notes in `problems` how to read scores."""
     most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
     groups = traces.groupby("run_key", sort=False, observed=True).indices
@@ -121,12 +127,13 @@ def _traces(runs: Frame, traces: Frame, problems: list[dict[str, Any]]) -> dict[
     kept = [part[_places(len(part), most)] if len(part) > most else part for part in found]
     rows = np.concatenate(kept).astype(int) if kept else empty
     counts = np.array([len(part) for part in kept], int)
-    owner = np.repeat(np.arange(len(runs)), counts)
     place = {p["name"]: i for i, p in enumerate(problems)}
-    of = np.array([place[name] for name in runs["problem"]], int)[owner] if len(runs) else empty
+    of = np.repeat(np.array([place[name] for name in runs["problem"]], np.int32), counts)
     best = np.array([p["kind"] == "best" for p in problems], bool)
-    score, seen = (traces[name].to_numpy(float)[rows] for name in ("score", "best"))
-    value = np.where(best[of] & ~np.isnan(seen), seen, score) if len(of) else score
+    value = traces["score"].to_numpy(float)[rows]
+    if best.any():
+        seen = traces["best"].to_numpy(float)[rows]
+        value = np.where(best[of] & ~np.isnan(seen), seen, value)
     codes = np.full(len(rows), NONE, np.uint16)
     for number, problem in enumerate(problems):
         mine = of == number

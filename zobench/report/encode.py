@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ STEPS = 1600  # codes an octave
 NONE = 65535  # not reached, not known
 INFINITE = 65534
 TOP = 65533
+PART = 100_000  # values at a time
 
 
 def packed(codes: np.ndarray) -> str:
@@ -28,6 +30,14 @@ def packed(codes: np.ndarray) -> str:
 def lengths(values: np.ndarray) -> np.ndarray:
     """Codes of positive lengths (n,); what is not finite becomes NONE."""
     values = np.asarray(values, float)
+    codes = np.empty(len(values), np.uint16)
+    for first in range(0, len(values), PART):
+        part = slice(first, first + PART)
+        codes[part] = _codes(values[part])
+    return codes
+
+
+def _codes(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
     octaves = np.log2(np.maximum(np.where(known, values, 1.0), 1.0))
     return np.where(known, np.minimum(np.rint(octaves * STEPS), TOP), NONE).astype(np.uint16)
@@ -67,9 +77,20 @@ def plain(value: Any, digits: int = 6) -> Any:
     return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
 
 
+def _pieces(data: Any) -> Iterator[str]:
+    """Compact JSON, a piece per column: in one go, the encoder would hold a piece per number."""
+    if not isinstance(data, dict) or not data:
+        yield json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII: no U+2028
+        return
+    for number, (key, value) in enumerate(data.items()):
+        yield f"{',' if number else '{'}{json.dumps(str(key))}:"
+        yield from _pieces(value)
+    yield "}"
+
+
 def embedded(data: Any) -> str:
     """JSON that cannot end a <script> element or open a comment in it."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII: no U+2028
+    text = "".join(_pieces(data))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text

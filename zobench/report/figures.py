@@ -18,7 +18,7 @@ NAMED = ["problem", "group", "dimension", "estimator", "repetition"]
 def frames(source: Source) -> dict[str, pd.DataFrame]:
     """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests,
     and what `profiles` adds."""
-    found = {"results": source.summary}
+    found, traces = {"results": source.summary}, source.traces()
     if len(source.summary):
         both = ((which, pareto(source.summary, which)) for which in ("final", "hardest"))
         found["pareto"] = pd.concat([part.assign(target=which) for which, part in both])
@@ -28,9 +28,9 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
         key = [*NAMED, "target_index", "target"]
         lengths = queries[[*key, "length", "success"]].rename(columns={"length": "queries"})
         found["run-lengths"] = lengths.assign(seconds=seconds["length"].to_numpy())
-        found |= profiles(source, queries, seconds)
+        found |= profiles(source, queries, seconds, traces)
         named = source.runs[["run_key", *NAMED]]
-        found["traces"] = named.merge(source.traces, on="run_key").drop(columns="run_key")
+        found["traces"] = named.merge(traces, on="run_key").drop(columns="run_key")
     if source.verdict:
         found["speedups"] = _speedups(source)
     if source.verdict and (ranking := source.verdict.ranking):
@@ -38,10 +38,10 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
         rows = [(n, *(getattr(s, c) for c in columns)) for n, s in zip(ranking.names,
                                                                       ranking.scores)]  # fmt: skip
         found["ranking"] = pd.DataFrame(rows, columns=pd.Index(["estimator", *columns]))
-    return found | _tests(source)
+    return found | _tests(source, traces)
 
 
-def _tests(source: Source) -> dict[str, pd.DataFrame]:
+def _tests(source: Source, traces: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """mean-ranks and their tests against every control, rank-sum tests by target."""
     whole, rows, parts = [], [], []
     for test in over_all(source):
@@ -52,7 +52,7 @@ def _tests(source: Source) -> dict[str, pd.DataFrame]:
         for control, *lists in zip(test["names"], *(test[key] for key in AGAINST)):
             compared = zip(test["names"], *lists)
             rows += [(test["name"], control, *row) for row in compared if row[0] != control]
-    for a, b, tests in by_target(source):
+    for a, b, tests in by_target(source, traces):
         parts.append(tests.assign(a=a, b=b))
     head = ["dimension", "problems", "of", *OVERALL, "estimator", "mean_rank", "log_area"]
     found = {"mean-ranks": (head, whole)}

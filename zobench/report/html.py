@@ -22,6 +22,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from zobench.analysis import words
+from zobench.harness.memory import give_back
 from zobench.report import marks, tables
 from zobench.report.data import page_data
 from zobench.report.encode import embedded
@@ -65,7 +66,9 @@ def rendered(template: str, scripts: Sequence[str], values: dict[str, Any], data
     The page's security policy allows exactly this style and this script, by their hashes, and no
     connection at all.
     """
-    style = _file("style.css")
+    text, style = embedded(data), _file("style.css")
+    del data  # it may be large
+    give_back()
     script = '"use strict";\n(() => {\n' + "\n".join(_file(f"{n}.js") for n in scripts) + "\n})();"
     return (
         _environment()
@@ -74,7 +77,7 @@ def rendered(template: str, scripts: Sequence[str], values: dict[str, Any], data
             **values,
             style=Markup(style),
             script=Markup(script),
-            data=Markup(embedded(data)),
+            data=Markup(text),
             style_hash=_hash(style),
             script_hash=_hash(script),
             written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

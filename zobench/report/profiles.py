@@ -10,14 +10,16 @@ from zobench.analysis.more_wild import more_wild
 from zobench.analysis.performance_profile import memory_ratios, profile, ratios
 from zobench.analysis.restarts import restart_ecdf
 from zobench.analysis.runlengths import run_table
-from zobench.report.source import Frame, Source
+from zobench.report.source import Source
 
 POINTS = 81  # of a curve
 WIDEST = 100.0  # ratio of expected queries, in both directions
 BEYOND = 2.0  # powers of ten after the largest budget, for runs that are restarted
 
 
-def profiles(source: Source, table: Frame, seconds: Frame) -> dict[str, pd.DataFrame]:
+def profiles(
+    source: Source, table: pd.DataFrame, seconds: pd.DataFrame, traces: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     """Name -> frame, of `run_table`s in queries and seconds; none where no dimension is known.
 
     data-profiles: over simplex gradients, queries / (d + 1). more-wild: the same, with targets
@@ -35,7 +37,7 @@ def profiles(source: Source, table: Frame, seconds: Frame) -> dict[str, pd.DataF
     k = np.geomspace(
         0.1, max(1.0, float((known["budget"] / (known["dimension"] + 1)).max())), POINTS
     )
-    wild = run_table(source.runs, *more_wild(source.runs, source.traces, source.problems))
+    wild = run_table(source.runs, *more_wild(source.runs, traces, source.problems))
     last = float(np.log10(known["budget"] / known["dimension"]).max()) + BEYOND
     found: dict[str, pd.DataFrame] = {
         "data-profiles": data_profile(table, k),
@@ -46,7 +48,7 @@ def profiles(source: Source, table: Frame, seconds: Frame) -> dict[str, pd.DataF
     return found | ({"performance-profiles": compared} if len(compared) else {})
 
 
-def _performance(source: Source, queries: Frame, seconds: Frame) -> Frame:
+def _performance(source: Source, queries: pd.DataFrame, seconds: pd.DataFrame) -> pd.DataFrame:
     """Performance profiles in each unit that was measured."""
     best, r, parts = source.ranked[0], np.geomspace(1 / WIDEST, WIDEST, POINTS), []
     peaks = source.runs.set_index("run_key")["peak_memory"].astype(float)
@@ -54,7 +56,7 @@ def _performance(source: Source, queries: Frame, seconds: Frame) -> Frame:
     tables = (("queries", ratios, queries), ("seconds", ratios, seconds),
               ("memory", memory_ratios, memory))  # fmt: skip
     for unit, over, table in tables:
-        reference: Frame = table[table["estimator"] == best]
+        reference: pd.DataFrame = table[table["estimator"] == best]
         name = best
         if unit == "queries" and source.frozen is not None:
             reference = source.frozen

@@ -12,8 +12,9 @@ from zobench.analysis.common import largest, ran_on
 from zobench.analysis.nemenyi import against_control
 from zobench.analysis.rank_tests import over_problems, per_target, rank_tests, score_matrix
 from zobench.analysis.signed_rank import SignedRank
+from zobench.harness.memory import give_back
 from zobench.report.encode import plain
-from zobench.report.source import Frame, Source
+from zobench.report.source import Source
 
 OTHERS = 8  # estimators that the best is tested against at each target
 WHOLE = "all dimensions"
@@ -32,7 +33,7 @@ def over_all(source: Source) -> list[dict[str, Any]]:
     """
     if not len(source.runs):
         return []
-    table: Frame = source.tables["queries"]
+    table: pd.DataFrame = source.tables["queries"]
     found = [_tested(source, table, WHOLE)]
     dimensions = [d for d in source.problems["dimension"].unique() if d == d]
     if len(dimensions) > 1:
@@ -41,16 +42,16 @@ def over_all(source: Source) -> list[dict[str, Any]]:
     return found
 
 
-def _count(table: Frame) -> int:
+def _count(table: pd.DataFrame) -> int:
     return int(table["problem"].nunique())
 
 
-def _tested(source: Source, table: Frame, name: str) -> dict[str, Any]:
+def _tested(source: Source, table: pd.DataFrame, name: str) -> dict[str, Any]:
     listed = [n for n in source.ranked if not source.references[n]] or source.ranked
     names, _ = largest(ran_on(table, listed))
     found: dict[str, Any] = {"name": name, "asked": _count(table), "names": names}
     found["left_out"] = [n for n in listed if n not in names]
-    scores: Frame = score_matrix(table, names)
+    scores: pd.DataFrame = score_matrix(table, names)
     if min(scores.shape) < 2:
         return found | {"why": WHY}
     tests = rank_tests(scores)
@@ -82,27 +83,28 @@ def _of(pairs: dict[tuple[str, str], SignedRank], a: str, b: str, what: str, sig
     return getattr(pairs[a, b], what) if (a, b) in pairs else sign * getattr(pairs[b, a], what)
 
 
-def by_target(source: Source) -> list[tuple[str, str, pd.DataFrame]]:
+def by_target(source: Source, traces: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
     """(best ranked, other, rows of `per_target`) for up to OTHERS of the others, best first."""
     made = set(source.runs.loc[source.runs["status"] != "skipped", "estimator"])
     names = [n for n in source.ranked if n in made]
     if len(names) < 2:
         return []
-    table: Frame = source.tables["queries"]
+    table: pd.DataFrame = source.tables["queries"]
     table = table[table["estimator"].isin(names[: 1 + OTHERS])]
     runs = table.drop_duplicates("run_key")
     places = {name: place for place, name in enumerate(names)}
     owner = dict(zip(runs["run_key"], runs["estimator"].map(places)))
-    codes, keys = pd.factorize(source.traces["run_key"])
+    codes, keys = pd.factorize(traces["run_key"])
     mine = np.array([owner.get(key, -1) for key in keys], int)[codes]
     found = []
     for place, other in enumerate(names[1 : 1 + OTHERS], 1):
-        known = source.traces.iloc[np.flatnonzero((mine == 0) | (mine == place))]
+        known = traces.iloc[np.flatnonzero((mine == 0) | (mine == place))]
         found.append((names[0], other, per_target(table, names[0], other, known)))
+        give_back()
     return found
 
 
-def rank_data(source: Source) -> dict[str, Any]:
+def rank_data(source: Source, traces: pd.DataFrame) -> dict[str, Any]:
     """Both for a page: names and problems as numbers, p-values rounded."""
     names = {name: i for i, name in enumerate(source.estimators)}
     places = {name: i for i, name in enumerate(source.problems["problem"].unique())}
@@ -128,6 +130,6 @@ def rank_data(source: Source) -> dict[str, Any]:
             for (problem, index, *runs), numbers in zip(
                 tests[["problem", "target_index", "runs_a", "runs_b"]].to_numpy().tolist(),
                 tests[["p", "p_bonferroni", "effect"]].to_numpy(float))]}
-        for a, b, tests in by_target(source)
+        for a, b, tests in by_target(source, traces)
     ]  # fmt: skip
     return {"scopes": scopes, "pairs": pairs}

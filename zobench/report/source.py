@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from zobench.analysis.frames import SKIPPED, first_order
+from zobench.analysis.frames import SKIPPED, Frames, first_order
 from zobench.analysis.runlengths import Unit, run_tables
 from zobench.analysis.sentences import alone_sentence
 from zobench.analysis.table import summary
 from zobench.analysis.verdict import Verdict, verdict
+from zobench.harness.memory import give_back
 
-Frame = Any  # a pandas DataFrame; its annotations fail a strict reading of correct code
 TROUBLE = ("failed", "timeout", "oom", "diverged", "skipped")
 
 
@@ -24,20 +24,37 @@ class Source:
     """Frames of one suite as the store gives them (`analysis.frames`), and where they come from.
 
     `command` makes the same runs again. `environments` maps the labels in runs["environment"] to
-    their facts. `known` are results of `summary` and `verdict` that a caller has already; `notes`
-    are sentences that end the verdict. `frozen`: the runs that the suite's leaderboard refers to,
-    as a run table in queries; None without any.
+    their facts. `known` are results of `run_tables`, `summary` and `verdict` that a caller has
+    already. `notes` are sentences that end the verdict. `frozen`: the runs that the suite's
+    leaderboard refers to, as a run table in queries; None without any. `read` gives hits and
+    traces, where `frames` may not hold them.
     """
 
-    runs: Frame
-    hits: Frame
-    traces: Frame
-    problems: Frame
+    frames: Frames
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     command: str = ""
     known: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
-    frozen: Frame | None = None
+    frozen: pd.DataFrame | None = None
+    read: Callable[[Literal["hits", "traces"]], pd.DataFrame] | None = None
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per run."""
+        return self.frames.runs
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """One row per target of a problem."""
+        return self.frames.problems
+
+    def hits(self) -> pd.DataFrame:
+        """One row per target that a run hit. They are large: `tables` read them once."""
+        return self.read("hits") if self.read else self.frames.hits
+
+    def traces(self) -> pd.DataFrame:
+        """One row per scored point of a run. They are large: a report reads them once."""
+        return self.read("traces") if self.read else self.frames.traces
 
     @property
     def estimators(self) -> list[str]:
@@ -64,18 +81,22 @@ class Source:
         return f"{named['suite'].iloc[0] if 'suite' in named else ''}{version}".strip()
 
     @cached_property
-    def tables(self) -> dict[Unit, Frame]:
+    def tables(self) -> dict[Unit, pd.DataFrame]:
         """See `analysis.runlengths.run_tables`; most parts of a report start from them."""
-        return run_tables(self.runs, self.hits, self.problems)
+        if "tables" in self.known:
+            return self.known["tables"]
+        tables = run_tables(self.runs, self.hits(), self.problems)
+        give_back()
+        return tables
 
     @cached_property
-    def summary(self) -> Frame:
+    def summary(self) -> pd.DataFrame:
         """See `analysis.table.summary`; no rows without runs."""
         if "summary" in self.known:
             return self.known["summary"]
         if not len(self.runs):
             return pd.DataFrame()
-        return summary(self.runs, self.hits, self.problems, tables=self.tables)
+        return summary(self.runs, self.problems, self.tables)
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -84,7 +105,7 @@ class Source:
             return self.known["verdict"]
         if len(self.estimators) < 2:
             return None
-        return verdict(self.runs, self.hits, self.problems, tables=self.tables)
+        return verdict(self.runs, self.problems, self.tables)
 
     @cached_property
     def ranked(self) -> list[str]:

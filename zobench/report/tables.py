@@ -11,7 +11,7 @@ from typing import Any
 from zobench.analysis import words
 from zobench.analysis.frames import FAILED, alike
 from zobench.analysis.speedup import Speedup
-from zobench.report.source import TROUBLE, Frame, Source
+from zobench.report.source import TROUBLE, Source
 
 NAMES = {
     "zobench": "zobench", "commit": "git commit", "python": "Python", "os": "system",
@@ -117,7 +117,7 @@ def _factor(speedup: Speedup, queries: Speedup | None = None) -> tuple[str, str]
 def troubles(source: Source) -> list[dict[str, Any]]:
     """Runs that failed, diverged or were skipped: how many, of whom, where and why."""
     runs = source.runs
-    part: Frame = alike(runs[runs["status"].isin(TROUBLE)])
+    part = alike(runs[runs["status"].isin(TROUBLE)])
     found = []
     for key, some in part.groupby(["status", "estimator", "reason"], sort=False):
         status, estimator, reason = key

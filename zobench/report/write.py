@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from zobench.errors import BadInput
 from zobench.harness.files import write_whole
 from zobench.results.command import command_of
 from zobench.results.notes import notes
-from zobench.results.results import Results
+from zobench.results.results import Results, large_table
 from zobench.results.versions import needed, versions_of
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = 
         key: place | {"packages": {n: v for n, v in versions_of(place).items() if n in needs}}
         for key, place in results.environments.items()
     }
-    frames = results.runs, results.hits, results.traces, results.problems
     frozen = frozen_runs(results.specs[0].suite, results.problems) if results.specs else None
-    return Source(*frames, environments, command, known or {}, notes(results), frozen)
+    return Source(
+        results.frames, environments, command, known or {}, notes(results), frozen,
+        read=partial(large_table, results),
+    )  # fmt: skip
 
 
 def check_page(path: Path) -> None:

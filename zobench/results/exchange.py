@@ -64,17 +64,12 @@ def _write(format: str, results: Results, out: Path) -> Written:
     if format in ("csv", "parquet"):
         from zobench.interchange.write_tables import write_csv, write_parquet
 
-        frames = {
-            "runs": results.runs, "hits": results.hits, "traces": results.traces,
-            "problems": results.problems,
-        }  # fmt: skip
-        made = (write_csv if format == "csv" else write_parquet)(frames, out)
+        made = (write_csv if format == "csv" else write_parquet)(vars(results.frames), out)
         return Written(out, made, len(results.runs), differing(results))
     from zobench.interchange.curves import curves_of
     from zobench.interchange.numbering import function_numbers
 
-    frames = results.runs, results.hits, results.traces, results.problems
-    curves, notes = curves_of(results.specs, *frames)
+    curves, notes = curves_of(results.specs, **vars(results.frames))
     notes += differing(results)
     if not curves:
         raise BadInput(f"{results.folder} holds no run that made a query")

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import zobench
 from zobench.errors import BadInput
 from zobench.interchange.write_tables import save_csv
-from zobench.results.frame import Frame
+from zobench.results.results import large_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zobench.results.results import Results
+
+RECORD = ".tables.json"  # which results runs.csv and hits.csv were written from
 
 
 def write_runs(results: Results) -> list[str]:
-    """Write runs.csv and hits.csv; their names. Raises BadInput when that is impossible."""
-    named = ["suite", "problem", "group", "dimension", "estimator", "repetition"]
-    hits = results.runs[["run_key", *named]].merge(results.hits, on="run_key")
-    return write_tables(results, runs=results.runs.drop(columns="describe"), hits=hits)
+    """Write runs.csv and hits.csv; their names. Raises BadInput when that is impossible.
+
+    Files that were written from the same results, and have not changed since, stay as they are.
+    """
+    names = ["runs.csv", "hits.csv"]
+    record = results.folder / RECORD
+    source = _source(results)
+    if source and _recorded(record) == {"source": source, "files": _hashes(results.folder, names)}:
+        return names
+    about = ["suite", "problem", "group", "dimension", "estimator", "repetition"]
+    hits = results.runs[["run_key", *about]].merge(large_table(results, "hits"), on="run_key")
+    write_tables(results, runs=results.runs.drop(columns="describe"), hits=hits)
+    if source:
+        text = json.dumps({"source": source, "files": _hashes(results.folder, names)})
+        with suppress(OSError):  # without it, the files are written anew next time
+            record.write_text(text + "\n", encoding="utf-8")
+    return names
 
 
-def write_tables(results: Results, **tables: Frame) -> list[str]:
+def write_tables(results: Results, **tables: pd.DataFrame) -> list[str]:
     """Write each table as <name>.csv into the results folder; their names."""
     names = []
     for name, frame in tables.items():
@@ -31,3 +53,35 @@ def write_tables(results: Results, **tables: Frame) -> list[str]:
                 f"cannot write {results.folder / names[-1]}: {error.strerror}"
             ) from error
     return names
+
+
+def _source(results: Results) -> str:
+    """A hash of all that runs.csv and hits.csv are made of; "" where that is not known."""
+    if not results.content:
+        return ""
+    import pandas as pd
+
+    digest = hashlib.blake2b(digest_size=16)
+    for text in (zobench.__version__, pd.__version__, results.content):
+        digest.update(f"{text}\n".encode())
+    for column in ("run_key", "estimator"):  # which runs of the folder, in which order
+        digest.update("\n".join(results.runs[column]).encode())
+    digest.update("\n".join(results.runs.columns).encode())
+    return digest.hexdigest()
+
+
+def _hashes(folder: Path, names: list[str]) -> dict[str, str]:
+    """File -> a hash of its bytes, "" where it cannot be read."""
+    hashes = dict.fromkeys(names, "")
+    for name in names:
+        with suppress(OSError), open(folder / name, "rb") as file:
+            hashes[name] = hashlib.file_digest(file, "blake2b").hexdigest()
+    return hashes
+
+
+def _recorded(record: Path) -> Any:
+    """What the record says; None where there is none, or it cannot be read."""
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from zobench.analysis.frames import Frames
+from zobench.harness.memory import give_back
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
-from zobench.results.frame import Frame
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zobench.harness.store import Store
 
 FAILED = ("failed", "timeout", "oom")  # what makes a command exit with status 1
+LARGE = ("hits", "traces")  # the tables that a command may read later, or not at all
 
 
 @dataclass
@@ -24,16 +28,35 @@ class Results:
     specs: list[RunSpec]
     folder: Path
     counts: dict[str, int]  # how many runs ended how in this call, and "resumed"
-    runs: Frame
-    hits: Frame
-    traces: Frame
-    problems: Frame
+    frames: Frames
     notes: list[str] = field(default_factory=list)
     against: tuple[Path, ...] = ()  # folders of stored runs that stand beside these
     stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)  # of `runs`, by hash
     suite_file: str = ""  # the full path of a suite of the user's own, where that is known
     suite: Suite | None = None  # where the command has read it
+    without: tuple[str, ...] = ()  # the tables of `frames` that were not read
+    content: str = ""  # of the folder, see `Store.content`; "" where the frames are not of it alone
+
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per run."""
+        return self.frames.runs
+
+    @property
+    def hits(self) -> pd.DataFrame:
+        """One row per target that a run hit."""
+        return self.frames.hits
+
+    @property
+    def traces(self) -> pd.DataFrame:
+        """One row per scored point of a run."""
+        return self.frames.traces
+
+    @property
+    def problems(self) -> pd.DataFrame:
+        """One row per target of a problem."""
+        return self.frames.problems
 
     @property
     def names(self) -> list[str]:
@@ -42,7 +65,7 @@ class Results:
 
     @property
     def failed(self) -> bool:
-        """Did a run of the command end as failed, timeout or oom?"""
+        """True if a run of the command ended as failed, timeout or oom."""
         own = ~self.runs["estimator"].isin(list(self.stored))
         return bool(self.runs.loc[own, "status"].isin(FAILED).any())
 
@@ -52,18 +75,23 @@ def read(
     folder: Path,
     counts: dict[str, int],
     notes: list[str],
-    traced: bool = True,
+    without: Collection[str] = (),
     checked: bool = False,
 ) -> Results:
-    """The results of `specs` alone, whatever else the folder holds.
+    """Read the results of `specs` alone, whatever else the folder holds.
 
-    `traced`: with their traces, which are half of a file. `checked`: the caller just looked for
-    damaged rows.
+    Args:
+        specs: the runs that were asked for.
+        folder: the results folder.
+        counts: for `Results.counts`.
+        notes: for `Results.notes`.
+        without: tables of LARGE that are not read: they are most of a file.
+        checked: True if the caller has just looked for damaged rows.
     """
     from zobench.harness.store import Store
 
     with Store.open(folder, write=False, checked=checked) as store:
-        return read_from(store, specs, counts, notes, traced)
+        return read_from(store, specs, counts, notes, without)
 
 
 def read_from(
@@ -71,14 +99,61 @@ def read_from(
     specs: Sequence[RunSpec],
     counts: dict[str, int],
     notes: list[str],
-    traced: bool = True,
+    without: Collection[str] = (),
 ) -> Results:
-    """`read` from an open store. Runs are in the order of `specs`."""
+    """Do as `read` does, from an open store. Runs are in the order of `specs`."""
     import numpy as np
     import pandas as pd
 
-    runs, hits, problems = store.runs(), store.hits(), store.problems()
-    traces = store.traces() if traced else pd.DataFrame()
+    runs, problems = store.runs(), store.problems()
+    hits, traces = (pd.DataFrame() if name in without else getattr(store, name)() for name in LARGE)
+    frames = Frames(runs, hits, traces, problems)
+    rows = _rows_of(runs, specs)
+    if not np.array_equal(rows, np.arange(len(runs))):
+        chosen = runs.iloc[rows].reset_index(drop=True)
+        less = len(rows) < len(runs)
+        frames = frames.select(chosen) if less else Frames(chosen, hits, traces, problems)
+    wanted = {(s.suite, s.problem.id) for s in specs}
+    pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
+    problems = problems.loc[np.array([pair in wanted for pair in pairs], bool)]
+    give_back()
+    return Results(
+        list(specs),
+        store.folder,
+        counts,
+        replace(frames, problems=problems.reset_index(drop=True)),
+        notes,
+        environments=store.environments(),
+        suite_file=store.suite_file(specs[0].suite, specs[0].suite_version) if specs else "",
+        without=tuple(without),
+        content=store.content(),
+    )
+
+
+def large_table(results: Results, name: Literal["hits", "traces"]) -> pd.DataFrame:
+    """The hits or traces of results: read now if the results were read without them."""
+    if name not in results.without:
+        return getattr(results.frames, name)
+    from zobench.harness.store import Store
+
+    with Store.open(results.folder, write=False, checked=True) as store:
+        frame = getattr(store, name)()
+    wanted = frame["run_key"].isin(list(set(results.runs["run_key"]))).to_numpy()
+    return frame if wanted.all() else frame[wanted].reset_index(drop=True)
+
+
+def hit_counts(results: Results, keys: Sequence[str]) -> dict[tuple[str, str], int]:
+    """(run_key, kind) -> the number of targets hit, of a few of the runs."""
+    from zobench.harness.store import Store
+
+    with Store.open(results.folder, write=False, checked=True) as store:
+        return store.hit_counts(keys)
+
+
+def _rows_of(runs: pd.DataFrame, specs: Sequence[RunSpec]) -> Any:
+    """The rows of `runs` that are of `specs`, in their order."""
+    import numpy as np
+
     cells = {
         (s.suite, s.problem.id, s.estimator.text, s.repetition): place
         for place, s in enumerate(specs)
@@ -86,20 +161,4 @@ def read_from(
     columns = ["suite", "problem", "estimator", "repetition"]
     there = zip(*(runs[column].tolist() for column in columns))
     places = np.array([cells.get(cell, -1) for cell in there], int)
-    kept = np.argsort(places, kind="stable")[int((places < 0).sum()) :]
-    if not np.array_equal(kept, np.arange(len(runs))):
-        runs = runs.iloc[kept].reset_index(drop=True)
-    if len(kept) < len(places):
-        keys = list(set(runs["run_key"]))
-        hits = hits[hits["run_key"].isin(keys)].reset_index(drop=True)
-        if traced:
-            traces = traces[traces["run_key"].isin(keys)].reset_index(drop=True)
-    asked = {(s.suite, s.problem.id) for s in specs}
-    pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
-    problems = problems[np.array([pair in asked for pair in pairs], bool)].reset_index(drop=True)
-    environments = store.environments()
-    file = store.suite_file(specs[0].suite, specs[0].suite_version) if specs else ""
-    return Results(
-        list(specs), store.folder, counts, runs, hits, traces, problems, notes,
-        environments=environments, suite_file=file,
-    )  # fmt: skip
+    return np.argsort(places, kind="stable")[int((places < 0).sum()) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 DEFAULT_SUITE = "quick"
 
 
-def stored(folder: Path | None, suite: str = "") -> Results:
+def stored(folder: Path | None, suite: str = "", without: Collection[str] = ()) -> Results:
     """All results of a suite, by name or file, that a folder (default: results/SUITE) holds.
 
-    `suite`: by default the folder's only one, or quick without a folder. Raises BadInput.
+    `without`: see `read`. `suite`: by default the folder's only one, or quick without a folder.
+    Raises BadInput.
     """
     from zobench.harness.store import Store
 
@@ -27,7 +29,7 @@ def stored(folder: Path | None, suite: str = "") -> Results:
     name = own.name if own else suite
     folder = folder or Path("results") / (name or DEFAULT_SUITE)
     with Store.open(folder, write=False) as store:
-        results = read_from(store, _specs(store, name), {}, [])
+        results = read_from(store, _specs(store, name), {}, [], without)
     results.suite = own
     return results
 

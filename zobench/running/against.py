@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from zobench.analysis.frames import Frames
 from zobench.analysis.words import some
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec
@@ -67,8 +68,8 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
     joined = [pd.concat(parts, ignore_index=True) for parts in zip(*frames)]
     runs, hits, traces = joined
     return replace(
-        results, runs=runs, hits=hits, traces=traces, notes=notes, against=tuple(folders),
-        stored=stored_of, environments=environments,
+        results, frames=Frames(runs, hits, traces, results.problems), notes=notes,
+        against=tuple(folders), stored=stored_of, environments=environments, content="",
     )  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def _comparable(ours: Frame, theirs: Frame) -> dict[str, tuple[int, int]]:
 def _cut(runs: Frame, results: Results, budgets: dict[str, tuple[int, int]]) -> list[Frame]:
     """[runs, their hits, their traces] as if stopped at the budget here."""
     here = runs["problem"].map({name: pair[0] for name, pair in budgets.items()})
-    limit = dict(zip(runs["run_key"], here))
+    limit: Any = dict(zip(runs["run_key"], here))
     hits, traces = (
         frame[frame["queries"] <= frame["run_key"].map(limit)]  # NaN: of a run that is not shown
         for frame in (results.hits, results.traces)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zobench.results.files import write_runs, write_tables
-from zobench.results.frame import Frame
-from zobench.results.results import Results
+from zobench.results.results import Results, large_table
 from zobench.running.making import Request, Show, make_runs
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from zobench.analysis.runlengths import Unit
     from zobench.analysis.slower import Slowdown
     from zobench.analysis.verdict import PairVerdict, Verdict
 
@@ -22,10 +24,11 @@ class Comparison:
     """What came of it. Data frames are described in `harness.tables` and `analysis.table`."""
 
     results: Results
-    summary: Frame
+    summary: pd.DataFrame
     found: Verdict | None  # None for a single estimator
     files: list[str]  # CSV files written into the results folder
     slowdowns: list[Slowdown] = field(default_factory=list)  # of fail_if_slower
+    tables: Mapping[Unit, pd.DataFrame] = field(default_factory=dict, repr=False)  # `run_tables`
 
     @property
     def slower(self) -> bool:
@@ -38,17 +41,17 @@ class Comparison:
         return bool(self.slowdowns) and not any(found.judged for found in self.slowdowns)
 
     @property
-    def runs(self) -> Frame:
+    def runs(self) -> pd.DataFrame:
         """One row per run."""
         return self.results.runs
 
     @property
-    def hits(self) -> Frame:
+    def hits(self) -> pd.DataFrame:
         """One row per target that a run hit."""
         return self.results.hits
 
     @property
-    def traces(self) -> Frame:
+    def traces(self) -> pd.DataFrame:
         """One row per scored point of a run."""
         return self.results.traces
 
@@ -81,18 +84,19 @@ def comparison(request: Request, show: Show | None) -> Comparison:
 
 def judged(results: Results) -> Comparison:
     """The summary and the verdict of results; nothing is run or written."""
+    from zobench.analysis.runlengths import run_tables
     from zobench.analysis.table import summary as summarise
     from zobench.analysis.verdict import verdict
 
-    frames = results.runs, results.hits, results.problems
+    tables = run_tables(results.runs, large_table(results, "hits"), results.problems)
     there = set(results.runs["estimator"])  # of a stopped comparison, not every estimator's
     names = [name for name in results.names if name in there]
-    summary = summarise(*frames)
-    found = verdict(*frames, names) if len(names) > 1 else None
-    return Comparison(results, summary, found, [])
+    summary = summarise(results.runs, results.problems, tables)
+    pairs = verdict(results.runs, results.problems, tables, names) if len(names) > 1 else None
+    return Comparison(results, summary, pairs, [], tables=tables)
 
 
-def _speedups(pairs: Sequence[PairVerdict]) -> Frame:
+def _speedups(pairs: Sequence[PairVerdict]) -> pd.DataFrame:
     """Rows for each pair at the final targets: over all problems (problem empty), then each."""
     import pandas as pd
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ class Request:
         return self.out or Path("results") / suite.name
 
 
-def make_runs(request: Request, show: Show | None = None, traced: bool = True) -> Results:
+def make_runs(request: Request, show: Show | None = None, without: Collection[str] = ()) -> Results:
     """Make the runs that the results folder lacks; read all that were asked for, see `read`.
 
     `show(specs, keys made before)` is a context that gives a callback for events.
@@ -80,7 +80,7 @@ def make_runs(request: Request, show: Show | None = None, traced: bool = True) -
     notes += _set_aside(folder) if request.fresh else []
     counts = make(specs, folder, request.jobs, show, suite.file)
     resumed = not request.fresh and sum(counts.values()) == counts["resumed"]
-    results = read(specs, folder, counts, notes, traced, checked=resumed)
+    results = read(specs, folder, counts, notes, without, checked=resumed)
     results.suite = suite
     return with_stored(results, request.against) if request.against else results
 
