@@ -92,7 +92,7 @@ class RunSpec:
 
 
 def set_keys(specs: Sequence[RunSpec]) -> None:
-    """Compute the keys of many runs at once: those that share problem and estimator share a text."""
+    """Compute the keys of many runs at once; those of one problem and estimator share a text."""
     definitions: dict[tuple[Any, ...], str] = {}
     for spec in specs:
         instance = spec.problem.instance(spec.repetition)
