@@ -110,7 +110,7 @@ def test_keys_computed_together_are_those_computed_alone(tmp_path):
 
 def test_tables_are_written_as_pandas_writes_them(tmp_path):
     rng, rows = np.random.default_rng(0), 25_000
-    texts = ["", "a", 'a "b"', "a,b", "a\nb", "ä", "=1+1", " x ", None]
+    texts = ["", "a", 'a "b"', "a,b", "a\nb", "a\rb", "ä", "=1+1", " x ", None]
     frame = pd.DataFrame(
         {
             "text": pd.Series([texts[i] for i in rng.integers(0, len(texts), rows)], dtype="str"),

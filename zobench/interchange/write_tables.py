@@ -67,13 +67,13 @@ def _quoted(column: Any) -> tuple[Any, Any]:
 
     codes, texts = pd.factorize(column)
     line = io.StringIO()
-    writer = csv.writer(line, lineterminator="")
+    writer = csv.writer(line, lineterminator="\n")
     cells = []
     for text in texts:
         line.seek(0)
         line.truncate()
         writer.writerow((text, ""))  # alone in a line, an empty text would be quoted
-        cells.append(line.getvalue()[:-1])
+        cells.append(line.getvalue()[:-2])
     return np.array([*cells, ""], object), codes
 
 
