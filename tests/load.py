@@ -44,7 +44,7 @@ def suite_text(repetitions: int) -> str:
 
 def result_of(spec: RunSpec, rng: np.random.Generator) -> RunResult:
     """A finished run whose score falls at random: a trace, and a hit per target it reached."""
-    speed = 1 + ESTIMATORS.index(spec.estimator.name) / 5
+    speed = 1 + ESTIMATORS.index(spec.estimator.entry) / 5
     count = int(rng.integers(ROWS - 6, ROWS + 8))
     at = np.unique(np.geomspace(1, BUDGET, count).astype(int))
     fall = 4 * rng.beta(4, 2) * np.log(at) / np.log(BUDGET) / speed

@@ -141,7 +141,7 @@ def _alone(result: Comparison) -> str:
     from zobench.analysis.frames import SKIPPED
     from zobench.analysis.sentences import alone_sentence
 
-    not_skipped = int((result.runs["status"] != SKIPPED).sum())
+    not_skipped = len(result.runs[result.runs["status"] != SKIPPED])
     return alone_sentence(result.results.names[0], result.summary, not_skipped, len(result.runs))
 
 

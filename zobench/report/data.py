@@ -18,6 +18,7 @@ from zobench.report.source import Source
 
 ROWS = 600_000  # trace rows in a page; more are thinned, evenly
 FEWEST, MOST = 16, 240  # rows a run keeps
+NAMED = ("run_key", "problem", "estimator", "repetition", "status", "reason")
 COLUMNS = ("queries", "seconds", "objective_seconds", "peak_memory", "final_score", "best_score")
 
 
@@ -26,7 +27,8 @@ def page_data(source: Source) -> dict[str, Any]:
     problems = _problems(source)
     order = {p["name"]: i for i, p in enumerate(problems)}
     place = source.runs["problem"].map(order).to_numpy()
-    runs = source.runs.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    shown = [name for name in (*NAMED, *COLUMNS) if name in source.runs]
+    runs = source.runs[shown].iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
     traces = source.traces()
     tests, traced = rank_data(source, traces), _traces(runs, traces, problems)
     del traces  # most of the memory that a page takes
@@ -107,7 +109,7 @@ def _hits(source: Source, runs: pd.DataFrame, problems: list[dict[str, Any]], un
     return packed(codes)
 
 
-def _index(problems: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
+def _index(problems: pd.DataFrame, table: Any) -> np.ndarray:
     """The place of each row's target among the targets of its problem."""
     ranked = problems.assign(
         place=problems.groupby("problem")["target_index"].rank(method="first").astype(int) - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -56,7 +58,7 @@ def _performance(source: Source, queries: pd.DataFrame, seconds: pd.DataFrame) -
     tables = (("queries", ratios, queries), ("seconds", ratios, seconds),
               ("memory", memory_ratios, memory))  # fmt: skip
     for unit, over, table in tables:
-        reference: pd.DataFrame = table[table["estimator"] == best]
+        reference: Any = table[table["estimator"] == best]
         name = best
         if unit == "queries" and source.frozen is not None:
             reference = source.frozen

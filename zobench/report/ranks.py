@@ -33,7 +33,7 @@ def over_all(source: Source) -> list[dict[str, Any]]:
     """
     if not len(source.runs):
         return []
-    table: pd.DataFrame = source.tables["queries"]
+    table: Any = source.tables["queries"]
     found = [_tested(source, table, WHOLE)]
     dimensions = [d for d in source.problems["dimension"].unique() if d == d]
     if len(dimensions) > 1:
@@ -42,7 +42,7 @@ def over_all(source: Source) -> list[dict[str, Any]]:
     return found
 
 
-def _count(table: pd.DataFrame) -> int:
+def _count(table: Any) -> int:
     return int(table["problem"].nunique())
 
 
@@ -51,7 +51,7 @@ def _tested(source: Source, table: pd.DataFrame, name: str) -> dict[str, Any]:
     names, _ = largest(ran_on(table, listed))
     found: dict[str, Any] = {"name": name, "asked": _count(table), "names": names}
     found["left_out"] = [n for n in listed if n not in names]
-    scores: pd.DataFrame = score_matrix(table, names)
+    scores: Any = score_matrix(table, names)
     if min(scores.shape) < 2:
         return found | {"why": WHY}
     tests = rank_tests(scores)
@@ -89,7 +89,7 @@ def by_target(source: Source, traces: pd.DataFrame) -> list[tuple[str, str, pd.D
     names = [n for n in source.ranked if n in made]
     if len(names) < 2:
         return []
-    table: pd.DataFrame = source.tables["queries"]
+    table: Any = source.tables["queries"]
     table = table[table["estimator"].isin(names[: 1 + OTHERS])]
     runs = table.drop_duplicates("run_key")
     places = {name: place for place, name in enumerate(names)}

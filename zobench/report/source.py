@@ -19,6 +19,9 @@ from zobench.harness.memory import give_back
 TROUBLE = ("failed", "timeout", "oom", "diverged", "skipped")
 
 
+# Frames are Any where their cells are worked with: pandas' annotations reject correct code there.
+
+
 @dataclass
 class Source:
     """Frames of one suite as the store gives them (`analysis.frames`), and where they come from.
@@ -39,12 +42,12 @@ class Source:
     read: Callable[[Literal["hits", "traces"]], pd.DataFrame] | None = None
 
     @property
-    def runs(self) -> pd.DataFrame:
+    def runs(self) -> Any:
         """One row per run."""
         return self.frames.runs
 
     @property
-    def problems(self) -> pd.DataFrame:
+    def problems(self) -> Any:
         """One row per target of a problem."""
         return self.frames.problems
 
@@ -81,7 +84,7 @@ class Source:
         return f"{named['suite'].iloc[0] if 'suite' in named else ''}{version}".strip()
 
     @cached_property
-    def tables(self) -> dict[Unit, pd.DataFrame]:
+    def tables(self) -> dict[Unit, Any]:
         """See `analysis.runlengths.run_tables`; most parts of a report start from them."""
         if "tables" in self.known:
             return self.known["tables"]
@@ -90,7 +93,7 @@ class Source:
         return tables
 
     @cached_property
-    def summary(self) -> pd.DataFrame:
+    def summary(self) -> Any:
         """See `analysis.table.summary`; no rows without runs."""
         if "summary" in self.known:
             return self.known["summary"]

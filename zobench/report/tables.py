@@ -117,7 +117,7 @@ def _factor(speedup: Speedup, queries: Speedup | None = None) -> tuple[str, str]
 def troubles(source: Source) -> list[dict[str, Any]]:
     """Runs that failed, diverged or were skipped: how many, of whom, where and why."""
     runs = source.runs
-    part = alike(runs[runs["status"].isin(TROUBLE)])
+    part: Any = alike(runs[runs["status"].isin(TROUBLE)])
     found = []
     for key, some in part.groupby(["status", "estimator", "reason"], sort=False):
         status, estimator, reason = key
