@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from zobench.objectives.synthetic._function import TensorFunction, total
+from zobench.objectives.synthetic._function import ChunkedFunction, total
 
 
-class Chained(TensorFunction):
+class Chained(ChunkedFunction):
     """The function sum_{i < n} [100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2] / (n - 1), from y = 0."""
 
     def __init__(self, size: int) -> None:

@@ -14,7 +14,7 @@ from zobench.objectives.synthetic._pieces import shared_piece
 CHUNK = 1 << 17  # elements summed at once, in float64: 1 MiB, which stays in a cache
 
 
-class TensorFunction(ABC):
+class ChunkedFunction(ABC):
     """A function f of y, shape (size,), which is read in chunks: no copy of y is made."""
 
     size: int

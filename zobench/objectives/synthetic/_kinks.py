@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from zobench.core.seeds import derive
-from zobench.objectives.synthetic._function import TensorFunction, signs, total
+from zobench.objectives.synthetic._function import ChunkedFunction, signs, total
 
 
-class Kinked(TensorFunction):
+class Kinked(ChunkedFunction):
     """A function with optimum 0, whose starts differ in the signs of the coordinates."""
 
     def __init__(self, size: int) -> None:

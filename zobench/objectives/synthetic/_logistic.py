@@ -12,7 +12,7 @@ import torch
 from zobench.core.directions import Probe
 from zobench.core.problem import Losses
 from zobench.core.seeds import derive
-from zobench.objectives.synthetic._function import TensorFunction
+from zobench.objectives.synthetic._function import ChunkedFunction
 from zobench.objectives.synthetic._tensors import TensorProblem
 
 MARGIN = 3.0  # standard deviation of the teacher's logits: about 15 % of the labels differ from it
@@ -27,7 +27,7 @@ class Data:
     minimum: float
 
 
-class Logistic(TensorFunction):
+class Logistic(ChunkedFunction):
     """The loss mean_i log(1 + exp(-b_i a_i'w)) + |w|^2 / (2 examples), from w = 0, f = log 2."""
 
     def __init__(self, data: Data, device: torch.device) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from zobench.core.seeds import derive
-from zobench.objectives.synthetic._function import TensorFunction, signs, total
+from zobench.objectives.synthetic._function import ChunkedFunction, signs, total
 from zobench.objectives.synthetic._profiles import CHUNK, Profile, moment, part
 
 FLAT = 1e-12  # directions of less curvature start at their optimum: the way there is too long
 
 
-class Quadratic(TensorFunction):
+class Quadratic(ChunkedFunction):
     """A quadratic of curvatures `spectrum`, largest 1; its gap at the start is 1.
 
     The start has y_i - y*_i = +-(2 e_i / l_i)^1/2, with e_i the profile `energy` normalised to sum

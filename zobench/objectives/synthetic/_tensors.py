@@ -14,7 +14,7 @@ from zobench.core.problem import InPlaceProblem, Losses, seed_per_probe
 from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.synthetic._basis import Basis
-from zobench.objectives.synthetic._function import TensorFunction
+from zobench.objectives.synthetic._function import ChunkedFunction
 from zobench.objectives.synthetic._noise import LossNoise, apply_noise
 from zobench.objectives.synthetic._settings import BlockSettings, TensorSettings
 
@@ -60,7 +60,11 @@ class TensorProblem(InPlaceProblem):
     score_name = "gap"
 
     def __init__(
-        self, function: TensorFunction, basis: Basis, layout: Layout, noise: LossNoise | None = None
+        self,
+        function: ChunkedFunction,
+        basis: Basis,
+        layout: Layout,
+        noise: LossNoise | None = None,
     ) -> None:
         self.function, self.basis, self.layout, self.noise = function, basis, layout, noise
         self.minimum = function.minimum
