@@ -13,16 +13,16 @@ REFERENCE = "first-order reference, not ranked"
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairSpeedups:
     """`queries.a` against `queries.b` at the final targets, or at easier ones that both reach."""
 
     queries: Speedup
     seconds: Speedup
     easier: tuple[Speedup, Speedup] | None  # in queries and seconds
-    reference: bool  # is b a first-order reference?
+    is_reference: bool  # True if b is a first-order reference and a is not
 
 
-def overview(pairs: Sequence[Pair], level: float) -> list[str]:
+def overview(pairs: Sequence[PairSpeedups], level: float) -> list[str]:
     """At most a line for each outcome: sooner than, later than, not shown, not compared.
 
     All pairs have the same `a`. `level`: at which their intervals hold together.
@@ -30,7 +30,7 @@ def overview(pairs: Sequence[Pair], level: float) -> list[str]:
     said: dict[str, list[str]] = {"ahead": [], "behind": [], "open": [], "apart": []}
     for pair in pairs:
         outcome, details = _found(pair)
-        details += [REFERENCE] if pair.reference else []
+        details += [REFERENCE] if pair.is_reference else []
         said[outcome].append(f"{pair.queries.b} ({', '.join(details)})")
     a = pairs[0].queries.a
     lines = []
@@ -50,7 +50,7 @@ def overview(pairs: Sequence[Pair], level: float) -> list[str]:
     return lines
 
 
-def _found(pair: Pair) -> tuple[str, list[str]]:
+def _found(pair: PairSpeedups) -> tuple[str, list[str]]:
     """What is shown of `a` against `b`, and the numbers that show it."""
     queries = pair.queries
     if not queries.compared:

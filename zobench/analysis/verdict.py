@@ -20,7 +20,7 @@ import pandas as pd
 
 from zobench.analysis.frames import first_order
 from zobench.analysis.interval import LEVEL, RESAMPLES
-from zobench.analysis.overview import REFERENCE, Pair, overview
+from zobench.analysis.overview import REFERENCE, PairSpeedups, overview
 from zobench.analysis.ranking import Ranking, rank
 from zobench.analysis.resampling import forget
 from zobench.analysis.runlengths import Cases, Unit, at_targets
@@ -188,6 +188,9 @@ def verdict(
         if name != best
     )
     forget()
-    seen = [Pair(p.queries, p.seconds, p.easier, comparer.is_reference(p.b, best)) for p in pairs]
-    lines = [ranking.sentence(), *overview(seen, level), *comparer.at_start(names)]
+    speedups = [
+        PairSpeedups(p.queries, p.seconds, p.easier, comparer.is_reference(p.b, best))
+        for p in pairs
+    ]
+    lines = [ranking.sentence(), *overview(speedups, level), *comparer.at_start(names)]
     return Verdict(tuple(lines), ranking, pairs)
