@@ -117,8 +117,10 @@ class ComposedEstimator:
             params: the point.
             seed: seed of all directions.
         """
-        self.params, self.seed = params, seed
-        self.t = self.drawn = 0
+        self.params: Params = params
+        self.seed: int = seed
+        self.t: int = 0
+        self.drawn: int = 0
 
     def step(self, evaluate: Evaluate) -> None:
         """Draw directions, ask for losses, and move the point.

@@ -79,16 +79,19 @@ class Oracle:
         on_low: Callable[[Sequence[float]], None] | None = None,
         on_device: bool = False,
     ) -> None:
-        self._problem, self.budget, self.seed, self.on_low = problem, budget, seed, on_low
-        self.ranks = False
-        self.gradients = True
+        self._problem = problem
+        self.budget: int = budget
+        self.seed: int = seed
+        self.on_low: Callable[[Sequence[float]], None] | None = on_low
+        self.ranks: bool = False
+        self.gradients: bool = True
         # called where the estimator catches Unstoppable too
         self.abandon: Callable[[Unstoppable], None] | None = None
-        self.queries = 0
+        self.queries: int = 0
         self._beyond = 0  # queries beyond the first of each call, so that a lone probe costs less
-        self.seconds = 0.0
-        self.low = float("inf")
-        self.lost = 0  # losses that were not finite
+        self.seconds: float = 0.0
+        self.low: float = float("inf")
+        self.lost: int = 0  # losses that were not finite
         self._unseen: list[Any] = []
         self._losses = problem.losses_on_device if on_device else problem.losses
         self._stochastic = problem.stochastic

@@ -53,12 +53,12 @@ class Problem(ABC):
     """
 
     params: Params
-    score_name = "loss"
-    scored = "current"
-    stochastic = False
-    score_ratio = 1.12
-    samples = 0
-    forwards = 0.0
+    score_name: str = "loss"
+    scored: str = "current"
+    stochastic: bool = False
+    score_ratio: float = 1.12
+    samples: int = 0
+    forwards: float = 0.0
     seen: Losses | None = None
 
     @abstractmethod
@@ -178,8 +178,14 @@ class VectorProblem(Problem):
         True
     """
 
-    score_name, scored = "gap", "best"
+    score_name: str = "gap"
+    scored: str = "best"
     params: VectorParams
+    f: Callable[[np.ndarray], np.ndarray]
+    x0: Callable[[np.random.Generator], np.ndarray]
+    minimum: float
+    shapes: Sequence[tuple[int, ...]]
+    noise: Noisy | None
     _rows, _more_samples, _more_forwards = 0, 0, 0.0
 
     def __init__(

@@ -27,11 +27,14 @@ class TensorBlock:
                 f"{name} has elements that share memory, or gaps between them (it was expanded or "
                 "sliced): put a contiguous copy in its place, nn.Parameter(w.detach().contiguous())"
             )
-        self.index, self.name, self.start = index, name, start
-        self.shape, self.size = tuple(tensor.shape), tensor.numel()
-        self.tensor = tensor.detach()
+        self.index: int = index
+        self.name: str = name
+        self.start: int = start
+        self.shape: tuple[int, ...] = tuple(tensor.shape)
+        self.size: int = tensor.numel()
+        self.tensor: torch.Tensor = tensor.detach()
         # where moves go: a flat view, or the tensor itself where it has none
-        self.out = self.tensor.view(-1) if tensor.is_contiguous() else self.tensor
+        self.out: torch.Tensor = self.tensor.view(-1) if tensor.is_contiguous() else self.tensor
 
     @property
     def data(self) -> torch.Tensor:

@@ -66,7 +66,9 @@ class BlackBox(ChoiceProblem):
         ['the', 'the']
     """
 
-    score_ratio = 2.0  # the prompt is scored at queries 1, 2, 4, ..., because each score costs
+    score_ratio: float = (
+        2.0  # the prompt is scored at queries 1, 2, 4, ..., because each score costs
+    )
 
     def __init__(
         self,

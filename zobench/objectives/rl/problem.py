@@ -90,7 +90,9 @@ class PolicySearch(VectorProblem):
         (2, True)
     """
 
-    score_name, scored, score_ratio = "loss", "current", 1.2
+    score_name: str = "loss"
+    scored: str = "current"
+    score_ratio: float = 1.2
 
     def __init__(
         self,
