@@ -12,6 +12,7 @@ from interchange_tools import coco_folder
 
 from zobench import compare
 from zobench.analysis.ranksum import rank_sum
+from zobench.analysis.runlengths import run_tables
 from zobench.analysis.slower import EACH, P, _judged, slowdowns
 from zobench.cli import status_of
 from zobench.display.slower import slower_lines
@@ -78,8 +79,12 @@ def table(lengths, seconds=1e-3, cut=100, runs=8, problems=2):
     return results(plan, targets=(1.0,), budget=cut)
 
 
+def of_frames(runs, hits, problems, *how):
+    return slowdowns(runs, run_tables(runs, hits, problems), *how)
+
+
 def test_slower_in_queries_is_seen_by_factor_and_p_together():
-    found = {s.what: s for s in slowdowns(*table({"old": 20, "new": 40}), "new", "old", 1.2)}
+    found = {s.what: s for s in of_frames(*table({"old": 20, "new": 40}), "new", "old", 1.2)}
     queries = found["queries"]
     assert queries.slower
     assert queries.ratio == pytest.approx(2, rel=0.1)
@@ -87,18 +92,18 @@ def test_slower_in_queries_is_seen_by_factor_and_p_together():
     assert not found["time a query"].slower
     # the other way round it is faster; a larger factor is not exceeded
     assert not any(
-        s.slower for s in slowdowns(*table({"old": 40, "new": 20}), "new", "old", 1.2)[:1]
+        s.slower for s in of_frames(*table({"old": 40, "new": 20}), "new", "old", 1.2)[:1]
     )
-    assert not slowdowns(*table({"old": 20, "new": 40}), "new", "old", 2.5)[0].slower
+    assert not of_frames(*table({"old": 20, "new": 40}), "new", "old", 2.5)[0].slower
 
 
 def test_neither_a_sure_small_change_nor_a_large_chance_is_slower():
-    small = slowdowns(*table({"old": 500, "new": 560}, cut=999, runs=30), "new", "old", 1.2)[0]
+    small = of_frames(*table({"old": 500, "new": 560}, cut=999, runs=30), "new", "old", 1.2)[0]
     assert (small.p < P, small.slower) == (True, False)
-    few = slowdowns(*table({"old": 20, "new": 90}, runs=4, problems=1), "new", "old", 1.2)[0]
+    few = of_frames(*table({"old": 20, "new": 90}, runs=4, problems=1), "new", "old", 1.2)[0]
     assert (few.ratio > 4, few.slower, few.too_few, few.least) == (True, False, True, 2 / 70)
     assert "cannot tell, which fails" in next(slower_lines([few]))
-    more = slowdowns(*table({"old": 20, "new": 90}, runs=4, problems=3), "new", "old", 1.2)[0]
+    more = of_frames(*table({"old": 20, "new": 90}, runs=4, problems=3), "new", "old", 1.2)[0]
     assert (more.slower, more.too_few) == (True, False)
 
 
@@ -110,7 +115,7 @@ def test_the_p_that_is_told_is_the_p_that_counts():
         runs = [("f", n, r, [int(q)], {}) for n, x in (("new", new), ("old", old))
                 for r, q in enumerate(x)]  # fmt: skip
         frames = results(runs, targets=(1.0,), budget=1000)
-        found += slowdowns(*frames, "new", "old", 1.2, ["queries"])
+        found += of_frames(*frames, "new", "old", 1.2, ["queries"])
     sure = [s for s in found if s.ratio > 1.2 and s.p < EACH]
     nearly = [s for s in found if s.ratio > 1.2 and EACH <= s.p < P]
     assert sure
@@ -121,10 +126,10 @@ def test_the_p_that_is_told_is_the_p_that_counts():
 
 
 def test_failures_count_as_slow_and_time_a_query_by_medians():
-    failed = slowdowns(*table({"old": 20, "new": 900}), "new", "old", 1.2)[0]
+    failed = of_frames(*table({"old": 20, "new": 900}), "new", "old", 1.2)[0]
     assert failed.slower
     assert failed.ratio > 30  # 8 runs of 100 queries without a success, against 20
-    clock = slowdowns(*table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3}), "new", "old", 1.2)
+    clock = of_frames(*table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3}), "new", "old", 1.2)
     assert (clock[0].slower, clock[2].slower) == (False, True)
     assert clock[2].ratio == pytest.approx(3, rel=0.1)
     assert clock[2].worst[0] in ("p0", "p1")
@@ -139,7 +144,7 @@ def test_runs_that_end_early_are_not_fast(runs, problems):
     keys = found.loc[dead, "run_key"]
     found.loc[dead, ["status", "queries", "seconds"]] = ["diverged", 2, 2e-3]
     hits = hits[~hits["run_key"].isin(keys)]
-    for judged in slowdowns(found, hits, asked, "new", "old", 1.2, ["queries", "seconds"]):
+    for judged in of_frames(found, hits, asked, "new", "old", 1.2, ["queries", "seconds"]):
         assert judged.slower
         assert judged.ratio > runs / 2
 
@@ -149,18 +154,18 @@ def test_one_problem_that_got_much_slower_is_not_lost_among_others():
     mine = runs.loc[(runs["estimator"] == "new") & (runs["problem"] == "p3"), "run_key"]
     late = hits["run_key"].isin(mine)
     hits = hits.assign(queries=hits["queries"].where(~late, hits["queries"] * 4.5))
-    found = slowdowns(runs, hits, problems, "new", "old", 1.2)[0]
+    found = of_frames(runs, hits, problems, "new", "old", 1.2)[0]
     assert (found.slower, found.alone, found.worst[0]) == (True, ("p3",), "p3")
     assert found.ratio < 1.2
     assert "by themselves p3" in " ".join(slower_lines([found]))
-    few = slowdowns(*table({"old": 20, "new": 20}, runs=10, problems=24), "new", "old", 1.2)[0]
+    few = of_frames(*table({"old": 20, "new": 20}, runs=10, problems=24), "new", "old", 1.2)[0]
     assert (few.slower, few.alone) == (False, ())
 
 
 def test_a_single_stray_run_is_not_slower_where_the_others_are_sooner():
     plan = [("p", "old", r, [20 + r], {}) for r in range(20)]
     plan += [("p", "new", r, [5 if r else 2000], {}) for r in range(20)]
-    found = slowdowns(*results(plan, targets=(1.0,), budget=2000), "new", "old", 1.2)[0]
+    found = of_frames(*results(plan, targets=(1.0,), budget=2000), "new", "old", 1.2)[0]
     assert found.ratio > 3
     assert found.p < P / 2
     assert (found.slower, found.alone) == (False, ())
@@ -168,10 +173,10 @@ def test_a_single_stray_run_is_not_slower_where_the_others_are_sooner():
 
 def test_runs_too_short_to_time_are_judged_by_queries_alone():
     times = {"old": 1e-5, "new": 1e-4}  # runs of 0.2 and 2 ms
-    found = slowdowns(*table({"old": 20, "new": 20}, times), "new", "old", 1.2)
+    found = of_frames(*table({"old": 20, "new": 20}, times), "new", "old", 1.2)
     assert [s.problems for s in found] == [2, 0, 0]
     assert "too short" in "".join(slower_lines(found))
-    long = slowdowns(*table({"old": 20, "new": 20}, {"old": 1e-5, "new": 1e-2}), "new", "old", 1.2)
+    long = of_frames(*table({"old": 20, "new": 20}, {"old": 1e-5, "new": 1e-2}), "new", "old", 1.2)
     assert [s.problems for s in long] == [2, 2, 2]  # one side that lasts is enough
     assert long[2].slower
 
@@ -191,8 +196,8 @@ def test_a_problem_by_itself_is_judged_at_its_share_of_the_level(count):
 
 def test_queries_alone_can_be_asked_for():
     frames = table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3})
-    assert slowdowns(*frames, "new", "old", 1.2)[2].slower
-    found = slowdowns(*frames, "new", "old", 1.2, ["queries"])
+    assert of_frames(*frames, "new", "old", 1.2)[2].slower
+    found = of_frames(*frames, "new", "old", 1.2, ["queries"])
     assert [(s.what, s.slower) for s in found] == [("queries", False)]
 
 
@@ -201,7 +206,7 @@ def test_what_was_not_measured_is_not_judged():
     old = runs["estimator"] == "old"
     unknown = runs.assign(seconds=runs["seconds"].where(~old), queries=runs["queries"])
     hits = hits.assign(seconds=np.where(hits["run_key"].isin(runs["run_key"][old]), np.inf, 1.0))
-    found = slowdowns(unknown, hits, problems, "new", "old", 1.2)
+    found = of_frames(unknown, hits, problems, "new", "old", 1.2)
     assert [s.problems for s in found] == [2, 0, 0]
     assert [s.slower for s in found] == [True, False, False]
 

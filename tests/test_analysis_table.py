@@ -99,7 +99,9 @@ def test_order_and_empty():
 
 
 def board(frames=None, **options):
-    rows = leaderboard_rows(*(frames or results(RUNS)), resamples=1000, **options)
+    runs, hits, problems = frames or results(RUNS)
+    table = run_table(runs, hits, problems)
+    rows = leaderboard_rows(runs, problems, table, resamples=1000, **options)
     return rows.set_index(["method", "group"])
 
 

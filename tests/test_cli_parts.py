@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from zobench.analysis.frames import Frames
 from zobench.bench.timing import Sample, interleave
 from zobench.display import text
 from zobench.display.eta import Eta, clock
@@ -196,25 +197,25 @@ def frames(hits, kind="best"):
     columns = pd.Index(["run_key", "kind", "target_index", "queries", "seconds"])
     traces = pd.DataFrame({"run_key": ["r0", "r0", "r1", "r2"], "score": [2.5, 9.0, 2.5, 2.5]})
     hit = pd.DataFrame([(*hit, 0.5) for hit in hits], columns=columns)
-    return runs, hit, traces, problems
+    return Frames(runs, hit, traces, problems)
 
 
 def test_trials_are_ranked_by_area_and_then_by_final_score():
     early = [("r0", "best", 0, 1), ("r0", "best", 1, 10), ("r2", "best", 0, 50)]
-    ranked = trial_scores(*frames(early))
+    ranked = trial_scores(frames(early))
     # r0: (1 + 1/2) / 2, r1: 0; r2: (1 - log 50 / log 100) / 2
     scores = {name: score for name, score, _ in ranked}
     assert scores == pytest.approx({"t0": 0.375, "t1": 0.0752575})
     assert [name for name, *_ in ranked] == ["t0", "t1"]
-    assert [n for n, *_ in trial_scores(*frames([("r2", "best", 0, 50)]))] == ["t1", "t0"]
-    ranked = trial_scores(*frames([("r2", "current", 0, 5)]))  # the other kind: finals decide
+    assert [n for n, *_ in trial_scores(frames([("r2", "best", 0, 50)]))] == ["t1", "t0"]
+    ranked = trial_scores(frames([("r2", "current", 0, 5)]))  # the other kind: finals decide
     assert [name for name, *_ in ranked] == ["t0", "t1"]
     assert [score for _, score, _ in ranked] == [0.0, 0.0]
 
 
 def test_a_trial_that_ends_worse_than_it_began_has_reached_nothing():
     hits = [("r0", "current", 0, 1), ("r1", "current", 0, 10), ("r2", "current", 0, 1)]
-    ranked = trial_scores(*frames(hits, "current"))
+    ranked = trial_scores(frames(hits, "current"))
     # From 2.5, r0 ends at 3 and r2 at nan; r1 ends at 2: its target after 10 of 100 queries counts.
     assert {name: score for name, score, _ in ranked} == {"t0": 0.125, "t1": 0.0}
 

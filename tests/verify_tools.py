@@ -68,7 +68,7 @@ def hash_rows(board: Path, results: Path) -> None:
     found = stored(results)
     rows = with_hashes(
         pd.read_csv(board, dtype=str, keep_default_na=False).astype({"dimension": int}),
-        found.specs, found.runs, found.hits, found.problems,
+        found.specs, found.frames,
     )  # fmt: skip
     rows.to_csv(board, index=False)
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from zobench.analysis.frames import FAILED, SKIPPED, first_order, require
 from zobench.analysis.interval import LEVEL, RESAMPLES
-from zobench.analysis.runlengths import at_targets, run_table
+from zobench.analysis.runlengths import at_targets
 from zobench.analysis.scores import Mean, mean_score, run_scores
 from zobench.analysis.speedup import speedup
 from zobench.analysis.table import median
@@ -37,8 +37,8 @@ METERS = ("suite_version", "estimator_seconds", "peak_memory")
 
 def leaderboard_rows(
     runs: pd.DataFrame,
-    hits: pd.DataFrame,
     problems: pd.DataFrame,
+    table: pd.DataFrame,
     facts: Mapping[str, object] | None = None,
     of_row: Mapping[tuple[str, str], Mapping[str, object]] | None = None,
     baseline: pd.DataFrame | None = None,
@@ -65,7 +65,6 @@ def leaderboard_rows(
     Raises BadInput.
     """
     require(runs, "runs", METERS)
-    table = run_table(runs, hits, problems, "queries")
     references = first_order(runs)
     final = at_targets(table, final_targets(problems))
     rows = []

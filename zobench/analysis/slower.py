@@ -9,7 +9,7 @@ among others; the level is halved between the two, and the second half shared by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -20,7 +20,7 @@ from zobench.analysis.ert import ert
 from zobench.analysis.frames import SKIPPED
 from zobench.analysis.rank_tests import first_then_near
 from zobench.analysis.ranksum import RankSum, rank_sum
-from zobench.analysis.runlengths import Cases, RunLengths, at_targets, run_table
+from zobench.analysis.runlengths import Cases, RunLengths, Unit, at_targets
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
@@ -66,8 +66,7 @@ class Slowdown:
 
 def slowdowns(
     runs: pd.DataFrame,
-    hits: pd.DataFrame,
-    problems: pd.DataFrame,
+    tables: Mapping[Unit, pd.DataFrame],
     new: str,
     old: str,
     factor: float,
@@ -81,15 +80,18 @@ def slowdowns(
     success, which is at least their due. Time a query: medians of seconds / queries. Neither
     seconds nor time a query are asked of problems whose runs take less than TIMED on both sides.
     """
-    found, lasting = [], runs.loc[runs["problem"].isin(_lasting(runs, (new, old)))]
+    names = _lasting(runs, (new, old))
+    result = []
     for unit in what:
         if unit == "time a query":
-            ratios, samples = _a_query(lasting, new, old)
+            ratios, samples = _per_query(runs.loc[runs["problem"].isin(names)], new, old)
         else:
-            asked = runs if unit == "queries" else lasting
-            ratios, samples = _to_target(run_table(asked, hits, problems, unit), new, old)
-        found.append(_judged(new, old, unit, ratios, samples, factor))
-    return found
+            table = tables[unit]
+            if unit == "seconds":
+                table = table.loc[table["problem"].isin(names)]
+            ratios, samples = _to_target(table, new, old)
+        result.append(_judged(new, old, unit, ratios, samples, factor))
+    return result
 
 
 def _lasting(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
@@ -117,7 +119,7 @@ def _at_least(new: RunLengths, old: RunLengths) -> float:
     return new.runs * float(max(new.length.max(), old.length.max()))
 
 
-def _a_query(runs: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
+def _per_query(runs: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
     made = runs.loc[(runs["status"] != SKIPPED) & (runs["queries"] > 0)]
     spent = made["seconds"].to_numpy(float) / made["queries"].to_numpy(float)
     ratios, samples = {}, {}

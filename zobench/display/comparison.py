@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,11 +13,13 @@ from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import shown
 from zobench.display.runs import ending, troubles
-from zobench.results.frame import Frame
 from zobench.results.notes import notes
 from zobench.results.results import Results
 from zobench.running.comparison import Comparison, comparison, judged
 from zobench.running.making import Request
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANY = 8  # problems; with more, one table per group is shown, unless --all is given
 
@@ -60,7 +63,7 @@ def _lines(result: Comparison, every: bool) -> list[str]:
     problems = list(dict.fromkeys(result.summary["problem"]))
     if len(problems) <= MANY or every:
         for problem in problems:
-            rows, runs = (f[f["problem"] == problem] for f in (result.summary, result.runs))
+            rows, runs = (f.loc[f["problem"] == problem] for f in (result.summary, result.runs))
             lines += problem_table(rows, runs)
     else:
         lines += _groups(result.summary)
@@ -84,11 +87,10 @@ def _head(results: Results) -> Iterator[str]:
     )
 
 
-def _groups(summary: Frame) -> Iterator[str]:
+def _groups(summary: pd.DataFrame) -> Iterator[str]:
     """One table per group, with one row per estimator: for suites of many problems."""
-    for (group, dimension), part in summary.groupby(
-        ["group", "dimension"], sort=False, dropna=False
-    ):
+    groups: Any = summary.groupby(["group", "dimension"], sort=False, dropna=False)
+    for (group, dimension), part in groups:
         count = part["problem"].nunique()
         yield (
             text.bold(f"{group} (d = {dimension:,.0f})") + f": {count} problem{'s' * (count != 1)}"
@@ -109,7 +111,7 @@ def _groups(summary: Frame) -> Iterator[str]:
     yield "(--all shows a table for every problem; summary.csv has them too)"
 
 
-def _legend(summary: Frame) -> Iterator[str]:
+def _legend(summary: pd.DataFrame) -> Iterator[str]:
     lines = [
         "reached: runs that reach the target. queries, time: expected cost of reaching it, with "
         "restarts (the cost of all runs / successes), and 95 % interval; > x: no run reached it, "
@@ -117,10 +119,10 @@ def _legend(summary: Frame) -> Iterator[str]:
         "score and the columns after it: median at the end. per query: time of one query, with "
         "the objective.",
     ]
-    if summary["memory_ratio"].notna().any():
+    if summary["memory_ratio"].notna().to_numpy().any():
         lines.append("memory: peak above the memory of the process before the problem was built; "
                      "x eval: ratio to the peak of evaluation alone.")  # fmt: skip
-    if summary["first_order"].any():
+    if summary["first_order"].to_numpy().any():
         names = ", ".join(dict.fromkeys(summary[summary["first_order"]]["estimator"]))
         lines.append(f"{names}: uses gradients, a first-order reference.")
     for line in lines:

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from zobench.analysis.frames import score_name
 from zobench.display import text
-from zobench.results.frame import Frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TextColumns = dict[str, list[str]]  # heading -> one cell per estimator
 
 NUMERICS = ("drift", "changed", "effective")  # effects of rounding: only in results and report
 
 
-def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
+def problem_table(rows: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
     """Yield the lines of a problem, from its rows of `analysis.table.summary` and its runs."""
-    facts = rows.iloc[0]
+    facts: Any = rows.iloc[0]
     # If no run reaches the final target, show the hardest target that a run reaches.
-    easier = not rows["final_successes"].any() and rows["hardest_successes"].any()
+    successes = (rows[f"{name}_successes"].to_numpy() for name in ("final", "hardest"))
+    final_reached, hardest_reached = (bool(column.any()) for column in successes)
+    easier = hardest_reached and not final_reached
     which = "hardest" if easier else "final"
     point = "best evaluated point" if facts["kind"] == "best" else "current point"
     size = "" if math.isnan(facts["dimension"]) else f" (d = {facts['dimension']:,.0f})"
@@ -30,10 +35,10 @@ def problem_table(rows: Frame, runs: Frame) -> Iterator[str]:
     if easier:
         line += f" (no run reaches the final target, {text.number(facts['final_target'])})"
     line += f", within {facts['budget']:,} queries"
-    if count := int(rows[f"{which}_at_start"].sum()):
+    if count := int(rows[f"{which}_at_start"].to_numpy().sum()):
         line += (
-            f"; {count} of {int(rows['runs'].sum())} runs meet it at the start or by the first "
-            "query"
+            f"; {count} of {int(rows['runs'].to_numpy().sum())} runs meet it at the start or by "
+            "the first query"
         )
     first, *rest = text.wrapped(line)
     yield first.replace(title, text.bold(title))
@@ -53,9 +58,10 @@ def _lines(names: list[str], columns: TextColumns) -> tuple[list[str], list[list
     return ["estimator", *columns], [list(cells) for cells in zip(names, *columns.values())]
 
 
-def _reach(rows: Frame, which: str) -> TextColumns:
+def _reach(rows: pd.DataFrame, which: str) -> TextColumns:
     """How many runs reach the target, and the queries and the time until then."""
     columns: TextColumns = {"reached": [], "queries": [], "time": []}
+    row: Any
     for _, row in rows.iterrows():
         hit = f"{row[f'{which}_successes']}/{row['runs']}"
         columns["reached"].append(hit if row["runs"] else "skipped")
@@ -68,21 +74,21 @@ def _reach(rows: Frame, which: str) -> TextColumns:
     return columns
 
 
-def _cost(rows: Frame) -> TextColumns:
+def _cost(rows: pd.DataFrame) -> TextColumns:
     """The time per query, and the memory where it was measured."""
     columns = {"per query": [text.seconds(value) for value in rows["seconds_per_query"]]}
-    if rows["memory_ratio"].notna().any():
+    if rows["memory_ratio"].notna().to_numpy().any():
         columns["memory"] = [text.memory(value) for value in rows["peak_memory"]]
         columns["x eval"] = [text.number(value) for value in rows["memory_ratio"]]
     return columns
 
 
-def _score(rows: Frame) -> TextColumns:
+def _score(rows: pd.DataFrame) -> TextColumns:
     name = "best_score" if rows["kind"].iloc[0] == "best" else "final_score"
     return {"score": [text.number(value) for value in rows[name]]}
 
 
-def _others(rows: Frame, runs: Frame) -> TextColumns:
+def _others(rows: pd.DataFrame, runs: pd.DataFrame) -> TextColumns:
     """Further scores at the end, such as accuracies: medians over runs."""
     columns: TextColumns = {}
     main = score_name(runs)
@@ -90,7 +96,7 @@ def _others(rows: Frame, runs: Frame) -> TextColumns:
         if name in (main, "loss", *NUMERICS):
             continue
         values = runs["scores"].map(lambda text_, name=name: json.loads(text_).get(name, math.nan))
-        medians = values.astype(float).groupby(runs["estimator"]).median()
+        medians: Any = values.astype(float).groupby(runs["estimator"]).median()
         columns[name.replace("_", " ")] = [text.number(medians.get(e)) for e in rows["estimator"]]
     return columns
 

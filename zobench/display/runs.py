@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from zobench.display import text
 from zobench.display.progress import shown
-from zobench.results.frame import Frame
 from zobench.results.results import FAILED, LARGE, Results, hit_counts
 from zobench.results.versions import differing
 from zobench.running.making import Request, make_runs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANY = 60  # rows of the table, at most
 TROUBLES = 8  # reasons that are listed, at most
@@ -51,9 +53,10 @@ def show_runs(request: Request) -> int:
     return int(results.failed)
 
 
-def _off_the_clock(runs: Frame) -> list[str]:
+def _off_the_clock(runs: pd.DataFrame) -> list[str]:
     """The time per run beside its steps; no line if the runs do not have it."""
-    build, score = runs["build_seconds"].median(), runs["score_seconds"].median()
+    medians: Any = runs[["build_seconds", "score_seconds"]].median()
+    build, score = medians
     if math.isnan(build):
         return []
     return [
@@ -62,7 +65,7 @@ def _off_the_clock(runs: Frame) -> list[str]:
     ]
 
 
-def troubles(runs: Frame) -> Iterator[str]:
+def troubles(runs: pd.DataFrame) -> Iterator[str]:
     """Yield lines on runs that failed, diverged or were skipped: their number and the reasons."""
     from zobench.analysis.frames import alike
 
@@ -71,12 +74,12 @@ def troubles(runs: Frame) -> Iterator[str]:
         (("diverged",), "diverged"),
         (("skipped",), "were skipped"),
     ):
-        part = runs[runs["status"].isin(statuses)]
+        part = runs.loc[runs["status"].isin(statuses)]
         if part.empty:
             continue
-        part: Frame = alike(part)
+        part = alike(part)
         yield text.bold(f"{len(part)} of {len(runs)} runs {verb}:")
-        groups = part.groupby(["estimator", "status", "reason"], sort=False)
+        groups: Any = part.groupby(["estimator", "status", "reason"], sort=False)
         for index, (key, same) in enumerate(groups):
             if index == TROUBLES:
                 yield f"  ... and {groups.ngroups - TROUBLES} other reasons, in runs.csv"

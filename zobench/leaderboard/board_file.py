@@ -9,7 +9,7 @@ import csv
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.errors import BadInput, unknown
 from zobench.harness.files import write_whole
 from zobench.leaderboard.columns import COUNTS, POSITIVE, SHARES, cell_fault, quoted
-from zobench.results.frame import Frame
 from zobench.spreadsheet import FORMULA
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = 20_000_000  # bytes of a file
 LONGEST = 20_000  # characters of a line
@@ -64,7 +66,7 @@ class BoardTable:
             if name != column:
                 raise self.fault(1, f"the column {column!r} where {name!r} belongs")
 
-    def frame(self) -> Frame:
+    def frame(self) -> pd.DataFrame:
         """Return all cells as text, one row per row. Raise BadInput for one that is not read."""
         import pandas as pd
 
@@ -94,7 +96,7 @@ def read_table(file: Path) -> BoardTable:
     return _parsed(text, file)
 
 
-def read_board(file: Path) -> Frame:
+def read_board(file: Path) -> pd.DataFrame:
     """Read a leaderboard whose every row is right in form: its cells as text, with all COLUMNS.
 
     Columns that the file is too old to have get the value "unknown".
@@ -112,25 +114,27 @@ def read_board(file: Path) -> Frame:
                 text = f"column {name}: {fault}; zobench verify --form-only {file}"
                 raise table.fault(row.number, text)
     missing = {name: text for name, text in LATER.items() if name not in table.columns}
-    frame = frame.assign(**missing)[list(COLUMNS)]
-    is_double = frame[KEY].duplicated().to_numpy()
+    frame = frame.assign(**missing).loc[:, list(COLUMNS)]
+    is_double = frame.duplicated(KEY).to_numpy()
     if is_double.any():
         row = table.rows[int(is_double.argmax())].number
         raise table.fault(row, "the second about its method and problems; remove one")
     return frame
 
 
-def write_table(frame: Frame, file: Path) -> None:
+def write_table(frame: pd.DataFrame, file: Path) -> None:
     """Write a table, whole or not at all."""
     write_whole(file, _csv(frame))
 
 
-def as_written(frame: Frame) -> Frame:
+def as_written(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the cells of `frame` as the text that `write_table` would write."""
     return _parsed(_csv(frame), Path("the new rows")).frame()
 
 
-def merged(old: Frame, new: Frame, replace: Collection[str]) -> tuple[Frame, int, list[str]]:
+def merged(
+    old: pd.DataFrame, new: pd.DataFrame, replace: Collection[str]
+) -> tuple[pd.DataFrame, int, list[str]]:
     """Merge the rows of a file with new ones.
 
     A row of the file stays, unless its method is in `replace`. One of the same runs that only now
@@ -159,17 +163,17 @@ def merged(old: Frame, new: Frame, replace: Collection[str]) -> tuple[Frame, int
     enters = ~has_twin | replaces | gains
     stays = ~old_rows.index.isin(new_rows.index[enters])
     others = dict.fromkeys(new.loc[~enters & ~same_runs, "method"])
-    return pd.concat([old[stays], filled[enters]]), int(enters.sum()), list(others)
+    return pd.concat([old.loc[stays], filled.loc[enters]]), int(enters.sum()), list(others)
 
 
-def in_order(rows: Frame) -> Frame:
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     """Sort rows by suite version, dimension and group, the best score first."""
     import pandas as pd
 
     number: Any = {
         name: pd.to_numeric(rows[name], errors="coerce") for name in ("dimension", "log_area")
     }
-    order: Frame = pd.DataFrame({
+    order = pd.DataFrame({
         "version": rows["suite_version"],
         "dimension": number["dimension"],
         "group": rows["group"],
@@ -179,7 +183,7 @@ def in_order(rows: Frame) -> Frame:
     return rows.iloc[order.index]
 
 
-def without_speedup(rows: Frame, frozen: Frame | None) -> list[str]:
+def without_speedup(rows: pd.DataFrame, frozen: pd.DataFrame | None) -> list[str]:
     """List methods with rows on problems of the frozen runs that do not refer to these."""
     if frozen is None:
         return []
@@ -189,7 +193,7 @@ def without_speedup(rows: Frame, frozen: Frame | None) -> list[str]:
     return list(dict.fromkeys(bare["method"]))
 
 
-def _csv(frame: Frame) -> str:
+def _csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, float_format="%.6g")
 
 

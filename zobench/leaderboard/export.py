@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zobench.analysis.leaderboard import leaderboard_rows
+from zobench.analysis.runlengths import run_table
 from zobench.errors import BadInput, unknown
 from zobench.harness.baseline import read_baseline
 from zobench.harness.files import one_at_a_time
@@ -31,9 +33,13 @@ from zobench.leaderboard.columns import NONE, UNKNOWN
 from zobench.leaderboard.frozen import reference
 from zobench.leaderboard.hashes import with_hashes
 from zobench.leaderboard.unrun import missing, whole_groups, with_unrun
-from zobench.results.frame import Frame
 from zobench.results.results import Results, read
 from zobench.results.versions import differing, needed, versions_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zobench.analysis.frames import Frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +107,17 @@ def export(
     for name in replaced:
         if name not in names:
             raise unknown("estimator with runs", name, names)
-    problems = with_unrun(results.problems, suite)
+    frames = changed(results.frames, problems=with_unrun(results.problems, suite))
+    table = run_table(frames.runs, frames.hits, frames.problems)
     with one_at_a_time(out.parent):
         old = read_board(out) if out.is_file() else None
-        frozen = reference(out, results.runs, results.hits, problems, freeze)
+        frozen = reference(out, table, frames.problems, freeze)
         frozen_table = frozen.table if frozen else None
-        rows = _rows(results, problems, suite, frozen_table)
+        rows = _rows(results, frames, table, suite, frozen_table)
         is_built = rows["dimension"].notna()
-        unbuilt = [f"{row.method} on {row.group}" for row in rows[~is_built].itertuples()]
-        rows = as_written(rows[is_built].astype({"dimension": int}))
+        cells = rows.loc[~is_built, ["method", "group"]].itertuples(index=False, name=None)
+        unbuilt = [f"{method} on {group}" for method, group in cells]
+        rows = as_written(rows.loc[is_built].astype({"dimension": int}))
         rows["method"] = [_from_here(name) for name in rows["method"]]
         rows = rows.drop_duplicates(KEY)  # of one file, named in two ways
         n_new, unchanged = len(rows), []
@@ -129,22 +137,28 @@ def export(
     )
 
 
-def _rows(results: Results, problems: Frame, suite: Suite, frozen: Frame | None) -> Frame:
+def _rows(
+    results: Results,
+    frames: Frames,
+    table: pd.DataFrame,
+    suite: Suite,
+    frozen: pd.DataFrame | None,
+) -> pd.DataFrame:
     """Compute all rows of the results, with their hashes."""
-    parts: Any = results.runs.groupby(["estimator", "group"], sort=False)
+    parts: Any = frames.runs.groupby(["estimator", "group"], sort=False)
     of_row = {key: _facts(results, part) for key, part in parts}
     facts = {"seed_root": f"{suite.name}/{suite.version}", "verified": "none"}
-    rows: Frame = leaderboard_rows(
-        results.runs,
-        results.hits,
-        problems,
+    rows = leaderboard_rows(
+        frames.runs,
+        frames.problems,
+        table,
         facts | {"date": f"{datetime.now(UTC):%Y-%m-%d}"},
         of_row,
         frozen,
         asked={problem.id: problem.repetitions for problem in suite.problems},
     )
     specs = whole_groups(results.specs, suite)
-    return plain_cells(with_hashes(rows, specs, results.runs, results.hits, problems))
+    return plain_cells(with_hashes(rows, specs, frames))
 
 
 def _from_here(method: str) -> str:
@@ -173,7 +187,7 @@ def _as_the_suite_says(specs: Sequence[RunSpec], suite: Suite) -> list[bool]:
     ]
 
 
-def _facts(results: Results, runs: Frame) -> dict[str, Any]:
+def _facts(results: Results, runs: pd.DataFrame) -> dict[str, Any]:
     """Return the cells beside the scores, from the runs of an estimator on a group."""
     origins = {o for text in set(runs["settings_from"]) for o in json.loads(text).values()}
     is_tuned = "baseline" in origins

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zobench
 from zobench.errors import BadInput, unknown
@@ -14,7 +14,9 @@ from zobench.harness.suite import ProblemSpec
 from zobench.interchange.write_tables import plain_cells
 from zobench.leaderboard.board_file import BoardTable, as_written, read_table, write_table
 from zobench.leaderboard.columns import Cells, quoted
-from zobench.results.frame import Frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "run_key", "problem", "instance", "estimator", "repetition", "seed", "group", "dimension",
@@ -41,7 +43,7 @@ class FrozenFigures:
 class FrozenRuns:
     """The runs of one estimator, as a run table in queries."""
 
-    table: Frame
+    table: pd.DataFrame
     has_earlier: bool  # True if an earlier zobench froze some of them
     _figures: dict[tuple[tuple[str, int], ...], FrozenFigures] = field(default_factory=dict)
 
@@ -115,30 +117,35 @@ def is_earlier(cells: Cells) -> bool:
 
 
 def reference(
-    out: Path, runs: Frame, hits: Frame, problems: Frame, freeze: str
+    out: Path, table: pd.DataFrame, problems: pd.DataFrame, freeze: str
 ) -> FrozenRuns | None:
     """Read the runs frozen beside the leaderboard `out`; first freeze those of `freeze`, if any.
+
+    Args:
+        out: the leaderboard.
+        table: the `run_table` of the results, in queries.
+        problems: one row per target of a problem.
+        freeze: the estimator whose runs are frozen; "": none.
 
     Raises:
         BadInput: there are no runs of `freeze`, or others are frozen already.
     """
-    from zobench.analysis.runlengths import at_targets, run_table
+    from zobench.analysis.runlengths import at_targets
     from zobench.analysis.targets import final_targets
 
     file = frozen_file(out)
     if freeze:
-        table = run_table(runs, hits, problems)
         names = list(table["estimator"].unique())
         if freeze not in names:
             raise unknown("estimator with runs", freeze, names)
-        chosen: Frame = table[table["estimator"] == freeze]
+        chosen = table.loc[table["estimator"] == freeze]
         chosen = plain_cells(at_targets(chosen, final_targets(problems)))
         chosen = chosen.assign(**{VERSION: zobench.__version__})
         write_table(_extended(file, chosen) if file.exists() else chosen, file)
     return read_frozen(file) if file.is_file() else None
 
 
-def frozen_runs(suite: str, problems: Frame) -> Frame | None:
+def frozen_runs(suite: str, problems: pd.DataFrame) -> pd.DataFrame | None:
     """Return the runs frozen in leaderboards/ for the final targets of `problems`, if any.
 
     Only those whose budget, kind and target are still the same. Raises BadInput.
@@ -147,13 +154,13 @@ def frozen_runs(suite: str, problems: Frame) -> Frame | None:
     if not file.is_file():
         return None
     same = ["problem", "target_index", "budget", "kind"]
-    wanted: Frame = problems[[*same, "target"]].rename(columns={"target": "wanted"})
-    table: Frame = read_frozen(file).table.merge(wanted, on=same)
+    wanted = problems[same].assign(wanted=problems["target"])
+    table = read_frozen(file).table.merge(wanted, on=same)
     is_near = (table["target"] - table["wanted"]).abs() <= 1e-5 * table["wanted"].abs()
-    return table[is_near].drop(columns="wanted") if is_near.any() else None
+    return table.loc[is_near].drop(columns="wanted") if is_near.to_numpy().any() else None
 
 
-def _extended(file: Path, runs: Frame) -> Frame:
+def _extended(file: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """Add runs of dimensions and groups that have none yet: no speed-up of a row changes.
 
     Raises BadInput if there are none, or if another estimator is frozen.
@@ -165,13 +172,13 @@ def _extended(file: Path, runs: Frame) -> Frame:
         frozen = frozen.assign(**{VERSION: FIRST})
     more = as_written(runs)
     key = ["dimension", "group"]
-    more = more[~more.set_index(key).index.isin(frozen.set_index(key).index)]
+    more = more.loc[~more.set_index(key).index.isin(frozen.set_index(key).index)]
     if more.empty or set(frozen["estimator"]) != set(more["estimator"]):
         raise BadInput(f"{file} exists: a reference is frozen; raise the suite's version")
     return pd.concat([frozen, more])
 
 
-def _run_table(table: BoardTable) -> Frame:
+def _run_table(table: BoardTable) -> pd.DataFrame:
     """Give the columns their types, and check that they can be those of runs. Raises BadInput."""
     check_columns(table)
     if not table.rows:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zobench.harness.plan import RunSpec, definition_text
-from zobench.results.frame import Frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zobench.analysis.frames import Frames
 
 
 def settings_hash(specs: Iterable[RunSpec]) -> str:
@@ -26,33 +31,33 @@ def settings_hash(specs: Iterable[RunSpec]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] if lines else ""
 
 
-def data_hash(runs: Frame, hits: Frame) -> str:
+def data_hash(runs: pd.DataFrame, hits: pd.DataFrame) -> str:
     """Hash what scores are computed from, without seconds and memory: 16 hex digits of SHA-256.
 
     Args:
         runs: the runs of a row, as in `harness.tables`: their keys, statuses and queries count.
         hits: targets that runs hit, as in `harness.tables`; those of other runs do not count.
     """
-    columns = runs[["run_key", "status", "queries"]].sort_values("run_key")
-    own = hits.loc[hits["run_key"].isin(list(columns["run_key"]))]
+    columns: Any = runs[["run_key", "status", "queries"]]
+    columns = columns.sort_values("run_key")
+    own: Any = hits.loc[hits["run_key"].isin(list(columns["run_key"]))]
     order = ["run_key", "kind", "target_index"]
     own = own[[*order, "queries"]].sort_values(order)
     text = columns.to_csv(index=False) + own.to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def with_hashes(
-    rows: Frame, specs: Sequence[RunSpec], runs: Frame, hits: Frame, problems: Frame
-) -> Frame:
+def with_hashes(rows: pd.DataFrame, specs: Sequence[RunSpec], frames: Frames) -> pd.DataFrame:
     """Fill the columns settings_hash and data_sha256 of leaderboard rows.
 
     Args:
         rows: of `leaderboard_rows`.
         specs: the runs that the suite has for these rows.
-        runs: the runs that the rows were made of, as in `harness.tables`; so are `hits`.
-        hits: the targets that these runs hit.
-        problems: the problems of the rows, with their dimension and group.
+        frames: the runs that the rows were made of, their hits, and the problems of the rows.
     """
+    runs: Any = frames.runs
+    hits: Any = frames.hits
+    problems = frames.problems
     rows = rows.copy()
     for column in ("settings_hash", "data_sha256"):
         rows[column] = ""
@@ -61,6 +66,7 @@ def with_hashes(
         specs_of.setdefault((spec.problem.id, spec.estimator.text), []).append(spec)
     runs_of = runs.groupby(["problem", "estimator"], sort=False).indices
     hits_of = hits.groupby("run_key", sort=False).indices
+    row: Any
     for index, row in rows.iterrows():
         is_row = (problems["dimension"] == row["dimension"]) & (problems["group"] == row["group"])
         cases = [(name, row["method"]) for name in problems.loc[is_row, "problem"].unique()]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
-from zobench.results.frame import Frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def with_unrun(problems: Frame, suite: Suite) -> Frame:
+def with_unrun(problems: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     """Add the suite's problems without a run to those of results, if their group has runs.
 
     Only objectives with a setting `dim` say their dimension before they are built; problems of
@@ -35,7 +38,7 @@ def with_unrun(problems: Frame, suite: Suite) -> Frame:
     return pd.concat([problems, pd.DataFrame(more)], ignore_index=True) if more else problems
 
 
-def missing(rows: Frame, methods: Iterable[str], suite: Suite) -> dict[str, list[str]]:
+def missing(rows: pd.DataFrame, methods: Iterable[str], suite: Suite) -> dict[str, list[str]]:
     """Map each method to the groups of the suite without a row, with their dimensions if known.
 
     `rows`: of a leaderboard, as text; rows of other versions of the suite do not count.

@@ -103,19 +103,16 @@ def read_from(
 ) -> Results:
     """Do as `read` does, from an open store. Runs are in the order of `specs`."""
     import numpy as np
-    import pandas as pd
 
-    runs, problems = store.runs(), store.problems()
-    hits, traces = (pd.DataFrame() if name in without else getattr(store, name)() for name in LARGE)
-    frames = Frames(runs, hits, traces, problems)
-    rows = _rows_of(runs, specs)
-    if not np.array_equal(rows, np.arange(len(runs))):
-        chosen = runs.iloc[rows].reset_index(drop=True)
-        less = len(rows) < len(runs)
-        frames = frames.select(chosen) if less else Frames(chosen, hits, traces, problems)
-    wanted = {(s.suite, s.problem.id) for s in specs}
-    pairs = problems[["suite", "problem"]].itertuples(index=False, name=None)
-    problems = problems.loc[np.array([pair in wanted for pair in pairs], bool)]
+    frames = frames_of(store, without)
+    rows = _rows_of(frames.runs, specs)
+    if not np.array_equal(rows, np.arange(len(frames.runs))):
+        runs = frames.runs.iloc[rows].reset_index(drop=True)
+        is_part = len(rows) < len(frames.runs)
+        frames = frames.select(runs) if is_part else replace(frames, runs=runs)
+    names = {(spec.suite, spec.problem.id) for spec in specs}
+    cells = frames.problems[["suite", "problem"]].itertuples(index=False, name=None)
+    problems = frames.problems.loc[np.array([cell in names for cell in cells], bool)]
     give_back()
     return Results(
         list(specs),
@@ -128,6 +125,14 @@ def read_from(
         without=tuple(without),
         content=store.content(),
     )
+
+
+def frames_of(store: Store, without: Collection[str] = ()) -> Frames:
+    """Read all frames of a store; the tables of LARGE in `without` stay empty."""
+    import pandas as pd
+
+    hits, traces = (pd.DataFrame() if name in without else getattr(store, name)() for name in LARGE)
+    return Frames(store.runs(), hits, traces, store.problems())
 
 
 def large_table(results: Results, name: Literal["hits", "traces"]) -> pd.DataFrame:

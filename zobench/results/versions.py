@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zobench.analysis.frames import SKIPPED
 from zobench.errors import BadInput
 from zobench.harness.packages import packages, versions
 from zobench.registry import Registry, estimators, objectives
-from zobench.results.frame import Frame
 from zobench.results.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANY = 6  # names that a line lists
 
@@ -22,7 +24,7 @@ def differing(results: Results) -> list[str]:
     A problem's packages count for all runs on it, an estimator's for all of its runs. Installed
     ones count where the command took runs of earlier ones. Unknown versions do not count.
     """
-    made = results.runs[results.runs["status"] != SKIPPED]
+    made = results.runs.loc[results.runs["status"] != SKIPPED]
     places = {
         key: versions_of(results.environments.get(key, {})) for key in set(made["environment"])
     }
@@ -41,7 +43,7 @@ def differing(results: Results) -> list[str]:
     return [_line(name, about[name], seen[name], here.get(name, "")) for name in sorted(about)]
 
 
-def needed(results: Results, made: Frame) -> set[str]:
+def needed(results: Results, made: pd.DataFrame) -> set[str]:
     """The packages that the problems and estimators of the runs `made` need."""
     return {name for _, _, names, _ in _parts(results, made) for name in names}
 
@@ -51,7 +53,9 @@ def versions_of(environment: Mapping[str, Any]) -> dict[str, str]:
     return dict(environment.get("packages", {}))
 
 
-def _parts(results: Results, made: Frame) -> Iterator[tuple[str, str, list[str], Frame]]:
+def _parts(
+    results: Results, made: pd.DataFrame
+) -> Iterator[tuple[str, str, list[str], pd.DataFrame]]:
     """("on", problem) and ("of", estimator) of `made`, with the packages it needs and its runs."""
     objective_of = {spec.problem.id: spec.problem.objective for spec in results.specs}
     for name, part in made.groupby("problem", sort=False):

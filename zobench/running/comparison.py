@@ -77,7 +77,9 @@ def comparison(request: Request, show: Show | None) -> Comparison:
     if request.fail_if_slower is not None:
         from zobench.running.against import slowdowns_of
 
-        found.slowdowns = slowdowns_of(found.results, request.fail_if_slower, request.queries_only)
+        found.slowdowns = slowdowns_of(
+            found.results, found.tables, request.fail_if_slower, request.queries_only
+        )
     found.files = write_runs(found.results) + write_tables(found.results, **tables)
     return found
 

@@ -15,13 +15,14 @@ from zobench.harness.chosen import parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
-from zobench.results.frame import Frame
+from zobench.results.results import frames_of
 from zobench.tune import record
 from zobench.tune.score import DEFINITION, trial_scores
 from zobench.tune.search import AGAIN, FINALISTS, FIRST, Search, Tuned
 from zobench.tune.space import trials
 
 if TYPE_CHECKING:
+    from zobench.analysis.frames import Frames
     from zobench.harness.store import Store
 
 ROUNDS = 3
@@ -136,24 +137,26 @@ def _round(
         run(specs, title)
         made.update(spec.key for spec in specs)
     with results() as store:
-        frames = store.runs(), store.hits(), store.traces(), store.problems()
-    return [_ranked(search, *frames) for search in searches]
+        frames = frames_of(store)
+    return [_ranked(search, frames) for search in searches]
 
 
-def _ranked(search: Search, runs: Frame, hits: Frame, traces: Frame, problems: Frame) -> Tuned:
-    keys = {spec.key for spec in search.runs}
+def _ranked(search: Search, frames: Frames) -> Tuned:
+    """Rank the trials of a search by its runs among those of a store."""
+    keys = [spec.key for spec in search.runs]
     names = {search.name(trial): trial for trial in range(len(search.settings))}
-    ids = {spec.problem.id for spec in search.runs}
-    own = runs["run_key"].isin(keys) & runs["estimator"].isin(names) & runs["problem"].isin(ids)
+    ids = list(dict.fromkeys(spec.problem.id for spec in search.runs))
+    # A results folder may have runs on two suites with a problem of the same name.
+    runs: Any = frames.runs
+    problems: Any = frames.problems
+    own = runs["run_key"].isin(keys) & runs["problem"].isin(ids)
+    own &= runs["estimator"].isin(list(names))
     runs = runs[own & (runs["suite"] == search.suite.name)]
+    problems = problems[problems["problem"].isin(ids) & (problems["suite"] == search.suite.name)]
     if (runs["status"] == "skipped").all():
         return Tuned(search, (0,), (), 0, str(runs["reason"].iloc[0]))
-    hits = hits[hits["run_key"].isin(keys)]
-    # A results folder may have runs on two suites with a problem of the same name.
-    problems = problems[problems["problem"].isin(ids) & (problems["suite"] == search.suite.name)]
-    scores = {
-        names[name]: (score, tie) for name, score, tie in trial_scores(runs, hits, traces, problems)
-    }
+    own_frames = replace(frames.select(runs), problems=problems)
+    scores = {names[name]: (score, tie) for name, score, tie in trial_scores(own_frames)}
     failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
     # Of equal trials the first: the defaults stay unless another trial is better.
     order = sorted(search.finalists or scores, key=lambda t: (-scores[t][0], scores[t][1], t))

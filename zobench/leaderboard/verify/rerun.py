@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from zobench.analysis.leaderboard import leaderboard_rows
+from zobench.analysis.runlengths import run_table
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.stopping import Interrupted
@@ -263,8 +264,8 @@ def _compared(
     cells = row.cells
     rows = leaderboard_rows(
         results.runs,
-        results.hits,
         results.problems,
+        run_table(results.runs, results.hits, results.problems),
         baseline=frozen.table if frozen else None,
         asked={problem.id: problem.repetitions for problem in row.problems},
     )
