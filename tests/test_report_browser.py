@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_every_kind_of_result_is_drawn_without_a_word(browser, name):
 
 def test_curves_are_those_of_the_analysis(browser):
     made = two_estimators()
-    table = run_table(made.runs, made.hits, made.problems)
+    table = run_table(made.runs, made.frames.hits, made.problems)
     expected = ecdf(table)
     xs = np.geomspace(0.11, 9.9, 40)
     told = browser.outcome(
@@ -60,7 +61,7 @@ def test_curves_are_those_of_the_analysis(browser):
 
 def test_areas_are_the_scores_of_the_analysis(browser):
     made = two_estimators()
-    scores = run_scores(run_table(made.runs, made.hits, made.problems))
+    scores = run_scores(run_table(made.runs, made.frames.hits, made.problems))
     rows = browser.outcome(
         page(made),
         "return [...document.querySelectorAll('#ecdf .numbers tbody tr')]"
@@ -77,7 +78,7 @@ def test_medians_and_traces_are_those_of_the_runs(browser):
     told = browser.outcome(page(made), "return zobench.converge.map((s) => [s.name, s.at(1e9)]);")
     for name, last in told:
         assert last == pytest.approx(0.5, rel=1e-3), name
-    first = made.traces[made.traces["run_key"] == made.runs["run_key"].iloc[0]]
+    first = made.frames.traces[made.frames.traces["run_key"] == made.runs["run_key"].iloc[0]]
     rows = browser.outcome(page(made), "return zobench.runs[0].trace();")
     assert np.allclose([r["queries"] for r in rows], first["queries"], rtol=3e-4)
     assert np.allclose([r["seconds"] for r in rows], first["seconds"], rtol=3e-4)
@@ -125,7 +126,7 @@ def test_meters_compare_on_common_problems_only(browser):
 
 def test_a_score_of_zero_stays_zero_where_it_is_told(browser):
     made = two_estimators(problems=1)
-    made.traces.loc[made.traces["queries"] > 1, "score"] = 0.0
+    made.frames.traces.loc[made.frames.traces["queries"] > 1, "score"] = 0.0
     points, read, drawn = browser.outcome(
         page(made),
         "const s = zobench.converge[0]; return [s.points.at(-1)[1], s.at(1e9), "
@@ -435,9 +436,9 @@ def untimed(*names):
     made = two_estimators()
     keys = made.runs.loc[made.runs["estimator"] == "slow", "run_key"]
     made.runs.loc[made.runs["estimator"] == "slow", "seconds"] = np.nan
-    for frame in (made.hits, made.traces):
+    for frame in (made.frames.hits, made.frames.traces):
         frame.loc[frame["run_key"].isin(keys), "seconds"] = np.inf
-    made.runs = made.runs[made.runs["estimator"].isin(names)]
+    made.frames = replace(made.frames, runs=made.runs[made.runs["estimator"].isin(names)])
     return made
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -159,7 +160,7 @@ def test_speed_ups_have_their_interval():
     runs = [("p", n, i, [h + i for h in hits(f)], {})
             for n, f in (("a", 1), ("b", 3)) for i in range(8)]  # fmt: skip
     made = source(runs)
-    table = run_table(made.runs, made.hits, made.problems)
+    table = run_table(made.runs, made.frames.hits, made.problems)
     level = 1 - 0.05 / CLAIMS  # all that is said of two estimators holds together at 95 %
     expected = speedup(at_targets(table, final_targets(made.problems)), "a", "b", level)
     (row,) = tables.pairs(made)
@@ -207,7 +208,8 @@ def hostile(text: str) -> Source:
     made.runs["scores"] = json.dumps({text: 0.5})
     made.runs["environment"] = text
     made.runs["suite"] = text
-    made.problems = made.problems.assign(suite=text, suite_version=text, objective=text, how=text)
+    named = made.problems.assign(suite=text, suite_version=text, objective=text, how=text)
+    made.frames = replace(made.frames, problems=named)
     made.environments = {text: {text: text, "cpu": text, "packages": {text: text}}}
     return made
 
@@ -342,7 +344,7 @@ def ranked_alike(problems=8, repetitions=5):
 def test_tests_of_ranks_are_those_of_the_analysis():
     made = ranked_alike()
     whole, five, ten = over_all(made)
-    table = run_table(made.runs, made.hits, made.problems)
+    table = run_table(made.runs, made.frames.hits, made.problems)
     scores = score_matrix(table, ["a", "b", "c"])
     found = rank_tests(scores, "b")
     assert (whole["name"], five["name"], ten["name"]) == ("all dimensions", "5", "10")
@@ -357,10 +359,10 @@ def test_tests_of_ranks_are_those_of_the_analysis():
     pair = over_problems(scores, "c", "b")
     assert (whole["wilcoxon"][1][2], whole["effect"][1][2]) == (pair.p, -1)
     assert (whole["wilcoxon"][2][1], whole["effect"][2][1]) == (pair.p, 1)
-    (_, other, rows), (a, last, _) = by_target(made)
+    (_, other, rows), (a, last, _) = by_target(made, made.frames.traces)
     assert (a, other, last) == ("a", "b", "c")
     assert len(rows) == 16
-    expected = per_target(table, "a", "b", made.traces)
+    expected = per_target(table, "a", "b", made.frames.traces)
     assert rows["p"].tolist() == expected["p"].tolist()
     data = json.loads(re.findall(r'id="data">(.*?)</script>', page(made), re.DOTALL)[0])
     assert data["tests"]["pairs"][0]["rows"][0][4] == pytest.approx(expected["p"].iloc[0], rel=0.01)
@@ -382,7 +384,7 @@ def test_tests_of_ranks_are_those_of_the_analysis():
 
 def test_performance_profiles_are_against_frozen_runs_where_there_are_any():
     made = ranked_alike()
-    table = run_table(made.runs, made.hits, made.problems)
+    table = run_table(made.runs, made.frames.hits, made.problems)
     final = at_targets(table, final_targets(made.problems))
     made.frozen = final[final["estimator"] == "b"].assign(estimator="old")
     written = figures.frames(made)["performance-profiles"].groupby("unit")
