@@ -257,7 +257,7 @@ def test_the_same_runs_are_not_slower(suite, capsys):
     queries = found.slowdowns[0]
     assert (queries.ratio, queries.p, found.slower) == (1, 1, False)
     assert found.results.names == ["random-search", "random-search (stored)"]
-    pairs = found.found.pairs[0].queries
+    pairs = found.details.pairs[0].queries
     assert pairs.ratio == 1
     seeds = found.results.runs.groupby(["problem", "repetition"])["seed"].nunique()
     assert seeds.max() == 1  # so that runs of both can be paired

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from zobench.analysis.combine import _critical
 from zobench.analysis.ert import ert
-from zobench.analysis.joint import enough_each, summed
+from zobench.analysis.joint import enough_each, joint_sums
 from zobench.analysis.logratio import log_ratio
 from zobench.analysis.pairs import Pair, pair
 from zobench.analysis.runlengths import RunLengths
@@ -258,13 +258,13 @@ def test_joint_draws_tell_what_more_resamples_tell():
 
 def test_joint_draws_are_sums_of_one_draw_of_each_problem():
     draws = [np.array([[1.0, 2, 3], [4, 5, 6]]), np.array([[10.0, 20, 30], [40, 50, 60]])]
-    found = summed(draws, 0.5, 0, "x")
+    found = joint_sums(draws, 0.5, 0, "x")
     assert found.shape == (2, 42)  # 14 blocks of 3: 40 are needed
     assert found[:, :3].tolist() == [[11, 22, 33], [44, 55, 66]]
     assert set(found[0]) <= {a + b for a in (1, 2, 3) for b in (10, 20, 30)}
     assert len(set(found[0])) == 9
     assert (found[1] - found[0] == 33).all()
-    assert summed(draws[:1], 0.5, 0, "x").tolist() == draws[0].tolist()
+    assert joint_sums(draws[:1], 0.5, 0, "x").tolist() == draws[0].tolist()
     assert [enough_each(2000, 1e-4, n) for n in (1, 4, 20)] == [200_000, 12_500, 2000]
 
 

@@ -209,7 +209,7 @@ def sbox(folder):
 def test_what_may_be_sbox_is_bbob_only_where_the_user_says_so(tmp_path):
     folder = sbox(tmp_path / "a")
     found = import_folders([folder], "", tmp_path / "out")
-    assert (found.suite, found.ours) == ("unknown_suite", False)
+    assert (found.suite, found.is_runnable) == ("unknown_suite", False)
     assert set(stored(tmp_path / "out").runs["problem"]) == {"Sphere"}
     assert found.notes == [
         f"{folder}: not taken as functions of BBOB; if they are, say so with --suite bbob (ioh "

@@ -101,8 +101,8 @@ print(json.dumps([
 @needs("cocopp")
 def test_cocopp_finds_the_same_erts_to_the_last_bit(made, lengths):
     written = export_as("coco", "t", made / "res", made / "coco")
-    assert (sorted(written.made), written.runs, written.notes) == (sorted(NAMES), 24, [])
-    folders = [made / "coco" / name for name in written.made]
+    assert (sorted(written.names), written.runs, written.notes) == (sorted(NAMES), 24, [])
+    folders = [made / "coco" / name for name in written.names]
     found = json.loads(tool(DETERT, json.dumps(TARGETS), *folders, home=made))
     assert len(found) == 8
     finite = 0
@@ -197,7 +197,7 @@ def observed(tmp_path_factory):
 def test_data_of_the_real_observer_have_the_true_run_lengths(observed):
     folder, true = observed
     found = import_folders([folder / "exdata"], str(folder / "t.toml"), folder / "back")
-    assert (found.runs, found.problems, len(found.algorithms)) == (12, 4, 1)
+    assert (found.runs, found.problems, len(found.estimators)) == (12, 4, 1)
     results = stored(folder / "back")
     hits = results.hits.merge(results.runs[["run_key", "problem", "instance"]], on="run_key")
     ours = {(h.problem, int(h.instance), h.target): h.queries for h in hits.itertuples()}
@@ -267,7 +267,7 @@ def test_problems_of_other_objectives_are_counted_and_named(tmp_path):
     assert [n.function for n in numbers.values()] == [1, 1, 2]
     assert numbers["below"].offset == pytest.approx(-1 - 1e-8)
     written = export_as("coco", "mixed", tmp_path / "res", tmp_path / "coco")
-    assert written.made == ["random-search_sigma_3"]
+    assert written.names == ["random-search_sigma_3"]
     assert "as BBOB's: see problems.txt" in written.notes[0]
     assert "less an offset" in written.notes[1]
     said = json.loads((tmp_path / "coco" / "problems.txt").read_text())
@@ -279,7 +279,7 @@ def test_problems_of_other_objectives_are_counted_and_named(tmp_path):
     assert (found.problems, found.runs) == (3, 6)
     export_as("ioh", "mixed", tmp_path / "res", tmp_path / "ioh")
     found = import_folders([tmp_path / "ioh"], str(file), tmp_path / "back2")
-    assert (found.algorithms, found.problems) == (["random-search:sigma=3"], 3)
+    assert (found.estimators, found.problems) == (["random-search:sigma=3"], 3)
 
 
 FAMILIES = """\
@@ -418,7 +418,7 @@ def test_a_trajectory_says_exactly_what_hits_and_traces_do(data):
 
 def test_tables_and_what_a_spreadsheet_would_run(made, tmp_path):
     written = export_as("csv", "t", made / "res", tmp_path / "csv")
-    assert written.made == ["runs.csv", "hits.csv", "traces.csv", "problems.csv"]
+    assert written.names == ["runs.csv", "hits.csv", "traces.csv", "problems.csv"]
     runs = pd.read_csv(tmp_path / "csv" / "runs.csv")
     assert runs["queries"].tolist() == stored(made / "res").runs["queries"].tolist()
     nasty = pd.DataFrame({"a": ["=1+1", "@x", "+2", "-3", "\t=1", "ok", None], "b": [-1.0] * 7})
@@ -481,7 +481,7 @@ def test_a_full_disk_leaves_no_part(made, tmp_path, monkeypatch, format):
         with pytest.raises(BadInput, match="out': No space left on device"):
             export_as(format, "t", made / "res", out)
     assert not out.exists()
-    assert export_as(format, "t", made / "res", out).made
+    assert export_as(format, "t", made / "res", out).names
 
 
 def test_runs_without_a_query_are_left_out_and_named(tmp_path):

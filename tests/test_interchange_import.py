@@ -92,8 +92,8 @@ def test_ioh_data_become_a_suite_of_their_own(tmp_path):
     out = tmp_path / "out"
     runs = [(1, 80, [(1, 3.0), (5, 0.09), (80, 0.01)]), (2, 200, [(1, 30.0)])]
     found = import_folders([ioh_folder(tmp_path / "a", runs)], "", out)
-    assert (found.suite, found.algorithms, found.problems, found.runs) == ("mine", ["alg"], 1, 2)
-    assert not found.ours
+    assert (found.suite, found.estimators, found.problems, found.runs) == ("mine", ["alg"], 1, 2)
+    assert not found.is_runnable
     results = stored(out)
     assert set(results.problems["budget"]) == {200}
     assert results.runs["best_score"].tolist() == [0.01, 30]
@@ -131,7 +131,7 @@ def test_other_functions_of_ioh_are_not_bbobs(tmp_path):
 def test_coco_data_of_other_dimensions_become_a_suite_of_their_own(tmp_path):
     folder = coco_folder(tmp_path / "a", RUNS, dimension=7)
     found = import_folders([folder], "", tmp_path / "out")
-    assert (found.ours, found.problems) == (False, 1)
+    assert (found.is_runnable, found.problems) == (False, 1)
     with pytest.raises(BadInput, match=r"no run fits suite 'bbob': .*without --suite, one is made"):
         import_folders([folder], "bbob", tmp_path / "other")
 

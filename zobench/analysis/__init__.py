@@ -1,0 +1,1 @@
+"""Statistics of runs: scores, intervals, tests, rankings and verdicts."""

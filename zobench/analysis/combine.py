@@ -1,4 +1,4 @@
-"""Pairs of several problems in one geometric mean, with the interval that goes with it."""
+"""Combine the log ratios of several problems in one geometric mean with an interval."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ Interval = tuple[float, float, float]  # ratio, low, high
 
 
 def pairing(sides: list[tuple[RunLengths, RunLengths]], alpha: float) -> tuple[bool, bool]:
-    """(draw runs in pairs?, are there too few runs for any outcome to be significant?)
+    """Decide whether to draw runs in pairs, and whether there are too few runs.
 
-    A single run on a problem has no known spread, so it is too few whatever the other problems
-    have. Few pairs have too few relabellings to show anything, where the same runs unpaired have
-    enough: they are then drawn apart, the cautious choice when runs of a pair resemble each other.
+    The spread of a single run on a problem is unknown, so it is too few, however many runs the
+    other problems have. Few pairs have too few relabellings for significance, where the same runs
+    unpaired have enough. They are then drawn unpaired, which is conservative if runs of a pair are
+    similar.
+
+    Args:
+        sides: run lengths of a and b on each problem.
+        alpha: the level of the test, two-sided.
+
+    Returns:
+        (True to draw runs in pairs, True if no outcome of so few runs could be significant).
     """
     needed = math.log(2 / alpha) - 1e-9
     useful = [(x, y) for x, y in sides if x.successes + y.successes]
@@ -33,9 +41,13 @@ def pairing(sides: list[tuple[RunLengths, RunLengths]], alpha: float) -> tuple[b
 
 
 def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0) -> Interval:
-    """(geometric mean, low, high) over the pairs whose ratio exists.
+    """Return (geometric mean, low, high) over the pairs whose ratio exists.
 
-    [0, inf] where the pairs are drawn too seldom to tell anything at `alpha`.
+    Args:
+        pairs: one per problem.
+        alpha: 1 - level of the interval.
+        too_few: True if no outcome could be significant at `alpha`: the interval is [0, inf].
+        seed: of the random numbers.
     """
     both = [p for p in pairs if np.isfinite(p.estimate)]
     if not both:
@@ -46,7 +58,7 @@ def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0
         return math.exp(theta), 0.0, np.inf
     error = math.sqrt(sum(p.error**2 for p in both)) / count
     resampled = [np.stack([_filled(p.draws), _filled(p.draw_errors) ** 2]) for p in both]
-    sums, squares = joint.summed(resampled, alpha, seed, "bootstrap")
+    sums, squares = joint.joint_sums(resampled, alpha, seed, "bootstrap")
     draws, errors = sums / count, np.sqrt(squares) / count
     freedom = satterthwaite([p.error for p in both], [p.freedom for p in both])
     down, up = reach(studentised(theta, error, draws, errors), freedom, 1 - alpha)
@@ -55,11 +67,11 @@ def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0
     if count == 1:  # too few successes to bound; in a mean over problems the others bound it
         down = np.inf if both[0].none[0] > alpha / 2 else down
         up = np.inf if both[0].none[1] > alpha / 2 else up
-    return math.exp(theta), *_told(math.exp(theta), *limits(theta, error, down, up))
+    return math.exp(theta), *_finite_limits(math.exp(theta), *limits(theta, error, down, up))
 
 
-def _told(ratio: float, low: float, high: float) -> tuple[float, float]:
-    """The limits; 0 or inf for one that is far off and beyond 1, so that it shows nothing."""
+def _finite_limits(ratio: float, low: float, high: float) -> tuple[float, float]:
+    """The limits; 0 or inf for a limit beyond 1 that is far from the ratio: it shows nothing."""
     return (
         0.0 if low < min(1.0, ratio / FARTHEST) else low,
         np.inf if high > max(1.0, ratio * FARTHEST) else high,
@@ -67,9 +79,9 @@ def _told(ratio: float, low: float, high: float) -> tuple[float, float]:
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    """Resamples without a success replaced by others: the distribution given a success."""
-    there = np.isfinite(values)
-    return np.where(there, values, np.resize(values[there], len(values)))
+    """Replace resamples without a success by others: the distribution given a success."""
+    exists = np.isfinite(values)
+    return np.where(exists, values, np.resize(values[exists], len(values)))
 
 
 def _critical(pairs: list[Pair], alpha: float, seed: int) -> float:
@@ -78,20 +90,20 @@ def _critical(pairs: list[Pair], alpha: float, seed: int) -> float:
     Each relabelling is treated as the observed runs are: problems where one side has no success
     are left out of its mean.
     """
-    sums, squares = joint.summed([_relabelled(p) for p in pairs], alpha, seed, "null")
+    sums, squares = joint.joint_sums([_relabelled(p) for p in pairs], alpha, seed, "null")
     top, bottom = np.abs(sums[1:]), np.sqrt(squares[1:])  # all but the observed runs
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(top < 1e-12, 0.0, top / bottom)
     allowed = math.floor(alpha * (len(t) + 1) + 1e-9) - 1  # relabellings as extreme as the runs
     if allowed < 0:
         return np.inf
-    place = len(t) - 1 - allowed
-    return float(np.partition(t, place)[place]) * (1 + 1e-9)
+    index = len(t) - 1 - allowed
+    return float(np.partition(t, index)[index]) * (1 + 1e-9)
 
 
 def _relabelled(pair: Pair) -> np.ndarray:
-    """(2, 1 + relabellings): log ratios and squared errors, first those of the observed runs."""
+    """Log ratios and squared errors, (2, 1 + relabellings); the observed runs come first."""
     null = np.append(pair.estimate, pair.null)
     squares = np.append(pair.error, pair.null_errors) ** 2
-    there = np.isfinite(null) & np.isfinite(squares)
-    return np.where(there, [null, squares], 0.0)
+    exists = np.isfinite(null) & np.isfinite(squares)
+    return np.where(exists, [null, squares], 0.0)

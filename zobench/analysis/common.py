@@ -1,8 +1,8 @@
-"""Which estimators and problems can stand in one table, where not every estimator ran everywhere.
+"""Choose estimators and problems for one table, if not every estimator ran on every problem.
 
-Methods that cannot run everywhere would leave few problems, or none, that all of them ran. So those
-with the fewest problems are left out where this gives the largest table, estimators times common
-problems. Who ran where does not depend on results: failed runs are runs.
+Estimators that cannot run everywhere would reduce the common problems to few or none. So those with
+the fewest problems are omitted if this gives the largest table, estimators times common problems.
+The choice does not depend on results: failed runs are runs.
 """
 
 from __future__ import annotations
@@ -13,16 +13,19 @@ import pandas as pd
 
 
 def ran_on(table: pd.DataFrame, estimators: Sequence[str]) -> dict[str, set[str]]:
-    """Estimator -> its problems, from a `run_table`."""
+    """Return estimator -> the problems that it ran on, from a `run_table`."""
     pairs = table[["estimator", "problem"]].drop_duplicates()  # few: sets of all rows are slow
     of = {name: set(group["problem"]) for name, group in pairs.groupby("estimator")}
     return {name: of.get(name, set()) for name in estimators}
 
 
 def largest(of: dict[str, set[str]]) -> tuple[list[str], set[str]]:
-    """The estimators of the largest table, in the order given, and its problems.
+    """Return the estimators of the largest table, in the order of `of`, and its problems.
 
-    Equally large: the one with more estimators. Empty where nobody ran.
+    Of equally large tables, the one with more estimators is taken. Without runs both are empty.
+
+    Args:
+        of: estimator -> the problems that it ran on.
     """
     names = sorted(of, key=lambda name: -len(of[name]))
     best, common, shared = 0, set(), set()

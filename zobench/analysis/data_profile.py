@@ -15,18 +15,28 @@ NAMES = ["estimator", "target_index", "k", "share", "problems"]
 
 
 def data_profile(table: pd.DataFrame, k: np.ndarray) -> pd.DataFrame:
-    """One row an (estimator, target_index, k); `table` from `run_table` in queries.
+    """Compute data profiles: one row per estimator, target_index and k.
 
-    Columns: estimator, target_index, k, share, problems. Of a problem with several runs the share
-    of runs counts; problems weigh the same. Problems of unknown dimension are left out. Raises
-    BadInput if a k is negative.
+    Of a problem with several runs the share of runs counts; problems weigh the same. Problems of
+    unknown dimension are omitted.
+
+    Args:
+        table: a `run_table` in queries.
+        k: numbers of simplex gradients, (n,).
+
+    Returns:
+        Columns: estimator, target_index, k, share, problems.
+
+    Raises:
+        BadInput: a k is negative.
     """
     k = np.asarray(k, float)
     if (k < 0).any():
         raise BadInput("a data profile is drawn over k >= 0 simplex gradients")
-    known = table.loc[table["dimension"].notna()]
+    rows_with_dimension = table.loc[table["dimension"].notna()]
+    groups = rows_with_dimension.groupby(["estimator", "target_index"], sort=False)
     parts = []
-    for (estimator, index), part in known.groupby(["estimator", "target_index"], sort=False):
+    for (estimator, index), part in groups:
         shares = []
         for _, rows in part.groupby("problem", sort=False):
             cost = rows["length"].to_numpy(float) / (rows["dimension"].to_numpy(float) + 1)

@@ -1,8 +1,8 @@
-"""Expected run length (ERT) to a target: all queries (or seconds) spent, per success.
+"""Expected run length (ERT) to a target: the queries or seconds of all runs, per success.
 
-ERT = sum of all lengths / number of successes, with the lengths of unsuccessful runs: what a
-method needs on average if it is started again until it succeeds (Hansen et al. 2016,
-https://arxiv.org/abs/1605.03560). Infinite if no run succeeds.
+ERT = sum of all lengths / number of successes, with the lengths of unsuccessful runs: the mean
+cost of a method that is started again until it succeeds (Hansen et al. 2016,
+https://arxiv.org/abs/1605.03560). It is infinite if no run succeeds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,14 @@ SIGNS = np.array([1.0, -1.0])  # lengths over successes
 
 @dataclass(frozen=True)
 class Ert:
-    """An ERT in queries or seconds, its interval, and the counts that belong to it.
+    """An ERT in queries or seconds, with its interval and counts.
 
-    `value` is inf without a success, NaN without a run or where a length was not measured.
+    Attributes:
+        value: the ERT; inf without a success, NaN without a run or if a length was not measured.
+        low: the lower limit.
+        high: the upper limit.
+        successes: the number of runs that reached the target.
+        runs: the number of runs.
     """
 
     value: float
@@ -34,7 +39,12 @@ class Ert:
 
 
 def ert(length: np.ndarray, success: np.ndarray) -> float:
-    """sum(length) / number of successes; inf without a success, NaN without a run."""
+    """Return sum(length) / number of successes; inf without a success, NaN without a run.
+
+    Args:
+        length: queries or seconds of each run, (n,).
+        success: True for runs that reached the target, (n,).
+    """
     length, success = np.asarray(length, float), np.asarray(success, bool)
     if not len(length):
         return np.nan
@@ -48,18 +58,24 @@ def ert(length: np.ndarray, success: np.ndarray) -> float:
 def ert_interval(
     runs: RunLengths, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Ert:
-    """ERT with its studentised bootstrap interval on the log scale; deterministic.
+    """Return the ERT with its studentised bootstrap interval on the log scale.
 
-    Runs are drawn within their instance where instances have several runs. The upper limit is
-    infinite when more than (1 - level) / 2 of all resamples have no success, and where it would be
-    more than a thousandfold. Fewer than four runs
-    give [0, inf]; equal runs give [NaN, NaN], since they do not say how far others would be.
-    Without a success the lower limit follows from the exact binomial limit of the success
-    probability, p <= 1 - ((1 - level) / 2)^(1/n): ERT >= mean length (1 - p) / p.
+    The result is deterministic. Runs are drawn within their instance if instances have several
+    runs. The upper limit is infinite if more than (1 - level) / 2 of all resamples have no
+    success, and if it exceeds a thousand times the ERT. Fewer than four runs give [0, inf]; equal
+    runs give [NaN, NaN], since they contain no information on the spread. Without a success the
+    lower limit follows from the exact binomial limit of the success probability,
+    p <= 1 - ((1 - level) / 2)^(1/n): ERT >= mean length (1 - p) / p.
 
     Measured at 15 runs and level 0.95: it covers the true ERT of exponential, lognormal (sigma up
-    to 1) and gamma run lengths, censored or not, in 93 to 99 % of samples. Where no run failed, it
-    knows nothing of failures that are rare and dear: it covers only what runs like those seen cost.
+    to 1) and gamma run lengths, censored or not, in 93 to 99 % of samples. If no run failed,
+    rare and expensive failures are not in the sample: it covers the cost of runs like these only.
+
+    Args:
+        runs: the runs to one target of one problem.
+        level: of the interval.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
     """
     value, n = ert(runs.length, runs.success), runs.runs
     if np.isnan(value):
@@ -81,17 +97,17 @@ def ert_interval(
 
 
 def columns(runs: RunLengths) -> np.ndarray:
-    """(n, 2): lengths and successes, the two means of an ERT."""
+    """Return lengths and successes, (n, 2), whose means give an ERT."""
     return np.stack([runs.length, runs.success.astype(float)], axis=1)
 
 
 def freedom(strata: np.ndarray) -> float:
-    """Degrees of freedom of the standard error: runs less strata."""
+    """Return the degrees of freedom of the standard error: runs less strata."""
     return len(strata) - (int(strata.max()) + 1)
 
 
 def no_success(success: np.ndarray, strata: np.ndarray) -> float:
-    """The share of all bootstrap resamples that have no success, exactly."""
+    """Return the exact share of all bootstrap resamples that have no success."""
     sizes = np.bincount(strata)
     hits = np.bincount(strata, weights=success.astype(float))
     return float(np.prod((1 - hits / sizes) ** sizes))

@@ -1,4 +1,4 @@
-"""The data frames that statistics are made of: what they must have, and which rows count."""
+"""The data frames of results: their columns, and checks of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SKIPPED = "skipped"
-FAILED = ("diverged", "failed", "timeout", "oom")  # runs that ended before their budget, in trouble
+FAILED = ("diverged", "failed", "timeout", "oom")  # statuses of runs that a fault ended early
 STATUSES = ("ok", "target", "budget", *FAILED, SKIPPED)
 
 RUN_COLUMNS = (
@@ -43,7 +43,7 @@ class Frames:
     problems: pd.DataFrame
 
     def select(self, runs: pd.DataFrame) -> Frames:
-        """The frames of some of the runs: `runs`, their hits, their traces, and all problems."""
+        """Return `runs`, some of the runs, with their hits and traces, and all problems."""
         keys = list(set(runs["run_key"]))
         hits, traces = (
             frame[frame["run_key"].isin(keys)].reset_index(drop=True) if len(frame) else frame
@@ -60,23 +60,26 @@ def require(frame: pd.DataFrame, name: str, columns: Iterable[str]) -> None:
 
 
 def check(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> None:
-    """Raise BadInput, in one line, for frames that no statistics can be made of."""
+    """Raise BadInput if statistics cannot be computed from the frames.
+
+    Columns must be complete, runs of one suite and without doubles, statuses and problems known.
+    """
     require(runs, "runs", RUN_COLUMNS)
     require(hits, "hits", HIT_COLUMNS)
     require(problems, "problems", PROBLEM_COLUMNS)
     suites = runs["suite"].unique()
     if len(suites) > 1:
         raise BadInput(f"runs of {len(suites)} suites ({', '.join(map(str, suites))}); give one")
-    strange = set(runs["status"]) - set(STATUSES)
-    if strange:
-        raise BadInput(f"unknown status {sorted(strange)[0]!r}; known: {', '.join(STATUSES)}")
+    statuses = set(runs["status"]) - set(STATUSES)
+    if statuses:
+        raise BadInput(f"unknown status {sorted(statuses)[0]!r}; known: {', '.join(STATUSES)}")
     unknown = set(runs["problem"]) - set(problems["problem"])
     if unknown:
         raise BadInput(f"runs of problem {sorted(unknown)[0]!r}, which has no targets in problems")
     cell = ["problem", "estimator", "repetition"]
-    twice = runs.loc[runs.duplicated(cell), cell]
-    if len(twice):
-        problem, estimator, repetition = twice.to_numpy()[0]
+    doubles = runs.loc[runs.duplicated(cell), cell]
+    if len(doubles):
+        problem, estimator, repetition = doubles.to_numpy()[0]
         raise BadInput(
             f"two runs of {estimator!r} on {problem!r} with repetition {repetition}; keep one"
         )
@@ -85,9 +88,10 @@ def check(runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame) -> Non
 
 
 def score_name(runs: pd.DataFrame) -> str:
-    """What targets are values of, such as "gap"; "score" where that is not known.
+    """Return the name of the score that targets refer to, such as "gap"; "score" if unknown.
 
-    Runs of earlier layouts of results do not say: then the first score that equals the final one.
+    Runs of earlier layouts of results lack it: there it is the first score that equals the final
+    one.
     """
     if "score_name" in runs:
         names = [name for name in runs["score_name"] if isinstance(name, str) and name]
@@ -104,23 +108,23 @@ def score_name(runs: pd.DataFrame) -> str:
 
 
 def first_order(runs: pd.DataFrame) -> dict[str, bool]:
-    """Estimator -> is it a first-order reference? In the order of `runs`; by default it is not.
+    """Map each estimator to True if it is a first-order reference, in the order of `runs`.
 
-    A run that failed early may not know, so one run that says yes decides.
+    One run with True decides, since a run that failed early may lack the value.
     """
     if "first_order" not in runs.columns:
         return dict.fromkeys(runs["estimator"].unique(), False)
-    said = runs["first_order"].fillna(False).astype(bool)
+    flags = runs["first_order"].fillna(False).astype(bool)
     return {
         str(name): bool(flag)
-        for name, flag in said.groupby(runs["estimator"], sort=False).any().items()
+        for name, flag in flags.groupby(runs["estimator"], sort=False).any().items()
     }
 
 
-def alike(runs: pd.DataFrame) -> pd.DataFrame:
-    """`runs` with reasons that differ in numbers alone made one: the first of them, and a word.
+def merge_reasons(runs: pd.DataFrame) -> pd.DataFrame:
+    """Replace reasons that differ in numbers alone by the first of them, with a remark.
 
-    Those of an estimator and a status: another one's numbers would not be true of it.
+    Reasons are merged within an estimator and a status, since the numbers differ between these.
     """
     reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
     kinds = [
@@ -130,8 +134,8 @@ def alike(runs: pd.DataFrame) -> pd.DataFrame:
     texts: dict[tuple[str, str, str], list[str]] = {}
     for kind, text in zip(kinds, reasons):
         texts.setdefault(kind, []).append(text)
-    said = {
-        kind: found[0] + " (numbers differ)" * (len(set(found)) > 1)
-        for kind, found in texts.items()
+    merged = {
+        kind: reasons[0] + " (numbers differ)" * (len(set(reasons)) > 1)
+        for kind, reasons in texts.items()
     }
-    return runs.assign(reason=[said[kind] for kind in kinds])
+    return runs.assign(reason=[merged[kind] for kind in kinds])

@@ -1,7 +1,7 @@
-"""Do k estimators differ over N problems? Friedman's test, and Iman and Davenport's better one.
+"""Friedman's test of k estimators over N problems, and the one of Iman and Davenport.
 
-Source: Demšar 2006, https://jmlr.org/papers/v7/demsar06a.html, section 3.2.2; ties as Conover has
-them. N is the number of problems, never of runs: those of one problem are not independent.
+Source: Demšar 2006, https://jmlr.org/papers/v7/demsar06a.html, section 3.2.2; ties as in Conover's
+book. N is the number of problems, never of runs: those of one problem are not independent.
 """
 
 from __future__ import annotations
@@ -17,10 +17,15 @@ from zobench.errors import BadInput
 
 @dataclass(frozen=True)
 class Friedman:
-    """`ranks` (k,): mean rank of each estimator, 1 is best. Tests of "no difference" at all.
+    """Tests of the hypothesis that no estimators differ.
 
-    `chi2` with `p_chi2` is Friedman's; `f` with `p` is Iman and Davenport's, F with k - 1 and
-    (k - 1)(N - 1) degrees of freedom: take that one.
+    Attributes:
+        ranks: mean rank of each estimator, (k,); 1 is best.
+        problems: N.
+        chi2: Friedman's statistic.
+        p_chi2: its p-value.
+        f: the statistic of Iman and Davenport, F with k - 1 and (k - 1)(N - 1) degrees of freedom.
+        p: its p-value, which is less conservative: the one to use.
     """
 
     ranks: np.ndarray
@@ -32,7 +37,15 @@ class Friedman:
 
 
 def friedman(scores: np.ndarray, higher_is_better: bool = True) -> Friedman:
-    """The tests on `scores` (N problems, k estimators). Raises BadInput on NaN or k, N < 2."""
+    """Test whether k estimators differ over N problems.
+
+    Args:
+        scores: one row per problem and one column per estimator, (N, k).
+        higher_is_better: False if low scores are better.
+
+    Raises:
+        BadInput: a score is NaN, or k or N is below 2.
+    """
     scores = np.asarray(scores, float)
     if scores.ndim != 2 or min(scores.shape) < 2:
         raise BadInput(
@@ -47,8 +60,8 @@ def friedman(scores: np.ndarray, higher_is_better: bool = True) -> Friedman:
     if not spread > 0:
         return Friedman(ranks, n, 0.0, 1.0, 0.0, 1.0)
     chi2 = (k - 1) * n**2 * float(((ranks - (k + 1) / 2) ** 2).sum()) / spread
-    left = n * (k - 1) - chi2
-    certain = left <= 1e-12 * n * (k - 1)  # all problems rank alike
-    f = np.inf if certain else (n - 1) * chi2 / left
+    remainder = n * (k - 1) - chi2
+    certain = remainder <= 1e-12 * n * (k - 1)  # all problems rank alike
+    f = np.inf if certain else (n - 1) * chi2 / remainder
     p = 0.0 if certain else float(fdtrc(k - 1, (k - 1) * (n - 1), f))
     return Friedman(ranks, n, chi2, float(chdtrc(k - 1, chi2)), float(f), p)

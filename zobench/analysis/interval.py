@@ -5,9 +5,9 @@ does better, and two things mend what is left: no quantile comes closer than Stu
 bootstrap quantiles are stretched by t / z, since resamples are less spread than samples by a
 factor that Student's t undoes for a mean.
 
-Where many runs are equal, as where lengths are whole steps of many queries, some resamples have
-hardly any spread, and their t says nothing but that: no resample counts with a standard error
-below LEAST of the sample's.
+If many runs are equal, as with lengths of a few steps of many queries, some resamples have hardly
+any spread, and their t reflects only that. So the standard error of a resample counts as at least
+LEAST of the sample's.
 """
 
 from __future__ import annotations
@@ -17,24 +17,34 @@ from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 RESAMPLES = 2000
-LEAST = 0.1  # of the sample's standard error; resamples of runs without ties rarely go below
-FARTHEST = 1000.0  # a limit that is farther off, as a factor, says as little as none
-FEWEST = 3  # degrees of freedom: four runs; with fewer, resamples say nothing about the tails
+LEAST = 0.1  # of the sample's standard error; resamples of runs without ties are rarely below
+FARTHEST = 1000.0  # a limit by a larger factor is no information
+FEWEST = 3  # degrees of freedom: four runs; with fewer, resamples do not show the tails
 
 
 def studentised(estimate: float, error: float, draws: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """(draw - estimate) / its standard error, of the draws that exist (are not NaN)."""
-    there = np.isfinite(draws)
-    away, errors = draws[there] - estimate, np.maximum(errors[there], LEAST * error)
+    """Return (draw - estimate) / standard error of the draw, for draws that are not NaN.
+
+    Args:
+        estimate: of the sample.
+        error: its standard error.
+        draws: estimates of the resamples, (b,).
+        errors: their standard errors, (b,).
+    """
+    exists = np.isfinite(draws)
+    away, errors = draws[exists] - estimate, np.maximum(errors[exists], LEAST * error)
     away[np.abs(away) < 1e-12] = 0.0  # the same runs in another order
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(away == 0, 0.0, away / errors)
 
 
 def reach(t: np.ndarray, freedom: float, level: float = LEVEL) -> tuple[float, float]:
-    """How many standard errors the interval goes (down, up) from the estimate; may be infinite.
+    """Return the distances (down, up) of the limits in standard errors, which may be infinite.
 
-    `t` are studentised resamples, `freedom` the degrees of freedom of the standard error.
+    Args:
+        t: studentised resamples, (b,).
+        freedom: degrees of freedom of the standard error.
+        level: of the interval.
     """
     tail = (1 - level) / 2
     if freedom < FEWEST or not len(t):
@@ -47,7 +57,10 @@ def reach(t: np.ndarray, freedom: float, level: float = LEVEL) -> tuple[float, f
 
 
 def limits(estimate: float, error: float, down: float, up: float) -> tuple[float, float]:
-    """exp(estimate - down * error), exp(estimate + up * error); a factor of inf gives 0 and inf."""
+    """Return exp(estimate - down * error) and exp(estimate + up * error).
+
+    A distance of inf gives 0 or inf.
+    """
     with np.errstate(over="ignore"):
         low = np.exp(estimate - down * error) if np.isfinite(down) else 0.0
         high = np.exp(estimate + up * error) if np.isfinite(up) else np.inf

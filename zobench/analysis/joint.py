@@ -1,4 +1,4 @@
-"""Many joint draws over problems, made of a few of each: for limits far out in the tails.
+"""Joint draws over problems from a few draws per problem, for limits far out in the tails.
 
 Problems are independent, so any draw of one may stand beside any draw of another. The draws of
 each problem, (L,) in a circle, are turned by random shifts: each block of shifts gives L joint
@@ -22,19 +22,28 @@ BEYOND = 20  # joint draws beyond the limits of an interval, both sides together
 
 
 def needed(alpha: float) -> int:
-    """Joint draws that show limits at `alpha`, two-sided."""
+    """Return the number of joint draws that limits at `alpha`, two-sided, need."""
     return math.ceil(BEYOND / alpha - 1e-9)
 
 
 def enough_each(resamples: int, alpha: float, problems: int) -> int:
-    """Draws of each problem: `resamples`, and more where few problems have few combinations."""
+    """Return the draws per problem: `resamples`, or more for few problems with few combinations."""
     return max(resamples, math.ceil(needed(alpha) / max(problems, 1) ** 2))
 
 
-def summed(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> np.ndarray:
-    """Sums over problems, (k, at least needed(alpha) or L), of `draws`, (k, L) of each problem.
+def joint_sums(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> np.ndarray:
+    """Add up draws over problems, in many random combinations.
 
-    The first L are those of the draws as they are, side by side. One problem has no other.
+    The first L sums are those of the draws in their own order. One problem alone has no others.
+
+    Args:
+        draws: the draws of each problem, (k, L).
+        alpha: the level of the limits, two-sided.
+        seed: of the random shifts.
+        name: of the stream of random numbers.
+
+    Returns:
+        The sums, (k, at least needed(alpha) or L).
     """
     if len(draws) == 1:
         return draws[0]
@@ -42,11 +51,11 @@ def summed(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> np.nd
     blocks = math.ceil(needed(alpha) / length)
     shifts = generator(seed, "joint", name).integers(0, length, (blocks, len(draws)))
     shifts[0] = 0
-    # draw after draw, each with its k values, so that every turn is one piece of memory
+    # draw after draw, each with its k values, so that every turn is one slice of memory
     total = np.zeros((blocks, length * rows))
-    places = list(total)
+    lines = list(total)
     for of_problem, turns in zip(draws, (shifts * rows).T.tolist()):
         circle = np.tile(of_problem.T.ravel(), 2)
-        for place, turn in zip(places, turns):
-            np.add(place, circle[turn : turn + length * rows], out=place)
+        for line, turn in zip(lines, turns):
+            np.add(line, circle[turn : turn + length * rows], out=line)
     return total.reshape(-1, rows).T

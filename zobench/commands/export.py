@@ -129,6 +129,6 @@ def export(
     if freeze or replace:
         raise BadInput("--freeze and --replace are for leaderboards; omit them, or --format")
     files = export_as(format, suite, results, out)
-    typer.echo(f"wrote {files.folder}/: {', '.join(files.made)} ({files.runs:,} runs)")
+    typer.echo(f"wrote {files.folder}/: {', '.join(files.names)} ({files.runs:,} runs)")
     for note in files.notes:
         typer.echo(f"  {note}")

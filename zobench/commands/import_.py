@@ -49,14 +49,14 @@ def import_(
     from zobench.results.exchange import import_folders
 
     data = import_folders(folders, suite, out)
-    names = ", ".join(data.algorithms[:8]) + (", ..." if len(data.algorithms) > 8 else "")
+    names = ", ".join(data.estimators[:8]) + (", ..." if len(data.estimators) > 8 else "")
     typer.echo(
-        f"read {some(data.runs, 'run')} of {some(len(data.algorithms), 'algorithm')} ({names}) "
+        f"read {some(data.runs, 'run')} of {some(len(data.estimators), 'algorithm')} ({names}) "
         f"on {some(data.problems, 'problem')} of suite {data.suite} into {data.folder}"
     )
     for note in data.notes:
         typer.echo(f"  {note}")
-    if data.ours:
+    if data.is_runnable:
         command = f"compare ... --suite {suite or data.suite} --against {data.folder}"
     else:  # the problems of a suite that was made of the data cannot be run here
         command = f"report {data.folder}"

@@ -39,7 +39,7 @@ def show_comparison(
             check(path)
     result = comparison(request, shown)
     lines = _lines(result, every)
-    tables = {"summary": result.summary, "verdict": result.found, "tables": result.tables}
+    tables = {"summary": result.summary, "verdict": result.details, "tables": result.tables}
     source = page.source(result.results, request.suite, tables)
     written = page.write(source, report or result.folder / "report.html")
     lines += [*ending(result.results, result.files), f"Report: {written}"]
@@ -130,7 +130,7 @@ def _legend(summary: pd.DataFrame) -> Iterator[str]:
 
 
 def _verdict(result: Comparison) -> Iterator[str]:
-    verdict = result.verdict.splitlines() if result.found else [_alone(result)]
+    verdict = result.verdict.splitlines() if result.details else [_alone(result)]
     lines = [*verdict, *notes(result.results)]
     if lines:
         yield text.bold("Verdict")

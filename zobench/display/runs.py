@@ -67,7 +67,7 @@ def _off_the_clock(runs: pd.DataFrame) -> list[str]:
 
 def troubles(runs: pd.DataFrame) -> Iterator[str]:
     """Yield lines on runs that failed, diverged or were skipped: their number and the reasons."""
-    from zobench.analysis.frames import alike
+    from zobench.analysis.frames import merge_reasons
 
     for statuses, verb in (
         (FAILED, "failed"),
@@ -77,7 +77,7 @@ def troubles(runs: pd.DataFrame) -> Iterator[str]:
         part = runs.loc[runs["status"].isin(statuses)]
         if part.empty:
             continue
-        part = alike(part)
+        part = merge_reasons(part)
         yield text.bold(f"{len(part)} of {len(runs)} runs {verb}:")
         groups: Any = part.groupby(["estimator", "status", "reason"], sort=False)
         for index, (key, same) in enumerate(groups):

@@ -1,1 +1,1 @@
-"""What a results folder holds, as data frames, sentences and files."""
+"""The contents of results folders, as data frames, sentences and files."""

@@ -1,4 +1,4 @@
-"""The command that makes stored runs again, as a report shows it."""
+"""The command that makes stored runs again, for reports."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ from zobench.results.results import Results
 def command_of(
     results: Results, suite: str = "", environments: Mapping[str, Mapping[str, Any]] | None = None
 ) -> str:
-    """The command that makes these runs (again); as far as can be told, in a new folder.
+    """Return the command that makes these runs, as far as the results record it.
 
-    `suite`: as the user named it. Runs that were imported are read again instead, from where
-    `environments` says.
+    Args:
+        results: the results.
+        suite: the suite as the user named it; "": as recorded.
+        environments: hash -> environment; for imported runs it names the folders of the data.
+
+    Returns:
+        `zobench compare ...`, or `zobench import ...` for imported runs; "" without runs.
     """
     specs, folder = results.specs, results.folder
     if not specs:
@@ -34,7 +39,7 @@ def command_of(
     words += ["--suite", name]
     try:
         words += _departures(specs, results.suite or load(name))
-    except BadInput:  # a file of the user's that is gone, or whose place is not recorded
+    except BadInput:  # a user's file that was removed, or whose path is not recorded
         words[-1] = name if name.endswith(".toml") else f"{name}.toml"
     if folder != Path("results") / specs[0].suite:
         words += ["--out", str(folder)]
@@ -44,48 +49,51 @@ def command_of(
 
 
 def _shown(file: str) -> str:
-    """A full path, as it is typed where the command runs."""
+    """The path of a file relative to the working directory, if the file lies below it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def _importing(results: Results, suite: str, environments: Mapping[str, Mapping[str, Any]]) -> str:
-    """`zobench import` of what the results were read from."""
+    """The command `zobench import` with the folders that the results were read from."""
     first = results.specs[0]
-    told = [e["imported"] for e in environments.values() if "imported" in e]
-    words = ["zobench", "import", *dict.fromkeys(folder for folders in told for folder in folders)]
+    sources = [e["imported"] for e in environments.values() if "imported" in e]
+    folders = dict.fromkeys(folder for source in sources for folder in source)
+    words = ["zobench", "import", *folders]
     if first.suite_version != IMPORTED:  # else the suite was made of the data
         words += ["--suite", suite or first.suite]
     return shlex.join([*words, "--out", str(results.folder)])
 
 
 def _departures(specs: Sequence[RunSpec], suite: Suite) -> list[str]:
-    """Options that say how the runs differ from what the suite asks for."""
+    """The options by which the runs differ from those of the suite."""
     made = {spec.problem.id: spec.problem for spec in specs}
-    asked = {problem.id: problem for problem in suite.problems}
+    of_suite = {problem.id: problem for problem in suite.problems}
     words: list[str] = []
-    if set(made) < set(asked):
+    if set(made) < set(of_suite):
         words += [word for id in made for word in ("--problem", id)]
     for option, key in (("--budget", "budget"), ("--time-limit", "time_limit"),
                         ("--memory-limit", "memory_limit")):  # fmt: skip
         values = {getattr(problem, key) for problem in made.values()}
-        same = all(getattr(made[id], key) == getattr(asked[id], key) for id in made if id in asked)
+        same = all(
+            getattr(made[id], key) == getattr(of_suite[id], key) for id in made if id in of_suite
+        )
         if len(values) == 1 and not same and (value := values.pop()) is not None:
             words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
     counts: dict[str, int] = {}
     for spec in specs:
         counts[spec.problem.id] = max(counts.get(spec.problem.id, 0), spec.repetition + 1)
-    differs = any(asked[id].repetitions != n for id, n in counts.items() if id in asked)
+    differs = any(of_suite[id].repetitions != n for id, n in counts.items() if id in of_suite)
     if differs and len(set(counts.values())) == 1:
         words += ["--repetitions", str(next(iter(counts.values())))]
     origins = {origin for spec in specs for origin in spec.estimator.settings_from.values()}
-    if "baseline" not in origins and any(_tuned(spec) for spec in specs):
+    if "baseline" not in origins and any(_has_baseline(spec) for spec in specs):
         words.append("--defaults")
     return words
 
 
-def _tuned(spec: RunSpec) -> bool:
-    """Would a setting that was left at its default be taken from a baseline now?"""
+def _has_baseline(spec: RunSpec) -> bool:
+    """True if a baseline now has a value for a setting that was at its default."""
     try:
         tuned = read_baseline(spec.suite, spec.estimator.entry).settings(spec.problem.group)
     except (BadInput, KeyError):

@@ -1,4 +1,4 @@
-"""`zobench export --format` and `zobench import`: results from and to other tools' files."""
+"""Write results in the formats of other tools, and read them: `zobench export` and `import`."""
 
 from __future__ import annotations
 
@@ -25,20 +25,33 @@ FORMATS = ("coco", "ioh", "parquet", "csv")
 
 
 @dataclass(frozen=True)
-class Written:
-    """Where to, what, and what was left out or is to be known."""
+class WrittenFiles:
+    """The files that an export wrote.
+
+    Attributes:
+        folder: the folder of the files.
+        names: folders or files in `folder`.
+        runs: the number of runs in them.
+        notes: sentences on omitted runs and on how to read the files.
+    """
 
     folder: Path
-    made: list[str]  # folders or files in `folder`
+    names: list[str]
     runs: int
     notes: list[str]
 
 
-def export_as(format: str, suite_name: str, folder: Path | None, out: Path | None) -> Written:
-    """Write the results in `folder` (default: results/SUITE) as `format` into the folder `out`.
+def export_as(format: str, suite_name: str, folder: Path | None, out: Path | None) -> WrittenFiles:
+    """Write results in the format of another tool. No file is overwritten.
 
-    `suite_name`: whose results, "" for the folder's only suite, or quick without a folder. Default
-    of `out`: FOLDER/export-FORMAT. Nothing is overwritten. Raises BadInput.
+    Args:
+        format: one of FORMATS.
+        suite_name: the suite; "": the only one of the folder, or quick without a folder.
+        folder: the results folder. None: results/SUITE.
+        out: the folder of the files. None: FOLDER/export-FORMAT.
+
+    Raises:
+        BadInput: the format is unknown, there are no results, or `out` has files.
     """
     if format not in FORMATS:
         raise unknown("format", format, (*FORMATS, "leaderboard"))
@@ -52,7 +65,7 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
         out.mkdir(parents=True, exist_ok=True)
         try:
             return _write(format, results, out)
-        except BaseException:  # a part of it would pass for the whole
+        except BaseException:  # partial files would look complete
             for home in homes:
                 shutil.rmtree(home, ignore_errors=True)
             raise
@@ -60,12 +73,12 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
         raise BadInput(f"cannot write to {str(out)!r}: {error.strerror}") from error
 
 
-def _write(format: str, results: Results, out: Path) -> Written:
+def _write(format: str, results: Results, out: Path) -> WrittenFiles:
     if format in ("csv", "parquet"):
         from zobench.interchange.write_tables import write_csv, write_parquet
 
-        made = (write_csv if format == "csv" else write_parquet)(vars(results.frames), out)
-        return Written(out, made, len(results.runs), differing(results))
+        names = (write_csv if format == "csv" else write_parquet)(vars(results.frames), out)
+        return WrittenFiles(out, names, len(results.runs), differing(results))
     from zobench.interchange.curves import curves_of
     from zobench.interchange.numbering import function_numbers
 
@@ -74,12 +87,12 @@ def _write(format: str, results: Results, out: Path) -> Written:
     if not curves:
         raise BadInput(f"{results.folder} holds no run that made a query")
     if format == "coco":
-        made, count = _write_coco(curves, out, notes), len(curves)
+        names, count = _write_coco(curves, out, notes), len(curves)
     else:
         from zobench.interchange.write_ioh import write_ioh
 
         suite = results.specs[0].suite
-        made, count, more = write_ioh(curves, out, suite, zobench.__version__)
+        names, count, more = write_ioh(curves, out, suite, zobench.__version__)
         notes += more
     problems = {spec.problem.id: spec.problem for spec in results.specs}
     numbers = {
@@ -87,72 +100,88 @@ def _write(format: str, results: Results, out: Path) -> Written:
         | ({} if n.suite == COUNTED else {"suite": n.suite})
         for name, n in function_numbers(problems.values()).items()
     }
-    said = {"suite": results.specs[0].suite, "zobench": zobench.__version__, "problems": numbers}
-    (out / "problems.txt").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+    facts = {"suite": results.specs[0].suite, "zobench": zobench.__version__, "problems": numbers}
+    (out / "problems.txt").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     if any(n["offset"] for n in numbers.values()):
         notes.append("gaps are scores less an offset where targets are not above 0: problems.txt")
-    return Written(out, made, count, notes)
+    return WrittenFiles(out, names, count, notes)
 
 
 def _write_coco(curves: list[Curve], out: Path, notes: list[str]) -> list[str]:
-    """Write folders below `out`, and what COCO's report does not know beside it; their names.
+    """Write folders below `out`, and those that COCO's report does not accept beside it.
 
-    The report stops at the first function or dimension that is not of its own suites.
+    The report stops at the first function or dimension that is not of its own suites. Returns the
+    names of the folders.
     """
     from zobench.interchange.write_coco import in_the_report, write_coco
 
-    shown = [c for c in curves if in_the_report(c)]
-    others = [c for c in curves if not in_the_report(c)] if shown else []
-    made = write_coco(shown or curves, out, zobench.__version__)
-    if any(c.suite == COUNTED for c in shown):
+    accepted = [c for c in curves if in_the_report(c)]
+    others = [c for c in curves if not in_the_report(c)] if accepted else []
+    names = write_coco(accepted or curves, out, zobench.__version__)
+    if any(c.suite == COUNTED for c in accepted):
         notes.append("cocopp titles functions by their numbers, as BBOB's: see problems.txt")
     if others:
         write_coco(others, _others(out), zobench.__version__)
-    if others or not shown:
+    if others or not accepted:
         where, c = _others(out) if others else out, (others or curves)[0]
         notes.append(
             f"{where}/ is for cocopp.load: the report of python -m cocopp knows BBOB's functions 1 "
             f"to 24 in its own dimensions, and not function {c.function} in {c.dimension:,} "
             f"dimensions ({c.name})"
         )
-    return made
+    return names
 
 
 def _others(out: Path) -> Path:
-    """Where a COCO export has what python -m cocopp FOLDER/* would stop at."""
-    named = out if out.name.strip(".") else out.resolve()
-    return named.with_name(f"{named.name}-others")
+    """The folder of a COCO export for problems at which python -m cocopp FOLDER/* would stop."""
+    path = out if out.name.strip(".") else out.resolve()
+    return path.with_name(f"{path.name}-others")
 
 
-def _judged_by(problem: ProblemSpec) -> str:
-    """Which point is judged, "current" or "best"; where the suite is silent, the objective says."""
+def _scored_point(problem: ProblemSpec) -> str:
+    """The scored point, "current" or "best": of the suite, or else of the objective."""
     if problem.scored:
         return problem.scored
     try:
         return objectives[problem.objective].build(problem.settings).scored
-    except BadInput:  # it cannot be built here, and so not be compared with
+    except BadInput:  # it cannot be built here, so no run is compared with it
         return "best"
 
 
 @dataclass(frozen=True)
-class Read:
-    """What an import made."""
+class ImportResult:
+    """The results that an import made.
+
+    Attributes:
+        folder: the results folder.
+        suite: the name of the suite.
+        estimators: the algorithms of the data.
+        problems: the number of problems.
+        runs: the number of runs.
+        is_runnable: True if the suite can be run here; False if it was made of the data.
+        notes: sentences on omitted data.
+    """
 
     folder: Path
     suite: str
-    algorithms: list[str]
+    estimators: list[str]
     problems: int
     runs: int
-    ours: bool  # is the suite one that can be run here, or was it made of the data?
+    is_runnable: bool
     notes: list[str]
 
 
-def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -> Read:
-    """Make results of COCO or IOHprofiler data, in a results folder that holds nothing yet.
+def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -> ImportResult:
+    """Read COCO or IOHprofiler data into a results folder that has no results yet.
 
-    `suite_name`: whose problems, targets and budgets count; "": the suite that ships with zobench
-    under the data's name, else one made of the data. `out`: by default results/import-FOLDER.
-    Raises BadInput, for data with file and line.
+    Args:
+        folders: folders of data.
+        suite_name: the suite whose problems, targets and budgets count; "": the suite that ships
+            with zobench under the name of the data, or else one made of the data.
+        out: the results folder. None: results/import-FOLDER.
+
+    Raises:
+        BadInput: the data are wrong (with file and line), or `out` has results.
     """
     from zobench.harness.database import NoResults, connect
     from zobench.harness.store import Store
@@ -168,25 +197,25 @@ def import_folders(folders: Sequence[Path], suite_name: str, out: Path | None) -
     curves, notes = read_folders(folders, suite_name)
     name = suite_name or (curves[0].suite if curves[0].suite in suite_files() else "")
     try:
-        found = to_results(curves, load(name) if name else None, _judged_by)
+        data = to_results(curves, load(name) if name else None, _scored_point)
     except BadInput:
         if suite_name or not name:
             raise
-        name, found = "", to_results(curves, None)  # not of ours, such as in other dimensions
+        name, data = "", to_results(curves, None)  # not that suite: other dimensions, for example
     environment = {
         "zobench": zobench.__version__,
         "imported": [str(folder) for folder in folders],
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     with Store.open(out) as store:
-        store.begin(found.specs, environment)
-        store.add(found.results)
-    return Read(
+        store.begin(data.specs, environment)
+        store.add(data.results)
+    return ImportResult(
         out,
-        found.specs[0].suite,
-        list(dict.fromkeys(spec.estimator.text for spec in found.specs)),
-        len({spec.problem.id for spec in found.specs}),
-        len(found.specs),
+        data.specs[0].suite,
+        list(dict.fromkeys(spec.estimator.text for spec in data.specs)),
+        len({spec.problem.id for spec in data.specs}),
+        len(data.specs),
         bool(name),
-        notes + found.notes,
+        notes + data.notes,
     )

@@ -1,4 +1,4 @@
-"""The CSV files of a results folder: what was shown, and what it was computed from."""
+"""Write the CSV files of a results folder: tables of the output, runs and hits."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
     from zobench.results.results import Results
 
-RECORD = ".tables.json"  # which results runs.csv and hits.csv were written from
+RECORD = ".tables.json"  # the hash of the results that runs.csv and hits.csv were written from
 
 
 def write_runs(results: Results) -> list[str]:
-    """Write runs.csv and hits.csv; their names. Raises BadInput when that is impossible.
+    """Write runs.csv and hits.csv into the results folder.
 
     Files that were written from the same results, and have not changed since, stay as they are.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        BadInput: a file cannot be written.
     """
     names = ["runs.csv", "hits.csv"]
     record = results.folder / RECORD
@@ -36,13 +42,20 @@ def write_runs(results: Results) -> list[str]:
     write_tables(results, runs=results.runs.drop(columns="describe"), hits=hits)
     if source:
         text = json.dumps({"source": source, "files": _hashes(results.folder, names)})
-        with suppress(OSError):  # without it, the files are written anew next time
+        with suppress(OSError):  # the files are then written again next time
             record.write_text(text + "\n", encoding="utf-8")
     return names
 
 
 def write_tables(results: Results, **tables: pd.DataFrame) -> list[str]:
-    """Write each table as <name>.csv into the results folder; their names."""
+    """Write each table as <name>.csv into the results folder.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        BadInput: a file cannot be written.
+    """
     names = []
     for name, frame in tables.items():
         names.append(f"{name}.csv")
@@ -56,7 +69,7 @@ def write_tables(results: Results, **tables: pd.DataFrame) -> list[str]:
 
 
 def _source(results: Results) -> str:
-    """A hash of all that runs.csv and hits.csv are made of; "" where that is not known."""
+    """A hash of all that runs.csv and hits.csv are made of; "" if the folder has no hash."""
     if not results.content:
         return ""
     import pandas as pd
@@ -71,7 +84,7 @@ def _source(results: Results) -> str:
 
 
 def _hashes(folder: Path, names: list[str]) -> dict[str, str]:
-    """File -> a hash of its bytes, "" where it cannot be read."""
+    """File -> a hash of its bytes, "" if it cannot be read."""
     hashes = dict.fromkeys(names, "")
     for name in names:
         with suppress(OSError), open(folder / name, "rb") as file:
@@ -80,7 +93,7 @@ def _hashes(folder: Path, names: list[str]) -> dict[str, str]:
 
 
 def _recorded(record: Path) -> Any:
-    """What the record says; None where there is none, or it cannot be read."""
+    """The content of the record; None if it is missing or cannot be read."""
     try:
         return json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What every form of a verdict has to add: runs that are missing, settings that are not tuned."""
+"""Sentences that accompany every verdict: on missing runs and settings that are not tuned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zobench.results.versions import differing
 
 
 def untuned(results: Results) -> str:
-    """One sentence on the estimators that ran without any setting tuned or given; or none: ""."""
+    """Name the estimators that ran at their default settings in a sentence; "" if there is none."""
     runs = results.runs[results.runs["status"] != SKIPPED]
     made = set(zip(runs["estimator"], runs["problem"]))
     specs = [s for s in results.specs if (s.estimator.text, s.problem.id) in made]
@@ -24,14 +24,14 @@ def untuned(results: Results) -> str:
             groups = names.setdefault(chosen.text, [])
             groups += [] if spec.problem.group in groups else [spec.problem.group]
     total = len({spec.problem.group for spec in specs})
-    told = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
-    if not told:
+    parts = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
+    if not parts:
         return ""
     tuned = {spec.estimator.text for spec in specs} - set(names)
     of = "For these, " if tuned else "So this is about defaults, not methods; "
     return (
-        f"Not tuned, at default settings: {', '.join(told)}. {of}`zobench tune` searches settings, "
-        "NAME:lr=... sets them."
+        f"Not tuned, at default settings: {', '.join(parts)}. {of}`zobench tune` searches "
+        "settings, NAME:lr=... sets them."
     )
 
 
@@ -39,26 +39,26 @@ def _space(name: str) -> Iterable[str]:
     """The settings of an estimator that `tune` searches."""
     try:
         return estimators[name].space
-    except ValueError:  # stored results: a file of the user's that is gone, imported data
+    except ValueError:  # a user's file that was removed, or imported data
         return ()
 
 
 def missing(results: Results) -> str:
-    """A sentence on runs that were asked for and are not there, as after a kill; or none: ""."""
-    count, asked = len(results.runs), len(results.specs)
-    if count >= asked:
+    """Count the planned runs that are missing, as after a kill, in a sentence; "" if none is."""
+    count, planned = len(results.runs), len(results.specs)
+    if count >= planned:
         return ""
     return (
-        f"{asked - count:,} of the {asked:,} runs that were asked for are not there: this speaks "
-        "for the others alone. The command that makes them goes on where it stopped."
+        f"{planned - count:,} of the {planned:,} runs that were asked for are not there: this "
+        "speaks for the others alone. The command that makes them goes on where it stopped."
     )
 
 
 def elsewhere(results: Results) -> str:
-    """A sentence on runs that stand beside those of the command, or were imported; or none: ""."""
-    read = dict.fromkeys(s.estimator.text for s in results.specs if s.estimator.imported)
-    if read:
-        return f"Imported, not run by zobench: {', '.join(read)}."
+    """Name runs that the command did not make, stored or imported, in a sentence; "" if none."""
+    imported = dict.fromkeys(s.estimator.text for s in results.specs if s.estimator.imported)
+    if imported:
+        return f"Imported, not run by zobench: {', '.join(imported)}."
     if not results.stored:
         return ""
     folders = ", ".join(map(str, results.against))
@@ -69,6 +69,6 @@ def elsewhere(results: Results) -> str:
 
 
 def notes(results: Results) -> list[str]:
-    """All of these sentences."""
-    said = (missing(results), elsewhere(results), *differing(results), untuned(results))
-    return [text for text in said if text]
+    """Return all sentences that apply to the results."""
+    texts = (missing(results), elsewhere(results), *differing(results), untuned(results))
+    return [text for text in texts if text]

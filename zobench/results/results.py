@@ -1,4 +1,4 @@
-"""Results: the runs that were asked for, as a results folder holds them."""
+"""The runs of a command, read from its results folder."""
 
 from __future__ import annotations
 
@@ -23,20 +23,50 @@ LARGE = ("hits", "traces")  # the tables that a command may read later, or not a
 
 @dataclass
 class Results:
-    """The runs that were asked for, as data frames; columns as `harness.tables` says."""
+    """The runs of a command, as data frames.
+
+    Attributes:
+        specs: the runs that the command plans.
+        folder: the results folder.
+        counts: status -> the number of runs that ended with it in this call; "resumed": the
+            runs that were made before.
+        frames: the runs, hits, traces and problems; `harness.tables` describes the columns.
+        notes: sentences for the user, such as on earlier results that were set aside.
+        against: folders of stored runs that were added to these.
+        stored: of `against`: label in these frames -> estimator in its folder.
+        environments: hash in the column `environment` of `runs` -> packages and machine.
+        suite_file: the full path of a user's suite; "" if unknown.
+        suite: the suite; None if the command has not read it.
+        without: the tables of `frames` that were not read.
+        content: see `Store.content`; "" if the frames have runs of other folders too.
+
+    Example:
+        >>> import tempfile, zobench
+        >>> results = zobench.run(
+        ...     ["spsa"], "smoke", problems=["sphere*"], repetitions=2, jobs=1,
+        ...     out=tempfile.mkdtemp(), progress=False,
+        ... )
+        >>> results.names, results.failed
+        (['spsa'], False)
+        >>> list(results.runs["status"])
+        ['target', 'target']
+        >>> best = results.traces.groupby("run_key")["best"].last()
+        >>> bool((best < 1).all())
+        True
+    """
 
     specs: list[RunSpec]
     folder: Path
-    counts: dict[str, int]  # how many runs ended how in this call, and "resumed"
+    counts: dict[str, int]
     frames: Frames
     notes: list[str] = field(default_factory=list)
-    against: tuple[Path, ...] = ()  # folders of stored runs that stand beside these
-    stored: dict[str, str] = field(default_factory=dict)  # of `against`: label -> estimator there
-    environments: dict[str, dict[str, Any]] = field(default_factory=dict)  # of `runs`, by hash
-    suite_file: str = ""  # the full path of a suite of the user's own, where that is known
-    suite: Suite | None = None  # where the command has read it
-    without: tuple[str, ...] = ()  # the tables of `frames` that were not read
-    content: str = ""  # of the folder, see `Store.content`; "" where the frames are not of it alone
+    against: tuple[Path, ...] = ()
+    stored: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    suite_file: str = ""
+    suite: Suite | None = None
+    without: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -60,7 +90,7 @@ class Results:
 
     @property
     def names(self) -> list[str]:
-        """Estimators as they are called here: of the command, then stored ones."""
+        """The labels of the estimators: those of the command, then the stored ones."""
         return [*dict.fromkeys(spec.estimator.text for spec in self.specs), *self.stored]
 
     @property
@@ -78,15 +108,18 @@ def read(
     without: Collection[str] = (),
     checked: bool = False,
 ) -> Results:
-    """Read the results of `specs` alone, whatever else the folder holds.
+    """Read the results of `specs`, and of no other runs in the folder.
 
     Args:
-        specs: the runs that were asked for.
+        specs: the runs to read.
         folder: the results folder.
         counts: for `Results.counts`.
         notes: for `Results.notes`.
         without: tables of LARGE that are not read: they are most of a file.
         checked: True if the caller has just looked for damaged rows.
+
+    Returns:
+        The results; runs are in the order of `specs`.
     """
     from zobench.harness.store import Store
 
@@ -101,7 +134,7 @@ def read_from(
     notes: list[str],
     without: Collection[str] = (),
 ) -> Results:
-    """Do as `read` does, from an open store. Runs are in the order of `specs`."""
+    """Read the results of `specs` from an open store; see `read`."""
     import numpy as np
 
     frames = frames_of(store, without)
@@ -136,19 +169,19 @@ def frames_of(store: Store, without: Collection[str] = ()) -> Frames:
 
 
 def large_table(results: Results, name: Literal["hits", "traces"]) -> pd.DataFrame:
-    """The hits or traces of results: read now if the results were read without them."""
+    """Return the hits or traces of results, read now if the results were read without them."""
     if name not in results.without:
         return getattr(results.frames, name)
     from zobench.harness.store import Store
 
     with Store.open(results.folder, write=False, checked=True) as store:
         frame = getattr(store, name)()
-    wanted = frame["run_key"].isin(list(set(results.runs["run_key"]))).to_numpy()
-    return frame if wanted.all() else frame[wanted].reset_index(drop=True)
+    is_own = frame["run_key"].isin(list(set(results.runs["run_key"]))).to_numpy()
+    return frame if is_own.all() else frame[is_own].reset_index(drop=True)
 
 
 def hit_counts(results: Results, keys: Sequence[str]) -> dict[tuple[str, str], int]:
-    """(run_key, kind) -> the number of targets hit, of a few of the runs."""
+    """Count the targets that a few of the runs hit: (run_key, kind) -> number."""
     from zobench.harness.store import Store
 
     with Store.open(results.folder, write=False, checked=True) as store:
@@ -156,14 +189,14 @@ def hit_counts(results: Results, keys: Sequence[str]) -> dict[tuple[str, str], i
 
 
 def _rows_of(runs: pd.DataFrame, specs: Sequence[RunSpec]) -> Any:
-    """The rows of `runs` that are of `specs`, in their order."""
+    """The rows of `runs` that are of `specs`, in the order of `specs`."""
     import numpy as np
 
-    cells = {
-        (s.suite, s.problem.id, s.estimator.text, s.repetition): place
-        for place, s in enumerate(specs)
+    index_of = {
+        (s.suite, s.problem.id, s.estimator.text, s.repetition): index
+        for index, s in enumerate(specs)
     }
     columns = ["suite", "problem", "estimator", "repetition"]
-    there = zip(*(runs[column].tolist() for column in columns))
-    places = np.array([cells.get(cell, -1) for cell in there], int)
-    return np.argsort(places, kind="stable")[int((places < 0).sum()) :]
+    cells = zip(*(runs[column].tolist() for column in columns))
+    indices = np.array([index_of.get(cell, -1) for cell in cells], int)
+    return np.argsort(indices, kind="stable")[int((indices < 0).sum()) :]

@@ -1,4 +1,4 @@
-"""What a results folder holds: the runs that were asked for, and what came of them."""
+"""Read all results of a suite from a results folder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ DEFAULT_SUITE = "quick"
 
 
 def stored(folder: Path | None, suite: str = "", without: Collection[str] = ()) -> Results:
-    """All results of a suite, by name or file, that a folder (default: results/SUITE) holds.
+    """Read all results of a suite from a folder.
 
-    `without`: see `read`. `suite`: by default the folder's only one, or quick without a folder.
-    Raises BadInput.
+    Args:
+        folder: the results folder; None: results/SUITE.
+        suite: the name or file of the suite; "": the only one of the folder, or quick without a
+            folder.
+        without: see `read`.
+
+    Returns:
+        The results.
+
+    Raises:
+        BadInput: the folder has no results, or none of the suite, or several suites to choose from.
     """
     from zobench.harness.store import Store
 
@@ -35,9 +44,14 @@ def stored(folder: Path | None, suite: str = "", without: Collection[str] = ()) 
 
 
 def stored_specs(folder: Path, suite: str = "") -> list[RunSpec]:
-    """The runs that a folder holds of the suite of this name, or of its only one.
+    """Return the planned runs of a suite in a folder.
 
-    Raises BadInput when there are none.
+    Args:
+        folder: the results folder.
+        suite: the name of the suite; "": the only one of the folder.
+
+    Raises:
+        BadInput: no run was made.
     """
     from zobench.harness.store import Store
 

@@ -1,4 +1,4 @@
-"""Which versions of packages runs were made with, and where that may make their results differ."""
+"""Versions of the packages that runs were made with, and differences that may change results."""
 
 from __future__ import annotations
 
@@ -19,37 +19,41 @@ MANY = 6  # names that a line lists
 
 
 def differing(results: Results) -> list[str]:
-    """A line for each package of which runs, or they and what is installed, have other versions.
+    """Return a line for each package whose version differs between runs, or from the installed one.
 
-    A problem's packages count for all runs on it, an estimator's for all of its runs. Installed
-    ones count where the command took runs of earlier ones. Unknown versions do not count.
+    The packages of a problem count for all runs on it, those of an estimator for all of its runs.
+    Installed packages count if the command took runs that were made before. Unknown versions do
+    not count.
     """
     made = results.runs.loc[results.runs["status"] != SKIPPED]
-    places = {
+    by_key = {
         key: versions_of(results.environments.get(key, {})) for key in set(made["environment"])
     }
     here = versions() if results.counts.get("resumed") else {}
-    known = [place for place in (*places.values(), here) if place]
-    if all(place == known[0] for place in known):  # nearly always, and known at once
+    recorded = [of_run for of_run in (*by_key.values(), here) if of_run]
+    if all(of_run == recorded[0] for of_run in recorded):  # nearly always
         return []
     about: dict[str, dict[str, list[str]]] = {}  # package -> "on" problems, "of" estimators
-    seen: dict[str, set[str]] = {}  # package -> the versions that these were made with
+    versions_in_runs: dict[str, set[str]] = {}  # package -> versions
     for kind, what, names, part in _parts(results, made):
         for name in names:
-            found = {places[key][name] for key in set(part["environment"]) if name in places[key]}
-            if found and len(found | ({here[name]} if name in here else set())) > 1:
+            used = {by_key[key][name] for key in set(part["environment"]) if name in by_key[key]}
+            if used and len(used | ({here[name]} if name in here else set())) > 1:
                 about.setdefault(name, {}).setdefault(kind, []).append(what)
-                seen.setdefault(name, set()).update(found)
-    return [_line(name, about[name], seen[name], here.get(name, "")) for name in sorted(about)]
+                versions_in_runs.setdefault(name, set()).update(used)
+    return [
+        _line(name, about[name], versions_in_runs[name], here.get(name, ""))
+        for name in sorted(about)
+    ]
 
 
 def needed(results: Results, made: pd.DataFrame) -> set[str]:
-    """The packages that the problems and estimators of the runs `made` need."""
+    """Return the packages that the problems and estimators of the runs `made` need."""
     return {name for _, _, names, _ in _parts(results, made) for name in names}
 
 
 def versions_of(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Package -> version, of an environment as it is stored."""
+    """Return package -> version of a stored environment."""
     return dict(environment.get("packages", {}))
 
 
@@ -73,12 +77,12 @@ def _packages(registry: Registry, name: str, modules: Iterable[str] = ()) -> lis
         return []
 
 
-def _line(package: str, about: Mapping[str, list[str]], found: set[str], here: str) -> str:
+def _line(package: str, about: Mapping[str, list[str]], used: set[str], here: str) -> str:
     where = " and ".join(
         f"{kind} {', '.join(names[:MANY])}" + (", ..." if len(names) > MANY else "")
         for kind, names in about.items()
     )
-    line = f"{package}: runs {where} were made with {' and '.join(sorted(found))}"
+    line = f"{package}: runs {where} were made with {' and '.join(sorted(used))}"
     if here:
         line += f"; here is {here}, and --fresh makes all runs with that"
     return f"{line}. Other versions may give other results."

@@ -1,1 +1,1 @@
-"""From a request to stored runs, and to a comparison of them."""
+"""Make the runs of a request, and compare them."""

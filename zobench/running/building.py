@@ -1,8 +1,8 @@
-"""Can the problems of a user's own suite be built? Asked before anything runs.
+"""Build the problems of a user's suite once before any run, to find wrong settings early.
 
-The suites that ship with zobench are built by the tests, so they cost nothing here. Of a user's
-suite, each distinct objective and settings is built once, in a process of its own: what hangs or
-exits there, or takes too long, is left to the runs, and so are faults other than BadInput.
+The suites that ship with zobench are built by the tests, not here. Of a user's suite, each distinct
+objective and settings is built once, in a process of its own. A build that hangs, exits or takes
+too long is no error here, nor is an exception other than BadInput: the runs report them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from zobench.harness.examine import refused_apart
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 
-APART = 15.0  # seconds that building may take in all
-LEAST = 0.05  # seconds that are worth a try
+BUILD_SECONDS = 15.0  # for all problems together
+LEAST = 0.05  # seconds; with less time left, no build begins
 
 
 def check_problems(suite: Suite, specs: Sequence[RunSpec]) -> None:
@@ -33,7 +33,7 @@ def check_problems(suite: Suite, specs: Sequence[RunSpec]) -> None:
     for spec in sorted(specs, key=lambda spec: spec.repetition):  # every problem first, once
         name = json.dumps([spec.problem.objective, spec.settings], sort_keys=True, default=str)
         distinct.setdefault(name, spec)
-    end = monotonic() + APART
+    end = monotonic() + BUILD_SECONDS
     for spec in distinct.values():
         remaining = end - monotonic()
         if remaining < LEAST:

@@ -1,4 +1,4 @@
-"""A comparison: results with their summary and verdict."""
+"""Compare estimators: results with their summary and verdict."""
 
 from __future__ import annotations
 
@@ -21,24 +21,47 @@ if TYPE_CHECKING:
 
 @dataclass
 class Comparison:
-    """What came of it. Data frames are described in `harness.tables` and `analysis.table`."""
+    """The results of a comparison, with their summary and verdict.
+
+    Attributes:
+        results: the runs, hits, traces and problems; `harness.tables` describes the columns.
+        summary: one row per problem and estimator; `analysis.table` describes the columns.
+        details: the verdict with its numbers; None for a single estimator.
+        files: the names of the CSV files in the results folder.
+        slowdowns: of `fail_if_slower`, one per estimator and measure.
+        tables: unit ("queries" or "seconds") -> run lengths, one row per run and target; see
+            `analysis.runlengths.run_tables`.
+
+    Example:
+        >>> import tempfile, zobench
+        >>> result = zobench.compare(
+        ...     ["spsa", "random-search"], "smoke", problems=["sphere*"], repetitions=2, jobs=1,
+        ...     out=tempfile.mkdtemp(), progress=False,
+        ... )
+        >>> list(result.summary["estimator"])
+        ['spsa', 'random-search']
+        >>> result.files
+        ['runs.csv', 'hits.csv', 'summary.csv', 'speedups.csv']
+        >>> print(result.verdict)
+        The final target was reached by spsa alone on sphere-d10 ...
+    """
 
     results: Results
     summary: pd.DataFrame
-    found: Verdict | None  # None for a single estimator
-    files: list[str]  # CSV files written into the results folder
-    slowdowns: list[Slowdown] = field(default_factory=list)  # of fail_if_slower
-    tables: Mapping[Unit, pd.DataFrame] = field(default_factory=dict, repr=False)  # `run_tables`
+    details: Verdict | None
+    files: list[str]
+    slowdowns: list[Slowdown] = field(default_factory=list)
+    tables: Mapping[Unit, pd.DataFrame] = field(default_factory=dict, repr=False)
 
     @property
     def slower(self) -> bool:
-        """Is an estimator slower than its stored runs, by the factor asked for and surely?"""
-        return any(found.slower for found in self.slowdowns)
+        """True if an estimator is significantly slower than its stored runs, by the factor."""
+        return any(slowdown.slower for slowdown in self.slowdowns)
 
     @property
     def unjudged(self) -> bool:
-        """Was it asked whether an estimator is slower, and can none of the measures tell?"""
-        return bool(self.slowdowns) and not any(found.judged for found in self.slowdowns)
+        """True if `fail_if_slower` was given and there are too few runs in every measure."""
+        return bool(self.slowdowns) and not any(slowdown.judged for slowdown in self.slowdowns)
 
     @property
     def runs(self) -> pd.DataFrame:
@@ -57,49 +80,58 @@ class Comparison:
 
     @property
     def folder(self) -> Path:
-        """Where the results are kept."""
+        """The results folder."""
         return self.results.folder
 
     @property
     def verdict(self) -> str:
-        """Who is sooner, by how much, and how sure that is, in plain words."""
-        return str(self.found) if self.found else ""
+        """The verdict in plain words: which estimator is sooner, the factor and its interval."""
+        return str(self.details) if self.details else ""
 
     def __str__(self) -> str:
         return self.verdict
 
 
 def comparison(request: Request, show: Show | None) -> Comparison:
-    """Make what is missing, compute, write the CSV files."""
-    found = judged(make_runs(request, show))
-    pairs = found.found.pairs if found.found else ()
-    tables = {"summary": found.summary, "speedups": _speedups(pairs)}
+    """Make the missing runs, compare the estimators and write the CSV files.
+
+    Args:
+        request: the runs to make.
+        show: see `make_runs`.
+
+    Raises:
+        BadInput: the request is wrong.
+        Interrupted: on Ctrl-C.
+    """
+    result = judged(make_runs(request, show))
+    pairs = result.details.pairs if result.details else ()
+    tables = {"summary": result.summary, "speedups": _speedups(pairs)}
     if request.fail_if_slower is not None:
         from zobench.running.against import slowdowns_of
 
-        found.slowdowns = slowdowns_of(
-            found.results, found.tables, request.fail_if_slower, request.queries_only
+        result.slowdowns = slowdowns_of(
+            result.results, result.tables, request.fail_if_slower, request.queries_only
         )
-    found.files = write_runs(found.results) + write_tables(found.results, **tables)
-    return found
+    result.files = write_runs(result.results) + write_tables(result.results, **tables)
+    return result
 
 
 def judged(results: Results) -> Comparison:
-    """The summary and the verdict of results; nothing is run or written."""
+    """Compute the summary and the verdict of results; no run is made and no file written."""
     from zobench.analysis.runlengths import run_tables
     from zobench.analysis.table import summary as summarise
     from zobench.analysis.verdict import verdict
 
     tables = run_tables(results.runs, large_table(results, "hits"), results.problems)
-    there = set(results.runs["estimator"])  # of a stopped comparison, not every estimator's
-    names = [name for name in results.names if name in there]
+    present = set(results.runs["estimator"])  # an interrupted comparison lacks some estimators
+    names = [name for name in results.names if name in present]
     summary = summarise(results.runs, results.problems, tables)
-    pairs = verdict(results.runs, results.problems, tables, names) if len(names) > 1 else None
-    return Comparison(results, summary, pairs, [], tables=tables)
+    details = verdict(results.runs, results.problems, tables, names) if len(names) > 1 else None
+    return Comparison(results, summary, details, [], tables=tables)
 
 
 def _speedups(pairs: Sequence[PairVerdict]) -> pd.DataFrame:
-    """Rows for each pair at the final targets: over all problems (problem empty), then each."""
+    """One row per pair and unit over all problems (problem empty), then one per problem."""
     import pandas as pd
 
     columns = ["a", "b", "unit", "problem", "outcome", "speedup", "low", "high", "level"]

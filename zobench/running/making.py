@@ -1,4 +1,4 @@
-"""From what a user asks for to results: plan, make what is missing, read what there is."""
+"""Plan the runs of a request, make those that are missing, and read all of them."""
 
 from __future__ import annotations
 
@@ -25,33 +25,59 @@ Show = Callable[[Sequence[RunSpec], set[str]], AbstractContextManager[Callable[[
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to run. None: as the suite says."""
+    """The runs to make, as the options of `zobench compare` and `zobench run` state them.
+
+    Attributes:
+        estimators: estimators as typed.
+        suite: the name or file of a suite.
+        problems: glob patterns on problem ids; none means all.
+        repetitions: runs per estimator and problem. None: as in the suite.
+        budget: queries per run. None: as in the suite.
+        time_limit: seconds per run. None: as in the suite.
+        memory_limit: MiB per run. None: as in the suite.
+        jobs: runs at the same time; 0 means one per core.
+        out: the results folder. None: results/SUITE.
+        fresh: True to set earlier results aside.
+        tuned: True to take tuned settings for those that the user did not set.
+        baselines: a folder with the user's own tuned settings.
+        against: results folders to compare with.
+        fail_if_slower: the factor above which an estimator is slower than its stored runs.
+        queries_only: True to judge `fail_if_slower` by queries alone.
+    """
 
     estimators: tuple[str, ...]
     suite: str = "quick"
-    problems: tuple[str, ...] = ()  # globs on problem ids; none: all
+    problems: tuple[str, ...] = ()
     repetitions: int | None = None
-    budget: int | None = None  # queries a run
-    time_limit: float | None = None  # seconds a run
-    memory_limit: float | None = None  # MiB a run
-    jobs: int = 0  # runs at the same time; 0: one a core
-    out: Path | None = None  # the results folder; None: results/<suite>
-    fresh: bool = False  # set earlier results aside
-    tuned: bool = True  # take tuned settings where the user gave none
-    baselines: Path | None = None  # a folder of tuned settings of the user's own
-    against: tuple[Path, ...] = ()  # results folders to compare with
-    fail_if_slower: float | None = None  # than those, by this factor
-    queries_only: bool = False  # slower in queries, not in seconds
+    budget: int | None = None
+    time_limit: float | None = None
+    memory_limit: float | None = None
+    jobs: int = 0
+    out: Path | None = None
+    fresh: bool = False
+    tuned: bool = True
+    baselines: Path | None = None
+    against: tuple[Path, ...] = ()
+    fail_if_slower: float | None = None
+    queries_only: bool = False
 
     def folder(self, suite: Suite) -> Path:
+        """Return the results folder: `out`, or the default of the suite."""
         return self.out or Path("results") / suite.name
 
 
 def make_runs(request: Request, show: Show | None = None, without: Collection[str] = ()) -> Results:
-    """Make the runs that the results folder lacks; read all that were asked for, see `read`.
+    """Make the runs that the results folder lacks, and read all runs of the request.
 
-    `show(specs, keys made before)` is a context that gives a callback for events.
-    Raises BadInput, and Interrupted on Ctrl-C.
+    Args:
+        request: the runs to make.
+        show: `show(specs, keys of the runs made before)` returns a context that gives a callback
+            for events; None: no progress is shown.
+        without: see `results.results.read`.
+
+    Raises:
+        BadInput: the request is wrong.
+        Interrupted: on Ctrl-C.
     """
     if not request.estimators:
         raise BadInput("name at least one estimator; `zobench list estimators` shows them")
@@ -86,10 +112,10 @@ def make_runs(request: Request, show: Show | None = None, without: Collection[st
 
 
 def check_jobs(jobs: int) -> None:
-    """Raises BadInput for a number of jobs that cannot be."""
+    """Raise BadInput for a negative number of jobs."""
     if jobs < 0:
         raise BadInput(
-            f"jobs is a number of runs at the same time, or 0 for one a core, not {jobs}"
+            f"jobs is a number of runs at the same time, or 0 for one per core, not {jobs}"
         )
 
 
@@ -100,7 +126,21 @@ def make(
     show: Show | None = None,
     suite_file: str = "",
 ) -> dict[str, int]:
-    """Make what the folder lacks; how many runs ended with each status, and "resumed"."""
+    """Make the runs that a folder lacks.
+
+    Args:
+        specs: the runs.
+        folder: the results folder.
+        jobs: runs at the same time; 0 means one per core.
+        show: see `make_runs`.
+        suite_file: the full path of a user's suite; "": none.
+
+    Returns:
+        Status -> the number of runs that ended with it; "resumed": those that were made before.
+
+    Raises:
+        BadInput: the folder has imported data.
+    """
     from zobench.harness.environment import cores
     from zobench.harness.pool import run_all
     from zobench.harness.store import Store
@@ -112,8 +152,8 @@ def make(
                 f"with --against {folder}"
             )
         done = store.done([spec.key for spec in specs])
-        shown = show(specs, done) if show else nullcontext(lambda event: None)
-        with shown as on_event:
+        progress = show(specs, done) if show else nullcontext(lambda event: None)
+        with progress as on_event:
             return run_all(specs, store, jobs or cores(), on_event, suite_file)
 
 
@@ -130,12 +170,12 @@ def _all_made(specs: Sequence[RunSpec], folder: Path) -> bool:
 
 
 def _set_aside(folder: Path) -> list[str]:
-    """Rename the results file, so that nothing is lost and everything is made anew."""
+    """Rename the results file, so that all runs are made again and no earlier one is lost."""
     from zobench.harness.store import FILE, Store
 
     if not (folder / FILE).exists():
         return []
-    with Store.open(folder):  # nobody is writing, and nothing is left in a side file
+    with Store.open(folder):  # no process writes, and no data remain in a side file
         pass
     name = f"results-{datetime.now(UTC):%Y%m%d-%H%M%S}.sqlite"
     try:
