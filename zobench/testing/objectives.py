@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Noise, Probe
+from zobench.core.directions import Direction, Noise, Probe
 from zobench.core.params import Params
 from zobench.core.problem import InPlaceProblem, Problem, VectorProblem
 from zobench.harness.elements import load_packages, seed_generators
@@ -227,20 +228,36 @@ def also_when_the_loss_raises(subject: CheckSubject) -> None:
     """A loss that raises does not move the point."""
     problem = start_problem(subject)
     if isinstance(problem, InPlaceProblem):
-        problem.loss = failing(problem.loss, 3)
+        stops = [lambda: setattr(problem, "loss", failing(problem.loss, 3))]
+        stops.append(lambda: setattr(problem.params, "probed", failing_at_a_probe(problem.params)))
     elif isinstance(problem, VectorProblem):
-        problem.f = failing(problem.f, 1)
+        stops = [lambda: setattr(problem, "f", failing(problem.f, 1))]
     else:
         raise NotApplicable("neither a VectorProblem nor an InPlaceProblem")
     before = problem.params.flat()
-    try:
-        problem.losses(pairs(), 5)
-    except Stop:
-        if not close(problem.params.flat(), before):
-            raise Breach("leaves the point elsewhere when a loss raises: write losses with "
-                         "`with self.params.probed(scale, direction):`") from None  # fmt: skip
-        return
+    for stop in stops:  # the second one is for losses that do not call `loss`
+        stop()
+        try:
+            problem.losses(pairs(), 5)
+        except Stop:
+            if not close(problem.params.flat(), before):
+                raise Breach("leaves the point elsewhere when a loss raises: write losses with "
+                             "`with self.params.probed(scale, direction):`") from None  # fmt: skip
+            return
     raise Breach("hides what its loss raises: let exceptions pass")
+
+
+def failing_at_a_probe(params: Params) -> Callable[..., AbstractContextManager[None]]:
+    """Wrap `params.probed` so that whatever is done at the third probe raises Stop."""
+    probed, stop = params.probed, failing(lambda: None, 3)
+
+    @contextmanager
+    def wrapped(scale: float, direction: Direction) -> Iterator[None]:
+        with probed(scale, direction):
+            stop()
+            yield
+
+    return wrapped
 
 
 def failing(function: Callable[..., Any], calls: int) -> Callable[..., Any]:
