@@ -13,7 +13,7 @@ from zobench.analysis.ert import ert
 from zobench.analysis.more_wild import more_wild
 from zobench.analysis.pareto import on_front, pareto
 from zobench.analysis.performance_profile import memory_ratios, profile, ratios
-from zobench.analysis.restarts import restart_ecdf, restarted
+from zobench.analysis.restarts import restart_ecdf, restart_lengths
 from zobench.analysis.runlengths import Cases, run_table
 from zobench.errors import BadInput
 
@@ -25,19 +25,19 @@ def sample(lengths, cut=np.inf):
 
 def test_restarts_have_the_ert_as_mean():
     runs = sample([10, 20, 90, 90, 90], cut=50)  # two of five succeed
-    drawn = restarted(runs, 20000)
+    drawn = restart_lengths(runs, 20000)
     assert ert(runs.length, runs.success) == 90
     assert drawn.mean() == pytest.approx(90, rel=0.02)
     # k failures, then 10 or 20
     assert set(np.unique(drawn % 50)) == {10, 20}
     assert (drawn[0], drawn[1]) == (10, 20)  # the first of each is its own run
-    assert np.array_equal(drawn, restarted(runs, 20000))
-    assert not np.array_equal(drawn, restarted(runs, 20000, seed=1))
+    assert np.array_equal(drawn, restart_lengths(runs, 20000))
+    assert not np.array_equal(drawn, restart_lengths(runs, 20000, seed=1))
 
 
 def test_restarts_at_the_ends():
-    assert np.isinf(restarted(sample([90, 90], cut=50), 7)).all()
-    assert sorted(restarted(sample([3, 5]), 4)) == [3, 3, 5, 5]
+    assert np.isinf(restart_lengths(sample([90, 90], cut=50), 7)).all()
+    assert sorted(restart_lengths(sample([3, 5]), 4)) == [3, 3, 5, 5]
 
 
 def test_the_curve_with_restarts_starts_as_the_one_without_and_goes_on():

@@ -52,8 +52,8 @@ def test_a_target_met_at_the_start_costs_one_query():
 def test_unknown_queries_count_as_the_budget_and_unknown_seconds_stay_unknown(lost):
     frames = results([("f", "a", 0, [4], {"status": "oom", "queries": lost, "seconds": lost})])
     assert found(frames)["f", 1, "a"] == ([100.0], [False])
-    assert not Cases(run_table(*frames, "seconds"))["f", 1, "a"].known
-    assert Cases(run_table(*frames, "seconds"))["f", 0, "a"].known
+    assert not Cases(run_table(*frames, "seconds"))["f", 1, "a"].is_measured
+    assert Cases(run_table(*frames, "seconds"))["f", 0, "a"].is_measured
 
 
 def test_two_names_of_the_same_run_both_have_its_hits():

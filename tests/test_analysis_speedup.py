@@ -164,7 +164,7 @@ def test_nothing_in_common():
 def test_several_targets_of_a_problem_are_refused():
     table = lengths_table({("f", "a"): [1, 2], ("f", "b"): [1, 2]})
     table.loc[0, "target_index"] = 1
-    with pytest.raises(BadInput, match="one target a problem"):
+    with pytest.raises(BadInput, match="one target per problem"):
         speedup(table, "a", "b")
 
 

@@ -1,4 +1,4 @@
-"""A log ratio of means and its delta-method standard error, for many weightings at once.
+"""Log ratios of means with delta-method standard errors, for many resamples at once.
 
 An expected run length is mean(length) / mean(success), and a speed-up is a ratio of two of them.
 On the log scale both are theta = sum_k sign_k log mean(x_k), whose influence values
@@ -12,43 +12,48 @@ from functools import cache
 
 import numpy as np
 
-# Multiplications at a time, so few that BLAS does not share them among threads: for products as
-# small as these, threads spend far more time on waiting for each other than on computing.
+# Multiplications per matrix product, so few that BLAS uses one thread: for products of this size,
+# threads spend far more time on waiting for each other than on computing.
 BLOCK = 2**17
 
 
 def log_ratio(
     x: np.ndarray, signs: np.ndarray, weights: np.ndarray, strata: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(theta, standard error), each of shape (b,); NaN where a weighted mean is 0.
+    """Compute theta and its standard error for each row of weights.
 
-    `x` (n, k) are the values of the runs, `signs` (k,) is +1 for a numerator and -1 for a
-    denominator and adds up to 0, `weights` (b, n) say how often a run counts, `strata` (n,) number
-    the groups (0, 1, ...) within which runs are drawn: every row has the same total in each. The
-    standard error is that of a stratified mean, NaN where a stratum has a single run.
+    Args:
+        x: values of the runs, (n, k).
+        signs: +1 for a numerator and -1 for a denominator, (k,), with sum 0.
+        weights: how often each run counts, (b, n). All rows have the same total in a stratum.
+        strata: numbers 0, 1, ... of the groups within which runs are drawn, (n,).
+
+    Returns:
+        (theta, standard error), each (b,). Both are NaN if a weighted mean is 0. The standard error
+        is that of a stratified mean, and NaN if a stratum has a single run.
     """
     k = x.shape[1]
     one, other = _pairs(k)
-    times = signs[one] * signs[other] * np.where(one == other, 1.0, 2.0)
+    factors = signs[one] * signs[other] * np.where(one == other, 1.0, 2.0)
     count = np.bincount(strata, weights=weights[0])
     size = float(count.sum())
     with np.errstate(divide="ignore"):
-        worth = np.where(count > 1, count / (count - 1), np.nan)
+        bessel = np.where(count > 1, count / (count - 1), np.nan)
     # sums over runs of values and of their products, as rows of (b,): all are two matrix products
     sums = _summed(x, weights)
     sums[:, (sums <= 0).any(axis=0)] = np.nan
     means = sums / size
     inverse = 1 / means
-    products = _summed(worth[strata][:, None] * x[:, one] * x[:, other] * times, weights)
+    products = _summed(bessel[strata][:, None] * x[:, one] * x[:, other] * factors, weights)
     products *= inverse[one]
     products *= inverse[other]
     spread = products.sum(axis=0)
     if len(count) > 1:  # in a single stratum, influence values add up to 0
-        for number, factor in enumerate(worth / count):
+        for number, factor in enumerate(bessel / count):
             rows = strata == number
             first = (_summed(x[rows] * signs, weights[:, rows]) * inverse).sum(axis=0)
             spread -= factor * first**2
-    # equal runs have no spread: what is left is rounding
+    # equal runs have no spread: the remainder is rounding
     spread[spread < 1e-11 * products[one == other].sum(axis=0)] = 0.0
     return signs @ np.log(means), np.sqrt(spread) / size
 
@@ -59,10 +64,10 @@ def _pairs(k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _summed(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """x.T @ weights.T, (k, b)."""
-    found = np.empty((x.shape[1], len(weights)))
+    """The product x.T @ weights.T, (k, b)."""
+    sums = np.empty((x.shape[1], len(weights)))
     step = max(1, BLOCK // x.size)
     for first in range(0, len(weights), step):
         part = slice(first, first + step)
-        np.matmul(x.T, weights[part].T.astype(float), out=found[:, part])
-    return found
+        np.matmul(x.T, weights[part].T.astype(float), out=sums[:, part])
+    return sums

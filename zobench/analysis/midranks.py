@@ -1,17 +1,17 @@
-"""Ranks from 1 on, the lowest value first; equal values share the mean of their ranks."""
+"""Midranks: ranks from 1, the lowest value first, where equal values have their mean rank."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def doubled(values: np.ndarray) -> np.ndarray:
-    """Twice the midranks of `values` (n,), as integers: halves of equal values stay exact."""
+def doubled_midranks(values: np.ndarray) -> np.ndarray:
+    """Return twice the midranks of `values`, (n,), as integers, so that halves are exact."""
     ordered = np.sort(values)
     before, within = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
     return before + within + 1
 
 
 def midranks(values: np.ndarray) -> np.ndarray:
-    """Midranks along the last axis."""
-    return np.apply_along_axis(doubled, -1, np.asarray(values, float)) / 2
+    """Return midranks along the last axis."""
+    return np.apply_along_axis(doubled_midranks, -1, np.asarray(values, float)) / 2

@@ -1,8 +1,8 @@
 """Moré-Wild targets: f <= f_L + tau (f_0 - f_L), for scores whose optimum is unknown.
 
-f_0 is the score of the start, f_L the lowest score that any compared run found within its budget
-(https://doi.org/10.1137/080724083). So they depend on who is compared: with another estimator in
-the set, all of them are other targets. For leaderboards take targets that a suite froze.
+f_0 is the score of the start, f_L the lowest score of any compared run within its budget
+(https://doi.org/10.1137/080724083). So the targets depend on the set of estimators: one estimator
+more may change all of them. For leaderboards take the fixed targets of a suite.
 """
 
 from __future__ import annotations
@@ -23,11 +23,20 @@ HIT_COLUMNS = ["run_key", "kind", "target_index", "target", "queries", "seconds"
 def more_wild(
     runs: pd.DataFrame, traces: pd.DataFrame, problems: pd.DataFrame, taus: Sequence[float] = TAUS
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(hits, problems) for `run_table` and all that is made of it; the `target` column holds tau.
+    """Compute (hits, problems) for `run_table`, with tau in the column `target`.
 
-    Starts and lowest scores are those of an instance (of a repetition, where there are none). Hits
-    are as fine as traces are: a target counts from the first scored point that meets it. Where no
-    run went below the start, no target is met. Raises BadInput unless 0 < tau < 1.
+    Starts and lowest scores are those of an instance (of a repetition, if there are no instances).
+    Hits are as fine as traces are: a target counts from the first scored point that meets it. If no
+    run is below the start, no target is met.
+
+    Args:
+        runs: one row per run.
+        traces: one row per scored point of a run.
+        problems: one row per target of a problem; the targets are not used.
+        taus: values of tau.
+
+    Raises:
+        BadInput: a tau is not between 0 and 1.
     """
     require(traces, "traces", TRACE_COLUMNS)
     require(problems, "problems", PROBLEM_COLUMNS)
@@ -41,9 +50,9 @@ def more_wild(
     points = traces.merge(labels, on="run_key", sort=False)
     points["kind"] = [kinds.get(problem, "current") for problem in points["problem"]]
     points = points.sort_values(["run_key", "queries"], kind="stable")
-    # the start counts as seen, whoever evaluated it
-    seen = (points["kind"] == "best") & (points["queries"] > 0)
-    points["value"] = np.where(seen, points["best"], points["score"])
+    # the start counts as evaluated
+    is_best = (points["kind"] == "best") & (points["queries"] > 0)
+    points["value"] = np.where(is_best, points["best"], points["score"])
     points["low"] = points.groupby("run_key", sort=False)["value"].cummin()
     rows: list[tuple] = []
     for _, part in points.groupby(["problem", "case"], sort=False):

@@ -2,7 +2,7 @@
 
 Two estimators differ if their mean ranks do by CD = q sqrt(k (k + 1) / (6 N)), q the upper quantile
 of the range of k standard normals over sqrt 2 (Demšar 2006, section 3.2.2). A diagram of it depends
-on who is in the set: show the ranks, and sizes of differences, with it.
+on the set of estimators: show the ranks, and sizes of differences, with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zobench.errors import BadInput
 
 @lru_cache
 def range_quantile(k: int, level: float = 0.95) -> float:
-    """The `level` quantile of the range of k independent standard normals."""
+    """Return the `level` quantile of the range of k independent standard normals."""
     low, high = 0.0, 2 * float(ndtri(1 - (1 - level) / (2 * k))) + 1
     for _ in range(80):
         middle = (low + high) / 2
@@ -34,34 +34,52 @@ def _range_below(q: float, k: int) -> float:
 
 
 def critical_difference(k: int, problems: int, level: float = 0.95) -> float:
-    """Nemenyi's CD of the mean ranks of k estimators on so many problems. Raises BadInput."""
+    """Return Nemenyi's critical difference of mean ranks.
+
+    Args:
+        k: number of estimators, at least 2.
+        problems: number of problems.
+        level: 1 - the probability of any false difference.
+
+    Raises:
+        BadInput: an argument is out of range.
+    """
     if k < 2 or problems < 1 or not 0 < level < 1:
         raise BadInput("a critical difference needs 2 estimators, a problem and 0 < level < 1")
     return range_quantile(k, level) / np.sqrt(2) * np.sqrt(k * (k + 1) / (6 * problems))
 
 
 def cliques(ranks: np.ndarray, difference: float) -> list[tuple[int, ...]]:
-    """The largest sets of estimators that do not differ, each as indices in the order of ranks.
+    """Return the largest sets of estimators that do not differ, as indices in the order of ranks.
 
     They are the bars of a diagram of critical differences; single estimators have none.
+
+    Args:
+        ranks: mean ranks, (k,).
+        difference: the critical difference.
     """
     order = np.argsort(ranks, kind="stable")
-    found: list[tuple[int, ...]] = []
+    result: list[tuple[int, ...]] = []
     last = 0
     for first in range(len(order)):
         within = np.asarray(ranks)[order] - ranks[order[first]] < difference
         end = int(np.flatnonzero(within)[-1]) + 1
         if end > max(last, first + 1):
-            found.append(tuple(int(i) for i in order[first:end]))
+            result.append(tuple(int(i) for i in order[first:end]))
             last = end
-    return found
+    return result
 
 
 def against_control(ranks: np.ndarray, problems: int, control: int) -> np.ndarray:
-    """Holm's p-values of "ranks as the control does", in the order of `ranks`; NaN for itself.
+    """Return Holm's p-values of a difference from the control, (k,); NaN for the control.
 
-    z = (R_i - R_control) / sqrt(k (k + 1) / (6 N)): stronger than Nemenyi's where only the
-    comparisons with one estimator are asked for.
+    z = (R_i - R_control) / sqrt(k (k + 1) / (6 N)). This is more powerful than Nemenyi's test if
+    only comparisons with one estimator matter.
+
+    Args:
+        ranks: mean ranks, (k,).
+        problems: N.
+        control: index of the control in `ranks`.
     """
     ranks = np.asarray(ranks, float)
     error = np.sqrt(len(ranks) * (len(ranks) + 1) / (6 * problems))

@@ -17,12 +17,20 @@ SIGNS = np.array([-1.0, 1.0, 1.0, -1.0])  # log ERT_b - log ERT_a of (T_a, S_a, 
 
 @dataclass(frozen=True)
 class Pair:
-    """log(ERT_b / ERT_a) on one problem: above 0 where `a` is the sooner. NaN: does not exist.
+    """log(ERT_b / ERT_a) on one problem: above 0 if `a` is sooner; NaN if it does not exist.
 
-    `estimate` and `error` (its standard error) are numbers; `draws` and `draw_errors` have shape
-    (resamples,): the bootstrap; `null` and `null_errors` have shape (relabellings,): the runs with
-    their labels exchanged at random, which are as likely as the observed ones if the two
-    estimators do not differ. `none` are the shares of resamples where (a, b) has no success.
+    Relabellings exchange the labels of runs at random. They are as likely as the observed runs if
+    the two estimators do not differ.
+
+    Attributes:
+        estimate: of the observed runs.
+        error: its standard error.
+        freedom: the degrees of freedom of `error`.
+        draws: estimates of the bootstrap, (resamples,).
+        draw_errors: their standard errors, (resamples,).
+        null: estimates of the relabellings, (relabellings,).
+        null_errors: their standard errors, (relabellings,).
+        none: shares of resamples without a success of a, and of b.
     """
 
     estimate: float
@@ -36,9 +44,9 @@ class Pair:
 
 
 def can_pair(a: RunLengths, b: RunLengths) -> bool:
-    """Do the runs belong together one to one: the same instance, repetition and seed?
+    """Return True if each run of `a` has a partner: the same instance, repetition and seed.
 
-    With one run an instance, sharing the instance is enough.
+    With one run per instance, the same instance is enough.
     """
     if a.runs != b.runs or not a.runs or not np.array_equal(a.instance, b.instance):
         return False
@@ -48,7 +56,7 @@ def can_pair(a: RunLengths, b: RunLengths) -> bool:
 
 
 def log_relabellings(a: RunLengths, b: RunLengths, paired: bool) -> float:
-    """log of how many ways there are to exchange the labels."""
+    """Return the logarithm of the number of ways to exchange the labels."""
     if paired:
         return a.runs * math.log(2)
     first, second = strata_of(a.instance, b.instance)
@@ -57,7 +65,16 @@ def log_relabellings(a: RunLengths, b: RunLengths, paired: bool) -> float:
 
 
 def pair(a: RunLengths, b: RunLengths, paired: bool, resamples: int, seed: int, name: str) -> Pair:
-    """Resample and relabel two samples of runs; `name` names the stream of random numbers."""
+    """Resample and relabel the runs of two estimators on one problem.
+
+    Args:
+        a: the runs of one estimator.
+        b: the runs of the other.
+        paired: True to draw runs in pairs.
+        resamples: the number of resamples, and of relabellings.
+        seed: of the random numbers.
+        name: of the stream of random numbers.
+    """
     return (_together if paired else _apart)(a, b, resamples, seed, name)
 
 
@@ -97,9 +114,14 @@ def _apart(a: RunLengths, b: RunLengths, resamples: int, seed: int, name: str) -
 
 
 def satterthwaite(errors: list[float], freedoms: list[float]) -> float:
-    """Degrees of freedom of a sum of independent estimates (Satterthwaite 1946)."""
+    """Return the degrees of freedom of a sum of independent estimates (Satterthwaite 1946).
+
+    Args:
+        errors: the standard errors of the estimates.
+        freedoms: their degrees of freedom.
+    """
     squares = np.square(errors)
-    if not squares.sum() > 0:  # nothing varies, or nothing is known
+    if not squares.sum() > 0:  # no spread, or unknown errors
         return float(sum(freedoms))
     parts = [v**2 / f if f > 0 else np.inf for v, f in zip(squares, freedoms) if v > 0]
     return float(squares.sum() ** 2 / sum(parts))

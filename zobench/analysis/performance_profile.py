@@ -1,9 +1,8 @@
 """Performance profiles against a frozen reference (Dolan and Moré, https://arxiv.org/abs/cs/0102001).
 
-rho(r) = share of problems whose ERT (in queries or seconds), or peak memory, is at most r times the
-reference's. The original divides by
-the best of the set, so removing one estimator may turn the order of the others; a reference that
-is frozen once cannot do that.
+rho(r) = share of problems whose ERT (in queries or seconds), or peak memory, is at most r times
+that of the reference. The original divides by the best of the set, so removing one estimator may
+reverse the order of the others. With a fixed reference this cannot happen.
 """
 
 from __future__ import annotations
@@ -19,11 +18,19 @@ from zobench.errors import BadInput
 
 
 def ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """One row a (problem, target_index, estimator): ratio = ERT / ERT of the reference.
+    """Return ERT / ERT of the reference, one row per problem, target_index and estimator.
 
-    Both from `run_table`, in one unit; `reference` holds the runs of one estimator. inf: not
-    reached; problems that the reference did not reach, or where a length is unknown, are left out.
-    Raises BadInput if `reference` holds another number of estimators.
+    Problems that the reference did not reach, or with an unknown length, are omitted.
+
+    Args:
+        table: a `run_table`.
+        reference: a `run_table` in the same unit, of one estimator.
+
+    Returns:
+        Columns: problem, target_index, estimator, ratio (inf: not reached).
+
+    Raises:
+        BadInput: `reference` has runs of no estimator, or of several.
     """
     costs = (
         {key: ert(runs.length, runs.success) for key, runs in Cases(frame).items()}
@@ -33,18 +40,25 @@ def ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
 
 
 def memory_ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """As `ratios`, in memory: median of peak_memory over runs, inf where no run met the target.
+    """Return ratios as `ratios` does, of the median peak memory instead of the ERT.
 
-    Both from `run_table`, with the column peak_memory (bytes) of each run beside.
+    The ratio is inf if no run met the target.
+
+    Args:
+        table: a `run_table` with the column peak_memory (bytes) of each run.
+        reference: as `table`, of one estimator.
+
+    Raises:
+        BadInput: `reference` has runs of no estimator, or of several.
     """
     return _over(_memory(table), _memory(_of_one(reference)))
 
 
 def _memory(table: pd.DataFrame) -> dict[tuple, float]:
-    """(problem, target_index, estimator) -> median bytes; NaN where no run was measured."""
+    """(problem, target_index, estimator) -> median bytes; NaN if no run was measured."""
     cells: Any = table.groupby(["problem", "target_index", "estimator"], sort=False)
-    found = cells.agg(bytes=("peak_memory", "median"), met=("success", "any"))
-    return dict(zip(found.index, np.where(found["met"], found["bytes"], np.inf)))
+    medians = cells.agg(bytes=("peak_memory", "median"), met=("success", "any"))
+    return dict(zip(medians.index, np.where(medians["met"], medians["bytes"], np.inf)))
 
 
 def _of_one(reference: pd.DataFrame) -> pd.DataFrame:
@@ -64,17 +78,22 @@ def _over(costs: dict[tuple, float], reference: dict[tuple, float]) -> pd.DataFr
     return pd.DataFrame(rows, columns=pd.Index(["problem", "target_index", "estimator", "ratio"]))
 
 
-def profile(found: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
-    """rho at the ratios `at`: columns estimator, r, share, problems; `found` from `ratios`.
+def profile(table: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
+    """Return rho of each estimator. All targets of a problem count, problems weigh the same.
 
-    All targets of a problem count, problems weigh the same.
+    Args:
+        table: the data frame of `ratios` or `memory_ratios`.
+        at: the ratios r, (n,).
+
+    Returns:
+        Columns: estimator, r, share, problems.
     """
     at = np.asarray(at, float)
     parts = []
-    for estimator, mine in found.groupby("estimator", sort=False):
+    for estimator, part in table.groupby("estimator", sort=False):
         shares = [
             (rows["ratio"].to_numpy()[:, None] <= at).mean(axis=0)
-            for _, rows in mine.groupby("problem", sort=False)
+            for _, rows in part.groupby("problem", sort=False)
         ]
         curve = pd.DataFrame({"r": at, "share": np.mean(shares, axis=0)})
         parts.append(curve.assign(estimator=estimator, problems=len(shares)))

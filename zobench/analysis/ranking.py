@@ -1,4 +1,4 @@
-"""More than two estimators in order, by a score that exists whether or not targets were reached."""
+"""Rank estimators by a score that exists whether or not targets were reached."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from zobench.analysis.scores import Mean, mean_score, run_scores
 
 @dataclass(frozen=True)
 class Ranking:
-    """Estimators, best first, with their mean `log_area`, on the problems that all of them ran.
+    """Estimators in order of their mean `log_area`, on the problems that all of them ran.
 
-    `problems` of `asked` are common. `left_out`: estimators that ran on too few problems to be
-    ranked with the others, and on how many. Empty where nobody ran.
+    Attributes:
+        names: the estimators, the best first; empty without runs.
+        scores: their mean scores.
+        problems: the number of problems that all of them ran.
+        asked: the number of problems that any estimator ran.
+        left_out: estimators that are not ranked, since they ran on too few problems; and on how
+            many.
     """
 
     names: tuple[str, ...]
@@ -27,31 +32,34 @@ class Ranking:
     left_out: tuple[tuple[str, int], ...]
 
     def sentence(self) -> str:
-        """The order in words, with intervals.
+        """Return the order in words, with intervals.
 
         The score is the area under the share of targets reached, over log queries.
         """
         if not self.names:
             return "No ranking: there are no runs."
-        places = [
-            f"{place}. {name} {score.value:.2f} {_interval(score)}"
-            for place, (name, score) in enumerate(zip(self.names, self.scores), 1)
+        ranks = [
+            f"{rank}. {name} {score.value:.2f} {_interval(score)}"
+            for rank, (name, score) in enumerate(zip(self.names, self.scores), 1)
         ]
         return (
             "Score, 0 (no target reached) to 1 (all at once): "
-            f"{', '.join(places)}, on {self.problems}/{self.asked} problems{self.others()}."
+            f"{', '.join(ranks)}, on {self.problems}/{self.asked} problems{self.others()}."
         )
 
     def others(self) -> str:
-        """The end of a sentence: who is not ranked, and on how many problems they ran."""
-        told = [f"{name} (ran on {count or 'none'})" for name, count in self.left_out]
-        return f"; not ranked: {', '.join(told)}" if told else ""
+        """Return the end of a sentence: estimators not ranked, and their numbers of problems."""
+        names = [f"{name} (ran on {count or 'none'})" for name, count in self.left_out]
+        return f"; not ranked: {', '.join(names)}" if names else ""
 
 
 def rank(table: pd.DataFrame, estimators: Sequence[str], level: float = LEVEL) -> Ranking:
-    """Order by mean `log_area` those of `estimators` that make the largest table (`common`).
+    """Rank the estimators that make the largest table (see `common`) by mean `log_area`.
 
-    `table` from `run_table` in queries.
+    Args:
+        table: a `run_table` in queries.
+        estimators: the estimators.
+        level: of the intervals.
     """
     of = ran_on(table, estimators)
     asked = set().union(*of.values())
@@ -62,8 +70,8 @@ def rank(table: pd.DataFrame, estimators: Sequence[str], level: float = LEVEL) -
     scores = run_scores(table.loc[table["problem"].isin(list(common))])
     means = {name: mean_score(scores, name, "log_area", level) for name in ranked}
     order = sorted(ranked, key=lambda name: -means[name].value)
-    found = tuple(means[name] for name in order)
-    return Ranking(tuple(order), found, len(common), len(asked), left_out)
+    means_in_order = tuple(means[name] for name in order)
+    return Ranking(tuple(order), means_in_order, len(common), len(asked), left_out)
 
 
 def _interval(score: Mean) -> str:

@@ -15,17 +15,21 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtr
 
-from zobench.analysis.midranks import doubled
+from zobench.analysis.midranks import doubled_midranks
 
 EXACT = 60  # values of a stratum up to which all choices are counted
 
 
 @dataclass(frozen=True)
 class RankSum:
-    """`p` is two-sided; `effect` the chance that a value of `a` is below one of `b`, ties half.
+    """The result of a rank-sum test.
 
-    `least` is the smallest p that samples of these sizes and ties could give: above a level,
-    nothing they show is significant. NaN effect: there was nothing to compare.
+    Attributes:
+        p: two-sided p-value.
+        effect: the probability that a value of `a` is below one of `b`, ties count half; NaN if a
+            sample is empty.
+        least: the smallest p that samples of these sizes and ties could give: above a level, no
+            outcome is significant.
     """
 
     p: float
@@ -34,10 +38,14 @@ class RankSum:
 
 
 def rank_sum(strata: Iterable[tuple[np.ndarray, np.ndarray]]) -> RankSum:
-    """The test on samples (a, b) of each stratum; lower is better, inf allowed, NaN is not.
+    """Test two samples in strata.
 
-    Strata where one side is empty say nothing. Beyond 60 values in a stratum the normal
-    approximation with ties and continuity correction is taken, which is what SciPy does.
+    Strata in which one sample is empty do not count. Beyond 60 values in a stratum the normal
+    approximation with ties and continuity correction is used, as in SciPy.
+
+    Args:
+        strata: samples (a, b) of each stratum, (n_a,) and (n_b,); lower is better, inf is allowed,
+            NaN is not.
     """
     pairs = [(np.asarray(a, float), np.asarray(b, float)) for a, b in strata]
     pairs = [(a, b) for a, b in pairs if len(a) and len(b)]
@@ -45,15 +53,15 @@ def rank_sum(strata: Iterable[tuple[np.ndarray, np.ndarray]]) -> RankSum:
         return RankSum(1.0, np.nan, 1.0)
     below = sum(float((a[:, None] < b).sum() + 0.5 * (a[:, None] == b).sum()) for a, b in pairs)
     effect = below / sum(len(a) * len(b) for a, b in pairs)
-    ranks = [(doubled(np.concatenate([a, b])), len(a)) for a, b in pairs]
-    seen = sum(int(r[:count].sum()) for r, count in ranks)
+    ranks = [(doubled_midranks(np.concatenate([a, b])), len(a)) for a, b in pairs]
+    observed = sum(int(r[:count].sum()) for r, count in ranks)
     if max(len(r) for r, _ in ranks) > EXACT:
-        return RankSum(_normal(ranks, seen), effect, 0.0)
+        return RankSum(_normal(ranks, observed), effect, 0.0)
     chances, first = np.ones(1), 0
     for r, count in ranks:
         part, start = _null(tuple(sorted(r.tolist())), count)
         chances, first = np.convolve(chances, part), first + start
-    p = _two_sided(chances, seen - first)
+    p = _two_sided(chances, observed - first)
     possible = np.flatnonzero(chances)
     least = min(_two_sided(chances, int(end)) for end in possible[[0, -1]])
     return RankSum(p, effect, least)
@@ -65,22 +73,22 @@ def _two_sided(chances: np.ndarray, at: int) -> float:
 
 @lru_cache(maxsize=256)
 def _null(order: tuple[int, ...], count: int) -> tuple[np.ndarray, int]:
-    """(chance of each sum of `count` of the doubled ranks, from the least sum on; that sum).
+    """(probability of each sum of `count` of the doubled ranks, from the least sum on; that sum).
 
-    Without ties all samples of one size have the same ranks in `order`, so they are kept.
+    Without ties all samples of one size have the same ranks in `order`, hence the cache.
     """
     low, high = sum(order[:count]), sum(order[len(order) - count :])
     ways = np.zeros((count + 1, high + 1))
     ways[0, 0] = 1.0
-    for place, rank in enumerate(order):
-        chosen = min(place + 1, count)
-        end = sum(order[place + 1 - chosen : place]) + 1  # no others of the ranks so far add up to
+    for index, rank in enumerate(order):
+        chosen = min(index + 1, count)
+        end = sum(order[index + 1 - chosen : index]) + 1  # above all sums of the ranks so far
         ways[1 : chosen + 1, rank : rank + end] += ways[:chosen, :end].copy()
     chances = ways[count, low:]
     return chances / chances.sum(), low
 
 
-def _normal(ranks: list[tuple[np.ndarray, int]], seen: int) -> float:
+def _normal(ranks: list[tuple[np.ndarray, int]], observed: int) -> float:
     mean = variance = 0.0
     for r, count in ranks:
         n, other = len(r), len(r) - count
@@ -88,5 +96,5 @@ def _normal(ranks: list[tuple[np.ndarray, int]], seen: int) -> float:
         variance += count * other / (n * (n - 1)) * float(((r / 2 - (n + 1) / 2) ** 2).sum())
     if not variance > 0:
         return 1.0
-    away = max(abs(seen / 2 - mean) - 0.5, 0.0)
+    away = max(abs(observed / 2 - mean) - 0.5, 0.0)
     return float(min(1.0, 2 * ndtr(-away / np.sqrt(variance))))

@@ -1,9 +1,9 @@
 """Simulated restarts: the run length of an estimator that starts again until it succeeds.
 
 Runs are drawn with replacement and their lengths added up to the first success (Hansen et al. 2016,
-https://arxiv.org/abs/1605.03560). The mean of what is drawn is the ERT. Each run is the first of as
-many draws as any other, so that only what follows a failure is left to chance. Not valid where
-instances are not comparable.
+https://arxiv.org/abs/1605.03560). The mean of these sums is the ERT. Each run is the first of
+equally many draws, so that only the runs after a failure are random. This is not valid if instances
+are not comparable.
 """
 
 from __future__ import annotations
@@ -19,11 +19,19 @@ from zobench.analysis.runlengths import Cases, RunLengths
 NAMES = ["dimension", "estimator", "x", "share", "problems", "runs"]
 
 
-def restarted(runs: RunLengths, draws: int = 100, seed: int = 0, name: str = "") -> np.ndarray:
-    """`draws` simulated run lengths, in the unit of `runs`; all inf without a success.
+def restart_lengths(
+    runs: RunLengths, draws: int = 100, seed: int = 0, name: str = ""
+) -> np.ndarray:
+    """Simulate run lengths with restarts, in the unit of `runs`.
 
-    Shape (draws,), or (0,) without a run. `draws` is best a multiple of the runs, so that each
-    comes first equally often. `name` names the stream of random numbers.
+    Args:
+        runs: the runs to one target of one problem.
+        draws: how many lengths; best a multiple of the runs, so that each is first equally often.
+        seed: of the random numbers.
+        name: of the stream of random numbers.
+
+    Returns:
+        Lengths, (draws,), all inf without a success; (0,) without a run.
     """
     if not runs.runs:
         return np.empty(0)
@@ -43,29 +51,39 @@ def restarted(runs: RunLengths, draws: int = 100, seed: int = 0, name: str = "")
 def restart_ecdf(
     table: pd.DataFrame, last: float, points: int = 201, draws: int = 90, seed: int = 0
 ) -> pd.DataFrame:
-    """Run-length distributions of restarted estimators, to log10(queries / dimension) = `last`.
+    """Compute run-length distributions of estimators with restarts.
 
-    Columns: dimension, estimator, x, share (of problems, their targets and simulated runs),
-    problems, runs. `table` is a `run_table` in queries; problems of unknown dimension are left out.
+    Problems of unknown dimension are omitted.
+
+    Args:
+        table: a `run_table` in queries.
+        last: log10(queries / dimension) at the end of the curves.
+        points: of a curve.
+        draws: simulated runs per problem and target.
+        seed: of the random numbers.
+
+    Returns:
+        Columns: dimension, estimator, x, share (of problems, their targets and simulated runs),
+        problems, runs.
     """
     parts = []
-    known = table.loc[table["dimension"].notna()]
-    for size, part in known.groupby("dimension"):
+    rows_with_dimension = table.loc[table["dimension"].notna()]
+    for size, part in rows_with_dimension.groupby("dimension"):
         dimension = float(size)  # type: ignore[arg-type]
         x = np.linspace(-np.log10(dimension), max(last, -np.log10(dimension)), points)
         of_problem: dict[tuple[str, str], list[np.ndarray]] = {}
         for (problem, index, estimator), runs in Cases(part).items():
-            lengths = restarted(runs, draws, seed, f"{problem}/{index}/{estimator}")
-            # a hair of slack: x that stands for a whole number of queries includes it
+            lengths = restart_lengths(runs, draws, seed, f"{problem}/{index}/{estimator}")
+            # a small slack: an x that stands for an integer number of queries includes it
             reached = np.sort(np.log10(lengths / dimension)) - 1e-12
             share = np.searchsorted(reached, x, side="right") / draws
             of_problem.setdefault((estimator, problem), []).append(share)
         counts: Any = part.groupby("estimator", sort=False)["run_key"].nunique()
         for estimator, count in counts.items():
-            mine = [np.mean(s, axis=0) for (name, _), s in of_problem.items() if name == estimator]
-            curve = pd.DataFrame({"x": x, "share": np.mean(mine, axis=0)})
+            shares = [np.mean(s, axis=0) for (e, _), s in of_problem.items() if e == estimator]
+            curve = pd.DataFrame({"x": x, "share": np.mean(shares, axis=0)})
             facts = {"dimension": int(dimension), "estimator": estimator}
-            parts.append(curve.assign(**facts, problems=len(mine), runs=int(count)))
+            parts.append(curve.assign(**facts, problems=len(shares), runs=int(count)))
     if not parts:
         return pd.DataFrame(columns=pd.Index(NAMES))
     return pd.concat(parts, ignore_index=True).loc[:, NAMES]

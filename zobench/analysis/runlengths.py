@@ -1,8 +1,8 @@
 """Run length: queries or seconds from the start of a run to a target, or to the run's end.
 
-A run that reaches the target is a success, whatever becomes of it later; any other run, also one
-that diverged, failed or ran out of time or memory, is censored at what it spent. Skipped runs
-have no length: they lower the coverage instead.
+A run that reaches the target is a success, even if it fails later. Any other run, also one that
+diverged, failed or ran out of time or memory, is censored at its end. Skipped runs have no length:
+they lower the coverage instead.
 """
 
 from __future__ import annotations
@@ -28,8 +28,14 @@ SHORTEST = {"queries": 1.0, "seconds": 1e-6}
 class RunLengths:
     """The runs of one estimator to one target of one problem, in the order of their labels.
 
-    All arrays have shape (n,): `length` in queries or seconds (NaN: not measured), `success`,
-    and the labels `instance` (-1: none), `repetition` and `seed` that pair runs of two estimators.
+    The labels `instance`, `repetition` and `seed` pair runs of two estimators.
+
+    Attributes:
+        length: queries or seconds, (n,); NaN: not measured.
+        success: True for runs that reached the target, (n,).
+        instance: (n,); -1: none.
+        repetition: (n,).
+        seed: (n,).
     """
 
     length: np.ndarray
@@ -40,30 +46,41 @@ class RunLengths:
 
     @property
     def runs(self) -> int:
-        """How many runs there are."""
+        """The number of runs."""
         return len(self.length)
 
     @property
     def successes(self) -> int:
-        """How many of them reached the target."""
+        """The number of runs that reached the target."""
         return int(self.success.sum())
 
     @property
-    def known(self) -> bool:
-        """Were all lengths measured?"""
+    def is_measured(self) -> bool:
+        """True if all lengths were measured."""
         return bool(np.isfinite(self.length).all())
 
 
 def run_table(
     runs: pd.DataFrame, hits: pd.DataFrame, problems: pd.DataFrame, unit: Unit = "queries"
 ) -> pd.DataFrame:
-    """One row a (run, target of its problem, of the scored kind); skipped runs have none.
+    """Compute run lengths: one row per run and target of its problem.
 
-    Columns: problem, group, dimension, budget, kind, target_index, target, estimator, run_key,
-    instance, repetition, seed, length, success, at_start (met before any query or by the first).
-    `length` is in `unit`; an unsuccessful run whose queries are unknown counts with its budget,
-    unknown seconds stay NaN.
-    Raises BadInput where columns are missing, runs are double, or several suites are mixed.
+    Skipped runs have no rows. Hits count if they are of the scored kind of the problem. An
+    unsuccessful run whose queries are unknown counts with its budget; unknown seconds stay NaN.
+
+    Args:
+        runs: one row per run.
+        hits: one row per target that a run hit.
+        problems: one row per target of a problem.
+        unit: of the lengths.
+
+    Returns:
+        Columns: problem, group, dimension, budget, kind, target_index, target, estimator, run_key,
+        instance, repetition, seed, length (in `unit`), success, at_start (met before any query or
+        by the first).
+
+    Raises:
+        BadInput: columns are missing, a run is there twice, or runs are of several suites.
     """
     if unit not in SHORTEST:
         raise BadInput(f"no unit {unit!r}; known: {', '.join(SHORTEST)}")
@@ -76,7 +93,19 @@ def run_tables(
     problems: pd.DataFrame,
     units: Sequence[Unit] = ("queries", "seconds"),
 ) -> dict[Unit, pd.DataFrame]:
-    """Unit -> its `run_table`: they differ in `length` alone, so several cost little more."""
+    """Compute a `run_table` for each unit.
+
+    They differ in `length` alone, so several cost little more than one.
+
+    Args:
+        runs: one row per run.
+        hits: one row per target that a run hit.
+        problems: one row per target of a problem.
+        units: of the lengths.
+
+    Returns:
+        Unit -> run table.
+    """
     check(runs, hits, problems)
     ran = runs.loc[runs["status"] != SKIPPED]
     made = ran.loc[:, LABELS]
@@ -96,10 +125,10 @@ def run_tables(
         )
         for unit in units
     }
-    found: dict[Unit, pd.DataFrame] = {}
+    tables: dict[Unit, pd.DataFrame] = {}
     for unit in units:
-        found[unit] = table.assign(length=lengths[unit], success=success, at_start=at_start)
-    return found
+        tables[unit] = table.assign(length=lengths[unit], success=success, at_start=at_start)
+    return tables
 
 
 def _lengths(hit: Any, spent: Any, success: np.ndarray, budget: Any, unit: Unit) -> np.ndarray:
@@ -114,42 +143,47 @@ def _lengths(hit: Any, spent: Any, success: np.ndarray, budget: Any, unit: Unit)
 
 
 def at_targets(table: pd.DataFrame, targets: dict[str, int]) -> pd.DataFrame:
-    """The rows of one target a problem: `targets` maps problem -> target_index."""
+    """Return the rows of one target per problem.
+
+    Args:
+        table: a `run_table`.
+        targets: problem -> target_index.
+    """
     codes, names = pd.factorize(table["problem"])
-    wanted = np.array([targets.get(name, np.nan) for name in names], float)
-    return table.loc[table["target_index"].to_numpy() == wanted[codes]]
+    index = np.array([targets.get(name, np.nan) for name in names], float)
+    return table.loc[table["target_index"].to_numpy() == index[codes]]
 
 
 class Cases(Mapping[Case, RunLengths]):
-    """Run lengths by case, cut out of the table when one is asked for: few of many mostly are."""
+    """Run lengths by case, made on access, since often only a few of many cases are read."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        """`table`: of `run_table`."""
-        order, self.places = _cases(table)
+        """Order the rows of a `run_table` by case."""
+        order, self.slices = _cases(table)
         self.columns = [table[field.name].to_numpy()[order] for field in fields(RunLengths)]
 
     def __getitem__(self, key: Case) -> RunLengths:
-        place = self.places[key]
-        return RunLengths(*(column[place] for column in self.columns))
+        rows = self.slices[key]
+        return RunLengths(*(column[rows] for column in self.columns))
 
     def __iter__(self) -> Iterator[Case]:
-        return iter(self.places)
+        return iter(self.slices)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.slices)
 
 
 def run_keys(table: pd.DataFrame) -> dict[Case, list[str]]:
-    """The run_key of each run in `Cases`, in the same order."""
-    order, places = _cases(table)
+    """Return the run_key of each run in `Cases`, in the same order."""
+    order, slices = _cases(table)
     names = table["run_key"].to_numpy()[order]
-    return {key: names[place].tolist() for key, place in places.items()}
+    return {key: names[rows].tolist() for key, rows in slices.items()}
 
 
 def _cases(table: pd.DataFrame) -> tuple[np.ndarray, dict[Case, slice]]:
-    """An order of rows where each case is one piece, its runs by their labels; which piece.
+    """An order of rows in which each case is one slice, sorted by labels; and these slices.
 
-    The cases themselves are in the order of the labels of their first runs.
+    The cases are in the order of the labels of their first runs.
     """
     columns = [pd.factorize(table[name]) for name in ("problem", "target_index", "estimator")]
     case = np.zeros(len(table), int)
@@ -160,7 +194,7 @@ def _cases(table: pd.DataFrame) -> tuple[np.ndarray, dict[Case, slice]]:
     starts = np.flatnonzero(np.diff(case[order], prepend=-1))
     ends = np.append(starts[1:], len(table))
     first = order[starts]
-    shown = np.lexsort((first, *(label[first] for label in labels)))
-    keys = zip(*(names.take(codes[first[shown]]).tolist() for codes, names in columns))
-    places = map(slice, starts[shown].tolist(), ends[shown].tolist())
-    return order, dict(zip(keys, places))
+    by_label = np.lexsort((first, *(label[first] for label in labels)))
+    keys = zip(*(names.take(codes[first[by_label]]).tolist() for codes, names in columns))
+    slices = map(slice, starts[by_label].tolist(), ends[by_label].tolist())
+    return order, dict(zip(keys, slices))

@@ -1,13 +1,13 @@
-"""Scores of a run: how soon it reached how many targets. Each is defined here and nowhere else.
+"""Scores of a run: how soon it reached how many targets.
 
-Both are areas under the share of targets reached, from the first query to the budget: 1 is every
-target at the first query, 0 is not a target. They differ in the axis.
+Both are areas under the share of targets reached, from the first query to the budget: 1 if every
+target is reached at the first query, 0 if none is reached. They differ in the axis.
 
 - `log_area`, on a log axis: mean over targets of 1 - log(q) / log(budget), 0 for a target that is
   missed. A factor in queries counts the same early and late.
-- `aocc`, on a linear axis: mean over targets of (budget - q + 1) / budget, 0 if missed. With ever
-  more targets, evenly spaced in log f from 1e2 to 1e-8, it becomes `aocc_of_trace`, the anytime
-  score of https://arxiv.org/abs/2404.02031: 1 minus the mean over the budget of
+- `aocc`, on a linear axis: mean over targets of (budget - q + 1) / budget, 0 if missed. As the
+  number of targets grows, evenly spaced in log f from 1e2 to 1e-8, it becomes `aocc_of_trace`, the
+  anytime score of https://arxiv.org/abs/2404.02031: 1 minus the mean over the budget of
   (clip(log10 f, -8, 2) + 8) / 10.
 
 Runs are averaged within a problem, then problems: each problem weighs the same.
@@ -27,10 +27,15 @@ from zobench.analysis.pairs import satterthwaite
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean score with its interval, and the numbers of problems and runs in it.
+    """A mean score with its interval.
 
-    `low` and `high` are NaN where a problem has a single run, or where on each all runs agree:
-    that says nothing of how far others would be.
+    Attributes:
+        value: the mean over problems.
+        low: the lower limit; NaN if a problem has a single run, or if all runs of each problem are
+            equal, since the spread is then unknown.
+        high: the upper limit; NaN as `low`.
+        problems: the number of problems.
+        runs: the number of runs.
     """
 
     value: float
@@ -41,14 +46,26 @@ class Mean:
 
 
 def log_area(queries: np.ndarray, success: np.ndarray, budget: np.ndarray) -> np.ndarray:
-    """1 - log(queries) / log(budget) of reached targets, 0 of others; element by element."""
+    """Return 1 - log(queries) / log(budget) of reached targets, 0 of others; element by element.
+
+    Args:
+        queries: until the target, (n,).
+        success: True if the target was reached, (n,).
+        budget: queries of the run, (n,).
+    """
     budget = np.maximum(np.asarray(budget, float), 2.0)
     share = 1 - np.log(np.clip(queries, 1, budget)) / np.log(budget)
     return np.where(success, share, 0.0)
 
 
 def aocc(queries: np.ndarray, success: np.ndarray, budget: np.ndarray) -> np.ndarray:
-    """(budget - queries + 1) / budget of reached targets, 0 of others; element by element."""
+    """Return (budget - queries + 1) / budget of reached targets, 0 of others; element by element.
+
+    Args:
+        queries: until the target, (n,).
+        success: True if the target was reached, (n,).
+        budget: queries of the run, (n,).
+    """
     share = (np.asarray(budget, float) - np.maximum(queries, 1) + 1) / budget
     return np.where(success, np.clip(share, 0, 1), 0.0)
 
@@ -56,23 +73,33 @@ def aocc(queries: np.ndarray, success: np.ndarray, budget: np.ndarray) -> np.nda
 def aocc_of_trace(
     queries: np.ndarray, gaps: np.ndarray, budget: int, low: float = -8.0, high: float = 2.0
 ) -> float:
-    """1 - mean over the queries 1..budget of (clip(log10 gap, low, high) - low) / (high - low).
+    """Return 1 - mean over queries of (clip(log10 gap, low, high) - low) / (high - low).
 
-    `gaps` (n,) are scores less their known optimum at `queries` (n,), in order; the best so far
-    holds until the next row, and before the first row no progress is counted.
+    The best gap so far counts until the next row; before the first row no progress is counted.
+
+    Args:
+        queries: in ascending order, (n,).
+        gaps: scores less their known minimum, (n,).
+        budget: the mean is over the queries 1..budget.
+        low: log10 of the lowest gap that counts.
+        high: log10 of the highest gap that counts.
     """
     queries, gaps = np.asarray(queries), np.minimum.accumulate(np.asarray(gaps, float))
     with np.errstate(divide="ignore"):
         loss = (np.clip(np.log10(np.maximum(gaps, 0)), low, high) - low) / (high - low)
     ends = np.clip(np.append(np.maximum(queries, 1), budget + 1), 1, budget + 1)
-    held = np.diff(ends)  # how many of the queries 1..budget a row speaks for
-    return float(1 - (np.sum(held * loss) + (ends[0] - 1)) / budget)
+    widths = np.diff(ends)  # the number of queries from a row to the next one
+    return float(1 - (np.sum(widths * loss) + (ends[0] - 1)) / budget)
 
 
 def run_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Scores of each run over all targets of its problem; `table` from `run_table` in queries.
+    """Compute the scores of each run over all targets of its problem.
 
-    Columns: problem, estimator, repetition, log_area, aocc.
+    Args:
+        table: a `run_table` in queries.
+
+    Returns:
+        Columns: problem, estimator, repetition, log_area, aocc.
     """
     parts = (table[name].to_numpy() for name in ("length", "success", "budget"))
     queries, success, budget = parts
@@ -85,15 +112,21 @@ def run_scores(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_score(scores: pd.DataFrame, estimator: str, column: str, level: float = LEVEL) -> Mean:
-    """Mean over problems of the mean over runs of a column of `run_scores`.
+    """Return the mean over problems of the mean over runs of a score.
 
     The interval is Student's t for given problems: the variance is that of runs within problems.
-    At 15 runs and 8 targets it covers in at least 92 % of the samples that the tests simulate. What
-    is rare it cannot know: where one run in ten fails, or reaches anything, and the others score
-    almost alike, it covers less on few problems.
+    At 15 runs and 8 targets it covers in at least 92 % of the samples that the tests simulate. On
+    few problems it covers less if rare runs differ much: if one run in ten fails, or reaches any
+    target, and the scores of the others are almost equal.
+
+    Args:
+        scores: the data frame of `run_scores`.
+        estimator: the estimator.
+        column: "log_area" or "aocc".
+        level: of the interval.
     """
-    mine = scores.loc[scores["estimator"] == estimator]
-    samples = [group.to_numpy() for _, group in mine.groupby("problem")[column]]
+    rows = scores.loc[scores["estimator"] == estimator]
+    samples = [group.to_numpy() for _, group in rows.groupby("problem")[column]]
     if not samples:
         return Mean(np.nan, np.nan, np.nan, 0, 0)
     value = float(np.mean([s.mean() for s in samples]))

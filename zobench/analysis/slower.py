@@ -107,7 +107,7 @@ def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float
     ratios, samples = {}, {}
     for problem, index in targets.items():
         x, y = found.get((problem, index, new)), found.get((problem, index, old))
-        if x and y and x.known and y.known:
+        if x and y and x.is_measured and y.is_measured:
             ratios[problem] = _at_least(x, y) / ert(y.length, y.success)
             samples[problem] = first_then_near(x, y)
     return ratios, samples

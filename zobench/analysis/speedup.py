@@ -1,14 +1,14 @@
 """Speed-up of `a` against `b`: ERT_b / ERT_a, over problems the geometric mean of the ratios.
 
-Problems are given, runs are random: runs are drawn within each problem, in pairs where they share
-instance, repetition and seed. A ratio exists only where both reached the target. Other problems
-are left out of the mean and counted: reached by `a` alone, by `b` alone, by neither, or not
+Problems are given, runs are random: runs are drawn within each problem, in pairs if they share
+instance, repetition and seed. A ratio exists only if both reached the target. Other problems are
+not part of the mean and are counted: reached by `a` alone, by `b` alone, by neither, or not
 compared because one of them has no runs there. Read the mean only together with these counts.
 
 An interval is the studentised bootstrap's, widened where needed so that it excludes 1 only if a
 studentised permutation test (labels exchanged within problems) also rejects at the same level.
-That test is exact: two estimators with the same distribution are told apart with probability at
-most 1 - level, however few or skewed the runs are.
+That test is exact: for two estimators with the same distribution a difference is shown with
+probability at most 1 - level, however few or skewed the runs are.
 """
 
 from __future__ import annotations
@@ -34,10 +34,23 @@ ROUNDING = 1e-9  # equal runs give an interval of [1, 1], up to this
 
 @dataclass(frozen=True)
 class ProblemSpeedup:
-    """One problem: who reached the target, ERT_b / ERT_a (inf, 0, NaN: see outcome), interval."""
+    """The speed-up on one problem.
+
+    Attributes:
+        problem: the problem.
+        outcome: which estimators reached the target: "both", "only_a", "only_b" or "neither";
+            "missing": one of them has no runs, or a length was not measured.
+        ratio: ERT_b / ERT_a; inf for only_a, 0 for only_b, otherwise NaN.
+        low: the lower limit.
+        high: the upper limit.
+        successes_a: runs of `a` that reached the target.
+        runs_a: runs of `a`.
+        successes_b: runs of `b` that reached the target.
+        runs_b: runs of `b`.
+    """
 
     problem: str
-    outcome: str  # "both", "only_a", "only_b", "neither" or "missing"
+    outcome: str
     ratio: float
     low: float
     high: float
@@ -49,12 +62,22 @@ class ProblemSpeedup:
 
 @dataclass(frozen=True)
 class Speedup:
-    """`a` against `b`: the geometric mean of the ratios where both reached the target.
+    """The speed-up of `a` against `b` over problems.
 
-    NaN where there is no such problem. `level` is that of the mean's interval, `each` that of the
-    problems' own, which do not hold together with those of other pairs or problems. `too_few`:
-    there are so few runs that no outcome could show a difference at this level; the interval is
-    then [0, inf]. `success_p`: see `success_test`.
+    Attributes:
+        a: an estimator.
+        b: the estimator that `a` is compared with.
+        ratio: geometric mean of the ratios of problems where both reached the target; NaN without
+            such a problem.
+        low: the lower limit of `ratio`.
+        high: the upper limit of `ratio`.
+        level: of this interval.
+        each: the level of the intervals of single problems, which do not hold jointly.
+        paired: True if runs were drawn in pairs.
+        too_few: True if no outcome of so few runs could show a difference at this level; the
+            interval is then [0, inf].
+        success_p: p-value of a difference in successes, see `success_test`.
+        problems: the speed-ups of single problems.
     """
 
     a: str
@@ -70,16 +93,16 @@ class Speedup:
     problems: tuple[ProblemSpeedup, ...]
 
     def count(self, outcome: str) -> int:
-        """How many problems had this outcome."""
+        """Return the number of problems with this outcome."""
         return sum(problem.outcome == outcome for problem in self.problems)
 
     @property
     def compared(self) -> int:
-        """Problems on which both have runs."""
+        """The number of problems on which both have runs."""
         return len(self.problems) - self.count("missing")
 
     def mirrored(self) -> Speedup:
-        """`b` against `a`: the same facts from the other side."""
+        """Return the speed-up of `b` against `a`: the same facts, mirrored."""
         rows = tuple(
             ProblemSpeedup(
                 row.problem,
@@ -94,7 +117,7 @@ class Speedup:
 
     @property
     def shown(self) -> int:
-        """1: `a` is shown to be sooner; -1: `b` is; 0: no difference is shown."""
+        """1 if `a` is shown to be sooner, -1 if `b` is, 0 if no difference is shown."""
         return int(self.low > 1 + ROUNDING) - int(self.high < 1 - ROUNDING)
 
 
@@ -107,17 +130,28 @@ def speedup(
     seed: int = 0,
     problems: Sequence[str] | None = None,
 ) -> Speedup:
-    """Compare estimators `a` and `b` of a `run_table` that has one target a problem.
+    """Compare two estimators of a `run_table` that has one target per problem.
 
-    `problems`: those to report on, also without a run (default: those in the table).
-    Deterministic; speedup(b, a) is the exact mirror image. Raises BadInput.
+    The result is deterministic, and speedup(b, a) is its exact mirror image.
+
+    Args:
+        table: a `run_table` with one target per problem, see `at_targets`.
+        a: an estimator.
+        b: another estimator.
+        level: of the intervals.
+        resamples: bootstrap resamples and relabellings per problem.
+        seed: of the resamples.
+        problems: the problems of the result, with or without runs. None: those in the table.
+
+    Raises:
+        BadInput: a problem has several targets.
     """
     chosen = table[["problem", "target_index"]].drop_duplicates()
     if len(chosen) > len(set(chosen["problem"])):
-        raise BadInput("a speed-up needs one target a problem; choose with at_targets")
-    found = {(problem, name): runs for (problem, _, name), runs in Cases(table).items()}
+        raise BadInput("a speed-up needs one target per problem; choose with at_targets")
+    cases = {(problem, name): runs for (problem, _, name), runs in Cases(table).items()}
     names = list(dict.fromkeys(table["problem"] if problems is None else problems))
-    sides = {p: (found.get((p, a)), found.get((p, b))) for p in names}
+    sides = {p: (cases.get((p, a)), cases.get((p, b))) for p in names}
     return speedup_of(sides, a, b, level, resamples, seed)
 
 
@@ -130,37 +164,46 @@ def speedup_of(
     seed: int = 0,
     each: float | None = None,
 ) -> Speedup:
-    """`speedup` from run lengths: problem -> (those of `a`, those of `b`; None without a run).
+    """Compare two estimators by their run lengths, as `speedup` does.
 
-    `each`: the level of the intervals of single problems (default: `level`). `resamples` are drawn
-    of each problem, more where a small 1 - level and few problems need them.
+    Args:
+        sides: problem -> (run lengths of `a`, of `b`); None: no runs.
+        a: an estimator.
+        b: another estimator.
+        level: of the interval of the mean.
+        resamples: bootstrap resamples and relabellings per problem; a small 1 - level with few
+            problems takes more.
+        seed: of the resamples.
+        each: the level of the intervals of single problems. None: `level`.
     """
     if b < a:
-        turned = {name: (y, x) for name, (x, y) in sides.items()}
-        return speedup_of(turned, b, a, level, resamples, seed, each).mirrored()
-    ready = {p: (x, y) for p, (x, y) in sides.items() if x and y and x.known and y.known}
+        mirrored = {name: (y, x) for name, (x, y) in sides.items()}
+        return speedup_of(mirrored, b, a, level, resamples, seed, each).mirrored()
+    ready = {
+        p: (x, y) for p, (x, y) in sides.items() if x and y and x.is_measured and y.is_measured
+    }
     alpha, each = 1 - level, level if each is None else each
     paired, too_few = pairing(list(ready.values()), alpha)
     both = sum(bool(x.successes and y.successes) for x, y in ready.values())
     resamples = enough_each(resamples, alpha, both) if both else resamples
 
-    def resampled(name: str, paired: bool) -> list[Pair]:
+    def resample(name: str, paired: bool) -> list[Pair]:
         x, y = ready[name]
         if not x.successes + y.successes:
             return []
         return [pair(x, y, paired and can_pair(x, y), resamples, seed, name)]
 
-    pairs = {name: resampled(name, paired) for name in ready}
-    drawn = [p for found in pairs.values() for p in found]
-    ratio, low, high = geometric_mean(drawn, alpha, too_few, seed)
+    pairs = {name: resample(name, paired) for name in ready}
+    all_pairs = [p for of_problem in pairs.values() for p in of_problem]
+    ratio, low, high = geometric_mean(all_pairs, alpha, too_few, seed)
     rows = []
     for name in sides:
-        of_problem: Interval = (np.nan, np.nan, np.nan)
+        interval: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
             alone, few = pairing([ready[name]], 1 - each)
-            drawn = pairs[name] if alone == paired else resampled(name, alone)
-            of_problem = geometric_mean(drawn, 1 - each, few, seed)
-        rows.append(_row(name, *sides[name], name in ready, of_problem))
+            own_pairs = pairs[name] if alone == paired else resample(name, alone)
+            interval = geometric_mean(own_pairs, 1 - each, few, seed)
+        rows.append(_row(name, *sides[name], name in ready, interval))
     counts = [
         (r.successes_a, r.runs_a, r.successes_b, r.runs_b) for r in rows if r.problem in ready
     ]
