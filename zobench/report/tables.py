@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zobench.analysis import words
-from zobench.analysis.frames import FAILED, alike
+from zobench.analysis.frames import FAILED, merge_reasons
 from zobench.analysis.speedup import Speedup
 from zobench.report.source import TROUBLE, Source
 
@@ -117,7 +117,7 @@ def _factor(speedup: Speedup, queries: Speedup | None = None) -> tuple[str, str]
 def troubles(source: Source) -> list[dict[str, Any]]:
     """Runs that failed, diverged or were skipped: how many, of whom, where and why."""
     runs = source.runs
-    part: Any = alike(runs[runs["status"].isin(TROUBLE)])
+    part: Any = merge_reasons(runs[runs["status"].isin(TROUBLE)])
     found = []
     for key, some in part.groupby(["status", "estimator", "reason"], sort=False):
         status, estimator, reason = key
