@@ -1,7 +1,7 @@
-"""Leaderboard rows: one a (estimator, dimension, group) of a suite version.
+"""Leaderboard rows: one per estimator, dimension and group of a suite version.
 
-Scores refer to the suite's frozen targets and, for the speed-up, to a frozen baseline: adding an
-estimator never changes another one's row. What is not known is left empty, never guessed.
+Scores refer to the fixed targets of the suite and, for the speed-up, to frozen runs: adding an
+estimator never changes the row of another one. Unknown values are empty, never guessed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ COLUMNS = (
     "seed_root",
     "cpu", "threads", "os", "python", "numpy", "packages", "date", "verified",
 )  # fmt: skip
-LATER = {"packages": "unknown"}  # columns that earlier files lack -> what their rows say there
+LATER = {"packages": "unknown"}  # columns that earlier files lack -> the value of their rows
 METERS = ("suite_version", "estimator_seconds", "peak_memory")
 
 
@@ -47,22 +47,32 @@ def leaderboard_rows(
     seed: int = 0,
     asked: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
-    """One row a (estimator, dimension, group), with COLUMNS.
+    """Compute one row per estimator, dimension and group, with COLUMNS.
 
-    `facts` fill columns for all rows (date, verified, ...), `of_row` for those of an (estimator,
-    group) (version, git_sha, track, cpu, ...); a computed column cannot be set. `baseline` is the
-    frozen `run_table` (in queries) of one estimator on the same targets. `asked` says how many runs
-    the suite asks for on a problem (default: as many as any estimator was asked for); `problems`
-    may hold problems without a run.
+    - coverage: share of the planned runs that were made, so neither skipped nor missing
+    - success_rate: share of runs that reached the final target, mean over problems
+    - log_area and aocc: see `scores`
+    - speedup: geometric mean against the baseline at the final target, over the n_speedup problems
+      that both reached
+    - baseline_sha256: of the frozen runs, see `baseline_hash`
+    - us_per_query: median microseconds of the estimator itself
+    - peak_rss_mb: median peak memory above that of the process before, in 10^6 bytes
 
-    coverage: share of the runs asked for that were made, so neither skipped nor left out.
-    success_rate: share of runs that reached the final
-    target, mean over problems. log_area and aocc: see `scores`. speedup: geometric mean against
-    the baseline at the final target, over the n_speedup problems that both reached;
-    baseline_sha256: of the frozen runs, see `baseline_hash`. us_per_query:
-    median microseconds of the estimator itself; peak_rss_mb: median peak memory above
-    what the process held before, in 10^6 bytes.
-    Raises BadInput.
+    Args:
+        runs: one row per run.
+        problems: one row per target of a problem; problems may have no runs.
+        table: the `run_table` of these runs, in queries.
+        facts: values of columns for all rows (date, verified, ...). Computed columns take
+            precedence.
+        of_row: (estimator, group) -> values of columns for its rows (version, track, cpu, ...).
+        baseline: the frozen `run_table`, in queries, of one estimator on the same targets.
+        level: of the intervals.
+        resamples: bootstrap resamples per problem.
+        seed: of the resamples.
+        asked: problem -> number of runs in the suite. None: the largest number of any estimator.
+
+    Raises:
+        BadInput: a column is missing.
     """
     require(runs, "runs", METERS)
     references = first_order(runs)
@@ -77,15 +87,15 @@ def leaderboard_rows(
         scores = run_scores(table.loc[table["problem"].isin(names)])
         digest = targets_hash(problems.loc[problems["problem"].isin(names)])
         for method, reference in references.items():
-            mine = runs.loc[(runs["estimator"] == method) & runs["problem"].isin(names)]
-            if mine.empty:
+            rows_of_method = runs.loc[(runs["estimator"] == method) & runs["problem"].isin(names)]
+            if rows_of_method.empty:
                 continue
-            made = mine.loc[mine["status"] != SKIPPED]
-            ours = final.loc[(final["estimator"] == method) & final["problem"].isin(names)]
-            rates = ours.groupby("problem")["success"].mean().to_numpy()
+            made = rows_of_method.loc[rows_of_method["status"] != SKIPPED]
+            at_final = final.loc[(final["estimator"] == method) & final["problem"].isin(names)]
+            rates = at_final.groupby("problem")["success"].mean().to_numpy()
             computed = {
-                "suite": mine["suite"].to_numpy()[0],
-                "suite_version": mine["suite_version"].to_numpy()[0],
+                "suite": rows_of_method["suite"].to_numpy()[0],
+                "suite_version": rows_of_method["suite_version"].to_numpy()[0],
                 "dimension": int(dimension) if dimension == dimension else dimension,
                 "group": group,
                 "method": method,
@@ -101,25 +111,26 @@ def leaderboard_rows(
             }
             for column in ("log_area", "aocc"):
                 computed |= _columns(column, mean_score(scores, method, column, level))
-            if baseline is not None and len(baseline) and len(ours):
+            if baseline is not None and len(baseline) and len(at_final):
                 chosen = at_targets(baseline, final_targets(problems))
-                computed |= _against(ours, chosen, names, level, resamples, seed)
-            given = {**(facts or {}), **(of_row or {}).get((method, group), {})}
-            rows.append({**given, **computed})
+                computed |= _against(at_final, chosen, names, level, resamples, seed)
+            stated = {**(facts or {}), **(of_row or {}).get((method, group), {})}
+            rows.append({**stated, **computed})
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
 
 
 def targets_hash(problems: pd.DataFrame) -> str:
-    """16 hex digits of SHA-256 over problem, budget, kind and targets, in the order of names."""
+    """Return 16 hex digits of SHA-256 over problems, budgets, kinds and targets, by name."""
     columns = ["problem", "target_index", "target", "kind", "budget"]
     listed = sorted(problems[columns].to_numpy().tolist())
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
 
 
 def baseline_hash(frozen: pd.DataFrame) -> str:
-    """16 hex digits of SHA-256 over rows of a frozen run table, in the order of runs; "" of none.
+    """Return 16 hex digits of SHA-256 over rows of a frozen run table; "" without rows.
 
-    Over run_key, target_index, length (six digits, as files keep it) and success.
+    The hash is over run_key, target_index, length (with six digits, as in files) and success, in
+    the order of runs.
     """
     columns = ["run_key", "target_index", "length", "success"]
     rows = sorted(
@@ -140,7 +151,7 @@ def _microseconds(made: pd.DataFrame) -> float:
 
 
 def _against(
-    ours: pd.DataFrame,
+    runs: pd.DataFrame,
     baseline: pd.DataFrame,
     names: list[str],
     level: float,
@@ -148,13 +159,13 @@ def _against(
     seed: int,
 ) -> dict[str, object]:
     """Speed-up columns; labels keep a method apart from a baseline of the same name."""
-    both = pd.concat([ours.assign(estimator="method"), baseline.assign(estimator="baseline")])
-    found = speedup(both, "method", "baseline", level, resamples, seed, names)
+    both = pd.concat([runs.assign(estimator="method"), baseline.assign(estimator="baseline")])
+    result = speedup(both, "method", "baseline", level, resamples, seed, names)
     return {
         "baseline": baseline["estimator"].to_numpy()[0],
         "baseline_sha256": baseline_hash(baseline.loc[baseline["problem"].isin(names)]),
-        "n_speedup": found.count("both"),
-        "speedup": found.ratio,
-        "speedup_low": found.low,
-        "speedup_high": found.high,
+        "n_speedup": result.count("both"),
+        "speedup": result.ratio,
+        "speedup_low": result.low,
+        "speedup_high": result.high,
     }

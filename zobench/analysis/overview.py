@@ -1,4 +1,4 @@
-"""The verdict on more than two estimators: who is ahead of the rest, of whom that is not shown."""
+"""Verdict for three or more estimators: those that the best one beats, and those it does not."""
 
 from __future__ import annotations
 
@@ -14,44 +14,53 @@ REFERENCE = "first-order reference, not ranked"
 
 @dataclass(frozen=True)
 class PairSpeedups:
-    """`queries.a` against `queries.b` at the final targets, or at easier ones that both reach."""
+    """The speed-ups of `queries.a` against `queries.b`.
+
+    Attributes:
+        queries: in queries, at the final targets.
+        seconds: in seconds, at the final targets.
+        easier: in queries and seconds, at easier targets that both reach; None without these.
+        is_reference: True if b is a first-order reference and a is not.
+    """
 
     queries: Speedup
     seconds: Speedup
-    easier: tuple[Speedup, Speedup] | None  # in queries and seconds
-    is_reference: bool  # True if b is a first-order reference and a is not
+    easier: tuple[Speedup, Speedup] | None
+    is_reference: bool
 
 
 def overview(pairs: Sequence[PairSpeedups], level: float) -> list[str]:
-    """At most a line for each outcome: sooner than, later than, not shown, not compared.
+    """Return a line for each outcome: sooner than, later than, not shown, not compared.
 
-    All pairs have the same `a`. `level`: at which their intervals hold together.
+    Args:
+        pairs: pairs with the same `a`.
+        level: at which their intervals hold jointly.
     """
-    said: dict[str, list[str]] = {"ahead": [], "behind": [], "open": [], "apart": []}
+    names: dict[str, list[str]] = {"ahead": [], "behind": [], "open": [], "apart": []}
     for pair in pairs:
-        outcome, details = _found(pair)
+        outcome, details = _outcome(pair)
         details += [REFERENCE] if pair.is_reference else []
-        said[outcome].append(f"{pair.queries.b} ({', '.join(details)})")
+        names[outcome].append(f"{pair.queries.b} ({', '.join(details)})")
     a = pairs[0].queries.a
     lines = []
-    if said["ahead"]:
-        lines.append(f"{a} is shown to reach the targets sooner than {_listed(said['ahead'])}.")
-    if said["behind"]:
-        lines.append(f"Shown to reach the targets sooner than {a}: {_listed(said['behind'])}.")
+    if names["ahead"]:
+        lines.append(f"{a} is shown to reach the targets sooner than {_listed(names['ahead'])}.")
+    if names["behind"]:
+        lines.append(f"Shown to reach the targets sooner than {a}: {_listed(names['behind'])}.")
     if lines:
         lines[-1] += f" All comparisons hold together at {level:.0%}."
-    if said["open"]:
-        others = _listed(said["open"], "or")
+    if names["open"]:
+        others = _listed(names["open"], "or")
         lines.append(f"At the final targets, no difference is shown between {a} and {others}.")
         if FEW in others:
             lines[-1] += " More repetitions may tell."
-    if said["apart"]:
-        lines.append(f"Not compared with {a}: {_listed(said['apart'])}.")
+    if names["apart"]:
+        lines.append(f"Not compared with {a}: {_listed(names['apart'])}.")
     return lines
 
 
-def _found(pair: PairSpeedups) -> tuple[str, list[str]]:
-    """What is shown of `a` against `b`, and the numbers that show it."""
+def _outcome(pair: PairSpeedups) -> tuple[str, list[str]]:
+    """The outcome of `a` against `b`, and the numbers that show it."""
     queries = pair.queries
     if not queries.compared:
         return "apart", ["no problem that both ran"]
@@ -62,8 +71,8 @@ def _found(pair: PairSpeedups) -> tuple[str, list[str]]:
         side = 1 if of_a[0] * of_b[1] > of_b[0] * of_a[1] else -1
         return _side(side), [_counts(queries, side)]
     if pair.easier and pair.easier[0].shown:
-        near, place = pair.easier[0], "at the hardest targets that both reach in half their runs"
-        return _side(near.shown), [*_factors(*pair.easier), _where(near), place]
+        near, target = pair.easier[0], "at the hardest targets that both reach in half their runs"
+        return _side(near.shown), [*_factors(*pair.easier), _where(near), target]
     return "open", _why_open(queries)
 
 
@@ -79,7 +88,7 @@ def _why_open(queries: Speedup) -> list[str]:
 
 
 def _factors(queries: Speedup, seconds: Speedup) -> list[str]:
-    """The factors of the winner in queries; seconds where they are shown to differ."""
+    """The factors of the winner in queries, and in seconds if these are shown to differ."""
     side = queries.shown
     parts = [f"{with_interval(queries, side)} in queries"]
     if seconds.shown == side:
@@ -93,7 +102,7 @@ def _factors(queries: Speedup, seconds: Speedup) -> list[str]:
 
 
 def _where(queries: Speedup) -> str:
-    """On which problems the factor is, and what happened on the others."""
+    """The problems of the factor, and the successes on the others."""
     if len(queries.problems) == 1:
         return f"on {queries.problems[0].problem}"
     text = f"on {queries.count('both')}/{queries.compared} problems"
@@ -106,7 +115,7 @@ def _where(queries: Speedup) -> str:
         if count
     ]
     loser = "only_b" if queries.shown > 0 else "only_a"
-    if queries.shown and queries.count(loser):  # sooner, but not more often: both are to be told
+    if queries.shown and queries.count(loser):  # sooner, but not more often: report both
         alone.append(f"it {_counts(queries, queries.shown)}")
     return ", ".join([text, *alone])
 

@@ -1,4 +1,4 @@
-"""A comparison of two estimators in plain words. No factor is ever said without its interval."""
+"""Comparisons of two estimators in plain words. Every factor comes with its interval."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import Any
 from zobench.analysis.speedup import ProblemSpeedup, Speedup
 from zobench.analysis.successes import success_test
 
-NAMED = 3  # so many problems are named; more are only counted
+NAMED = 3  # problems that a sentence names; more are only counted
 
 
 def pair_sentence(
     queries: Speedup, seconds: Speedup, names: tuple[str, str], target: str, scope: str = ""
 ) -> str:
-    """`queries.a` against `queries.b` at one target a problem, in one or two sentences.
+    """Describe `queries.a` against `queries.b` at one target per problem, in one or two sentences.
 
-    `seconds` is the same comparison in seconds, `names` how to call the two, `target` what to call
-    the target and `scope` on which problems: "mezo-bcd reaches the target 1.8x [1.4, 2.3] sooner
-    than mezo in queries, ...".
+    An example is "mezo-bcd reaches the target 1.8x [1.4, 2.3] sooner than mezo in queries, ...".
+
+    Args:
+        queries: the speed-up in queries.
+        seconds: the speed-up in seconds.
+        names: the names of a and b in the sentence.
+        target: the name of the target in the sentence.
+        scope: the problems, such as "on 3/4 problems"; "": those of `queries`.
     """
     a, b = names
     if not queries.compared:
@@ -29,27 +34,27 @@ def pair_sentence(
     if queries.too_few:
         runs = [f"{p.runs_a} against {p.runs_b} on {p.problem}" for p in queries.problems[:3]]
         more = ", ..." if len(queries.problems) > 3 else ""
-        said = (
+        text = (
             f"Too few runs to tell {a} and {b} apart ({', '.join(runs)}{more}); "
             "make more repetitions"
         )
     elif queries.shown:
         winner, loser = (a, b) if queries.shown > 0 else (b, a)
         sooner = with_interval(queries, queries.shown)
-        said = (
+        text = (
             f"{winner} reaches {target} {sooner} sooner than {loser} "
             f"in queries{_seconds(queries, seconds, queries.shown, names, scope)}"
         )
     else:
-        said = (
+        text = (
             f"No difference shown between {a} and {b} in queries to {target} (speed-up of {a} "
             f"{with_interval(queries)}){_seconds(queries, seconds, 0, names, scope)}"
         )
-    return said + _others(queries, names) + "." + _left_out(queries, names)
+    return text + _others(queries, names) + "." + _left_out(queries, names)
 
 
 def factor(value: float) -> str:
-    """1.8, 12, 0.85, inf; next to 1, where the side matters, as many decimals as show it."""
+    """Format a factor: 1.8, 12, 0.85, inf; near 1 with enough decimals to show the side."""
     if math.isinf(value) or math.isnan(value):
         return str(value)
     if 0.95 < value < 1.05:
@@ -61,13 +66,16 @@ def factor(value: float) -> str:
 
 
 def too_few_to_differ(speedup: Speedup) -> bool:
-    """Would all against none still not differ, on the problems that somebody reached?"""
+    """Return True if even all successes against none would not be a significant difference.
+
+    Problems without a success do not count.
+    """
     ran = [(p.runs_a, p.runs_b) for p in speedup.problems if p.successes_a + p.successes_b]
     return success_test((a, a, 0, b) for a, b in ran) > 1 - speedup.level
 
 
 def with_interval(speedup: Speedup, side: int = 1) -> str:
-    """The ratio and interval of `a` against `b` (side 1) or of `b` against `a` (side -1)."""
+    """Format ratio and interval of `a` against `b` (side 1) or of `b` against `a` (side -1)."""
     s = speedup if side > 0 else speedup.mirrored()
     return f"{factor(s.ratio)}x [{factor(s.low)}, {factor(s.high)}]"
 
@@ -76,13 +84,13 @@ def _scope(speedup: Speedup) -> str:
     if len(speedup.problems) == 1:
         return f"on {speedup.problems[0].problem}"
     both = [p.problem for p in speedup.problems if p.outcome == "both"]
-    said = f"on {len(both)}/{speedup.compared} problems"
+    text = f"on {len(both)}/{speedup.compared} problems"
     few = len(both) <= NAMED and len(both) < speedup.compared
-    return f"{said} ({', '.join(both)})" if few else said
+    return f"{text} ({', '.join(both)})" if few else text
 
 
 def where_seconds(queries: Speedup, seconds: Speedup) -> str:
-    """ "in seconds", and on how many of the problems, where that is not all: see `verdict`."""
+    """Return the words for seconds, with the number of problems if it is lower than for queries."""
     both, all_of = seconds.count("both"), queries.count("both")
     return "in seconds" if both == all_of else f"in seconds (on only {both})"
 
@@ -90,7 +98,7 @@ def where_seconds(queries: Speedup, seconds: Speedup) -> str:
 def _seconds(
     queries: Speedup, seconds: Speedup, side: int, names: tuple[str, str], scope: str
 ) -> str:
-    """What seconds add to a sentence whose winner in queries is `side` (0: none)."""
+    """The part on seconds of a sentence whose winner in queries is `side` (0: none)."""
     if not seconds.count("both"):
         return f", {scope}; seconds are not compared"
     in_seconds = where_seconds(queries, seconds)
@@ -108,7 +116,7 @@ def _seconds(
 
 
 def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str:
-    """Where no problem was reached by both."""
+    """The sentence if no problem was reached by both."""
     a, b = names
     alone = [_alone(speedup, which, name) for which, name in (("only_a", a), ("only_b", b))]
     count = speedup.compared
@@ -117,15 +125,15 @@ def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str
         ran = [p for p in speedup.problems if p.outcome != "missing"]
         runs = f"{sum(p.runs_a for p in ran)} and {sum(p.runs_b for p in ran)} runs"
         return f"Neither {a} nor {b} reached {target} {where} ({runs})."
-    said = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
+    text = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
     if speedup.success_p > 1 - speedup.level:
         few = "runs" if too_few_to_differ(speedup) else "successes"
         p = f"p = {speedup.success_p:.2g}"
         if all(alone) and few == "successes":
-            return f"{said}: neither is shown to reach it more often, all together ({p})."
+            return f"{text}: neither is shown to reach it more often, all together ({p})."
         advice = "; make more repetitions" if few == "runs" else ""
-        return f"{said}: too few {few} to tell them apart ({p}){advice}."
-    return f"{said}: no factor can be given (successes differ, p = {speedup.success_p:.1g})."
+        return f"{text}: too few {few} to tell them apart ({p}){advice}."
+    return f"{text}: no factor can be given (successes differ, p = {speedup.success_p:.1g})."
 
 
 def _others(speedup: Speedup, names: tuple[str, str]) -> str:
@@ -144,9 +152,9 @@ def _alone(speedup: Speedup, which: str, name: str) -> str:
     rows = [p for p in speedup.problems if p.outcome == which]
     if not rows:
         return ""
-    mine, other = _counts(rows, which == "only_a"), _counts(rows, which != "only_a")
+    own, other = _counts(rows, which == "only_a"), _counts(rows, which != "only_a")
     where = rows[0].problem if len(rows) == 1 else f"{len(rows)} problems"
-    return f"{name} alone on {where} ({mine} runs against {other})"
+    return f"{name} alone on {where} ({own} runs against {other})"
 
 
 def _counts(rows: list[ProblemSpeedup], of_a: bool) -> str:
@@ -156,12 +164,12 @@ def _counts(rows: list[ProblemSpeedup], of_a: bool) -> str:
 
 
 def _left_out(speedup: Speedup, names: tuple[str, str]) -> str:
-    left = speedup.count("missing")
-    return f" Not compared on {left}: {_no_runs(speedup, names)}." if left else ""
+    count = speedup.count("missing")
+    return f" Not compared on {count}: {_no_runs(speedup, names)}." if count else ""
 
 
 def _no_runs(speedup: Speedup, names: tuple[str, str]) -> str:
-    """Who has no runs on the problems that were not compared."""
+    """The estimators without runs on the problems that were not compared."""
     rows = [p for p in speedup.problems if p.outcome == "missing"]
     without = [
         name
@@ -173,13 +181,17 @@ def _no_runs(speedup: Speedup, names: tuple[str, str]) -> str:
     return f"no runs of {' and '.join(without)}" if without else "not all lengths were measured"
 
 
-def alone_sentence(name: str, summary: Any, made: int, asked: int) -> str:
-    """What can be said of one estimator: `made` of `asked` runs were not skipped.
+def alone_sentence(name: str, summary: Any, made: int, planned: int) -> str:
+    """Describe the results of a single estimator in a sentence or two.
 
-    summary: the data frame of `analysis.table`.
+    Args:
+        name: the estimator.
+        summary: the data frame of `analysis.table`.
+        made: the number of runs that were not skipped.
+        planned: the number of all runs.
     """
     if not made:
-        return f"{name} made no run: all {asked} were skipped, for the reasons below."
+        return f"{name} made no run: all {planned} were skipped, for the reasons below."
     solved, runs = (summary["final_successes"] > 0).sum(), summary["final_successes"].sum()
     return (
         f"{name} reached the final target on {int(solved)} of {len(summary)} problems, in "

@@ -1,10 +1,10 @@
-"""Is an estimator slower than it was? A factor and significance together, for checks in CI.
+"""Compare new with old runs of an estimator by a factor and significance, for checks in CI.
 
-The rule is that of the benchmark tool asv: slower counts only if the factor is exceeded and the
-rank-sum test of old against new runs has p < 0.002, so that neither a large but noisy nor a sure
-but small change raises an alarm. It is applied to all problems together (runs are ranked within
-problems, and rank sums added) and to each by itself, so that one that got much slower is not lost
-among others; the level is halved between the two, and the second half shared by the problems.
+The rule is that of the benchmark tool asv: an estimator is slower only if the factor is exceeded
+and the rank-sum test of old against new runs has p < 0.002, so that neither a large but noisy nor a
+significant but small change raises an alarm. It is applied to all problems together (runs are
+ranked within problems, and rank sums added) and to each by itself, so that one problem that became
+much slower is found. Each of the two gets half of the level; the problems share the second half.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from zobench.analysis.runlengths import Cases, RunLengths, Unit, at_targets
 from zobench.analysis.targets import hardest_common
 
 P = 0.002
-TIMED = 0.01  # seconds: what else a machine does changes shorter runs by factors
+TIMED = 0.01  # seconds: other processes change the time of shorter runs by factors
 EACH = P / 2  # of all problems together, and of the problems by themselves
 What = Literal["queries", "seconds", "time a query"]
 WHAT: tuple[What, ...] = get_args(What)
@@ -33,17 +33,27 @@ Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank 
 
 @dataclass(frozen=True)
 class Slowdown:
-    """`new` against `old` in one measure; `ratio` is the geometric mean over problems, 2: twice.
+    """The comparison of new with old runs in one measure.
 
-    `p` is the test's of all problems together, `least` the smallest p that runs so few could have,
-    `worst` the problem with the largest ratio and that ratio. `slower`: ratio > factor, the new
-    runs rank behind and p < 0.001; or there are problems `alone`, where that holds with p < 0.001 /
-    problems. NaN: nothing was measured on both sides.
+    Attributes:
+        new: the estimator.
+        old: the label of its old runs.
+        what: the measure, of WHAT.
+        ratio: new / old, the geometric mean over problems: 2 is twice as slow; NaN if no problem
+            was measured on both sides.
+        p: two-sided p-value of all problems together.
+        least: the smallest p-value that so few runs could give.
+        problems: the number of problems that were measured on both sides.
+        worst: the problem with the largest ratio, and that ratio.
+        factor: the largest ratio that is not slower.
+        slower: True if ratio > factor, the new runs rank behind and p < 0.001, or if there are
+            problems `alone`.
+        alone: problems where this holds by itself, with p < 0.001 / problems.
     """
 
     new: str
     old: str
-    what: str  # of WHAT
+    what: str
     ratio: float
     p: float
     least: float
@@ -55,12 +65,12 @@ class Slowdown:
 
     @property
     def too_few(self) -> bool:
-        """Are there too few runs for any outcome to be significant?"""
+        """True if no outcome of so few runs could be significant."""
         return self.problems > 0 and self.least >= EACH
 
     @property
-    def judged(self) -> bool:
-        """Could any outcome have been significant?"""
+    def is_judged(self) -> bool:
+        """True if an outcome of these runs could be significant."""
         return self.problems > 0 and not self.too_few
 
 
@@ -72,13 +82,22 @@ def slowdowns(
     factor: float,
     what: Sequence[What] = WHAT,
 ) -> list[Slowdown]:
-    """One for each of `what`. Target of a problem: the hardest that half of the old runs reached.
+    """Compare new with old runs in each measure.
 
-    So the old results alone decide what is asked. Queries and seconds to the target: ERT, ranks
-    with failures behind all successes; new runs without a success count as if each had been as
-    long as the longest of both sides (they may have ended early, diverged) and the next query a
-    success, which is at least their due. Time a query: medians of seconds / queries. Neither
-    seconds nor time a query are asked of problems whose runs take less than TIMED on both sides.
+    The target of a problem is the hardest that half of the old runs reached, so it depends on the
+    old results alone. Queries and seconds to the target: ERT, and ranks with failures behind all
+    successes. New runs without a success may have ended early (diverged): each counts as if it had
+    been as long as the longest of both sides, and the next query a success. Their ratio is
+    therefore a lower limit. Time per query: medians of seconds / queries. Problems whose runs take
+    less than TIMED on both sides are not compared in seconds and time per query.
+
+    Args:
+        runs: one row per run.
+        tables: the `run_tables` of these runs.
+        new: the estimator.
+        old: the label of its old runs.
+        factor: a larger ratio is slower.
+        what: the measures.
     """
     names = _lasting(runs, (new, old))
     result = []
@@ -95,18 +114,18 @@ def slowdowns(
 
 
 def _lasting(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
-    """Problems where the median run of one of `names` takes TIMED or longer."""
-    mine = runs.loc[runs["estimator"].isin(names)]
-    spent = mine.groupby(["problem", "estimator"])["seconds"].median().groupby("problem").max()
+    """The problems where the median run of one of `names` takes TIMED or longer."""
+    rows = runs.loc[runs["estimator"].isin(names)]
+    spent = rows.groupby(["problem", "estimator"])["seconds"].median().groupby("problem").max()
     return list(spent.index[spent >= TIMED])
 
 
 def _to_target(table: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
     targets = hardest_common(table, old, old)
-    found = Cases(at_targets(table, targets))
+    cases = Cases(at_targets(table, targets))
     ratios, samples = {}, {}
     for problem, index in targets.items():
-        x, y = found.get((problem, index, new)), found.get((problem, index, old))
+        x, y = cases.get((problem, index, new)), cases.get((problem, index, old))
         if x and y and x.is_measured and y.is_measured:
             ratios[problem] = _at_least(x, y) / ert(y.length, y.success)
             samples[problem] = first_then_near(x, y)
@@ -144,13 +163,13 @@ def _judged(
     worst = max(ratios.items(), key=lambda item: item[1])
     alone = tuple(
         name
-        for name, each in ratios.items()
-        if each > factor and _behind(rank_sum([samples[name]]), EACH / count)
+        for name, ratio_there in ratios.items()
+        if ratio_there > factor and _behind(rank_sum([samples[name]]), EACH / count)
     )
     slower = bool(alone) or (ratio > factor and _behind(test, EACH))
     return Slowdown(new, old, what, ratio, test.p, test.least, count, worst, factor, slower, alone)
 
 
 def _behind(test: RankSum, level: float) -> bool:
-    """Do the new runs surely rank behind?"""
+    """True if the new runs rank behind significantly."""
     return test.p < level and test.effect < 0.5

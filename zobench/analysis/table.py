@@ -1,4 +1,4 @@
-"""The summary table of `zobench compare`: a row a (problem, estimator)."""
+"""The summary table of `zobench compare`: one row per problem and estimator."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def summary(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One row a (problem, estimator) that has a run, skipped ones included.
+    """Compute the summary: one row per problem and estimator with a run, which may be skipped.
 
-    - problem, group, dimension, budget, kind (which score is meant: of the "current" or the "best"
-      evaluated point), estimator, first_order (a reference, not to be ranked)
-    - runs (made), skipped, coverage (made / asked), statuses ("12 target, 3 budget"), reasons
+    - problem, group, dimension, budget, kind (the scored point: "current" or "best" evaluated),
+      estimator, first_order (a reference, not to be ranked)
+    - runs (not skipped), skipped, coverage (runs / all), statuses ("12 target, 3 budget"), reasons
     - for two targets of the problem, the final one and the hardest that any run reached (of an
       estimator that is not a first-order reference, if there is one): `final_` and `hardest_`
       target_index, target, successes, at_start (runs that met it before any query or by the
@@ -46,7 +46,16 @@ def summary(
     - medians over runs: seconds_per_query (all), estimator_seconds_per_query (its own, without the
       objective's), peak_memory in bytes, memory_ratio, final_score, best_score. NaN: not measured.
 
-    `tables`: the `run_tables` of the same frames.
+    Args:
+        runs: one row per run.
+        problems: one row per target of a problem.
+        tables: the `run_tables` of these runs.
+        level: of the intervals.
+        resamples: bootstrap resamples of an ERT.
+        seed: of the resamples.
+
+    Raises:
+        BadInput: a column of the runs is missing.
     """
     require(runs, "runs", ("reason", *METERS))
     references = first_order(runs)
@@ -56,12 +65,12 @@ def summary(
     facts = ["problem", "group", "dimension", "budget", "kind"]
     described = problems.drop_duplicates("problem")[facts]
     met = tables["queries"]
-    begun = Counter(
+    at_start = Counter(
         zip(*(met.loc[met["at_start"], c] for c in ("problem", "target_index", "estimator")))
     )
     columns = {name: runs[name].to_numpy() for name in ("status", "reason", *NUMBERS)}
     groups = runs.groupby(["problem", "estimator"], sort=False).indices
-    known: dict[tuple[Unit, str, int, str], Ert] = {}  # the two targets are often the same
+    erts: dict[tuple[Unit, str, int, str], Ert] = {}  # the two targets are often the same
     rows = []
     for values_of in described.itertuples(index=False):
         problem = str(values_of[0])
@@ -75,13 +84,13 @@ def summary(
                 index = of.get(problem, NONE)
                 row[f"{which}_target_index"] = np.nan if index == NONE else index
                 row[f"{which}_target"] = values.get((problem, index), np.nan)
-                row[f"{which}_at_start"] = begun[problem, index, estimator]
+                row[f"{which}_at_start"] = at_start[problem, index, estimator]
                 for unit in UNITS:
                     case = (problem, index, estimator)
-                    if (unit, *case) not in known:
+                    if (unit, *case) not in erts:
                         sample = lengths[unit].get(case, NO_RUN)
-                        known[unit, *case] = ert_interval(sample, level, resamples, seed)
-                    row |= _named(which, unit, known[unit, *case])
+                        erts[unit, *case] = ert_interval(sample, level, resamples, seed)
+                    row |= _cells(which, unit, erts[unit, *case])
             rows.append(row | _medians(part, part["status"] != SKIPPED))
     return pd.DataFrame(rows)
 
@@ -92,36 +101,36 @@ def _hardest(table: pd.DataFrame, references: dict[str, bool]) -> Targets:
 
 
 def _cases_at(table: pd.DataFrame, targets: Mapping[str, Targets]) -> dict[Any, RunLengths]:
-    """`Cases` at some of the targets: those of all would take longer than all else."""
-    found: dict[Any, RunLengths] = {}
+    """`Cases` at these targets; those at all targets would take most of the time."""
+    cases: dict[Any, RunLengths] = {}
     for of in targets.values():
-        found |= Cases(at_targets(table, of))
-    return found
+        cases |= Cases(at_targets(table, of))
+    return cases
 
 
 def _outcomes(part: Columns) -> dict[str, object]:
     counts = Counter(part["status"])
-    asked, skipped = len(part["status"]), counts[SKIPPED]
+    planned, skipped = len(part["status"]), counts[SKIPPED]
     reasons = Counter(
         f"{status}: {reason}"
         for status, reason in zip(part["status"], part["reason"])
         if isinstance(reason, str) and reason and status not in ("ok", "target", "budget")
     )
     return {
-        "runs": asked - skipped,
+        "runs": planned - skipped,
         "skipped": skipped,
-        "coverage": 1 - skipped / asked,
+        "coverage": 1 - skipped / planned,
         "statuses": ", ".join(f"{n} {status}" for status, n in counts.most_common()),
         "reasons": "; ".join(f"{n} {reason}" for reason, n in reasons.most_common()),
     }
 
 
-def _named(which: str, unit: str, found: Ert) -> dict[str, float]:
-    name, low = f"{which}_{unit}", found.low
-    if unit == "queries" and (low, found.high) != (0, np.inf):  # which says that nothing is known
-        low = max(low, min(1.0, found.value))  # no target is met before the first query
-    values = {name: found.value, f"{name}_low": low, f"{name}_high": found.high}
-    return {f"{which}_successes": found.successes} | values
+def _cells(which: str, unit: str, result: Ert) -> dict[str, float]:
+    name, low = f"{which}_{unit}", result.low
+    if unit == "queries" and (low, result.high) != (0, np.inf):  # the interval of too few runs
+        low = max(low, min(1.0, result.value))  # no target is met before the first query
+    values = {name: result.value, f"{name}_low": low, f"{name}_high": result.high}
+    return {f"{which}_successes": result.successes} | values
 
 
 def _medians(part: Columns, made: np.ndarray) -> dict[str, float]:
@@ -136,6 +145,6 @@ def _medians(part: Columns, made: np.ndarray) -> dict[str, float]:
 
 
 def median(values: np.ndarray) -> float:
-    """The median of the values that are known (not NaN); NaN if none is."""
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else np.nan
+    """Return the median of the values (n,) that are not NaN; NaN without such a value."""
+    measured = values[~np.isnan(values)]
+    return float(np.median(measured)) if len(measured) else np.nan

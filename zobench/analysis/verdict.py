@@ -1,12 +1,12 @@
-"""The verdict of a comparison: who reaches the targets sooner, by how much, and how sure it is.
+"""The verdict of a comparison: which estimator reaches the targets sooner, with intervals.
 
-Two estimators are compared at the final target of each problem, which was chosen before any run.
-Where that shows nothing, the hardest target that both reached in at least half of their runs is
-tried, and told of where it says more. Targets that all runs of both met with their first query are
-left out of that and of seconds: they say nothing of a method. A verdict on two makes up to CLAIMS
-comparisons, which hold together at its level (Bonferroni); one on more tells of seconds only where
-queries differ. First-order references are compared, and labelled, but never
-ranked.
+Two estimators are compared at the final target of each problem, which the suite fixes before any
+run. If that shows no difference, they are also compared at the hardest target that both reached in
+at least half of their runs, and that is reported if it shows more. Targets that all runs of both
+met with their first query are not part of that, nor of seconds: they do not depend on the method. A
+verdict on two estimators makes up to CLAIMS comparisons, which hold jointly at its level
+(Bonferroni); one on more reports seconds only where queries differ. First-order references are
+compared, and labelled, but never ranked.
 """
 
 from __future__ import annotations
@@ -34,19 +34,34 @@ CLAIMS = 4  # on two estimators: in queries and seconds, at the final and at an 
 
 @dataclass(frozen=True)
 class PairVerdict:
-    """Two estimators in words, and the numbers behind the words (at the final targets)."""
+    """The comparison of two estimators.
+
+    Attributes:
+        a: an estimator.
+        b: the estimator that `a` is compared with.
+        lines: sentences.
+        queries: the speed-up in queries at the final targets.
+        seconds: the speed-up in seconds at the final targets.
+        easier: in queries and seconds at easier targets, if these show more; otherwise None.
+    """
 
     a: str
     b: str
     lines: tuple[str, ...]
     queries: Speedup
     seconds: Speedup
-    easier: tuple[Speedup, Speedup] | None  # at easier targets, where these say more
+    easier: tuple[Speedup, Speedup] | None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Plain words (`lines`), the ranking (None for two estimators), and each pair compared."""
+    """The comparison of all estimators.
+
+    Attributes:
+        lines: sentences.
+        ranking: the order of the estimators; None for two.
+        pairs: the pairs that were compared.
+    """
 
     lines: tuple[str, ...]
     ranking: Ranking | None
@@ -65,15 +80,21 @@ class PairComparer:
         problems: pd.DataFrame,
         tables: Mapping[Unit, pd.DataFrame],
     ) -> None:
-        """The frames as the store gives them, and their `run_tables`."""
+        """Prepare the comparisons.
+
+        Args:
+            runs: one row per run.
+            problems: one row per target of a problem.
+            tables: the `run_tables` of these runs.
+        """
         self.queries = tables["queries"]
         self.lengths = Cases(self.queries), Cases(tables["seconds"])
         self.at_once = _met_at_once(self.queries)
         self.often = often_reached(self.queries)
         self.references = first_order(runs)
         self.final = final_targets(problems)
-        asked = runs.groupby("estimator")["problem"].unique()
-        self.asked = {str(name): set(found) for name, found in asked.items()}
+        of_estimator = runs.groupby("estimator")["problem"].unique()
+        self.problems = {str(name): set(problems_of) for name, problems_of in of_estimator.items()}
 
     def pair(
         self,
@@ -84,33 +105,33 @@ class PairComparer:
         seed: int = 0,
         each: float | None = None,
     ) -> PairVerdict:
-        """`a` against `b`, on the problems that either was asked to run; see `speedup_of`."""
+        """Compare `a` with `b`, on the problems that were planned for either; see `speedup_of`."""
         names = self._label(a, b), self._label(b, a)
-        either = self.asked[a] | self.asked[b]
+        either = self.problems[a] | self.problems[b]
         final = {p: index for p, index in self.final.items() if p in either}
         queries, seconds = self._speedups(a, b, final, level, resamples, seed, each)
         lines = [pair_sentence(queries, seconds, names, "the final target")]
         common, easier = common_of(self.often, a, b), None
         common = {p: i for p, i in common.items() if not self._by_both_at_once(a, b, p, i)}
         if not queries.shown and any(index != final[p] for p, index in common.items()):
-            found = self._speedups(a, b, common, level, resamples, seed, each)
-            if found[0].shown or not (queries.count("both") or found[0].too_few):
-                easier = found
+            speedups = self._speedups(a, b, common, level, resamples, seed, each)
+            if speedups[0].shown or not (queries.count("both") or speedups[0].too_few):
+                easier = speedups
                 target = "the hardest target that both reach in half their runs"
                 scope = f"on {len(common)}/{len(final)} problems"
                 lines.append(pair_sentence(*easier, names, target, scope))
         return PairVerdict(a, b, tuple(lines), queries, seconds, easier)
 
     def at_start(self, names: Sequence[str]) -> list[str]:
-        """A line on problems whose final target runs of `names` met at the start, if any."""
+        """Return a line on problems whose final target runs of `names` met at the start, if any."""
         table = at_targets(self.queries, self.final)
         met = table.loc[table["estimator"].isin(names)].groupby("problem", sort=False)["at_start"]
-        found = [f"{p} ({int(n)}/{of} runs)" for p, n, of in zip(*_columns(met)) if n]
-        more = f" and {len(found) - 3} more problems" if len(found) > 3 else ""
-        where = ", ".join(found[:3]) + more
-        return [f"Met at the start or by the first query: the final target of {where}."] * bool(
-            found
-        )
+        parts = [f"{p} ({int(n)}/{of} runs)" for p, n, of in zip(*_columns(met)) if n]
+        if not parts:
+            return []
+        more = f" and {len(parts) - 3} more problems" if len(parts) > 3 else ""
+        where = ", ".join(parts[:3]) + more
+        return [f"Met at the start or by the first query: the final target of {where}."]
 
     def _speedups(self, a: str, b: str, targets: Targets, *how: Any) -> tuple[Speedup, Speedup]:
         queries, seconds = (
@@ -126,7 +147,7 @@ class PairComparer:
         return {(problem, index, a), (problem, index, b)} <= self.at_once
 
     def is_reference(self, name: str, other: str) -> bool:
-        """Is `name` a first-order reference, and `other` none?"""
+        """Return True if `name` is a first-order reference and `other` is not."""
         return self.references[name] and not self.references[other]
 
     def _label(self, name: str, other: str) -> str:
@@ -135,14 +156,14 @@ class PairComparer:
 
 
 def _met_at_once(queries: pd.DataFrame) -> set[tuple[str, int, str]]:
-    """(problem, target_index, estimator) whose runs all met the target at the start."""
+    """The (problem, target_index, estimator) whose runs all met the target at the start."""
     cell = ["problem", "target_index", "estimator"]
     met: Any = queries.groupby(cell, sort=False)["at_start"].all()
     return set(met.index[met])
 
 
 def _columns(met: Any) -> tuple[Any, Any, Any]:
-    """Problems, runs that met the target at the start, all runs."""
+    """Problems, runs that met the target at the start, and all runs."""
     sums = met.sum()
     return sums.index, sums, met.size()
 
@@ -157,13 +178,26 @@ def verdict(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Verdict:
-    """Compare `estimators` (all, if not given) in plain words.
+    """Compare estimators in plain words.
 
-    Two: one or two sentences, which hold together at `level`. More: a ranking with intervals, then
-    who is ahead of whom, of `against`, or the best ranked, and each other; the intervals of these
-    pairs hold together at `level` (Bonferroni, over all pairs where the best was chosen by the
-    data), those of single problems each for itself. `pairs` have the whole sentences.
-    `tables`: the `run_tables` of the same frames. Raises BadInput for an unknown name.
+    Two estimators: one or two sentences, which hold jointly at `level`. More: a ranking with
+    intervals, then the comparison of one of them (`against`, or the best ranked) with each other
+    one. The intervals of these pairs hold jointly at `level` (Bonferroni, over all pairs if the
+    best was chosen by the data); those of single problems hold separately. The `pairs` of the
+    result have the complete sentences.
+
+    Args:
+        runs: one row per run.
+        problems: one row per target of a problem.
+        tables: the `run_tables` of these runs.
+        estimators: the estimators. None: all.
+        against: the estimator that the others are compared with. None: the best ranked.
+        level: of the intervals.
+        resamples: bootstrap resamples per problem.
+        seed: of the resamples.
+
+    Raises:
+        BadInput: an estimator has no runs, or there are fewer than two.
     """
     comparer = PairComparer(runs, problems, tables)
     names = list(dict.fromkeys(estimators or comparer.references))

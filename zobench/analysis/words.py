@@ -1,5 +1,4 @@
-"""Numbers as text, for pages: few digits, units, - for what is unknown, ∞ for what is infinite.
-And in words how many runs were in trouble."""
+"""Format numbers for pages, with few digits and units, and describe failed runs in words."""
 
 from __future__ import annotations
 
@@ -7,14 +6,14 @@ import math
 from typing import Any
 
 UNKNOWN = "–"
-CENTURY = 3.2e9  # seconds: an upper limit beyond it says no more than that
+CENTURY = 3.2e9  # seconds; a longer duration is written as "> 100 years"
 WAYS = {"failed": "failed", "diverged": "diverged", "timeout": "ran out of time",
         "oom": "ran out of memory"}  # fmt: skip
 UNITS = ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"), (7200.0, 1 / 60, "min"))
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Three digits, with an exponent only where plain digits would be long."""
+    """Format a number with three digits, and with an exponent only if it is long otherwise."""
     if value is None or math.isnan(value):
         return UNKNOWN
     if math.isinf(value):
@@ -23,25 +22,25 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def finite(value: float, digits: int) -> str:
-    """A finite number as Python writes it, in so many digits: 1,230 or 1.2e+06."""
+    """Format a finite number as Python does, with `digits` digits: 1,230 or 1.2e+06."""
     if value == 0:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if size >= 6 or size < -4:
         return f"{value:.{digits - 2}e}"
-    places = digits - 1 - size
-    return f"{round(value, places):,.{max(0, places)}f}"
+    decimals = digits - 1 - size
+    return f"{round(value, decimals):,.{max(0, decimals)}f}"
 
 
 def count(value: Any) -> str:
-    """1,230"""
+    """Format a count: 1,230."""
     if value is None or not math.isfinite(value):
         return number(value)
     return f"{round(value):,}"
 
 
 def duration(value: Any) -> str:
-    """Seconds in the unit that fits: 1.2 µs, 3.4 ms, 5.6 s, 12 min, 3.4 h."""
+    """Format seconds in the unit that fits: 1.2 µs, 3.4 ms, 5.6 s, 12 min, 3.4 h."""
     if value is None or not math.isfinite(value):
         return number(value)
     if value > CENTURY:
@@ -52,7 +51,7 @@ def duration(value: Any) -> str:
 
 
 def memory(value: Any) -> str:
-    """Bytes as MiB or GiB."""
+    """Format bytes as MiB or GiB."""
     if value is None or not math.isfinite(value):
         return number(value)
     mib = value / 2**20
@@ -60,7 +59,7 @@ def memory(value: Any) -> str:
 
 
 def with_limits(show: Any, value: float, low: float, high: float) -> tuple[str, str]:
-    """(an ERT, its interval); without a success only the lower limit is known: > 2,070."""
+    """Format (an ERT, its interval); without a success the lower limit alone: > 2,070."""
     if value is None or math.isnan(value):
         return UNKNOWN, ""
     if math.isinf(value):
@@ -71,16 +70,19 @@ def with_limits(show: Any, value: float, low: float, high: float) -> tuple[str, 
 
 
 def some(count: int, noun: str) -> str:
-    """1 run, 2 runs"""
+    """Format a count with its noun: 1 run, 2 runs."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def trouble(runs: Any) -> str:
-    """Which runs of a data frame ended in trouble, how and of whom; "" if none did.
+    """Describe the runs that failed or diverged, as the beginning of a sentence; "" without any.
 
-    The beginning of a sentence: All 4 runs failed or diverged; 3 of 20 runs failed, of spsa.
+    Examples are: All 4 runs failed or diverged; 3 of 20 runs failed, of spsa.
     """
-    from zobench.analysis.frames import FAILED, SKIPPED  # pandas: other words do without it
+    from zobench.analysis.frames import (  # imports pandas, which the other functions do not need
+        FAILED,
+        SKIPPED,
+    )
 
     made = runs[runs["status"] != SKIPPED]
     if not len(made):
@@ -92,13 +94,13 @@ def trouble(runs: Any) -> str:
     part = made[made["status"].isin(FAILED)]
     if not len(part):
         return ""
-    ways = " or ".join(said for status, said in WAYS.items() if status in set(part["status"]))
+    ways = " or ".join(way for status, way in WAYS.items() if status in set(part["status"]))
     names = [str(name) for name in part["estimator"].unique()]
     whose = ", ".join(names) if len(names) <= 4 else some(len(names), "estimator")
     return f"{_of(len(part), len(made))} {ways}{f', of {whose}' if len(part) < len(made) else ''}"
 
 
-def _of(part: int, whole: int) -> str:
-    if part < whole:
-        return f"{part:,} of {some(whole, 'run')}"
-    return {1: "The only run", 2: "Both runs"}.get(whole, f"All {some(whole, 'run')}")
+def _of(part: int, total: int) -> str:
+    if part < total:
+        return f"{part:,} of {some(total, 'run')}"
+    return {1: "The only run", 2: "Both runs"}.get(total, f"All {some(total, 'run')}")

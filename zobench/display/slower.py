@@ -16,7 +16,7 @@ def slower_lines(slowdowns: Sequence[Slowdown]) -> Iterator[str]:
     factor, total = slowdowns[0].factor, len(slowdowns)
     bad = [s for s in slowdowns if s.slower]
     verdict = f"{len(bad)} of {total} measures" if bad else "nothing"
-    if open_ := sum(not s.judged for s in slowdowns):
+    if open_ := sum(not s.is_judged for s in slowdowns):
         verdict += f", and {open_} of {total} measures could not be judged"
     if open_ == total:
         verdict = "cannot tell, which fails as well: make more repetitions, or longer runs"

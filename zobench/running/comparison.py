@@ -61,7 +61,7 @@ class Comparison:
     @property
     def unjudged(self) -> bool:
         """True if `fail_if_slower` was given and there are too few runs in every measure."""
-        return bool(self.slowdowns) and not any(slowdown.judged for slowdown in self.slowdowns)
+        return bool(self.slowdowns) and not any(slowdown.is_judged for slowdown in self.slowdowns)
 
     @property
     def runs(self) -> pd.DataFrame:
