@@ -89,7 +89,7 @@ def test_slower_in_queries_is_seen_by_factor_and_p_together():
     assert queries.slower
     assert queries.ratio == pytest.approx(2, rel=0.1)
     assert queries.p < P
-    assert not found["time a query"].slower
+    assert not found["time per query"].slower
     # the other way round it is faster; a larger factor is not exceeded
     assert not any(
         s.slower for s in of_frames(*table({"old": 40, "new": 20}), "new", "old", 1.2)[:1]

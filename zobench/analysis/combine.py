@@ -88,7 +88,7 @@ def _critical(pairs: list[Pair], alpha: float, seed: int) -> float:
     """The |t| that must be exceeded for the permutation test to reject at `alpha`.
 
     Each relabelling is treated as the observed runs are: problems where one side has no success
-    are left out of its mean.
+    are not part of its mean.
     """
     sums, squares = joint.joint_sums([_relabelled(p) for p in pairs], alpha, seed, "null")
     top, bottom = np.abs(sums[1:]), np.sqrt(squares[1:])  # all but the observed runs

@@ -1,7 +1,7 @@
 """Studentised bootstrap limits (Efron, Hall) for a log ratio, with a small-sample guard.
 
 The percentile interval of a skewed run length covers too little at 15 runs. The studentised one
-does better, and two things mend what is left: no quantile comes closer than Student's t, and the
+does better, with two corrections: no quantile is closer than Student's t, and the
 bootstrap quantiles are stretched by t / z, since resamples are less spread than samples by a
 factor that Student's t undoes for a mean.
 

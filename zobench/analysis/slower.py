@@ -26,7 +26,7 @@ from zobench.analysis.targets import hardest_common
 P = 0.002
 TIMED = 0.01  # seconds: other processes change the time of shorter runs by factors
 EACH = P / 2  # of all problems together, and of the problems by themselves
-What = Literal["queries", "seconds", "time a query"]
+What = Literal["queries", "seconds", "time per query"]
 WHAT: tuple[What, ...] = get_args(What)
 Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank (new, old)
 
@@ -102,7 +102,7 @@ def slowdowns(
     names = _lasting(runs, (new, old))
     result = []
     for unit in what:
-        if unit == "time a query":
+        if unit == "time per query":
             ratios, samples = _per_query(runs.loc[runs["problem"].isin(names)], new, old)
         else:
             table = tables[unit]
