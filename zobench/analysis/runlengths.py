@@ -110,33 +110,82 @@ def run_tables(
     ran = runs.loc[runs["status"] != SKIPPED]
     made = ran.loc[:, LABELS]
     made["instance"] = pd.Series(pd.to_numeric(made["instance"])).fillna(-1)
-    made = made.assign(**{f"spent_{unit}": ran[unit].to_numpy(float) for unit in units})
-    key = ["run_key", "kind", "target_index"]
-    first = hits.astype({"target_index": int}).groupby(key, as_index=False)
-    first = first.agg(first_query=("queries", "min"), **{f"hit_{u}": (u, "min") for u in units})
     scored = problems[["problem", "group", "dimension", "budget", "kind", "target_index", "target"]]
-    table = made.merge(scored, on="problem")
-    table = table.merge(first, on=key, how="left", indicator=True)
-    success = (table.pop("_merge") == "both").to_numpy()
-    at_start = success & (table.pop("first_query").to_numpy(float) <= 1)
+    run, target = _pairs(made["problem"], scored["problem"])
+    success, first = _first_hits(made, scored, hits, run, target, tuple({"queries", *units}))
+    at_start = success & (first["queries"] <= 1)
+    budget = np.asarray(scored["budget"], float)[target]
     lengths = {
-        unit: _lengths(
-            table.pop(f"hit_{unit}"), table.pop(f"spent_{unit}"), success, table["budget"], unit
-        )
+        unit: _lengths(first[unit], np.asarray(ran[unit], float)[run], success, budget, unit)
         for unit in units
     }
+    del first, budget
+    parts = made.take(run), scored.drop(columns="problem").take(target)
+    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
     tables: dict[Unit, pd.DataFrame] = {}
     for unit in units:
         tables[unit] = table.assign(length=lengths[unit], success=success, at_start=at_start)
     return tables
 
 
-def _lengths(hit: Any, spent: Any, success: np.ndarray, budget: Any, unit: Unit) -> np.ndarray:
-    hit, spent = hit.to_numpy(float), spent.to_numpy(float)
+def _pairs(of_runs: Any, of_targets: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (run, target) of each pair with the same problem: by runs, then by targets.
+
+    The rows are computed here: a merge of data frames takes several times their memory.
+    """
+    codes, names = pd.factorize(of_targets)
+    wanted = _codes(of_runs, names)
+    count = np.bincount(codes, minlength=len(names))
+    begin = np.cumsum(count) - count
+    counts = count[wanted]
+    run = np.repeat(np.arange(len(wanted)), counts)
+    number = np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts)
+    target = np.argsort(codes, kind="stable")[begin[wanted][run] + number]
+    return run, target
+
+
+def _first_hits(
+    made: Any, scored: Any, hits: Any, run: np.ndarray, target: np.ndarray, columns: Sequence[str]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Whether each (run, target) was hit, and the smallest value of each column; NaN: not hit."""
+    wanted, key = np.zeros(len(run), np.int64), np.zeros(len(hits), np.int64)
+    is_wanted = np.ones(len(hits), bool)
+    sides = ("run_key", made, run), ("kind", scored, target), ("target_index", scored, target)
+    for name, frame, rows in sides:
+        codes, values = pd.factorize(frame[name])
+        of_hits = _codes(hits[name].astype(int) if name == "target_index" else hits[name], values)
+        wanted = wanted * len(values) + codes[rows]
+        key = key * len(values) + of_hits
+        is_wanted &= of_hits >= 0
+    chosen = np.flatnonzero(is_wanted)
+    chosen = chosen[np.argsort(key[chosen], kind="stable")]
+    begin = np.flatnonzero(np.diff(key[chosen], prepend=-1))
+    key = key[chosen[begin]]
+    place = np.searchsorted(key, wanted)
+    success = np.append(key, -1)[place] == wanted
+    least = {}
+    for name in columns:
+        least[name] = np.full(len(run), np.nan)
+        if len(begin):
+            values = np.fmin.reduceat(hits[name].to_numpy(float)[chosen], begin)
+            least[name][success] = values[place[success]]
+    return success, least
+
+
+def _codes(column: Any, names: Any) -> np.ndarray:
+    """The index in `names` of each value of a column; -1 if it is not one of them."""
+    codes, values = pd.factorize(column)
+    index = {name: place for place, name in enumerate(names)}
+    return np.array([*(index.get(value, -1) for value in values), -1], int)[codes]
+
+
+def _lengths(
+    hit: np.ndarray, spent: np.ndarray, success: np.ndarray, budget: np.ndarray, unit: Unit
+) -> np.ndarray:
     hit = np.where(np.isfinite(hit), hit, np.nan)  # inf: not measured
     spent = np.where(np.isfinite(spent), spent, np.nan)
     if unit == "queries":
-        spent = np.where(np.isnan(spent), budget.to_numpy(float), spent)
+        spent = np.where(np.isnan(spent), budget, spent)
     if (spent < 0).any():
         raise BadInput(f"a run spent a negative number of {unit}")
     return np.where(success, np.maximum(hit, SHORTEST[unit]), spent)

@@ -22,7 +22,9 @@ RUNNING = "running"  # of a report of a run in progress
 LARGEST = 1 << 63  # of a whole number in the results file
 
 Hit = tuple[str, int, float, int, float]  # kind, index of the target, target, queries, seconds
-Row = tuple[int, float, float, float]  # queries, seconds, score of the point, best evaluated score
+TraceRow = tuple[
+    int, float, float, float
+]  # queries, seconds, score of the point, best evaluated score
 
 
 @dataclass
@@ -53,7 +55,7 @@ class RunResult:
     describe: dict[str, Any] = field(default_factory=dict)  # the problem's facts
     scores: dict[str, float] = field(default_factory=dict)  # everything the problem scores, at end
     hits: list[Hit] = field(default_factory=list)
-    trace: list[Row] = field(default_factory=list)
+    trace: list[TraceRow] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:

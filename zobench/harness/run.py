@@ -24,7 +24,7 @@ from zobench.harness.hits import Hits
 from zobench.harness.limits import Limits, build_limit
 from zobench.harness.meters import Memory
 from zobench.harness.plan import RunSpec
-from zobench.harness.result import NAN, Row, RunResult
+from zobench.harness.result import NAN, RunResult, TraceRow
 
 START, NOISE = 0, 1  # folded into the problem's seed
 IDLE = 100  # steps in a row without a query, after which a run fails
@@ -48,7 +48,7 @@ class Run:
     ) -> None:
         """`isolated`: True if this process makes no other run, so that its peak memory counts."""
         self.spec, self.isolated, self.progress = spec, isolated, progress
-        self.trace: list[Row] = []
+        self.trace: list[TraceRow] = []
         self.facts: dict[str, Any] = {}
         self.scores: dict[str, float] = {}
         self.final = NAN

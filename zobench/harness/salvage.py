@@ -24,7 +24,7 @@ WAL_HEAD, FRAME_HEAD = 32, 24  # bytes
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # type of a value -> its bytes
 _FAULTS = (IndexError, ValueError, OverflowError, KeyError)  # of what is not a row
 
-Row = tuple[int | None, list[Any]]  # its number, in a table that numbers rows; its values
+StoredRow = tuple[int | None, list[Any]]  # its number, in a table that numbers rows; its values
 
 
 def salvaged(file: Path) -> sqlite3.Connection:
@@ -66,7 +66,7 @@ def _pages(file: Path) -> dict[int, bytes]:
     return pages
 
 
-def _rows(pages: dict[int, bytes]) -> Iterator[Row]:
+def _rows(pages: dict[int, bytes]) -> Iterator[StoredRow]:
     for number, page in pages.items():
         head = 100 if number == 1 else 0
         kind = page[head] if len(page) > head + 12 else 0
@@ -81,7 +81,7 @@ def _rows(pages: dict[int, bytes]) -> Iterator[Row]:
                 continue
 
 
-def _row(pages: dict[int, bytes], page: bytes, at: int, kind: int) -> Row:
+def _row(pages: dict[int, bytes], page: bytes, at: int, kind: int) -> StoredRow:
     number = None
     length, at = _varint(page, at + (4 if kind == INNER else 0))
     if kind == LEAF:

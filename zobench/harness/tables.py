@@ -102,7 +102,10 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
 
 
 def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
-    """One row per target that a run hit: run_key, kind, target_index, target, queries, seconds."""
+    """One row per target that a run hit: run_key, kind, target_index, target, queries, seconds.
+
+    `run_key` is categorical: there are many rows per run.
+    """
     import pandas as pd
 
     names = ("run", "kind", "target_index", "target", "queries", "seconds")
@@ -113,7 +116,7 @@ def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     if not wanted.all():
         owners = owners[wanted]
         columns = {name: values[wanted] for name, values in columns.items()}
-    return pd.DataFrame({"run_key": _keys(db, owners).astype("str"), **columns})
+    return pd.DataFrame({"run_key": _keys(db, owners), **columns})
 
 
 def hit_counts(db: sqlite3.Connection, keys: Iterable[str]) -> dict[tuple[str, str], int]:

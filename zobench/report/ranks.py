@@ -16,6 +16,10 @@ from zobench.harness.memory import give_back
 from zobench.report.encode import plain
 from zobench.report.source import Source
 
+OF_TEST = (  # columns of a run table that `per_target` reads
+    *("run_key", "problem", "kind", "target_index", "estimator"),
+    *("instance", "repetition", "seed", "length", "success"),
+)
 OTHERS = 8  # estimators that the best is tested against at each target
 WHOLE = "all dimensions"
 WHY = "It takes two estimators, no first-order references, that ran on the same two problems."
@@ -90,7 +94,7 @@ def by_target(source: Source, traces: pd.DataFrame) -> list[tuple[str, str, pd.D
     if len(names) < 2:
         return []
     table: Any = source.tables["queries"]
-    table = table[table["estimator"].isin(names[: 1 + OTHERS])]
+    table = table.loc[table["estimator"].isin(names[: 1 + OTHERS]), list(OF_TEST)]
     runs = table.drop_duplicates("run_key")
     places = {name: place for place, name in enumerate(names)}
     owner = dict(zip(runs["run_key"], runs["estimator"].map(places)))

@@ -38,7 +38,8 @@ def write_runs(results: Results) -> list[str]:
     if source and _recorded(record) == {"source": source, "files": _hashes(results.folder, names)}:
         return names
     about = ["suite", "problem", "group", "dimension", "estimator", "repetition"]
-    hits = results.runs[["run_key", *about]].merge(large_table(results, "hits"), on="run_key")
+    of_runs = large_table(results, "hits").astype({"run_key": "str"})
+    hits = results.runs[["run_key", *about]].merge(of_runs, on="run_key")
     write_tables(results, runs=results.runs.drop(columns="describe"), hits=hits)
     if source:
         text = json.dumps({"source": source, "files": _hashes(results.folder, names)})
