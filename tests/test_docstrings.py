@@ -8,6 +8,7 @@ from functools import cached_property
 import pytest
 
 import zobench
+from zobench.registry import estimators, objectives
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -97,6 +98,9 @@ def test_what_a_class_is_made_of_is_explained(name):
 @pytest.mark.parametrize("name", [name for name in PUBLIC if "." not in name])
 def test_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for registry in (estimators, objectives):  # an example may register an element
+        registry.load()
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     value = PUBLIC[name]
     tests = doctest.DocTestFinder().find(value, name, globs={"zobench": zobench})
     runner = doctest.DocTestRunner(optionflags=FLAGS)

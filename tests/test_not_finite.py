@@ -190,3 +190,22 @@ def lost(dim: int = 3):
         (spec,) = plan(load(tmp_path / "t.toml"), [name])
         result = execute(spec)
         assert (result.status, result.reason[:8]) == ("diverged", "none of ")
+
+
+def test_what_only_compares_losses_goes_on_in_a_loop_of_ones_own():
+    """As in a suite: an Oracle learns it from the estimator."""
+
+    def f(x):
+        return np.where((np.abs(x) > 1.0).any(axis=1), np.inf, ((x - 0.9) ** 2).sum(axis=1))
+
+    for name in (n for n in estimators.load() if getattr(estimators[n].make(), "ranks", False)):
+        require(estimators[name])
+        problem = VectorProblem(f, lambda rng: np.full(4, 0.5))
+        estimator = estimators[name].build(dict(estimators[name].sanity))
+        estimator.start(problem.start(1), 3)
+        oracle = Oracle(problem, 300, 7)
+        with pytest.raises((BudgetExhausted, Finished)):
+            while True:
+                estimator.step(oracle)
+        assert oracle.lost
+        assert problem.score()["gap"] < 0.64

@@ -8,7 +8,8 @@ import torch
 
 from zobench.core.directions import Dense, Noise, Restricted
 from zobench.core.oracle import REFUSALS, BudgetExhausted, Diverged, Oracle, Unstoppable
-from zobench.core.problem import VectorProblem
+from zobench.core.problem import InPlaceProblem, VectorProblem
+from zobench.engine.tensors import TensorParams
 from zobench.errors import BadInput
 from zobench.objectives.synthetic._noise import loss_noise
 
@@ -332,3 +333,29 @@ def test_a_minimum_that_is_no_finite_number_is_refused(minimum):
     with pytest.raises(BadInput, match="the minimum of a problem is a finite number, not "):
         VectorProblem(lambda x: x.sum(axis=1), lambda rng: rng.normal(size=3), minimum)
     VectorProblem(lambda x: x.sum(axis=1), lambda rng: rng.normal(size=3), np.float32(2.0))
+
+
+def test_scores_see_the_point_and_not_the_last_probe():
+    """In a loop of one's own too, where nobody calls flush."""
+
+    class Ones(InPlaceProblem):
+        def start(self, seed):
+            self.weight = torch.ones(50)
+            self.params = TensorParams([("weight", self.weight)])
+            return self.params
+
+        def loss(self, seed):
+            return float(self.weight.square().sum())
+
+        def score(self):
+            return {"loss": self.loss(0)}
+
+        def finish(self):
+            return {"sum": float(self.weight.sum())}
+
+    problem = Ones()
+    problem.start(0)
+    problem.losses([(0.5, Noise(1)), (-0.5, Noise(1))], 0)
+    assert problem.score()["loss"] == pytest.approx(50.0, abs=1e-4)
+    problem.losses([(0.5, Noise(1))], 0)
+    assert problem.finish()["sum"] == pytest.approx(50.0, abs=1e-4)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from zobench.core.schemes import Evaluate as Evaluate
     from zobench.core.seeds import fold as fold
     from zobench.core.vector import VectorParams as VectorParams
+    from zobench.engine.realise import realise as realise
     from zobench.engine.tensors import TensorParams as TensorParams
     from zobench.errors import BadInput as BadInput
     from zobench.errors import MissingPackage as MissingPackage
@@ -74,6 +75,7 @@ _MODULES = {  # where each public name comes from; a name that ends with "." is 
     ),
     "core.estimator": ("ComposedEstimator", "Estimator", "Finished"),
     "core.fixed": ("locked",),
+    "engine.realise": ("realise",),
     "engine.tensors": ("TensorParams",),
     "core.oracle": ("BudgetExhausted", "Diverged", "Oracle"),
     "core.params": ("Group", "Params"),
@@ -97,18 +99,20 @@ _HOMES = {name.rstrip("."): (home, name) for home, names in _MODULES.items() for
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'zobench' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else type checkers take every name for a public one
 
-    home, inside = _HOMES[name]
-    if inside.endswith("."):
-        return import_module(".".join(filter(None, ("zobench", home, name))))
-    value = getattr(import_module(f"zobench.{home}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first used."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'zobench' has no attribute {name!r}")
+        from importlib import import_module
+
+        home, inside = _HOMES[name]
+        if inside.endswith("."):
+            return import_module(".".join(filter(None, ("zobench", home, name))))
+        value = getattr(import_module(f"zobench.{home}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -219,13 +219,17 @@ class Registry:
             TypeError: a setting has no default.
 
         Example:
+            >>> import numpy as np
             >>> import zobench
-            >>> from zobench.registry import Registry
-            >>> registry = Registry("objective", "zobench.objectives")
-            >>> @registry.register("bowl")  # in your file: @zobench.objective("bowl")
+            >>> @zobench.objective("bowl")
             ... def bowl(dim: int = 2):
-            ...     '''f(x) = sum of x^2.'''
-            ...     return zobench.VectorProblem(lambda x: float(x @ x), [1.0] * dim)
+            ...     '''f(x) = sum of x^2, from a vector of ones.'''
+            ...     return zobench.VectorProblem(
+            ...         lambda x: (x**2).sum(axis=1), lambda rng: np.ones(dim)
+            ...     )
+            >>> problem = zobench.problem("bowl", dim=3)
+            >>> problem.start(seed=0).size, problem.score()["gap"]
+            (3, 3.0)
         """
 
         def decorate(make: Factory) -> Factory:

@@ -15,7 +15,7 @@ from zobench.core.directions import Dense
 from zobench.core.estimator import Finished
 from zobench.core.fixed import locked
 from zobench.core.params import Params
-from zobench.core.schemes import Evaluate
+from zobench.core.schemes import Evaluate, compare_only
 from zobench.errors import Unsuitable
 
 
@@ -69,6 +69,7 @@ class Adapted:
     def step(self, evaluate: Evaluate) -> None:
         if not self.has_begun:
             self.has_begun = True
+            compare_only(evaluate)
             self.inner.expect(getattr(evaluate, "budget", None))
         x = self.params.flat()  # as rounded to its own precision, and after writes of others
         candidates = self.inner.ask()

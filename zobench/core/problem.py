@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -293,11 +294,23 @@ def _checked(values: Any, count: int) -> np.ndarray:
     return np.asarray(values, WIDE)
 
 
+def _at_the_point(method: Callable[[Any], dict[str, float]]) -> Callable[[Any], dict[str, float]]:
+    """Wrap a method of an InPlaceProblem: moves that are still due are written before it runs."""
+
+    @wraps(method)
+    def at_the_point(self: Any) -> dict[str, float]:
+        self.params.flush()
+        return method(self)
+
+    return at_the_point
+
+
 class InPlaceProblem(Problem):
     """A problem too large to copy its point: a probe moves the point, and moves it back.
 
     A subclass says what moves (`start`), what the loss is (`loss`) and how the point is scored
-    (`score`).
+    (`score`). Before `score` runs, the tensors are brought back from the last probe to the point;
+    other code that reads them calls `params.flush()` first.
 
     Example:
         >>> import torch
@@ -311,13 +324,19 @@ class InPlaceProblem(Problem):
         ...         return float(self.weight.square().sum())
         ...
         ...     def score(self):
-        ...         self.params.flush()
         ...         return {"loss": self.loss(0)}
         >>> problem = Layer()
         >>> params = problem.start(0)
         >>> problem.losses([(0.0, zobench.Noise(0))], 0)
         [3.0]
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let `score` and `finish` of every subclass see the point, not the last probe."""
+        super().__init_subclass__(**kwargs)
+        for name in ("score", "finish"):
+            if name in vars(cls):
+                setattr(cls, name, _at_the_point(vars(cls)[name]))
 
     @abstractmethod
     def loss(self, seed: int) -> float:

@@ -241,6 +241,18 @@ class TopPairs:
         return Recipe(tuple((float(weights[i]), directions[i]) for i in best))
 
 
+def compare_only(evaluate: Evaluate) -> None:
+    """Tell an Oracle that the losses are only compared: one that is not finite ends no run.
+
+    For estimators with `ranks = True`, so that they go on in a loop of one's own as in a suite.
+
+    Args:
+        evaluate: what `step` was given; anything but an Oracle is left as it is.
+    """
+    if hasattr(evaluate, "ranks"):
+        setattr(evaluate, "ranks", True)  # noqa: B010
+
+
 def at_least_one(n: int) -> int:
     """Return n if it is at least 1, for directions that cannot be taken all.
 

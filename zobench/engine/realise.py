@@ -40,9 +40,19 @@ def realise(
         rounding: a seed to round writes of 16-bit weights stochastically; by default to nearest.
         make: `TensorParams`, or a subclass of it.
 
+    Returns:
+        The params, which an `InPlaceProblem` returns from `start`.
+
     Raises:
         BadInput: the realisation does not exist, or a tensor cannot move.
         Unsuitable: "scratch" cannot perturb one of the weights.
+
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Linear(2, 1))
+        >>> params = zobench.realise(net, "scratch")
+        >>> params.size, [group.name for group in params.groups]
+        (11, ['0', '1'])
     """
     if realisation not in REALISATIONS:
         raise unknown("realisation", realisation, REALISATIONS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
-from zobench.core.schemes import Evaluate
+from zobench.core.schemes import Evaluate, compare_only
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.registry import estimators
@@ -25,6 +25,7 @@ class GLD:
 
     def step(self, evaluate: Evaluate) -> None:
         """Ask for the losses of x and of all samples, and move to the best."""
+        compare_only(evaluate)
         unit = self.params.size**-0.5  # |d| is about sqrt(size)
         probes: list[Probe] = [
             (radius * unit, Noise(fold(self.seed, self.t, k)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
-from zobench.core.schemes import Evaluate, at_least_one
+from zobench.core.schemes import Evaluate, at_least_one, compare_only
 from zobench.core.seeds import fold
 from zobench.registry import estimators
 
@@ -25,6 +25,7 @@ class RandomSearch:
 
     def step(self, evaluate: Evaluate) -> None:
         """Ask for the losses of n samples, and move to the best if it is better than x."""
+        compare_only(evaluate)
         probes: list[Probe] = [
             (self.sigma, Noise(fold(self.seed, self.drawn + k))) for k in range(self.n)
         ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from zobench.objectives.llm.batches import Batch
-_obeyed: TestResults = WeakKeyDictionary()  # of `obeys`
+_obey: TestResults = WeakKeyDictionary()  # of `obeys`
 
 
 def attention(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -41,4 +41,4 @@ def obeys(model: PreTrainedModel, batch: Batch) -> bool:
         return near(padding_form, final_form, model.dtype)
 
     width = batch.ids.shape[1]
-    return sees_all(model, width) and holds(_obeyed, model, None, width, same, batch.words)
+    return sees_all(model, width) and holds(_obey, model, None, width, same, batch.words)
