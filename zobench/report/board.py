@@ -17,7 +17,7 @@ SHOWN = (  # column of the CSV, heading, kind
     ("aocc", "AOCC", "share"),
     ("success_rate", "reached", "percent"),
     ("speedup", "speed-up", "ratio"),
-    ("us_per_query", "µs a query", "number"),
+    ("us_per_query", "µs per query", "number"),
     ("peak_rss_mb", "peak MB", "number"),
     ("coverage", "coverage", "percent"),
     ("n_runs", "runs", "count"),

@@ -23,7 +23,7 @@ def cell(value: Any) -> Any:
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Lines of CSV (RFC 4180 quoting, newlines \\n), the head first."""
+    """Lines of CSV (RFC 4180 quoting, line feeds between lines), the head first."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([cell(str(name)) for name in columns])

@@ -29,6 +29,7 @@ def page_data(source: Source) -> dict[str, Any]:
     place = source.runs["problem"].map(order).to_numpy()
     shown = [name for name in (*NAMED, *COLUMNS) if name in source.runs]
     runs = source.runs[shown].iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    give_back()
     traces = source.traces()
     tests, traced = rank_data(source, traces), _traces(runs, traces, problems)
     del traces  # most of the memory that a page takes
@@ -54,7 +55,7 @@ def _estimators(source: Source) -> list[dict[str, Any]]:
 
 
 def _problems(source: Source) -> list[dict[str, Any]]:
-    """One a problem, its targets from the easiest to the hardest."""
+    """One per problem, its targets from the easiest to the hardest."""
     found = []
     for name, part in source.problems.sort_values("target_index", kind="stable").groupby(
         "problem", sort=False
@@ -93,7 +94,7 @@ def _runs(runs: pd.DataFrame, order: dict[str, int], names: list[str]) -> dict[s
 
 
 def _hits(source: Source, runs: pd.DataFrame, problems: list[dict[str, Any]], unit: Unit) -> str:
-    """For each run a code a target of its problem, in the order of runs and targets."""
+    """For each run a code per target of its problem, in the order of runs and targets."""
     sizes = np.array([len(p["targets"]) for p in problems], int)
     place = {p["name"]: i for i, p in enumerate(problems)}
     of_run = sizes[[place[name] for name in runs["problem"]]] if len(runs) else np.empty(0, int)
@@ -165,8 +166,11 @@ def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
 
 
 def _pareto(source: Source, order: dict[str, int]) -> dict[str, Any]:
-    """`targets`: [final, hardest reached] a problem; `rows`: problem, estimator, median peak bytes,
-    then seconds and whether on the front, to the final target and to the hardest reached."""
+    """Targets and rows of the figure of time and memory.
+
+    `targets`: [final, hardest reached] per problem. `rows`: problem, estimator, median peak bytes,
+    then seconds and whether on the front, to the final target and to the hardest reached.
+    """
     rows = source.summary
     targets: list[list[Any]] = [[None, None] for _ in order]
     if not len(rows):

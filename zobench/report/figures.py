@@ -16,8 +16,10 @@ NAMED = ["problem", "group", "dimension", "estimator", "repetition"]
 
 
 def frames(source: Source) -> dict[str, pd.DataFrame]:
-    """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests,
-    and what `profiles` adds."""
+    """Name -> frame: ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests.
+
+    `profiles` adds further ones.
+    """
     found, traces = {"results": source.summary}, source.traces()
     if len(source.summary):
         both = ((which, pareto(source.summary, which)) for which in ("final", "hardest"))

@@ -11,7 +11,7 @@ from zobench.report import tables
 from zobench.report.source import Source
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")  # & too: an entity would be read as a sign
-RESULTS = ("problem", "estimator", "target", "reached", "queries", "seconds", "score", "a query",
+RESULTS = ("problem", "estimator", "target", "reached", "queries", "seconds", "score", "per query",
            "memory")  # fmt: skip
 
 

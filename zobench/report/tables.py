@@ -62,7 +62,7 @@ def _result(row: dict[str, Any], which: str) -> dict[str, Cell]:
         cells[unit] = Cell(text, value, limits)
     cells |= {
         "score": Cell(words.number(score), score),
-        "a query": Cell(words.duration(row["seconds_per_query"]), row["seconds_per_query"]),
+        "per query": Cell(words.duration(row["seconds_per_query"]), row["seconds_per_query"]),
         "memory": Cell(words.memory(row["peak_memory"]), row["peak_memory"]),
         "× eval": Cell(words.number(row["memory_ratio"]), row["memory_ratio"]),
         "ended": Cell(row["statuses"]),
@@ -105,7 +105,7 @@ def _alone(speedup: Speedup) -> str:
 
 
 def _factor(speedup: Speedup, queries: Speedup | None = None) -> tuple[str, str]:
-    """(a factor, its interval, and on how many problems, if they are fewer than in `queries`)"""
+    """(a factor, its interval, and on how many problems, if they are fewer than in `queries`)."""
     if math.isnan(speedup.ratio):
         return words.UNKNOWN, ""
     limits = f"{words.number(speedup.low)} to {words.number(speedup.high)}"

@@ -29,7 +29,7 @@ function metersFigure(all, chosen) {
       return part;
     })));
     const cell = (text, value) => make("td", { class: "n", "data-sort": value }, text);
-    const head = ["estimator", "time a query", "", "its own part", "objective", "peak memory", "", "× eval"];
+    const head = ["estimator", "time per query", "", "its own part", "objective", "peak memory", "", "× eval"];
     find(".bars", root).replaceChildren(
       make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", text ? { scope: "col", class: i ? "n" : null } : { "aria-hidden": "true" }, text)))),
       make("tbody", {}, ...shown.map((row) => make("tr", {}, make("th", { scope: "row" }, row.name), cell(duration(row.total), row.total), bar([[row.own, "own"], [row.objective, "objective"]], widest.total),
