@@ -101,7 +101,7 @@ class Entry:
             dimension: the number of coordinates.
 
         Raises:
-            Unsuitable: it takes fewer.
+            Unsuitable: the estimator takes fewer coordinates than that.
         """
         if self.max_dim and dimension > self.max_dim:
             raise Unsuitable(

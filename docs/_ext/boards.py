@@ -45,5 +45,6 @@ def _cells(row) -> tuple[str, ...]:
 
 
 def setup(app):
+    """Register the extension with Sphinx."""
     app.add_directive("board", Board)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,6 +17,7 @@ def block(writer, node):
 
 
 def setup(app):
+    """Register the extension with Sphinx."""
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     app.config.html_math_renderer = "mathml"
     return {"parallel_read_safe": True, "parallel_write_safe": True}

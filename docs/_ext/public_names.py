@@ -87,6 +87,7 @@ def resolve(app, env, node, contnode):
 
 
 def setup(app):
+    """Register the extension with Sphinx."""
     app.add_directive("public-module", PublicModule)
     app.connect("autodoc-process-docstring", escape, priority=400)  # before napoleon
     app.connect("missing-reference", resolve)

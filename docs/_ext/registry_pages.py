@@ -124,6 +124,7 @@ def _command(name: str, command: Any, above: Any) -> nodes.section:
 
 
 def setup(app):
+    """Register the extension with Sphinx."""
     app.add_directive("registry", RegistryPage)
     app.add_directive("suites", SuitesPage)
     app.add_directive("commands", CommandsPage)

@@ -45,7 +45,7 @@ class _Unbroken:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Inside, `handle` stands in for the handlers of SIGNALS."""
+        """Replace the handlers of SIGNALS by `handle` within the with statement."""
         try:
             for number in SIGNALS:
                 handler = signal.getsignal(number)

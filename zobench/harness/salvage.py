@@ -136,7 +136,7 @@ def _value(kind: int, part: bytes) -> Any:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """(an integer of 1 to 9 bytes, where it ends)."""
+    """Return an integer that takes 1 to 9 bytes, and the position after it."""
     value = 0
     for k in range(8):
         byte = data[at + k]

@@ -1,0 +1,1 @@
+"""The registered objectives, by family."""
