@@ -30,7 +30,7 @@ class Results:
         folder: the results folder.
         counts: status -> the number of runs that ended with it in this call; "resumed": the
             runs that were made before.
-        frames: the runs, hits, traces and problems; the page "Reading results" describes the columns.
+        frames: the runs, hits, traces and problems, with the columns of runs.csv and hits.csv.
         notes: sentences for the user, such as on earlier results that were set aside.
         against: folders of stored runs that were added to these.
         stored: of `against`: label in these frames -> estimator in its folder.

@@ -24,7 +24,7 @@ class Comparison:
     """The results of a comparison, with their summary and verdict.
 
     Attributes:
-        results: the runs, hits, traces and problems; the page "Reading results" describes the columns.
+        results: the runs, hits, traces and problems, with the columns of runs.csv and hits.csv.
         summary: one row per problem and estimator; `analysis.table` describes the columns.
         details: the verdict with its numbers; None for a single estimator.
         files: the names of the CSV files in the results folder.
