@@ -195,3 +195,50 @@ def test_every_shipped_problem_can_be_built():
             for instance in problem.instances or (None,):
                 own = {} if instance is None else {"instance": instance}
                 entry.build(problem.settings | own)
+
+
+EXPAND = (
+    '[[problem]]\nid = "b{dim}"\n' + PROBLEM.partition('"p"\n')[2] + "expand = { dim = [2, 5] }\n"
+)
+HUGE = [  # text, what is said of it
+    (EXPAND.replace("{dim}", "{dim[0]}"), "line 6: id 'b{dim[0]}' does not fit expand"),
+    (EXPAND.replace("{dim}", "{dim.foo}"), "line 6: id 'b{dim.foo}' does not fit expand"),
+    (EXPAND.replace("{dim}", "{dim.__class__.__mro__}"), "line 6: id 'b{dim.__class__.__mro__}'"),
+    (EXPAND.replace("{dim}", "{dim:{dim}}"), "the format '{dim}' has a field of its own"),
+    (EXPAND.replace("{dim}", "{dim:9999999999}"), "'9999999999' asks for more than 999 characters"),
+    (EXPAND.replace("{dim}", "{dim:zz}"), "line 6: id 'b{dim:zz}' does not fit expand"),
+    (EXPAND.replace("{dim}", "{}"), "line 6: id 'b{}' does not fit expand"),
+    (EXPAND.replace("[2, 5]", '"²"'), "'²' is not a list of numbers"),
+    (EXPAND.replace("[2, 5]", '"1-3000", instance = "1-3000"'), "expand gives 9,000,000 problems"),
+    (EXPAND + "settings = 5\n", "settings must be a table, not 5"),
+    (EXPAND + 'settings = "dim"\n', "settings must be a table, not 'dim'"),
+    (PROBLEM + 'instances = "²"\n', "'²' is not a list of numbers"),
+    (PROBLEM + 'instances = "١-٣"\n', "is not a list of numbers"),
+    (PROBLEM + 'instances = "1-9999999999"\n', "line 8: '1-9999999999' has more than 100,000"),
+    (PROBLEM + f'instances = "1-{"9" * 5000}"\n', "is not a list of numbers"),
+    (PROBLEM + f"targets = [{'9' * 400}]\n", "line 8: a whole number has 333 hex digits"),
+    (PROBLEM + f"targets = [{'9' * 5000}]\n", "line 8: a number has too many digits"),
+    (PROBLEM + f"settings = {{ dim = {'9' * 5000} }}\n", "line 8: a number has too many digits"),
+    (PROBLEM + "targets = { log10 = [400, 2] }\n", "line 8: an exponent is from -300 to 300"),
+    (PROBLEM + "targets = { log10 = [2, -8], step = -1e-12 }\n", "more than 100,000 targets"),
+    (PROBLEM + "targets = { log10 = [2, -8], step = nan }\n", "steps of nan do not lead"),
+    (PROBLEM + "targets = { log10 = [2, -8], step = -inf }\n", "steps of -inf do not lead"),
+    (PROBLEM + "targets = { start = inf, reference = 1, fractions = [0.5] }\n", "not finite"),
+    (PROBLEM + f"targets = {'[' * 5000}\n", "nested too deeply"),
+    (PROBLEM.replace(element("bowl"), "x" * 300), "line 7: no objective named 'xxx"),
+    (PROBLEM.replace(element("bowl"), "x" * 300 + ".py:f"), "no file "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "said"), HUGE, ids=lambda v: str(v)[-40:])
+def test_odd_formats_and_huge_values_are_refused_in_one_line(tmp_path, text, said):
+    head = HEAD if "\ntargets" not in text else HEAD.replace("targets = [1.0]", "")
+    with pytest.raises(BadInput) as error:
+        read(tmp_path, head + text)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_suite_file_with_a_name_that_no_file_can_have():
+    with pytest.raises(BadInput, match="no suite file"):
+        load("x" * 300 + ".toml")

@@ -31,7 +31,7 @@ ALLOWED = {
     "running": {"harness", "analysis", "results", "errors"},
     "testing": NUMBERS | {"engine", "harness", "objectives", "optim", "registry", "user_file"},
     "tune": NUMBERS | {"harness", "analysis", "results", "registry"},
-    "leaderboard": RUNS | {"interchange", "registry", "spreadsheet", "tune"},
+    "leaderboard": RUNS | {"interchange", "registry", "spreadsheet", "tune", "user_file"},
     "report": {"analysis", "harness", "results", "leaderboard", "spreadsheet", "errors"},
     "bench": NUMBERS | {"engine", "objectives", "harness", "registry"},
     "watch": {"harness", "objectives", "errors"},

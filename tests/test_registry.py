@@ -12,6 +12,14 @@ def test_an_unknown_name_suggests_a_known_one():
         estimators["mezzo"]
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "ü" * 150, "x" * 5000, "x" * 300 + ".py:f"])
+def test_a_name_that_no_file_can_have_is_unknown(name):
+    for registry in (estimators, objectives):
+        with pytest.raises(BadInput, match=r"no (estimator|objective) named|no file") as error:
+            registry[name]
+        assert "\n" not in str(error.value)
+
+
 def test_names_are_listed_in_order():
     assert list(estimators) == sorted(estimators.load())
 

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import itertools
+import re
 import tracemalloc
 from dataclasses import replace
 from functools import cache
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from verify_tools import BOARD, MINE, TINY, edit, read, write
+from verify_tools import BOARD, MINE, TINY, edit, make_board, read, write
 
 import zobench
 from zobench.analysis.leaderboard import COLUMNS, targets_hash
@@ -25,6 +26,7 @@ from zobench.leaderboard.board_file import BoardRow, read_board, read_table
 from zobench.leaderboard.columns import cell_fault
 from zobench.leaderboard.frozen import frozen_file, read_frozen
 from zobench.leaderboard.hashes import data_hash, settings_hash
+from zobench.leaderboard.releases import RELEASED, is_earlier, version_fault
 from zobench.leaderboard.verify.check import BoardChecker, check
 from zobench.leaderboard.verify.expected import problems_by_hash, repetitions
 from zobench.results.stored import stored
@@ -124,7 +126,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"n_speedup": "1", "speedup": "", "speedup_low": "", "speedup_high": ""},
      "column n_speedup: 1, though there is no speedup"),
     ({"threads": "-3"}, "column threads: a number from 1"),
-    ({"us_per_query": "-1"}, "column us_per_query: a finite number from 0, not '-1'"),
+    ({"us_per_query": "-1"}, "column us_per_query: a number from 0.001 to 1e12, not '-1'"),
     ({"peak_rss_mb": "inf"}, "column peak_rss_mb: a finite number from 0, not 'inf'"),
     ({"targets_hash": "0" * 16}, "column targets_hash: 0000000000000000 fits no problems"),
     ({"targets_hash": "xyz"}, "column targets_hash: 16 hex digits, not 'xyz'"),
@@ -147,6 +149,12 @@ WRONG = [  # changed cells, what is said of the row
     ({"packages": "cma 4.5.0; a"}, "column packages: such as 'gymnasium 1.0.0; mujoco 3.3.7'"),
     ({"packages": "scipy 1.0; cma 4.5.0"}, "in the order of names"),
     ({"packages": "cma 4.5.0 | 4.6; scipy 1.0"}, None),
+    ({"us_per_query": "1e-320"}, "column us_per_query: a number from 0.001 to 1e12"),
+    ({"us_per_query": "0"}, "column us_per_query: a number from 0.001 to 1e12"),
+    ({"peak_rss_mb": "30"}, "column peak_rss_mb: 30, but no run has its own process"),
+    ({"cpu": "2.4.6"}, "column cpu: the name of a processor"),
+    ({"cpu": "AMD EPYC (family x)"}, "column cpu: the name of a processor"),
+    ({"cpu": "Intel(R) Xeon(R) CPU @ 2.20GHz (family 6, model 79, AVX2) | x86_64"}, None),
     ({"us_per_query": ""}, "column us_per_query: empty, though there are runs"),
     ({"verified": "yes"}, "column verified: one of none, self, rerun, not 'yes'"),
     ({"cpu": "=cmd|' /C calc'!A0"}, 'column cpu: "=cmd|\' /C calc\'!A0" is a formula'),
@@ -155,7 +163,7 @@ WRONG = [  # changed cells, what is said of the row
     ({"os": "\x1b[2J"}, "column os: the character '\\x1b'"),
     ({"cpu": "x" * 5000}, "column cpu: 5,000 characters, of at most 300"),
     ({"cpu": "x" * 3_000_000}, "characters, most of them in cell "),
-    ({"cpu": '1,2 "'}, None),  # quoted by CSV: nothing wrong
+    ({"cpu": 'Intel 1,2 "'}, None),  # quoted by CSV: nothing wrong
 ]  # fmt: skip
 
 
@@ -286,12 +294,12 @@ def test_form_executes_no_submitted_file(board, verify, tmp_path):
 
 
 def test_rows_of_earlier_versions_are_unchecked(board, verify, tmp_path):
-    edit(board, 2, version="0.0.1", settings_hash="0" * 16)
-    edit(board, 3, version="0.0.1")
+    edit(board, 2, version="0.1.0", settings_hash="0" * 16)
+    edit(board, 3, version="0.1.0")
     status, lines, _ = verify()
     assert status == 0
     assert "unchecked" in line_of(lines, 2)
-    assert "of zobench 0.0.1; now: column settings_hash" in line_of(lines, 2)
+    assert "of zobench 0.1.0; now: column settings_hash" in line_of(lines, 2)
     assert "fits" in line_of(lines, 3)
     (tmp_path / "tiny.toml").write_text(TINY.replace('version = "1"', 'version = "2"'))
     status, lines, _ = verify()
@@ -437,6 +445,87 @@ def test_every_column_is_known_to_be_text_or_checked():
 
 
 BOARD_OF_ALL = Path(__file__).parents[1] / "leaderboards" / "bbob.csv"
+MADE_UP = ("-1", "0.0.0", "-0", "00", "0", "0.1", "00.1.0", "0.1.0.0", "0.1.0 | 0.0.1", "")
+
+
+@pytest.mark.parametrize("version", MADE_UP)
+def test_a_version_that_was_never_released_is_refused(board, verify, tmp_path, version):
+    """It would leave settings that do not fit unchecked."""
+    edit(board, 2, version=version, settings_hash="0" * 16)
+    status, lines, _ = verify()
+    assert status == 1
+    assert "column version: " in line_of(lines, 2)
+    (tmp_path / "tiny.toml").write_text(TINY.replace('version = "1"', 'version = "2"'))
+    status, lines, _ = verify()  # nor is it unchecked as a row of an earlier suite
+    assert status == 1
+    assert "column version: " in line_of(lines, 2)
+
+
+@pytest.mark.parametrize("version", ["0", "00", "01", "²", "-1"])
+def test_a_version_that_no_suite_had_is_refused(board, verify, tmp_path, version):
+    (tmp_path / "tiny.toml").write_text(TINY.replace('version = "1"', 'version = "2"'))
+    edit(board, 2, suite_version=version, seed_root=f"tiny/{version}")
+    status, lines, _ = verify()
+    assert status == 1
+    assert "column suite_version: " in line_of(lines, 2)
+
+
+def test_released_versions_are_those_of_the_changelog():
+    text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text()
+    assert list(RELEASED) == re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.M)[::-1]
+    assert not version_fault(zobench.__version__)
+    assert not version_fault(" | ".join(RELEASED))
+    assert version_fault("0.1.0 | 0.1.0")
+    assert is_earlier("0.1.0")
+    assert not is_earlier(zobench.__version__)
+    assert not is_earlier("0.0.1")
+
+
+OWN = [  # changed cells of the row of the frozen method, the column at fault
+    ({"success_rate": "0.666667", "log_area": "0.5", "log_area_low": "", "log_area_high": "",
+      "aocc": "0.6", "aocc_low": "", "aocc_high": ""}, "success_rate"),
+    ({"speedup": "0.9"}, "speedup"),
+    ({"speedup": "1.5", "speedup_low": "1.2"}, "speedup"),
+    ({"speedup": "0", "speedup_low": "0"}, "speedup"),
+    ({"speedup_low": "0.987"}, "speedup_low"),
+    ({"speedup_high": "1.234"}, "speedup_high"),
+    ({"n_runs": "2", "coverage": f"{2 / 3:.6g}"}, "n_runs"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reached(tmp_path_factory):
+    """A leaderboard whose frozen runs reach the final target in 3 of 3 runs, and its texts."""
+    easy = TINY.replace("[8.0, 4.0, 2.0, 1.0, 0.5]", "[8.0, 7.0, 6.0]")
+    board = make_board(tmp_path_factory.mktemp("reached"), *METHODS, suite=easy)
+    return board, board.read_text()
+
+
+@pytest.mark.parametrize(("cells", "column"), OWN, ids=lambda v: str(v)[:40])
+def test_the_row_of_the_frozen_method_is_that_of_its_frozen_runs(reached, cells, column):
+    board, text = reached
+    board.write_text(text)
+    suite = load(board.parents[1] / "tiny.toml")
+    assert check(board, suite).is_good
+    at = next(i for i, row in enumerate(read(board), 2)
+              if row["method"] == "random-search" and row["speedup"])  # fmt: skip
+    edit(board, at, **cells)
+    row = check(board, suite).rows[at - 2]
+    assert row.status == "refused"
+    assert row.note.startswith(f"column {column}: ")
+
+
+def test_no_speedup_is_slower_than_the_budget_allows(reached):
+    board, text = reached
+    board.write_text(text)
+    at = next(i for i, row in enumerate(read(board), 2)
+              if row["method"] != "random-search" and row["speedup"])  # fmt: skip
+    for value in ("0", "1e-9"):
+        edit(board, at, speedup=value, speedup_low="0")
+        row = check(board, load(board.parents[1] / "tiny.toml")).rows[at - 2]
+        assert (row.status, row.note[:16]) == ("refused", "column speedup: ")
+
+
 # What only a rerun of the row can tell: meters, and figures that the frozen runs do not tie down.
 RERUN = {
     "us_per_query", "peak_rss_mb", "speedup", "speedup_low", "speedup_high",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
+LONGEST = 200  # bytes of a name that may be that of a file; file systems take up to 255
 _ANY = (-math.inf, math.inf, "linear")
 
 # Examines a user's file in another process, so that it cannot end the command: (registry, path,
@@ -332,7 +334,7 @@ class Registry:
     def _load_near(self, name: str) -> None:
         """Load the file or the folder of this name alone, where most elements are defined."""
         stem = name.replace("-", "_")
-        if not stem.isidentifier():
+        if not stem.isidentifier() or len(os.fsencode(stem)) > LONGEST:
             return
         for folder in map(Path, import_module(self.package).__path__):
             for path in sorted((*folder.rglob(f"{stem}.py"), *folder.rglob(f"{stem}/*.py"))):

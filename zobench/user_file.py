@@ -39,6 +39,11 @@ def file_of(name: str) -> str:
     return path if colon and path.endswith(".py") else ""
 
 
+def is_file(path: str | Path) -> bool:
+    """Return True if there is a file; False also for a name that no file can have."""
+    return os.path.isfile(path)
+
+
 def fix(path: Path, text: bytes) -> None:
     """Use this text for that of the file from now on, also if the file is imported."""
     _fixed[str(path.resolve())] = text
@@ -54,7 +59,7 @@ def forget() -> None:
 def text_of(path: Path, wanted: str) -> bytes:
     """Return the text of a file; the error names `wanted`, what it is read for. Raises BadInput."""
     full = str(path.resolve())
-    if full not in _fixed and not path.is_file():
+    if full not in _fixed and not is_file(path):
         raise BadInput(f"no file {str(path)!r} to take {wanted} from")
     try:
         text = _fixed[full] if full in _fixed else path.read_bytes()
@@ -101,7 +106,7 @@ def files_in(settings: Mapping[str, Any]) -> list[str]:
     """Return the paths of Python files that settings name, as `path/to/file.py:function`."""
     values = [v for s in settings.values() for v in (s if isinstance(s, tuple | list) else (s,))]
     paths = [file_of(value) for value in values if isinstance(value, str)]
-    return sorted({str(Path(path).resolve()) for path in paths if path and Path(path).is_file()})
+    return sorted({str(Path(path).resolve()) for path in paths if path and is_file(path)})
 
 
 def with_files(version: str, settings: Mapping[str, Any]) -> str:

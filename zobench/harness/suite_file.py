@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from zobench.errors import BadInput, unknown
@@ -15,6 +18,7 @@ from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.targets import read_targets
 from zobench.harness.toml_file import Keys, TomlFile
 from zobench.registry import Entry, check_settings, objectives
+from zobench.user_file import is_file
 
 SHARED = {  # keys that the top level may set for every problem -> kind
     "budget": "whole number",
@@ -28,6 +32,7 @@ SHARED = {  # keys that the top level may set for every problem -> kind
 }
 TOP = ("name", "version", "description", "problem", *SHARED)
 OWN = ("id", "objective", "settings", "expand", "group", *SHARED)
+MOST = 100_000  # values in a span such as "1-5", and problems of one table
 REPETITIONS = 5  # if neither the suite nor the instances say how many
 
 
@@ -87,9 +92,9 @@ def load(name_or_path: str | Path) -> Suite:
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
-        if path.is_dir():
+        if os.path.isdir(path):
             raise BadInput(f"{text!r} is a folder; a suite is one .toml file")
-        if not path.is_file():
+        if not is_file(path):
             raise BadInput(f"no suite file {text!r}; known suites: {', '.join(suite_files())}")
         return replace(read_suite(path), file=str(path.resolve()))
     files = suite_files()
@@ -135,14 +140,17 @@ def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSp
     for key in ("id", "objective"):
         if key not in table:
             raise file.bad(f"the problem lacks {key!r}", *at)
+    settings = file.typed(table.get("settings", {}), "table", *at, "settings")
     lists = {}
     for name, values in file.typed(table.get("expand", {}), "table", *at, "expand").items():
         is_span = isinstance(values, str)
         lists[name] = _span(file, values, *at, "expand", name) if is_span else values
         if not isinstance(lists[name], list) or not lists[name]:
             raise file.bad(f"expand needs values for {name!r}", *at, "expand", name)
-        if name in table.get("settings", {}):
+        if name in settings:
             raise file.bad(f"{name!r} is in settings and in expand", *at, "expand", name)
+    if (count := math.prod(map(len, lists.values()))) > MOST:
+        raise file.bad(f"expand gives {count:,} problems, of at most {MOST:,}", *at, "expand")
     problems = []
     for values in itertools.product(*lists.values()):
         expansion = dict(zip(lists, values))
@@ -150,13 +158,30 @@ def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSp
         for key in ("id", "group"):
             pattern = file.typed(table.get(key, ""), "text", *at, key)
             try:
-                words[key] = pattern.format(**expansion)
-            except (KeyError, ValueError, IndexError) as error:
+                words[key] = _filled(pattern, expansion)
+            except (KeyError, ValueError, TypeError, IndexError) as error:
                 raise file.bad(
-                    f"{key} {pattern!r} does not fit expand: {error}", *at, key
+                    f"{key} {pattern[:60]!r} does not fit expand: {error}", *at, key
                 ) from error
         problems.append(_problem(file, table, index, expansion, **words))
     return problems
+
+
+def _filled(pattern: str, expansion: dict[str, Any]) -> str:
+    """Replace each {name} or {name:format} of a pattern by its value.
+
+    Raises:
+        KeyError, ValueError, TypeError, IndexError: a field is of another form, or does not fit its
+            value.
+    """
+    for _, name, form, _ in Formatter().parse(pattern):
+        if re.search(r"[.\[\]]", name or ""):
+            raise ValueError(f"{{{name}}} has more than the name of a setting")
+        if re.search(r"[{}]", form or ""):
+            raise ValueError(f"the format {form!r} has a field of its own")
+        if re.search(r"\d{4}", form or ""):
+            raise ValueError(f"the format {form!r} asks for more than 999 characters")
+    return pattern.format(**expansion)
 
 
 def _problem(
@@ -173,7 +198,7 @@ def _problem(
         entry = objectives[name]
     except BadInput as error:
         raise file.bad(error, *at, "objective") from error
-    settings = file.typed(table.get("settings", {}), "table", *at, "settings") | expansion
+    settings = table.get("settings", {}) | expansion
     shared, how = _shared(file, table, index)
     if "instances" in shared:
         _check(file, entry, {"instance": 1}, *at, "instances")
@@ -240,10 +265,13 @@ def _span(file: TomlFile, value: Any, *keys: str | int) -> list[int]:
         return [file.typed(v, "whole number", *keys) for v in value]
     numbers: list[int] = []
     for part in str(value).split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
-            raise file.bad(f"{value!r} is not a list of numbers such as '1-5,71-80'", *keys)
-        numbers += range(int(first), int(last or first) + 1)
+        match = re.fullmatch(r"([0-9]{1,15})(?:-([0-9]{1,15}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
+            raise file.bad(f"{value!r:.60} is not a list of numbers such as '1-5,71-80'", *keys)
+        if len(numbers) + last - first >= MOST:
+            raise file.bad(f"{value!r:.60} has more than {MOST:,} numbers", *keys)
+        numbers += range(first, last + 1)
     return numbers
 
 
@@ -256,4 +284,4 @@ def _resolve(file: TomlFile, name: str) -> str:
     if not colon or not path.endswith(".py"):
         return name
     beside = file.path.parent / path
-    return f"{(beside if beside.is_file() else Path(path)).resolve()}:{inner}"
+    return f"{(beside if is_file(beside) else Path(path)).resolve()}:{inner}"

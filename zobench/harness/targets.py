@@ -11,6 +11,7 @@ from typing import Any
 
 from zobench.harness.toml_file import TomlFile
 
+FARTHEST, MOST = 300, 100_000  # exponent of a target, and number of targets by a rule
 FORMS = "a list, { log10, step }, or { start, reference, fractions }"
 
 
@@ -36,6 +37,8 @@ def read_targets(file: TomlFile, value: Any, *keys: str | int) -> tuple[tuple[fl
         raise file.bad(f"targets are {FORMS}, not {value!r}", *keys)
     if not numbers:
         raise file.bad(f"no targets: give {FORMS}", *keys)
+    if not all(map(math.isfinite, numbers)):
+        raise file.bad("a target is not finite", *keys)
     if len(set(numbers)) < len(numbers):
         raise file.bad("a target is given twice", *keys)
     return tuple(sorted(numbers, reverse=True)), str(how)
@@ -46,9 +49,13 @@ def _powers(file: TomlFile, value: dict[str, Any], *keys: str | int) -> list[flo
     if len(ends) != 2:
         raise file.bad("log10 takes the first and the last exponent, such as [2, -8]", *keys)
     step = file.typed(value.get("step", -1), "number", *keys, "step")
+    if max(map(abs, ends)) > FARTHEST:
+        raise file.bad(f"an exponent is from -{FARTHEST} to {FARTHEST}", *keys, "log10")
     first, last = ends
     steps = (last - first) / step if step else -1.0
-    if steps < 0 or abs(steps - round(steps)) > 1e-6:
+    if steps > MOST:
+        raise file.bad(f"steps of {step} give more than {MOST:,} targets", *keys, "step")
+    if not steps >= 0 or not math.isfinite(step) or abs(steps - round(steps)) > 1e-6:
         raise file.bad(f"steps of {step} do not lead from {first:g} to {last:g}", *keys, "step")
     return [10.0 ** round(first + k * step, 9) for k in range(round(steps) + 1)]
 

@@ -15,6 +15,7 @@ from zobench.spreadsheet import FORMULA
 Keys = tuple[str | int, ...]  # of a value, such as ("problem", 2, "settings", "dim")
 
 NAMES = ("name", "id", "group", "version")  # these are on one line; other texts may have several
+MANY = re.compile(r"\d(_?\d){999}")  # digits
 KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "number": (int, float),
@@ -51,7 +52,18 @@ class TomlFile:
             raise BadInput(
                 f"{path} line {line}: no TOML: {message}: {' '.join(shown).strip()[:60]!r}"
             ) from error
-        for keys, text in _texts(self.data):
+        except RecursionError as error:
+            raise BadInput(f"{path}: no TOML: lists or tables are nested too deeply") from error
+        except ValueError as error:  # of int(), for a number with thousands of digits
+            line = next((i for i, t in enumerate(self.text.splitlines()) if MANY.search(t)), 0)
+            raise BadInput(f"{path} line {line + 1}: a number has too many digits") from error
+        for keys, value in _values(self.data):
+            if isinstance(value, int) and abs(value) >= 2**64:
+                text = f"a whole number has {len(hex(value)) - 2} hex digits, of at most 16"
+                raise self.bad(text, *keys)
+            if not isinstance(value, str):
+                continue
+            text = value
             if keys[-1] in NAMES:
                 fine = text.isprintable()
             else:
@@ -89,16 +101,16 @@ class TomlFile:
         return int(value) if kind == "whole number" else value
 
 
-def _texts(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, str]]:
-    """Yield all keys and texts of a file, each with its keys."""
+def _values(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Yield all keys and values of a file but tables and lists, each with its keys."""
     parts = value.items() if isinstance(value, dict) else enumerate(value)
     for key, part in parts:
         if isinstance(key, str):
             yield (*keys, key), key
-        if isinstance(part, str):
+        if isinstance(part, (dict, list)):
+            yield from _values(part, (*keys, key))
+        else:
             yield (*keys, key), part
-        elif isinstance(part, (dict, list)):
-            yield from _texts(part, (*keys, key))
 
 
 def line_of(text: str, keys: Keys) -> int:

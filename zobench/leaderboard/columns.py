@@ -27,6 +27,11 @@ PACKAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 COMMIT = r"[0-9a-f]{40}\+?"
 RELEASE = r"[0-9A-Za-z][0-9A-Za-z.!+_-]*"  # a version, as packages write them
 
+CPU = (  # as harness.environment.cpu_name writes it
+    r"(?=[^|]*[A-Za-z])[A-Za-z0-9]((?! \(family| \(model)[^|])*"
+    r"(?<! )( \((family \d+, )?model \d+(, (AVX-512|AVX2))?\))?"
+)
+
 Cells = Mapping[str, str]  # column -> text
 
 
@@ -137,6 +142,8 @@ def _speedup(cells: Cells) -> str:
         return f"column n_speedup: {cells['n_speedup'] or 'empty'}, though there {there} speedup"
     if cells["speedup"] and number(cells, "success_rate") == 0:
         return "column success_rate: 0, though there is a speedup, of final targets"
+    if number(cells, "speedup") == 0:
+        return "column speedup: 0, which no runs that reached the target can have"
     return ""
 
 
@@ -201,6 +208,8 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(SHARES, _real(0, 1, "a share from 0 to 1")),
     **dict.fromkeys(COUNTS, _whole),
     **dict.fromkeys(POSITIVE, _real(0, 1e300, "a finite number from 0")),
+    "us_per_query": _real(1e-3, 1e12, "a number from 0.001 to 1e12"),
+    "cpu": _each(CPU, "the name of a processor, such as 'AMD EPYC (family 25, model 17, AVX-512)'"),
     "threads": _each(r"[1-9][0-9]{0,5}", "a number from 1"),
     "os": _each(r"[A-Z][A-Za-z]+ [0-9][^ |]*", "a system and its release"),
     "python": _each(r"3\.[0-9]{2}\.[0-9]+[^ |]*", "a version such as 3.11.7"),

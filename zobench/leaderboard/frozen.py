@@ -14,6 +14,7 @@ from zobench.harness.suite import ProblemSpec
 from zobench.interchange.write_tables import plain_cells
 from zobench.leaderboard.board_file import BoardTable, as_written, read_table, write_table
 from zobench.leaderboard.columns import Cells, quoted
+from zobench.leaderboard.releases import is_earlier
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,8 @@ class FrozenFigures:
 
     dimensions: frozenset[str]
     digest: str  # of these runs, "" without any
+    runs: int  # how many runs are frozen
+    success_rate: float  # share of them that reached the final target, mean over problems
     reached: int  # how many problems a run reached the final target of
     costs: tuple[float, ...]  # expected queries per problem; inf: no run reached the target
 
@@ -44,8 +47,13 @@ class FrozenRuns:
     """The runs of one estimator, as a run table in queries."""
 
     table: pd.DataFrame
-    has_earlier: bool  # True if an earlier zobench froze some of them
+    versions: frozenset[str]  # of the zobench that froze them
     _figures: dict[tuple[tuple[str, int], ...], FrozenFigures] = field(default_factory=dict)
+
+    @property
+    def has_earlier(self) -> bool:
+        """True if an earlier zobench froze some of them."""
+        return any(is_earlier(version) for version in self.versions)
 
     @property
     def estimator(self) -> str:
@@ -60,6 +68,25 @@ class FrozenRuns:
             self._figures[key] = self._figures_at(finals)
         return self._figures[key]
 
+    def own_interval(self, problems: Sequence[ProblemSpec]) -> tuple[float, float] | None:
+        """Return the interval of the runs' speed-up against themselves.
+
+        None if it depends on the order of the problems, or on digits that the file does not have.
+        """
+        import pandas as pd
+
+        from zobench.analysis.runlengths import at_targets
+        from zobench.analysis.speedup import speedup
+
+        names = [problem.id for problem in problems]
+        runs = at_targets(self.table, {p.id: len(p.targets) - 1 for p in problems})
+        sides = [runs.assign(estimator="method"), runs.assign(estimator="baseline")]
+        result = speedup(pd.concat(sides), "method", "baseline", problems=names)
+        is_ordered = not (result.paired or result.too_few) and result.count("both") > 1
+        if is_ordered or float(runs["length"].to_numpy(float).max()) >= 1e6:
+            return None
+        return result.low, result.high
+
     def _figures_at(self, finals: dict[str, int]) -> FrozenFigures:
         from zobench.analysis.ert import ert
         from zobench.analysis.leaderboard import baseline_hash
@@ -70,9 +97,15 @@ class FrozenRuns:
         return FrozenFigures(
             frozenset(str(size) for size in runs["dimension"].unique()),
             baseline_hash(runs),
+            len(runs),
+            sum(case.successes / case.runs for case in cases) / max(len(cases), 1),
             sum(bool(case.success.any()) for case in cases),
             tuple(ert(case.length, case.success) for case in cases),
         )
+
+
+def _versions(table: BoardTable) -> frozenset[str]:
+    return frozenset(row.cells.get(VERSION, FIRST) for row in table.rows)
 
 
 def frozen_file(board: Path) -> Path:
@@ -94,7 +127,7 @@ def read_frozen(file: Path) -> FrozenRuns:
         raise BadInput(
             f"{file} holds no frozen runs: {reason}; zobench verify --form-only {file}"
         ) from error
-    return FrozenRuns(frame, any(is_earlier(row.cells) for row in table.rows))
+    return FrozenRuns(frame, _versions(table))
 
 
 def check_columns(table: BoardTable) -> None:
@@ -104,16 +137,9 @@ def check_columns(table: BoardTable) -> None:
             raise table.fault(1, f"the column {name!r} is missing")
 
 
-def is_earlier(cells: Cells) -> bool:
+def is_of_earlier(cells: Cells) -> bool:
     """Return True if an earlier zobench froze the run."""
-    try:
-        version, now = (
-            [int(n) for n in text.split(".")]
-            for text in (cells.get(VERSION, FIRST), zobench.__version__)
-        )
-    except ValueError:
-        return False
-    return version < now
+    return is_earlier(cells.get(VERSION, FIRST))
 
 
 def reference(

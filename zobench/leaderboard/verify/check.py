@@ -5,6 +5,7 @@ Nothing is run, and no file that a row names is executed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from zobench.harness.suite import Suite
 from zobench.leaderboard.board_file import BoardRow, read_table
 from zobench.leaderboard.columns import cell_fault, quoted, sum_fault
 from zobench.leaderboard.frozen import ENDING, FrozenRuns, frozen_file, read_frozen
+from zobench.leaderboard.releases import version_fault
 from zobench.leaderboard.verify.content import (
     REFUSED,
     UNCHECKED,
@@ -96,6 +98,8 @@ class BoardChecker:
         for name, text in cells.items():
             if fault := cell_fault(name, text):
                 return f"column {name}: {fault}"
+        if fault := version_fault(cells["version"]):
+            return f"column version: {fault}"
         if fault := sum_fault(cells) or self._baseline_fault(row) or self._double_fault(row):
             return fault
         try:
@@ -195,7 +199,8 @@ def missing_rows(rows: Sequence[RowResult], frozen: FrozenRuns | None) -> list[s
 def _version_fault(row: RowResult, suite: Suite) -> str:
     """Leave a row of an earlier version unchecked; refuse one of a version to come."""
     version, now = row.cells["suite_version"], suite.version
-    if version.isdigit() and now.isdigit() and int(version) < int(now):
+    whole = r"[1-9][0-9]{0,8}"
+    if re.fullmatch(whole, version) and re.fullmatch(whole, now) and int(version) < int(now):
         row.status = UNCHECKED
         row.note = f"of suite {suite.name} version {version}; here is version {now}"
         return ""

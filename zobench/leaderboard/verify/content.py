@@ -15,8 +15,9 @@ from zobench.harness.baseline import read_baseline
 from zobench.harness.chosen import EstimatorSpec
 from zobench.harness.packages import required
 from zobench.harness.suite import ProblemSpec, Suite
-from zobench.leaderboard.columns import UNKNOWN, Cells, agree, number, packages_of, quoted
+from zobench.leaderboard.columns import UNKNOWN, Cells, agree, number, packages_of
 from zobench.leaderboard.frozen import FrozenFigures, FrozenRuns
+from zobench.leaderboard.releases import is_earlier
 from zobench.leaderboard.verify.expected import SuiteFacts, estimator_of, repetitions
 from zobench.registry import Entry, estimators, objectives
 
@@ -90,13 +91,20 @@ def speedup_fault(row: RowResult, frozen: FrozenRuns | None) -> str:
     if digest != figures.digest:
         right = figures.digest or "nothing"
         return f"column baseline_sha256: {digest or 'empty'}, but {right} by the frozen runs"
-    if fault := _both_reached_fault(row, figures):
+    if fault := _own_fault(row, frozen, figures) or _both_reached_fault(row, figures):
         return fault
-    most = max((cost for cost in figures.costs if math.isfinite(cost)), default=math.inf)
+    costs = [cost for cost in figures.costs if math.isfinite(cost)]
+    most = max(costs, default=math.inf)
     if number(cells, "speedup") > most * (1 + 1e-5):
         return (
             f"column speedup: {cells['speedup']}, but no target of the frozen runs costs over "
             f"{most:.6g}"
+        )
+    dearest = max(p.budget * p.repetitions for p in row.problems)  # queries per success
+    if number(cells, "speedup") < (least := min(costs, default=0.0) / dearest) * (1 - 1e-5):
+        return (
+            f"column speedup: {cells['speedup']}, but runs within the budget have {least:.6g} or "
+            "more"
         )
     if len(row.problems) == len(figures.costs) == 1:
         return _queries_fault(row, figures.costs[0])
@@ -114,18 +122,52 @@ def estimator_fault(row: RowResult, facts: SuiteFacts) -> str:
         row.note = row.note or "the file's settings are checked when it is run"
         return ""
     entry, version = estimators[estimator.entry], cells["version"]
-    if any(_is_later(part) for part in version.split(" | ")):
-        return f"column version: {quoted(version)}, but this is zobench {zobench.__version__}"
     if cells["first_order"] != str(entry.first_order) and int(cells["n_runs"]):
         return f"column first_order: {entry.first_order} for {entry.name}"
-    fault = _packages_fault(cells, [objectives[p.objective] for p in row.problems] + [entry])
-    if fault:
+    entries = [objectives[p.objective] for p in row.problems] + [entry]
+    if fault := _packages_fault(cells, entries):
         return fault
+    is_measured = any(e.isolate for e in entries)
+    if cells["peak_rss_mb"] and not is_measured and version == zobench.__version__:
+        return f"column peak_rss_mb: {cells['peak_rss_mb']}, but no run has its own process"
     fault = _settings_fault(row, estimator, facts)
     if fault and version != zobench.__version__:  # settings and versions may have changed since
         row.status, row.note = UNCHECKED, f"of zobench {version}; now: {fault}"
         return ""
     return fault
+
+
+def _own_fault(row: RowResult, frozen: FrozenRuns, figures: FrozenFigures) -> str:
+    """Check the row of the frozen method: its figures are those of the frozen runs themselves.
+
+    A later zobench than that which froze the runs may have made other runs, and a row may have more
+    runs than were frozen.
+    """
+    cells = row.cells
+    versions = cells["version"].split(" | ")
+    is_later = any(is_earlier(old, new) for old in frozen.versions for new in versions)
+    runs = int(cells["n_runs"])
+    if cells["method"] != frozen.estimator or not figures.runs or is_later or runs > figures.runs:
+        return ""
+    if runs < figures.runs:
+        return f"column n_runs: {runs}, but {figures.runs} runs of {frozen.estimator} are frozen"
+    for name, wanted in (
+        ("n_problems", len(figures.costs)),
+        ("success_rate", figures.success_rate),
+        ("n_speedup", figures.reached),
+        ("speedup", 1.0 if figures.reached else math.nan),
+    ):
+        if not agree(number(cells, name), wanted):
+            text = cells[name] or "empty"
+            return f"column {name}: {text}, but {wanted:.6g} by the row's own frozen runs"
+    if set(versions) != {zobench.__version__} or not figures.reached:
+        return ""  # the computation of intervals may have changed since
+    interval = frozen.own_interval(row.problems)
+    names = ("speedup_low", "speedup_high")
+    for name, wanted in zip(names, interval or (number(cells, name) for name in names)):
+        if not agree(number(cells, name), wanted):
+            return f"column {name}: {cells[name]}, but {wanted:.6g} by the row's own frozen runs"
+    return ""
 
 
 def _both_reached_fault(row: RowResult, figures: FrozenFigures) -> str:
@@ -171,15 +213,6 @@ def _packages_fault(cells: Cells, entries: Sequence[Entry]) -> str:
         if (name := required(entry)) and name not in packages_of(text):
             return f"column packages: without {name}, which {entry.name} needs"
     return ""
-
-
-def _is_later(version: str) -> bool:
-    """Return True if the version is newer than this zobench, or not a version."""
-    try:
-        parts, now = ([int(n) for n in v.split(".")] for v in (version, zobench.__version__))
-    except ValueError:
-        return version != zobench.__version__
-    return parts > now
 
 
 def _settings_fault(row: RowResult, estimator: EstimatorSpec, facts: SuiteFacts) -> str:

@@ -16,6 +16,7 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.suite_file import load, suite_files
 from zobench.leaderboard.hashes import settings_hash
+from zobench.user_file import is_file
 
 MANY = 10  # problems of unknown dimension, all subsets of which are tried
 KINDS = ("best", "current")  # what may reach a target, if a suite leaves it to the objective
@@ -89,11 +90,7 @@ def estimator_of(method: str) -> EstimatorSpec | None:
     path = Path(f"{stem}.py")
     if path.is_absolute() or ".." in path.parts or "\\" in stem:
         raise BadInput(f"{str(path)!r}: name the file from the repository's root")
-    try:
-        is_here = path.is_file()
-    except OSError:  # a name that no file can have
-        is_here = False
-    if not is_here:
+    if not is_file(path):
         raise BadInput(f"there is no file {str(path)!r} here; submit it with the row")
     if not rest.partition(":")[0]:
         raise BadInput(f"{method!r}: say which estimator of the file, as in '{path}:Name'")

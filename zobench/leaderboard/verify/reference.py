@@ -11,7 +11,8 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.leaderboard.board_file import BoardTable
 from zobench.leaderboard.columns import Cells, agree, quoted
-from zobench.leaderboard.frozen import ENDING, check_columns, is_earlier
+from zobench.leaderboard.frozen import ENDING, FIRST, VERSION, check_columns, is_of_earlier
+from zobench.leaderboard.releases import version_fault
 from zobench.leaderboard.verify.content import REFUSED, UNCHECKED, RowResult
 from zobench.leaderboard.verify.expected import SuiteFacts, estimator_of, specs_of, suite_facts
 
@@ -86,6 +87,8 @@ class _FrozenChecker:
             return (
                 f"column estimator: {quoted(cells['estimator'])} among runs of {self.estimator!r}"
             )
+        if fault := version_fault(cells.get(VERSION, FIRST)):
+            return f"column {VERSION}: {fault}"
         spec = self._run_of(cells)
         if spec is None:
             return self._key_fault(cells["run_key"])
@@ -135,7 +138,7 @@ class _FrozenChecker:
     def _run_of(self, cells: Cells) -> RunSpec | None:
         """Return the run of a row: by its key, or by its cells if an earlier zobench froze it."""
         key = cells["run_key"]
-        if key not in self.planned and re.fullmatch(KEY, key) and is_earlier(cells):
+        if key not in self.planned and re.fullmatch(KEY, key) and is_of_earlier(cells):
             run = self.by_place.get((cells["problem"], cells["repetition"]))
             if run is not None:
                 self.planned[key] = run
