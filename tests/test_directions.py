@@ -17,6 +17,7 @@ from zobench.core.directions import (
     LowRank,
     Mask,
     Noise,
+    PrimitiveDirection,
     RandomMask,
     Recipe,
     Restricted,
@@ -108,15 +109,52 @@ class KeptElsewhere(Direction):
         return ((1.0, Dense(KEPT[self.seed])),)
 
 
-def kept_elsewhere(h):
+@dataclass(frozen=True)
+class ReadsElsewhere(PrimitiveDirection):
+    """A seed alone; its `add` reads an array that can change."""
+
+    seed: int
+
+    def add(self, out, scale, block, start):
+        out += scale * KEPT[self.seed][block.start + start :][: len(out)]
+
+
+@dataclass(frozen=True)
+class WeighsElsewhere(Direction):
+    """A seed alone; its weights come from an array that can change."""
+
+    seed: int
+
+    def expand(self, block):
+        return ((float(KEPT[self.seed][0]), Noise(1)),)
+
+
+@dataclass(frozen=True)
+class ExpandsToOne(Direction):
+    seed: int
+
+    def expand(self, block):
+        return ((1.0, ReadsElsewhere(self.seed)),)
+
+
+def elsewhere(kind, h):
     KEPT[len(KEPT)] = h
-    return KeptElsewhere(len(KEPT) - 1)
+    return kind(len(KEPT) - 1)
 
 
 KINDS = {
-    "kept-elsewhere": kept_elsewhere,
+    "reads-elsewhere": lambda h: elsewhere(ReadsElsewhere, h),
+    "weighs-elsewhere": lambda h: elsewhere(WeighsElsewhere, h),
+    "expands-to-one": lambda h: elsewhere(ExpandsToOne, h),
+    "recipe-of-weights-elsewhere": lambda h: Recipe(
+        ((0.5, Noise(3)), (2.0, Restricted(elsewhere(WeighsElsewhere, h), frozenset([0]))))
+    ),
+    "mask-of-one-that-reads-elsewhere": lambda h: RandomMask(
+        elsewhere(ReadsElsewhere, h), 3, 0.5  # pyright: ignore
+    ),
+    "kept-elsewhere": lambda h: elsewhere(KeptElsewhere, h),
     "recipe-of-one-kept-elsewhere": lambda h: Recipe(
-        ((2.0, Restricted(kept_elsewhere(h), frozenset([0]))),)
+        ((2.0, Restricted(elsewhere(KeptElsewhere, h), frozenset([0]))),)
     ),
     "plain": lambda h: Plain(h),
     "unhashable": lambda h: Unhashable(h),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from optim_tools import loss_of, net
 from test_optim_state import equal, steps, through_a_file
 
@@ -404,3 +405,63 @@ def test_a_state_makes_no_object_of_a_class_that_is_not_the_files_own(own):
         with pytest.raises(BadInput, match="does not fit"):
             fresh.load_state_dict(saved)
         steps(fresh, model, 1)
+
+
+SCALES = """
+from dataclasses import dataclass
+
+from zobench import Direction, Noise, fold
+from zobench.core.directions import PrimitiveDirection
+
+SCALES = [1.0]
+
+
+@dataclass(frozen=True)
+class Read(PrimitiveDirection):
+    seed: int
+
+    def add(self, out, scale, block, start):
+        Noise(self.seed).add(out, scale * SCALES[0], block, start)
+
+
+@dataclass(frozen=True)
+class Weighed(Direction):
+    seed: int
+
+    def expand(self, block):
+        return ((SCALES[0], Noise(self.seed)),)
+
+
+class Loop:
+    def __init__(self, kind):
+        self.kind, self.t = kind, 0
+
+    def start(self, params, seed):
+        self.seed = seed
+
+    def step(self, evaluate):
+        direction = self.kind(fold(self.seed, self.t))
+        evaluate([(0.1, direction), (-0.1, direction)])
+        SCALES[0] = 3.0 - SCALES[0]
+        self.t += 1
+
+
+def read() -> Loop:
+    return Loop(Read)
+
+
+def weighed() -> Loop:
+    return Loop(Weighed)
+"""
+
+
+@pytest.mark.parametrize("delay", [False, True])
+@pytest.mark.parametrize("name", ["read", "weighed"])
+def test_scales_that_change_after_the_losses_do_not_move_the_weights(tmp_path, name, delay):
+    (tmp_path / "scales.py").write_text(SCALES)
+    model = net()
+    opt = ZerothOrder(model, f"{tmp_path / 'scales.py'}:{name}", realisation="walk", delay=delay)
+    steps(opt, model, 5)
+    opt.flush()
+    for weight, before in zip(model.parameters(), net().parameters()):
+        torch.testing.assert_close(weight, before, rtol=0, atol=1e-5)

@@ -83,6 +83,27 @@ def test_cut_anywhere_it_replays_some_of_its_steps_or_is_refused(tmp_path, estim
     assert len(found) > 2
 
 
+def test_a_record_that_is_cut_in_the_middle_of_a_write_gives_a_warning(tmp_path):
+    model, path, cut = net(width=4), tmp_path / "run.zo", tmp_path / "cut.zo"
+    start, opt = copy.deepcopy(model), ZerothOrder(model, lr=1e-2)
+    opt.record(path)
+    synced = {path.stat().st_size}
+    for _ in range(2):
+        for _ in range(3):
+            opt.step(loss_of(model))
+        opt.flush()
+        synced.add(path.stat().st_size)
+    opt.close()
+    data = path.read_bytes()
+    for end in range(min(synced), len(data) + 1):
+        cut.write_bytes(data[:end])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            replay(cut, copy.deepcopy(start))
+        was_cut = [warning.category for warning in caught] == [RuntimeWarning]
+        assert was_cut == (end not in synced and end < len(data)), end
+
+
 def test_what_is_after_the_last_sum_is_left_out_with_a_warning(made, tmp_path):
     _, points, lines = made
     text = b"".join(line + b"\n" for line in lines[:-4])

@@ -87,7 +87,9 @@ class Direction:
     It never depends on the values of the point. Directions are frozen values: what was probed is
     taken back later, and must be what it was then. Derive your own as a frozen dataclass whose
     fields are numbers, words, tuples and directions. Such a direction is saved, recorded and
-    replayed by its fields, a move along it may wait, and equal ones merge.
+    replayed by its fields, so what it expands into may depend on its fields only. If that is
+    zobench's own directions, a move along it may wait, and equal ones merge. A move along a
+    primitive of your own, with `add`, is written at once, as it may read what is stored elsewhere.
 
     A direction that holds arrays is declared with `@dataclass(frozen=True, eq=False)`. It is saved
     but not recorded, and a move along it is written at once unless its arrays are read-only (see

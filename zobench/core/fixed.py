@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import fields
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -13,11 +13,14 @@ from zobench.core.directions import (
     Block,
     Coordinate,
     Direction,
+    FixedMask,
     LowRank,
     Mask,
     Noise,
+    RandomMask,
     Recipe,
     Restricted,
+    Term,
 )
 
 # np.void is a record, whose entries can be set
@@ -25,6 +28,7 @@ _NUMPYS = frozenset(np.sctypeDict.values()) - {np.void, np.object_}
 _VALUES = frozenset((int, float, bool, complex, str, bytes, type(None), *_NUMPYS))
 A = TypeVar("A", bound=np.ndarray)
 SEEDED = frozenset((Noise, LowRank, Coordinate))  # made of numbers alone
+_AROUND_ONE = (Restricted, RandomMask, FixedMask)
 
 
 def fixed(value: Any) -> bool:
@@ -49,24 +53,52 @@ def fixed(value: Any) -> bool:
     return all(map(fixed, parts)) and _hashable(value)
 
 
-def waits(direction: Direction, blocks: Iterable[Block]) -> bool:
+def waits(direction: Direction) -> bool:
     """Return True if a move along the direction may wait.
 
-    It may if the direction is fixed, and so are all primitives that it expands into. A direction of
-    a user may hold a seed alone, and expand into an array that is stored elsewhere.
+    It may if the direction is fixed, and made of zobench's own directions, which depend on their
+    fields only. A direction of a user may hold a seed alone, and read what is stored elsewhere.
     """
-    if not fixed(direction):
+    return fixed(direction) and _is_own(direction)
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded(Direction):
+    """What a direction expanded into when it was probed.
+
+    Args:
+        terms: pairs (weight, primitive) of each block of the point.
+    """
+
+    terms: tuple[tuple[Term, ...], ...]
+
+    def expand(self, block: Block) -> Sequence[Term]:
+        return self.terms[block.index]
+
+
+def settled(direction: Direction, blocks: Sequence[Block]) -> Direction:
+    """Return what stands for a direction in moves that may wait.
+
+    It is the direction itself, or what a user's direction expands into now, if that is made of
+    zobench's own directions and cannot change.
+    """
+    if _is_own(direction) or not fixed(direction):
+        return direction
+    terms = tuple(tuple((w, p) for w, p in direction.expand(b)) for b in blocks)
+    can_wait = all(fixed(w) and fixed(p) and _is_own(p) for pairs in terms for w, p in pairs)
+    return Expanded(terms) if can_wait else direction
+
+
+def _is_own(direction: object) -> bool:
+    """Return True if it is made of directions that zobench defines."""
+    kind = type(direction)
+    if kind in SEEDED:
+        return True
+    if isinstance(direction, Recipe) and not all(_is_own(inner) for _, inner in direction.terms):
         return False
-    return _ours(direction) or all(fixed(p) for b in blocks for _, p in direction.expand(b))
-
-
-def _ours(direction: Direction) -> bool:
-    """Return True if it is made of the core's directions alone, which expand into their fields."""
-    if type(direction) is Recipe:
-        return all(_ours(inner) for _, inner in direction.terms)
-    if type(direction) is Restricted:
-        return _ours(direction.inner)
-    return type(direction).__module__ == Direction.__module__
+    if isinstance(direction, _AROUND_ONE) and not _is_own(direction.inner):
+        return False
+    return kind.__module__.startswith("zobench.")
 
 
 def key(value: Any) -> Hashable:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from zobench.core.directions import Dense, Direction, Probe, add_terms
-from zobench.core.fixed import locked, waits
+from zobench.core.fixed import locked, settled, waits
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
 
@@ -104,7 +104,8 @@ class Trace:
         self._is_over, blocks = True, [block for block, _ in self.blocks]
         for scale, direction in probes[-2 * PAIRS :]:
             if scale:
-                self.probes.append((scale, self._replayable(direction), waits(direction, blocks)))
+                direction = settled(direction, blocks)
+                self.probes.append((scale, self._replayable(direction), waits(direction)))
 
     def added(self, scale: Any, direction: Direction) -> None:
         """Note a move along a direction."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol, SupportsFloat
 
 from zobench.core.directions import Direction, Probe
-from zobench.core.fixed import waits
+from zobench.core.fixed import settled, waits
 
 if TYPE_CHECKING:
     from zobench.engine.tensors import TensorParams
@@ -40,15 +40,19 @@ class Realisation(Protocol):
 
 
 class Walk:
-    """Move the weights to the probe and back. The way back may wait for the next probe."""
+    """Move the weights to the probe and back. The way back may wait for the next probe.
+
+    It does not wait along a direction that may be another one after the probe.
+    """
 
     moves_weights = True
 
     @contextmanager
     def probed(self, params: TensorParams, scale: float, direction: Direction) -> Iterator[None]:
         """Write the probe, and make the way back due."""
+        direction = settled(direction, params.blocks)
         probe: Probe = scale, direction
-        waiting = waits(direction, params.blocks)
+        waiting = waits(direction)
         try:
             params.go_to(probe)
             yield

@@ -3,7 +3,7 @@
 Moves along equal directions merge until the point is read. So MeZO's walk x + eps z, x - eps z, x,
 x - lr c z costs three draws of noise and two passes over the weights per step: the restore and the
 update are written with the next step's first probe. No estimator needs code for it. Moves along
-directions that can change, or that expand into what can change, are written at once.
+directions that can change are written at once.
 
 Autograd sees every write (`Tensor._version` goes up), and every write to 16 bits is rounded once,
 to nearest or stochastically. A write that breaks off is taken back, and is due again.
@@ -20,7 +20,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from zobench.core.directions import Direction, Noise, Probe, Term, add_terms
-from zobench.core.fixed import key, waits
+from zobench.core.fixed import key, settled, waits
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
 from zobench.core.params import CHUNK, Group, Params, smallest
@@ -104,7 +104,8 @@ class TensorParams(Params):
     def add(self, scale: float, direction: Direction) -> None:
         if self.observer:
             self.observer.added(scale, direction)
-        before, waiting = self._due, waits(direction, self.blocks)
+        direction = settled(direction, self.blocks)
+        before, waiting = self._due, waits(direction)
         self._due = after = before.moved(key(direction), scale, direction)
         if waiting:
             return  # a direction that may change is written at once

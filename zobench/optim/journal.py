@@ -23,6 +23,7 @@ from zobench.registry import Entry
 FORMAT = 2
 CHECK = b'["c",'  # begins a line with the CRC-32 of all earlier lines but those of this kind
 BY_ARRAYS = "only moves along seeded directions can be recorded, not arrays"
+SYNCED = b"\0\0\xff\xff"  # the last bytes of a file that was synced (Z_SYNC_FLUSH), and not closed
 _SYNC = 256  # events between two writes to the disk
 
 

@@ -11,7 +11,7 @@ from zobench.core.directions import Mask
 from zobench.engine.tensor_block import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim.events import UNSIGNED, Decoder, parsed
-from zobench.optim.journal import CHECK, FORMAT
+from zobench.optim.journal import CHECK, FORMAT, SYNCED
 from zobench.registry import Entry
 
 LARGEST = 1 << 30  # bytes of a record, unpacked: some ten million steps
@@ -36,7 +36,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 class Record:
     """A record as read: its header, and its events up to the last checksum.
 
-    `is_cut` is True if the record does not end where it was written to.
+    `is_cut` is True if the file does not end where a write to it ended, so that bytes are lost.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +45,8 @@ class Record:
         text = self._text()
         lines = text.split(b"\n")
         self.head = self._header(lines[0])
-        self._lines, self.is_cut = self._checked(lines)
+        self._lines, has_more = self._checked(lines)
+        self.is_cut = has_more or not self._is_whole
 
     def damaged(self, why: str) -> BadInput:
         """Return the error for a damaged record."""
@@ -87,13 +88,16 @@ class Record:
         return b"".join(parts)
 
     def _parts(self) -> Iterator[bytes]:
-        unpacked, packed, part = zlib.decompressobj(31), b"-", b""
+        unpacked, packed, part, last = zlib.decompressobj(31), b"-", b"", b""
         with Path(self.path).open("rb") as file:
             while packed or part:
-                packed = unpacked.unconsumed_tail or file.read(_PIECE)
+                if not (packed := unpacked.unconsumed_tail):
+                    packed = file.read(_PIECE)
+                    last = (last + packed)[-len(SYNCED) :]
                 yield (part := unpacked.decompress(packed, _PIECE))
                 if unpacked.unused_data or (unpacked.eof and file.read(1)):
                     raise self.damaged("something stands after its end")
+        self._is_whole = unpacked.eof or last == SYNCED
 
     def _too_large(self, in_all: bool) -> BadInput:
         most = f"{LARGEST if in_all else LONGEST:,} bytes"

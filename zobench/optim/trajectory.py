@@ -65,8 +65,10 @@ def replay(path: str | Path, model: nn.Module | ParamsT, estimator: str | None =
     """Move the weights that a record began with to where it ended.
 
     This needs no data and no forward pass: three draws of noise and two passes over the weights per
-    MeZO step. The whole record is read and checked before a weight moves. If the record is cut off
-    because its program was killed, it is replayed up to its last checksum, with a RuntimeWarning.
+    MeZO step. The whole record is read and checked before a weight moves. A record that is still
+    written, or whose program was killed, ends with the last events that were written to the file.
+    A file that is cut off in the middle of a write is replayed up to its last checksum, with a
+    RuntimeWarning.
 
     Args:
         path: the file that `ZerothOrder.record` wrote.

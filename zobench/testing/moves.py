@@ -112,11 +112,12 @@ def its_directions_are_frozen(subject: CheckSubject) -> None:
         if not is_frozen(kind):
             raise Breach(f"probes along a {kind.__name__}, which is not frozen: write "
                          f"@dataclass(frozen=True) above class {kind.__name__}")  # fmt: skip
-        if waits(direction, params.blocks):
+        if waits(direction):
             continue
         if not np.array_equal(_flat(params, direction), before):
             raise Breach(f"changes a {kind.__name__} after it was probed: give each probe a "
-                         "direction, and each array, of its own")  # fmt: skip
+                         "direction, and each array, of its own, and let a direction depend on "
+                         "its fields only")  # fmt: skip
 
 
 @check("ranks", "repeats")
