@@ -1,5 +1,6 @@
 """Buffers of a user's module: after a step they are what one forward makes of them."""
 
+import copy
 import math
 
 import pytest
@@ -182,6 +183,53 @@ def test_a_step_that_fails_leaves_them(kind, given):
 
 def interrupt():
     raise KeyboardInterrupt
+
+
+REALISED = [
+    {},
+    {"delay": True},
+    {"realisation": "scratch"},
+    {"realisation": "scratch", "check": False},
+    {"reuse_prefix": True},
+    {"realisation": "scratch", "reuse_prefix": True},
+]
+
+
+@pytest.mark.parametrize("kind", ["batch norm", "cumulative", "counting", "silent"])
+@pytest.mark.parametrize("given", REALISED, ids=str)
+def test_calls_that_check_the_closure_leave_nothing_behind(kind, given):
+    """The first step writes what the first probe left, and a resumed run goes on bit for bit."""
+    blocks = {"estimator": "mezo-bcd", "dwell": 1, "order": "ascending"}
+    given = {"lr": 0.05, "eps": 0.5, **(blocks if "reuse_prefix" in given else {}), **given}
+    model, plain = Net(kind), Net(kind)
+    opt = ZerothOrder(model, **given)
+    unchecked = {"realisation": "walk", "check": False, "delay": False, "reuse_prefix": False}
+    walk = ZerothOrder(plain, **given | unchecked)
+    for step in range(5):
+        if step:
+            state, twin = opt.state_dict(), copy.deepcopy(model)
+            resumed = ZerothOrder(twin, **given)
+            resumed.load_state_dict(state)
+            assert opt.step(loss_of(model)) == resumed.step(loss_of(twin))
+            assert all(map(torch.equal, model.buffers(), twin.buffers()))
+        else:
+            opt.step(loss_of(model)), walk.step(loss_of(plain))
+            assert close(buffers(model), buffers(plain), atol=1e-5)
+
+
+def test_checks_leave_no_nan_in_large_ones(monkeypatch):
+    from zobench.optim import buffers as module
+
+    monkeypatch.setattr(module, "MANY", 100)
+    monkeypatch.setattr(module, "LARGE", 40)
+    ours, plain = Net("counting"), Net("counting")
+    opt = ZerothOrder(ours, "mezo", lr=0.0, eps=1e-3, realisation="scratch")
+    opt.step(loss_of(ours))
+    assert all(bool(buffer.isfinite().all()) for buffer in ours.buffers())
+    with torch.no_grad():
+        loss_of(plain)()
+    rest = {"layers.0.inner.queue": ours.layers[0].inner.queue}  # written by the check too
+    assert close(buffers(ours), buffers(plain) | rest)
 
 
 def test_evaluation_before_training_and_writes_of_the_user():

@@ -2,7 +2,8 @@
 
 All evaluations of a step begin with the buffers as they were before it, and it ends with those
 that its first evaluation left. So a step of 64 probes updates running statistics once, and probes
-differ in their weights only. A step that fails leaves the buffers as they were.
+differ in their weights only. A step that fails leaves the buffers as they were. Evaluations that
+check the closure before the step are taken back (`undo`).
 
 Only buffers that a forward writes cost time. `Tensor._version` shows a write, except one of
 torch's own batch norm. So the buffers of such modules are copied in each step while they train, and
@@ -70,6 +71,16 @@ class Buffers:
         """Put back the buffers of the beginning of the step, unless `settle` has ended it."""
         self._put([(p, p.tensors, p.copies) for p in self._written()])
 
+    def undo(self) -> None:
+        """Take back all evaluations so far, which were not the step's own. It begins anew.
+
+        A large buffer that was written for the first time has no copy of its former values. It gets
+        those that the first of these evaluations left.
+        """
+        self._put(self._first or [])
+        self.restore()
+        self.begin()
+
     def settle(self) -> None:
         """End the step. The buffers become those of its first evaluation."""
         first = self._first or []
@@ -131,7 +142,7 @@ class _Part:
 
     def store(self) -> None:
         """Copy the present buffers, except where the last copies still hold."""
-        if self.is_written():
+        if self.is_written() or not self.changed <= self.copies.keys():
             self.tensors = self._now()
             self.versions = _versions(self.tensors)
             self.copies = _copied(self.tensors, self.limit, self.changed)

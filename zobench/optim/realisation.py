@@ -104,7 +104,7 @@ class Trial:
                 warnings.warn(LATE, RuntimeWarning, stacklevel=3)
             return False
         finally:
-            evaluate.buffers.restore()
+            evaluate.buffers.undo()
         return True
 
     def prepare(self, evaluate: ClosureEvaluator) -> None:
@@ -114,6 +114,7 @@ class Trial:
             self.works(evaluate)
             if reuse:
                 reuse.prepare(evaluate)
+                evaluate.buffers.undo()
             self.is_done = True
         if reuse:
             evaluate.sharing = lambda directions: reuse.shared(directions, evaluate.draws)
