@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from zobench.core.directions import (
+    Coordinate,
     Dense,
     Direction,
     FixedMask,
@@ -27,6 +28,7 @@ from zobench.core.vector import VectorParams
 from zobench.engine.prefix import Prefix
 from zobench.engine.realise import realise
 from zobench.engine.tensors import TensorParams
+from zobench.errors import BadInput
 
 D = 40
 
@@ -252,6 +254,76 @@ def test_scratch_takes_any_direction(kind):
     params.add(0.1, direction)
     h *= -3.0
     np.testing.assert_allclose(params.flat(), before + 0.1 * want, rtol=0, atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Twice(Direction):
+    """Gives the direction itself, not what it expands into."""
+
+    inner: Any
+
+    def expand(self, block):
+        return ((2.0, self.inner),)
+
+
+NESTED = {
+    "noise": Noise(1),
+    "recipe": Recipe(((0.5, Noise(1)), (-1.0, Restricted(LowRank(1, 2, 2), frozenset([0, 1]))))),
+    "restricted": Restricted(Noise(1), frozenset([1])),
+    "low rank": LowRank(1, 2, 2),
+    "coordinate": Coordinate(8),
+    "itself": Twice(Twice(LowRank(1, 2, 2))),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_a_direction_expands_into_directions(name):
+    inner = NESTED[name]
+    shapes = [(2, 3), (4,)]
+    vectors = VectorParams(np.zeros(10), shapes)
+    want = 2 * vectors.rows([(1.0, inner)])[0]
+    assert want.any()
+    np.testing.assert_allclose(vectors.rows([(1.0, Twice(inner))])[0], want, rtol=1e-6)
+    np.testing.assert_allclose(vectors.norm(Twice(inner)), np.linalg.norm(want), rtol=1e-6)
+    dense = [vectors.dense(Twice(inner), block) for block in vectors.blocks]
+    np.testing.assert_allclose(np.concatenate(dense), want, rtol=1e-6)
+    touched = list(vectors.touched(inner))
+    assert list(vectors.touched(Twice(inner))) == touched
+    vectors.add(1.0, Twice(inner))
+    np.testing.assert_allclose(vectors.x, want, rtol=1e-6)
+
+    class Owner(nn.Module):  # scratch perturbs what a forward of the owning module reads
+        def __init__(self):
+            super().__init__()
+            self.one = nn.Parameter(torch.zeros(2, 3, dtype=torch.float64))
+            self.two = nn.Parameter(torch.zeros(4, dtype=torch.float64))
+
+        def forward(self):
+            return torch.cat([self.one.clone().flatten(), self.two.clone()])
+
+    for realisation in ("walk", "scratch"):
+        net = Owner()
+        params = realise(net, realisation)
+        with torch.no_grad(), params.probed(0.5, Twice(inner)):
+            np.testing.assert_allclose(net().numpy(), want / 2, atol=1e-5)
+        params.add(1.0, Twice(inner))
+        params.add(-0.5, Twice(inner))
+        np.testing.assert_allclose(params.flat(), want / 2, atol=1e-5)
+
+
+@dataclass(frozen=True)
+class Itself(Direction):
+    def expand(self, block):
+        return ((1.0, self),)
+
+
+@pytest.mark.parametrize("wrong", [Twice(np.ones(3)), Twice(torch.ones(3)), Twice(7), Itself()])
+def test_a_term_that_is_not_a_direction_is_refused(wrong):
+    for params in (VectorParams(np.zeros(3)), walk((3,))):
+        with pytest.raises(BadInput, match=r"not a primitive: give pairs .*Noise\(seed\)") as told:
+            params.add(1.0, wrong)
+        assert type(wrong).__name__ in str(told.value)
+        assert "\n" not in str(told.value)
 
 
 def test_a_direction_that_raises_leaves_the_point_whole():

@@ -24,7 +24,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from zobench.core.directions import Direction, FixedMask, Noise, Recipe
+from zobench.core.directions import Direction, FixedMask, LowRank, Noise, Recipe
 from zobench.core.estimator import ComposedEstimator
 from zobench.core.rules import SGD
 from zobench.core.samplers import Sparse, gaussian
@@ -58,6 +58,15 @@ class Scaled(Direction):
         out += part * self.scales[block.start + start :][: len(out)]
 
 
+@dataclass(frozen=True)
+class Nested(Direction):
+    """Expands into a direction that expands too."""
+    inner: Direction
+
+    def expand(self, block):
+        return ((0.7, self.inner),)
+
+
 @dataclass
 class Duck:
     """Not even hashable."""
@@ -69,6 +78,10 @@ class Duck:
 
 def halves_sampler(params, t, seed, base):
     return Halves(seed, 0.7)
+
+
+def nested_sampler(params, t, seed, base):
+    return Nested(Recipe(((1.0, LowRank(seed, seed + 1, 2)), (0.5, Nested(Noise(seed))))))
 
 
 @dataclass
@@ -209,6 +222,10 @@ def mixture(lr: float = 1e-2) -> ComposedEstimator:
 def bound(lr: float = 1e-2) -> ComposedEstimator:
     return ComposedEstimator(Bound().draw, Central(1e-2), SGD(lr))
 
+def nested(lr: float = 1e-2) -> ComposedEstimator:
+    return ComposedEstimator(nested_sampler, Central(1e-2), SGD(lr))
+
+
 def halves(lr: float = 1e-2) -> ComposedEstimator:
     return ComposedEstimator(halves_sampler, Central(1e-2), SGD(lr))
 
@@ -282,7 +299,7 @@ SAVED = [
     *(("with_rng", {"kind": kind}) for kind in GENERATORS),
     *(
         (name, {})
-        for name in ["std_forward", "frozen_scheme", "mixture", "bound", "halves", "loop"]
+        for name in ["std_forward", "frozen_scheme", "mixture", "bound", "halves", "nested", "loop"]
     ),
     ("with_arrays", {}),
     ("duck", {}),
@@ -335,7 +352,7 @@ def test_what_cannot_be_saved_is_told(own, name, why):
     steps(opt, model, 2)  # and the run goes on
 
 
-@pytest.mark.parametrize("name", ["halves", "mixture", "std_forward", "frozen_scheme"])
+@pytest.mark.parametrize("name", ["halves", "nested", "mixture", "std_forward", "frozen_scheme"])
 def test_its_directions_are_recorded_and_replayed(own, name, tmp_path):
     path, model = tmp_path / "run.zo", net()
     start = copy.deepcopy(model)

@@ -1,13 +1,14 @@
 """Directions: what a probe moves along. Frozen values: equal directions replay equal noise.
 
-A direction expands, block by block, into weighted primitives; a primitive adds itself to any slice
-of a flat buffer. So a probe, a restore and an update share one piece of code, and the direction
-that moves the point is always the one that was probed.
+A direction expands, block by block, into weighted primitives and other directions; `terms_of`
+expands these too. A primitive adds itself to any slice of a flat buffer. So a probe, a restore and
+an update share one piece of code, and the direction that moves the point is always the one that was
+probed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from zobench.core.noise import interface as noise
+from zobench.errors import BadInput
 
 Array = Any  # a NumPy array, or a torch tensor: the core does not distinguish them
 
@@ -79,6 +81,7 @@ class Primitive(Protocol):
 
 
 Term = tuple[float, Primitive]
+AnyTerm = tuple[float, "Primitive | Direction"]  # what expand gives
 
 
 class Direction:
@@ -115,14 +118,18 @@ class Direction:
 
     __slots__ = ()
 
-    def expand(self, block: Block) -> Iterable[Term]:
-        """Return weighted primitives whose sum is the direction on a block.
+    def expand(self, block: Block) -> Iterable[AnyTerm]:
+        """Return weighted terms whose sum is the direction on a block.
+
+        A term is a primitive or another direction, which is expanded in turn. Primitives are
+        `Noise`, `LowRank` on matrices, `RandomMask`, `FixedMask`, `Coordinate`, `Dense`, and any
+        other object with a method add(out, scale, block, start).
 
         Args:
             block: block of the point.
 
         Returns:
-            Pairs (weight, primitive); none where the direction is zero.
+            Pairs (weight, term); none where the direction is zero.
         """
         raise NotImplementedError(f"a {type(self).__name__} is a direction without expand(block)")
 
@@ -132,7 +139,7 @@ class PrimitiveDirection(Direction):
 
     __slots__ = ()
 
-    def expand(self, block: Block) -> Iterable[Term]:
+    def expand(self, block: Block) -> Iterable[AnyTerm]:
         return ((1.0, self),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
@@ -145,6 +152,45 @@ class PrimitiveDirection(Direction):
             start: position of the slice in the block.
         """
         raise NotImplementedError(f"a {type(self).__name__} is a direction without add(...)")
+
+
+def terms_of(direction: Direction, block: Block) -> Iterator[Term]:
+    """Expand a direction on a block, and all directions that it expands into.
+
+    Args:
+        direction: the direction.
+        block: block of the point.
+
+    Returns:
+        An iterator over pairs (weight, primitive).
+
+    Raises:
+        BadInput: a term is neither a primitive nor a direction.
+    """
+    kind = type(direction)
+    terms: Iterable[tuple[float, Any]] = direction.expand(block)
+    for weight, term in terms:
+        if type(term) is Noise or _is_primitive(term, kind):
+            yield weight, term
+        elif term is direction or hasattr(term, "dtype") or not hasattr(term, "expand"):
+            raise BadInput(
+                f"expand of a {kind.__name__} gives a term of type {type(term).__name__}, which "
+                "is not a primitive: give pairs (weight, direction), such as (0.5, "
+                "zobench.Noise(seed)), or write its method add(out, scale, block, start)"
+            )
+        else:
+            for inner, primitive in terms_of(term, block):
+                yield weight * inner, primitive
+
+
+def _is_primitive(term: Any, kind: type) -> bool:
+    """Return True if a term that a direction of this kind expands into needs no expansion.
+
+    It adds itself, and either does not expand into anything else or is what such a term became.
+    """
+    own = getattr(type(term), "expand", None)
+    ends = own in (None, Direction.expand, PrimitiveDirection.expand) or type(term) is kind
+    return ends and callable(getattr(term, "add", None))
 
 
 Probe = tuple[float, Direction]  # (scale, d) stands for the point x + scale * d
@@ -193,7 +239,7 @@ class Restricted(Direction):
     inner: Direction
     active: frozenset[int]
 
-    def expand(self, block: Block) -> Iterable[Term]:
+    def expand(self, block: Block) -> Iterable[AnyTerm]:
         return self.inner.expand(block) if block.index in self.active else ()
 
 
@@ -216,7 +262,7 @@ class Recipe(Direction):
 
     terms: tuple[tuple[float, Direction], ...]  # (w_i, d_i)
 
-    def expand(self, block: Block) -> Iterable[Term]:
+    def expand(self, block: Block) -> Iterable[AnyTerm]:
         for weight, direction in self.terms:
             for inner, primitive in direction.expand(block):
                 yield weight * inner, primitive
@@ -247,7 +293,7 @@ class LowRank(PrimitiveDirection):
     basis_seed: int
     rank: int
 
-    def expand(self, block: Block) -> Iterable[Term]:
+    def expand(self, block: Block) -> Iterable[AnyTerm]:
         return ((1.0, self if len(block.shape) == 2 else Noise(self.seed)),)
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:
@@ -340,7 +386,7 @@ class Coordinate(PrimitiveDirection):
 
     index: int
 
-    def expand(self, block: Block) -> Iterable[Term]:
+    def expand(self, block: Block) -> Iterable[AnyTerm]:
         return ((1.0, self),) if 0 <= self.index - block.start < block.size else ()
 
     def add(self, out: Array, scale: float, block: Block, start: int) -> None:

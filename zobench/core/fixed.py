@@ -21,6 +21,7 @@ from zobench.core.directions import (
     Recipe,
     Restricted,
     Term,
+    terms_of,
 )
 
 # np.void is a record, whose entries can be set
@@ -84,7 +85,7 @@ def settled(direction: Direction, blocks: Sequence[Block]) -> Direction:
     """
     if _is_own(direction) or not fixed(direction):
         return direction
-    terms = tuple(tuple((w, p) for w, p in direction.expand(b)) for b in blocks)
+    terms = tuple(tuple(terms_of(direction, b)) for b in blocks)
     can_wait = all(fixed(w) and fixed(p) and _is_own(p) for pairs in terms for w, p in pairs)
     return Expanded(terms) if can_wait else direction
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Array, Block, Direction, Mask, add_terms
+from zobench.core.directions import Array, Block, Direction, Mask, add_terms, terms_of
 from zobench.core.fixed import locked
 
 CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule that stores them
@@ -179,7 +179,7 @@ class Params(ABC):
         Returns:
             An iterator over the blocks.
         """
-        return (b for b in self.blocks if any(True for _ in direction.expand(b)))
+        return (b for b in self.blocks if any(True for _ in terms_of(direction, b)))
 
     def gram(self, directions: Sequence[Direction]) -> np.ndarray:
         """Return the inner products <d_i, d_j>.
@@ -192,7 +192,7 @@ class Params(ABC):
         """
         total = np.zeros((len(directions), len(directions)))
         for block in self.blocks:
-            terms = [tuple(d.expand(block)) for d in directions]
+            terms = [tuple(terms_of(d, block)) for d in directions]
             for start in range(0, block.size, CHUNK) if any(terms) else ():
                 part = np.zeros((len(directions), min(CHUNK, block.size - start)))
                 for row, row_terms in zip(part, terms):

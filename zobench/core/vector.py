@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zobench.core.directions import Direction, Noise, Probe, add_terms
+from zobench.core.directions import Direction, Noise, Probe, add_terms, terms_of
 from zobench.core.noise import interface as noise
 from zobench.core.params import Group, Params
 
@@ -90,7 +90,7 @@ class VectorParams(Params):
                 noise.accumulate_one(view, scale, direction.law, direction.seed, index)
             return
         for block in self.blocks:
-            terms = [(scale * w, p) for w, p in direction.expand(block)]
+            terms = [(scale * w, p) for w, p in terms_of(direction, block)]
             if terms:
                 add_terms(self._x[block.span], terms, block, 0)
 
@@ -104,7 +104,7 @@ class VectorParams(Params):
 
     def dense(self, direction: Direction, block: VectorBlock) -> np.ndarray:
         out = np.zeros(block.size)
-        add_terms(out, list(direction.expand(block)), block, 0)
+        add_terms(out, list(terms_of(direction, block)), block, 0)
         return out
 
     def update(self, block: VectorBlock, delta: np.ndarray) -> None:
@@ -139,7 +139,7 @@ class VectorParams(Params):
             return points
         for k, (scale, direction) in enumerate(probes):
             for block in self.blocks if scale else ():
-                terms = [(scale * w, p) for w, p in direction.expand(block)]
+                terms = [(scale * w, p) for w, p in terms_of(direction, block)]
                 if terms:
                     add_terms(points[k, block.span], terms, block, 0)
         return points

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from zobench.core.directions import Noise, Primitive, Term
+from zobench.core.directions import Noise, Primitive, Term, terms_of
 from zobench.core.fixed import SEEDED, key
 from zobench.engine.due import Due
 from zobench.engine.tensor_block import TensorBlock
@@ -42,7 +42,7 @@ def passes_of(due: Due, blocks: Sequence[TensorBlock]) -> list[WritePass]:
         terms = tuple(
             (k, weight, primitive if type(primitive) in SEEDED else name(primitive))
             for k, (_, _, direction) in enumerate(moves)
-            for weight, primitive in direction.expand(block)
+            for weight, primitive in terms_of(direction, block)
         )
         if terms and block.size:
             alike.setdefault(terms, []).append(block)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zobench.core.directions import Dense, Direction, Probe, add_terms
+from zobench.core.directions import Dense, Direction, Probe, add_terms, terms_of
 from zobench.core.fixed import locked, settled, waits
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
@@ -164,7 +164,7 @@ class Trace:
             return direction
         parts = []
         for block, pieces in self.blocks:
-            terms = [(float(weight), primitive) for weight, primitive in direction.expand(block)]
+            terms = [(float(weight), primitive) for weight, primitive in terms_of(direction, block)]
             for piece in pieces:
                 parts.append(np.zeros(piece.stop - piece.start))
                 if terms:

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from zobench.core.directions import Direction, Noise, Restricted
+from zobench.core.directions import Direction, Noise, Restricted, terms_of
 from zobench.core.fixed import key
 from zobench.core.params import Params
 from zobench.engine.groups import any_layers, depths
@@ -95,7 +95,7 @@ class Prefix:
         distinct = {key(direction): direction for direction in directions}.values()
         for index in self._order:
             block = params.blocks[index]
-            if any(True for d in distinct for _ in d.expand(block)):
+            if any(True for d in distinct for _ in terms_of(d, block)):
                 return self.depth[index]
         return len(self.layers)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, SupportsFloat
 import torch
 from torch import nn
 
-from zobench.core.directions import Direction, Noise, Term
+from zobench.core.directions import Direction, Noise, Term, terms_of
 from zobench.core.fixed import key
 from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
@@ -127,7 +127,7 @@ class Scratch:
     def _moved(self, direction: Direction) -> dict[nn.Module, list[Moved]]:
         """Return the parameters that a probe moves, by the module that reads them."""
         expanded = {
-            part: [Moved(p, b, tuple(direction.expand(b))) for p, b in members]
+            part: [Moved(p, b, tuple(terms_of(direction, b))) for p, b in members]
             for part, members in self._units.items()
         }
         moved = {part: [m for m in members if m.terms] for part, members in expanded.items()}

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.autograd.graph import increment_version
 
-from zobench.core.directions import Direction, Noise, Probe, Term, add_terms
+from zobench.core.directions import Direction, Noise, Probe, Term, add_terms, terms_of
 from zobench.core.fixed import key, settled, waits
 from zobench.core.noise import interface as noise
 from zobench.core.noise.stored import store
@@ -216,7 +216,7 @@ class TensorParams(Params):
 
     def dense(self, direction: Direction, block: TensorBlock) -> torch.Tensor:
         out = np.zeros(block.size, _compute(block))
-        add_terms(out, list(direction.expand(block)), block, 0, _threads())
+        add_terms(out, list(terms_of(direction, block)), block, 0, _threads())
         return torch.from_numpy(out).to(block.tensor.device)
 
     def update(self, block: TensorBlock, delta: torch.Tensor) -> None:

@@ -21,6 +21,7 @@ from zobench.core.directions import (
     Recipe,
     Restricted,
     add_terms,
+    terms_of,
 )
 from zobench.core.fixed import fixed
 from zobench.core.noise.layout import LAWS
@@ -129,7 +130,7 @@ class Decoder:
         for block in self.blocks:
             terms = ()
             if block.size and len(block.shape) not in tried:
-                terms = tuple(direction.expand(block))
+                terms = tuple(terms_of(direction, block))
             if terms:
                 tried.add(len(block.shape))
                 add_terms(np.zeros(1, np.float32), terms, block, 0)

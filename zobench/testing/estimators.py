@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zobench.core.ask_tell import Adapted
-from zobench.core.directions import Probe
+from zobench.core.directions import Probe, terms_of
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Oracle, Unstoppable
 from zobench.core.problem import Problem
@@ -299,7 +299,7 @@ class _QueryLog:
         def recorded(probes: Sequence[Probe], seed: int) -> Sequence[float]:
             for _, direction in probes:
                 for block in problem.params.blocks:
-                    terms = direction.expand(block)
+                    terms = terms_of(direction, block)
                     self.seeded |= any(hasattr(primitive, "seed") for _, primitive in terms)
             return losses(probes, seed)
 
