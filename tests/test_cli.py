@@ -659,7 +659,7 @@ def test_what_objectives_print_is_not_shown_and_slow_ones_are_left_to_the_run(
     status, out, err = zobench("run", "mezo", "-s", "odd.toml")
     assert (status, out) == (2, "")
     assert said(err) == "odd.toml line 9: problem 'p': chatty: size is 0, not 3"
-    monkeypatch.setattr("zobench.running.building.APART", 0.01)
+    monkeypatch.setattr("zobench.running.building.BUILD_SECONDS", 0.01)
     status, out, _ = zobench("run", "mezo", "-s", "odd.toml")
     assert status == 1
     assert "failed: chatty: size is 0, not 3" in out
