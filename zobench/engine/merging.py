@@ -10,9 +10,8 @@ from zobench.core.fixed import SEEDED, key
 from zobench.engine.due import Due
 from zobench.engine.tensor_block import TensorBlock
 
-WritePass = list[
-    tuple[list[TensorBlock], list[Term]]
-]  # blocks, and the terms to add to each of them
+# pairs (blocks, the terms to add to each of them)
+WritePass = list[tuple[list[TensorBlock], list[Term]]]
 
 
 def passes_of(due: Due, blocks: Sequence[TensorBlock]) -> list[WritePass]:

@@ -237,7 +237,7 @@ class TensorParams(Params):
         self, block: TensorBlock, change: Callable[[torch.Tensor, slice], torch.Tensor]
     ) -> None:
         """Set x to change(x in float32, its slice of the block), part by part, rounded."""
-        step = CHUNK if block.tensor.device.type == "cpu" else STEP
+        step = _at_once(block)
         increment_version(block.tensor)
         with flattened(block.out) as flat:
             for at in range(0, block.size, step):
@@ -250,7 +250,7 @@ class TensorParams(Params):
         return block.data.abs().kthvalue(smallest(share, block)).values.item()
 
     def small(self, block: TensorBlock, threshold: float) -> np.ndarray:
-        flat, step = block.data, CHUNK if block.tensor.device.type == "cpu" else STEP
+        flat, step = block.data, _at_once(block)
         parts = (flat[at : at + step].abs() <= threshold for at in range(0, block.size, step))
         return np.concatenate([np.packbits(part.cpu().numpy()) for part in parts])
 
@@ -385,6 +385,11 @@ def _dropping(written: list[BlockWrite]) -> Note:
 
 def _unnoted(*_: Any) -> AbstractContextManager[object]:
     return nullcontext()
+
+
+def _at_once(block: TensorBlock) -> int:
+    """Return how many elements of a block are converted or compared at once."""
+    return CHUNK if block.tensor.device.type == "cpu" else STEP
 
 
 def _compute(block: TensorBlock) -> type:

@@ -86,10 +86,8 @@ class Engine:
 
     def _attend(self, rule: Any) -> None:
         """Make the rule decay the weights before its move, and record the move after it."""
-        own, of_rule = (
-            weakref.ref(self),
-            weakref.ref(rule),
-        )  # no cycle: weights go with the optimizer
+        # no cycle of references: the weights are freed with the optimizer
+        own, of_rule = weakref.ref(self), weakref.ref(rule)
 
         def apply(params: Params, gradient: Recipe, t: int) -> None:
             engine, rule = own(), of_rule()
