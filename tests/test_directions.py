@@ -498,3 +498,24 @@ def test_the_add_of_a_subclass_is_used(own, other, dtype):
         looked_up = table(torch.tensor([2, 0]))
     for found in (row, vector.flat(), tensors.flat(), looked_up.double().numpy()):
         np.testing.assert_allclose(found, np.full_like(found, 7.0), rtol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+@pytest.mark.parametrize("shapes", [(), [(3, 4), (5,)]])
+def test_a_stored_vector_moves_a_point_as_it_does_block_by_block(dtype, shapes):
+    rng = np.random.default_rng(0)
+    params = VectorParams(rng.standard_normal(17), shapes)
+    vectors = [Dense((9 * rng.standard_normal(17)).astype(dtype)) for _ in range(3)]
+    expected = [params.flat() for _ in vectors]
+    for row, direction in zip(expected, vectors):
+        for block in params.blocks:
+            add_terms(row[block.span], [(0.3, direction)], block, 0)
+    assert (params.rows([(0.3, direction) for direction in vectors]) == expected).all()
+    params.add(0.3, vectors[0])
+    assert (params.x == expected[0]).all()
+
+
+def test_a_stored_vector_that_is_too_short_is_refused():
+    params = VectorParams(np.zeros(4))
+    with pytest.raises(ValueError, match="broadcast"):
+        params.rows([(1.0, Dense(np.ones(3)))] * 3)

@@ -27,7 +27,7 @@ from zobench.core.directions import (
     Restricted,
 )
 from zobench.core.params import Group, Params
-from zobench.core.seeds import fold
+from zobench.core.seeds import fold, fold_range
 from zobench.errors import BadInput, Unsuitable
 
 ORDERS = ("random", "ascending", "descending", "flip-flop")
@@ -118,7 +118,7 @@ class Orthogonal:
         if self.n > params.size:
             raise Unsuitable(f"needs n <= d: {self.n} orthogonal directions, d = {params.size}")
         if not self.frame:
-            noises = [Noise(fold(seed, k)) for k in range(self.n)]
+            noises = [Noise(s) for s in fold_range(seed, 0, self.n)]
             upper = np.linalg.cholesky(params.gram(noises)).T
             weights = math.sqrt(params.size) * np.linalg.inv(upper)  # column k makes direction k
             for k in reversed(range(self.n)):

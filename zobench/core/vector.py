@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
-from zobench.core.directions import Direction, Noise, Probe, add_terms, terms_of
+from zobench.core.directions import Dense, Direction, Noise, Probe, add_terms, terms_of
 from zobench.core.noise import interface as noise
 from zobench.core.params import Group, Params
 
@@ -89,6 +90,9 @@ class VectorParams(Params):
             for view, index in self._views:
                 noise.accumulate_one(view, scale, direction.law, direction.seed, index)
             return
+        if self._is_whole(direction):
+            self._x += scale * direction.vector
+            return
         for block in self.blocks:
             terms = [(scale * w, p) for w, p in terms_of(direction, block)]
             if terms:
@@ -138,11 +142,18 @@ class VectorParams(Params):
         if self._noise_rows(points, probes):
             return points
         for k, (scale, direction) in enumerate(probes):
+            if self._is_whole(direction):
+                points[k] += scale * direction.vector
+                continue
             for block in self.blocks if scale else ():
                 terms = [(scale * w, p) for w, p in terms_of(direction, block)]
                 if terms:
                     add_terms(points[k, block.span], terms, block, 0)
         return points
+
+    def _is_whole(self, direction: Direction) -> TypeGuard[Dense]:
+        """Return True for a stored vector of all coordinates, which needs no loop over blocks."""
+        return type(direction) is Dense and direction.vector.shape == self._x.shape
 
     def _one(self, scale: float, direction: Noise) -> np.ndarray:
         """Return the point moved along plain noise, as a row."""
@@ -157,10 +168,11 @@ class VectorParams(Params):
 
     def _noise_rows(self, points: np.ndarray, probes: Sequence[Probe]) -> bool:
         """Fill the rows in one pass if every probe is along plain noise of one law."""
-        plain = [direction for _, direction in probes if type(direction) is Noise]
-        if len(plain) < len(probes) or len({direction.law for direction in plain}) != 1:
+        law: str = getattr(probes[0][1], "law", "")
+        seeds = [d.seed for _, d in probes if type(d) is Noise and d.law == law]
+        if len(seeds) < len(probes):
             return False
-        scales, seeds = [scale for scale, _ in probes], [direction.seed for direction in plain]
+        scales = [scale for scale, _ in probes]
         for block in self.blocks:
-            noise.rows(points[:, block.span], scales, plain[0].law, seeds, block.index)
+            noise.rows(points[:, block.span], scales, law, seeds, block.index)
         return True

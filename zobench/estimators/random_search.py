@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
 from zobench.core.schemes import Evaluate, at_least_one, compare_only
-from zobench.core.seeds import fold
+from zobench.core.seeds import fold_range
 from zobench.registry import estimators
 
 
@@ -26,9 +26,8 @@ class RandomSearch:
     def step(self, evaluate: Evaluate) -> None:
         """Ask for the losses of n samples, and move to the best if it is better than x."""
         compare_only(evaluate)
-        probes: list[Probe] = [
-            (self.sigma, Noise(fold(self.seed, self.drawn + k))) for k in range(self.n)
-        ]
+        seeds = fold_range(self.seed, self.drawn, self.drawn + self.n)
+        probes: list[Probe] = [(self.sigma, Noise(seed)) for seed in seeds]
         self.drawn += self.n
         if self.low is None:
             self.low, *losses = evaluate([(0.0, probes[0][1]), *probes])

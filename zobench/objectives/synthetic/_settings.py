@@ -86,6 +86,7 @@ def shared_settings(make: Callable[..., Made]) -> Callable[..., Made]:
                 inspect.Parameter(f.name, parameter.kind, default=default, annotation=f.type)
             )
     flat = signature.replace(parameters=settings)
+    names = {name: [f.name for f in fields(group)] for name, group in groups.items()}
 
     @functools.wraps(make)
     def build(*positional: Any, **named: Any) -> Made:
@@ -93,8 +94,8 @@ def shared_settings(make: Callable[..., Made]) -> Callable[..., Made]:
         bound.apply_defaults()
         values = bound.arguments
         grouped = {
-            name: type(group)(**{f.name: values.pop(f.name) for f in fields(group)})
-            for name, group in groups.items()
+            name: type(groups[name])(**{setting: values.pop(setting) for setting in members})
+            for name, members in names.items()
         }
         return make(**values, **grouped)
 
