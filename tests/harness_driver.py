@@ -15,7 +15,7 @@ from zobench.harness.suite_file import load
 
 
 def say(event: Event) -> None:
-    print(event.kind, event.spec.key, event.made, event.total, flush=True)
+    print(event.kind, event.spec.key, event.n_made, event.total, flush=True)
 
 
 suite, folder, jobs = load(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

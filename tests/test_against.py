@@ -84,7 +84,7 @@ def of_frames(runs, hits, problems, *how):
 
 
 def test_slower_in_queries_is_seen_by_factor_and_p_together():
-    found = {s.what: s for s in of_frames(*table({"old": 20, "new": 40}), "new", "old", 1.2)}
+    found = {s.measure: s for s in of_frames(*table({"old": 20, "new": 40}), "new", "old", 1.2)}
     queries = found["queries"]
     assert queries.slower
     assert queries.ratio == pytest.approx(2, rel=0.1)
@@ -198,7 +198,7 @@ def test_queries_alone_can_be_asked_for():
     frames = table({"old": 20, "new": 20}, {"old": 1e-3, "new": 3e-3})
     assert of_frames(*frames, "new", "old", 1.2)[2].slower
     found = of_frames(*frames, "new", "old", 1.2, ["queries"])
-    assert [(s.what, s.slower) for s in found] == [("queries", False)]
+    assert [(s.measure, s.slower) for s in found] == [("queries", False)]
 
 
 def test_what_was_not_measured_is_not_judged():

@@ -251,7 +251,7 @@ def test_single_problems_keep_their_intervals_however_many_are_compared():
     frames = runs_of({name: 1 + (name == "a") for name in "abcdefghijklmnop"}, repetitions=6)
     one, many = verdict_of(*frames, ("a", "b")), verdict_of(*frames)
     queries = next(p.queries for p in many.pairs if p.b == "b")
-    assert (queries.each, queries.level) == (0.95, pytest.approx(1 - 0.05 / 120))
+    assert (queries.single_level, queries.level) == (0.95, pytest.approx(1 - 0.05 / 120))
     alone = one.pairs[0].queries.problems
     assert len(alone) == 4
     for mine, row in zip(queries.problems, alone):
@@ -273,7 +273,7 @@ def test_ranking_is_on_common_problems():
     skip = {"status": "skipped"}
     frames = runs_of({"a": 1, "b": 2, "c": 3}, c=lambda problem: skip if problem else {})
     ranking = rank(run_table(*frames), ["a", "b", "c"])
-    assert (ranking.problems, ranking.asked) == (4, 4)  # 2 x 4 problems, not 3 x 1
+    assert (ranking.problems, ranking.n_all_problems) == (4, 4)  # 2 x 4 problems, not 3 x 1
     assert ranking.sentence().endswith("on 4/4 problems; not ranked: c (ran on 1).")
     most = runs_of({"a": 1, "b": 2, "c": 3}, c=lambda problem: {} if problem else skip)
     ranking = rank(run_table(*most), ["a", "b", "c"])

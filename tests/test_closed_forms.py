@@ -58,7 +58,7 @@ def check(found: np.ndarray, mean: np.ndarray, second: float) -> None:
 @pytest.mark.parametrize("q", [1, 4, 16])
 @pytest.mark.parametrize(("law", "extra"), [("gaussian", 1), ("rademacher", -1), ("sphere", -1)])
 def test_independent_directions(law, extra, q, scheme):
-    found = estimates(samplers.named(law, q), scheme(1e-3, q), draws=DRAWS // q)
+    found = estimates(samplers.by_name(law, q), scheme(1e-3, q), draws=DRAWS // q)
     check(found, G, (D + q + extra) / q * (G @ G))
 
 
@@ -76,7 +76,7 @@ def test_d_orthogonal_directions_give_the_gradient_itself():
 @pytest.mark.parametrize("law", ["gaussian", "rademacher"])
 @pytest.mark.parametrize("q", [2, 8])
 def test_alignment_projects_the_gradient_on_the_span(law, q):
-    found = estimates(samplers.named(law, q), Central(1e-3, q, "align"), draws=DRAWS // q)
+    found = estimates(samplers.by_name(law, q), Central(1e-3, q, "align"), draws=DRAWS // q)
     check(found, G, D / q * (G @ G))
 
 

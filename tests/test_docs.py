@@ -134,7 +134,7 @@ def test_commands_have_the_options_that_a_page_gives_them(page, command):
 
 def names_exist(values):
     """The suites, problems and estimators that a command names are there."""
-    from zobench.harness.chosen import parse_estimator
+    from zobench.harness.estimator_spec import parse_estimator
     from zobench.harness.suite_file import load
 
     suite = values.get("suite")

@@ -11,7 +11,7 @@ from harness_tools import ELEMENTS, element, specs_of, suite_of
 
 from zobench.errors import BadInput
 from zobench.harness.baseline import read_baseline
-from zobench.harness.chosen import identity, parse_estimator, settled
+from zobench.harness.estimator_spec import identity, parse_estimator, settled
 from zobench.harness.plan import RunSpec, plan
 
 WALK = element("walk")

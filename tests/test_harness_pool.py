@@ -142,7 +142,7 @@ def test_events_tell_the_story_of_each_run(ordinary):
         assert mine[-1].result.status == "budget"
         assert mine[-1].queries == 200
         assert mine[-1].best == min(runs[runs.run_key == key].best_score)
-    assert [e.made for e in events if e.kind == "finished"] == [1, 2, 3]
+    assert [e.n_made for e in events if e.kind == "finished"] == [1, 2, 3]
     assert {e.total for e in events} == {3}
 
 
@@ -258,7 +258,7 @@ def test_an_error_in_the_callers_display_stops_everything_and_keeps_results(tmp_
     specs = specs_of(tmp_path, "walk", repetitions=8)
 
     def fail(event):
-        if event.made == 3:
+        if event.n_made == 3:
             raise RuntimeError("no terminal")
 
     with Store.open(tmp_path / "r") as store:

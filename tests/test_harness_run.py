@@ -10,7 +10,7 @@ from time import perf_counter
 import pytest
 from harness_tools import element, specs_of, suite_of
 
-from zobench.harness.chosen import parse_estimator
+from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.failures import outcome
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
@@ -231,7 +231,7 @@ def test_best_needs_an_objective_that_knows_it(tmp_path):
         "class Blind(VectorProblem):\n"
         "    def losses(self, probes, seed):\n"
         "        losses = super().losses(probes, seed)\n"
-        "        self.seen = None\n"
+        "        self.probe_scores = None\n"
         "        return losses\n"
         "def blind():\n"
         "    return Blind(lambda x: (x**2).sum(1), lambda rng: rng.normal(size=2))\n"

@@ -9,7 +9,7 @@ import pytest
 from harness_tools import element
 
 from zobench.errors import BadInput
-from zobench.harness.chosen import parse_estimator
+from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite_file import load, suite_files
 from zobench.registry import objectives

@@ -14,7 +14,7 @@ from zobench.core.directions import Dense
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
 from zobench.core.problem import VectorProblem
-from zobench.harness.chosen import parse_estimator
+from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.plan import plan
 from zobench.harness.run import execute
 from zobench.harness.suite_file import load
@@ -173,7 +173,7 @@ from zobench.core.problem import VectorProblem
 class Lost(VectorProblem):
     def losses(self, probes, seed):
         losses = super().losses(probes, seed)
-        self.seen = [float("nan")] * len(losses)
+        self.probe_scores = [float("nan")] * len(losses)
         return losses
     def score(self):
         return {"gap": float("nan")}

@@ -7,7 +7,7 @@ from verify_tools import TINY
 
 from zobench import registry
 from zobench.cli import status_of
-from zobench.harness import baseline, chosen, suite_file, toml_file
+from zobench.harness import baseline, estimator_spec, suite_file, toml_file
 from zobench.registry import Entry
 
 ESTIMATOR = "spsa:lr=0.01"
@@ -32,7 +32,7 @@ def counts(monkeypatch):
         return build(entry, settings)
 
     monkeypatch.setattr(toml_file.tomllib, "loads", counting_parse)
-    for module in (registry, baseline, chosen, suite_file):
+    for module in (registry, baseline, estimator_spec, suite_file):
         monkeypatch.setattr(module, "check_settings", counting_check)
     monkeypatch.setattr(Entry, "build_checked", counting_build)
     baseline._parsed.cache_clear()

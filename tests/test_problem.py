@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import zobench
 from zobench.core.directions import Dense, Noise, Restricted
 from zobench.core.oracle import REFUSALS, BudgetExhausted, Diverged, Oracle, Unstoppable
 from zobench.core.problem import InPlaceProblem, VectorProblem
@@ -120,7 +121,7 @@ def test_a_function_may_write_to_its_rows_and_keep_them(later, kind):
         for seed, probes in enumerate(PROBES * 2):
             told += [
                 *problem.losses(probes, seed),
-                *(problem.seen or ()),
+                *(problem.probe_scores or ()),
                 *problem.score().values(),
             ]
             told.append(problem.gradient(0)[0])
@@ -191,7 +192,7 @@ def test_minus_infinity_is_no_success(ranks, losses):
 
 def test_a_score_of_minus_infinity_is_none_either():
     made = problem(lambda x: x[:, 0])
-    made.losses = lambda probes, seed: setattr(made, "seen", [-np.inf]) or [1.0]
+    made.losses = lambda probes, seed: setattr(made, "probe_scores", [-np.inf]) or [1.0]
     with pytest.raises(Diverged, match="score"):
         Oracle(made, 10, 0)(PAIR[:1])
 
@@ -308,7 +309,7 @@ def test_gaps_are_taken_in_64_bits(dtype, loss, minimum):
     )
     problem.start(0)
     assert problem.losses([(0.1, Noise(1))], 0) == [loss]
-    assert problem.seen == [loss - minimum]
+    assert problem.probe_scores == [loss - minimum]
     assert problem.score()["gap"] == loss - minimum
 
 
@@ -359,3 +360,16 @@ def test_scores_see_the_point_and_not_the_last_probe():
     assert problem.score()["loss"] == pytest.approx(50.0, abs=1e-4)
     problem.losses([(0.5, Noise(1))], 0)
     assert problem.finish()["sum"] == pytest.approx(50.0, abs=1e-4)
+
+
+def test_old_names_of_attributes_work_and_warn():
+    problem = zobench.problem("sphere", dim=3)
+    params = problem.start(0)
+    problem.losses([(0.0, Noise(0))], 0)
+    with pytest.warns(DeprecationWarning, match="probe_scores"):
+        assert problem.seen == problem.probe_scores is not None
+    with pytest.warns(DeprecationWarning, match="probe_scores"):
+        problem.seen = [1.0]
+    assert problem.probe_scores == [1.0]
+    with pytest.warns(DeprecationWarning, match="groups_where"):
+        assert params.chosen(lambda group: True) == params.groups

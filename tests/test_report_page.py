@@ -24,7 +24,7 @@ from zobench.report import figures, tables
 from zobench.report.csvtext import csv_text
 from zobench.report.html import page
 from zobench.report.markdown import escaped, markdown
-from zobench.report.ranks import WHY, by_target, over_all
+from zobench.report.ranks import NO_TEST, by_target, over_all
 from zobench.report.source import Source
 
 HOSTILE = [
@@ -399,8 +399,8 @@ def test_where_ranks_cannot_be_tested_it_is_said(problems, names):
     runs = [(f"p{p}", n, r, [3, 5 + r], {}) for p in range(problems) for n in names
             for r in range(3)]  # fmt: skip
     made = source(runs, targets=(1.0, 0.1))
-    assert over_all(made)[0]["why"] == WHY
-    assert WHY in page(made)
+    assert over_all(made)[0]["why"] == NO_TEST
+    assert NO_TEST in page(made)
 
 
 def test_ranks_are_of_the_largest_table():

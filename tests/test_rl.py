@@ -182,7 +182,7 @@ def test_moments_merge_as_if_they_were_one():
     rows = 100.0 + rng.standard_normal((50, 4))
     merged = Moments.none(4)
     for part in (rows[:1], rows[1:20], rows[20:]):
-        merged = merged.plus(Moments.of(part))
+        merged = merged.plus(Moments.from_rows(part))
     np.testing.assert_allclose(merged.mean, rows.mean(axis=0))
     np.testing.assert_allclose(1 / merged.scale, rows.std(axis=0, ddof=1))
     assert merged.plus(Moments.none(4)).count == 50
@@ -197,7 +197,7 @@ def test_however_many_observations_are_all_noted(few):
     for obs in seen:
         given[:] = obs  # one array for all, as an environment may do it
         np.testing.assert_array_equal(act(given), obs)
-    found, wanted = moments(), Moments.of(seen.astype(float))
+    found, wanted = moments(), Moments.from_rows(seen.astype(float))
     assert found.count == len(seen)
     np.testing.assert_allclose(found.mean, wanted.mean, rtol=1e-12)
     np.testing.assert_allclose(found.squares, wanted.squares, rtol=1e-12)
@@ -210,7 +210,7 @@ def test_a_policy_written_out_is_the_product(inputs, outputs, bias, white):
     rng = np.random.default_rng(inputs)
     shape = Shape(inputs, (), outputs, bias)
     x, obs = rng.standard_normal(outputs * (inputs + bias)), rng.standard_normal(inputs)
-    moments = Moments.of(5.0 + 3.0 * rng.standard_normal((20, inputs))) if white else None
+    moments = Moments.from_rows(5.0 + 3.0 * rng.standard_normal((20, inputs))) if white else None
     block = x.reshape(outputs, -1)
     there = (obs - moments.mean) * moments.scale if moments else obs
     wanted = block[:, :inputs] @ there + (block[:, -1] if bias else 0.0)

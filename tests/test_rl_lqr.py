@@ -58,7 +58,7 @@ def test_sampled_starts_average_to_the_exact_cost():
     wanted = exact.losses([probe], 0)[0]
     found = [noisy.losses([probe] * 50, seed) for seed in range(40)]
     assert np.mean(found) == pytest.approx(wanted, rel=0.1)
-    assert noisy.seen == pytest.approx([wanted - exact.minimum] * 50)
+    assert noisy.probe_scores == pytest.approx([wanted - exact.minimum] * 50)
     assert len(set(found[0])) == 50
     common = regulator(episodes=4)
     assert len(set(common.losses([probe] * 5, 1))) == 1

@@ -14,7 +14,7 @@ from zobench.core.schemes import Central
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput
 from zobench.harness import plan
-from zobench.harness.chosen import parse_estimator
+from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.run import execute
 from zobench.harness.suite_file import load
 from zobench.optim import ZerothOrder

@@ -312,7 +312,7 @@ def test_a_page_that_is_gone_takes_few_runs(grown, tmp_path):
         file.write_bytes(zeros(data, page * 4096, page * 4096 + 4096))
         if mend(folder):  # tables show them once a command asks for them again
             with Store.open(folder, write=False) as store:
-                kept.append(len(store.made()))
+                kept.append(len(store.keys()))
     assert len(kept) > 15
     assert np.median(kept) > 380  # of 400
     assert min(kept) > 200  # a page of checksums is of many runs

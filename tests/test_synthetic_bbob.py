@@ -111,7 +111,7 @@ def test_instances_differ_and_noise_spares_the_score():
     clean = build(function=8)
     probes = [(0.5, Noise(k)) for k in range(4)]
     assert noisy.losses(probes, 3) != clean.losses(probes, 3)
-    assert noisy.seen == clean.seen
+    assert noisy.probe_scores == clean.probe_scores
     assert noisy.score() == clean.score()
 
 

@@ -56,7 +56,7 @@ def test_a_minibatch_is_shared_by_a_call_and_averages_to_the_loss():
     d = Noise(3)
     one, two = problem.losses([(0.5, d), (0.5, d)], 4)
     assert one == pytest.approx(two, rel=1e-12)
-    assert problem.seen is None
+    assert problem.probe_scores is None
     found = [problem.losses([(0.5, d)], seed)[0] for seed in range(2000)]
     assert len(set(found)) > 1900
     problem.params.add(0.5, d)

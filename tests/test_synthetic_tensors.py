@@ -124,7 +124,7 @@ def test_noise_is_relative_to_the_gap_and_of_its_kind(law):
         problem = build("logistic", examples=20, **given, noise_kind=kind)
         first, again = problem.losses(probes, 1), problem.losses(probes, 1)
         other = problem.losses(probes, 2)
-        errors = (np.array(first) - problem.minimum) / problem.function.span - problem.seen
+        errors = (np.array(first) - problem.minimum) / problem.function.span - problem.probe_scores
         assert 0.0 < np.abs(errors).max() < 1.0
         assert problem.scored == "current"
         if kind == "frozen":  # bits of the point: the walk's restore may change the last one
@@ -137,7 +137,7 @@ def test_noise_is_relative_to_the_gap_and_of_its_kind(law):
         assert (abs(first[0] - first[1]) < 1e-9) == (kind == "shared")
     clean = build("logistic", examples=20, dim=30)
     clean.losses(probes, 1)
-    np.testing.assert_allclose(clean.seen, problem.seen, rtol=1e-9)
+    np.testing.assert_allclose(clean.probe_scores, problem.probe_scores, rtol=1e-9)
     assert clean.scored == "best"
 
 

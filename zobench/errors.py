@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each is one line with what was wrong and what would be right."""
+"""Errors that a user can mend: one line that states what was wrong and what would be right."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def unknown(kind: str, name: str, existing: Iterable[str]) -> BadInput:
     return BadInput(f"no {kind} named {name!r}; {hint}")
 
 
-def check_printable(text: str, what: str = "a name") -> None:
+def check_printable(text: str, title: str = "a name") -> None:
     """Raise BadInput if `text` has characters that do not print: a terminal may obey them."""
     if not text.isprintable():
-        raise BadInput(f"{what} holds characters that do not print: {text[:60]!r}")
+        raise BadInput(f"{title} holds characters that do not print: {text[:60]!r}")

@@ -55,10 +55,10 @@ def _accessors() -> dict[str, Accessor]:
     }
 
 
-def _set_environ(wanted: dict[str, str]) -> None:
-    for name in os.environ.keys() - wanted.keys():
+def _set_environ(values: dict[str, str]) -> None:
+    for name in os.environ.keys() - values.keys():
         del os.environ[name]
-    os.environ.update(wanted)
+    os.environ.update(values)
 
 
 def _torch_accessors() -> dict[str, Accessor]:

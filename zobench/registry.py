@@ -175,7 +175,7 @@ class Registry:
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] = {}
         self._files: dict[str, dict[str, Entry]] = {}
-        self._used: dict[tuple[str, str, str], Entry] = {}  # of files: stem, name, version
+        self._of_files: dict[tuple[str, str, str], Entry] = {}  # of files: stem, name, version
         self._is_loaded = False
 
     def register(
@@ -318,7 +318,7 @@ class Registry:
         if path := user_file.file_of(name):
             look, inner = look_apart or Registry.from_file, name.rpartition(":")[2]
             entry = look(self, Path(path), inner)
-            self._used[Path(path).stem, inner, entry.version] = entry
+            self._of_files[Path(path).stem, inner, entry.version] = entry
             return entry
         if name not in self._entries:
             self._load_near(name)
@@ -346,13 +346,13 @@ class Registry:
         """Return True if the name stands for an element of a file, `path/to/file.py:name`."""
         return bool(user_file.file_of(name))
 
-    def used(self, name: str, version: str) -> Entry | None:
+    def loaded_entry(self, name: str, version: str) -> Entry | None:
         """Return an entry of a user's file that was used before, wherever the file lies now.
 
         Unlike a look-up, this executes no file, so it is safe for a name that was read from data.
         """
         path, _, inner = name.rpartition(":")
-        return self._used.get((Path(path).stem, inner, version))
+        return self._of_files.get((Path(path).stem, inner, version))
 
     def from_file(self, path: Path, name: str) -> Entry:
         """Load a user's file here and return an entry of it, whose version is the file's hash.
@@ -394,28 +394,28 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         if key not in defaults:
             raise BadInput(f"{entry.name}: {unknown('setting', key, defaults)}")
-        what = f"{entry.name}: setting {key!r}"
+        title = f"{entry.name}: setting {key!r}"
         if key in entry.varying and isinstance(value, str) and "(" in value:
             checked[key] = value = " ".join(value.split())
             try:
                 value = schedules.start_of(schedules.parse(value))
             except BadInput as error:
-                raise BadInput(f"{what}: {error}") from error
+                raise BadInput(f"{title}: {error}") from error
         else:
-            checked[key] = value = _as_type_of(defaults[key], value, what)
+            checked[key] = value = _as_type_of(defaults[key], value, title)
         if entry.space.get(key, _ANY)[2] == "log":
             may_be_0 = key == "lr" or defaults[key] == 0
             if not (value > 0 or (may_be_0 and value == 0)):
                 bound = "0 or above" if may_be_0 else "above 0"
-                raise BadInput(f"{what} must be {bound}, not {value!r}")
+                raise BadInput(f"{title} must be {bound}, not {value!r}")
     return checked
 
 
-def _as_type_of(default: Any, value: Any, what: str) -> Any:
+def _as_type_of(default: Any, value: Any, title: str) -> Any:
     kind = type(default)
     is_right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if isinstance(value, float) and not math.isfinite(value):
-        raise BadInput(f"{what} takes a finite number, not {value!r}")
+        raise BadInput(f"{title} takes a finite number, not {value!r}")
     if default is None or is_right:
         return value
     try:
@@ -429,12 +429,12 @@ def _as_type_of(default: Any, value: Any, what: str) -> Any:
             return tuple(value)
     except (TypeError, ValueError, OverflowError):
         pass
-    example = "" if kind is bool else f" such as {_shown(default)}"
-    wanted = _KINDS.get(kind, kind.__name__) + example
-    raise BadInput(f"{what} takes {wanted}, not {_shown(value)}")
+    example = "" if kind is bool else f" such as {_example(default)}"
+    expected = _KINDS.get(kind, kind.__name__) + example
+    raise BadInput(f"{title} takes {expected}, not {_example(value)}")
 
 
-def _shown(value: Any) -> str:
+def _example(value: Any) -> str:
     """Return a value as in a suite file, with its kind if that is not visible."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -56,11 +56,11 @@ def forget() -> None:
     _fixed.clear()
 
 
-def text_of(path: Path, wanted: str) -> bytes:
-    """Return the text of a file; the error names `wanted`, what it is read for. Raises BadInput."""
+def text_of(path: Path, purpose: str) -> bytes:
+    """Return the text of a file; the error names `purpose`. Raises BadInput."""
     full = str(path.resolve())
     if full not in _fixed and not is_file(path):
-        raise BadInput(f"no file {str(path)!r} to take {wanted} from")
+        raise BadInput(f"no file {str(path)!r} to take {purpose} from")
     try:
         text = _fixed[full] if full in _fixed else path.read_bytes()
     except OSError as error:
@@ -68,9 +68,9 @@ def text_of(path: Path, wanted: str) -> bytes:
     return text
 
 
-def texts_of(path: Path, wanted: str) -> dict[str, bytes]:
+def texts_of(path: Path, purpose: str) -> dict[str, bytes]:
     """Return full path -> text, of a file and its modules. Raises BadInput."""
-    return _texts(path, wanted)[0]
+    return _texts(path, purpose)[0]
 
 
 def check_together(paths: Iterable[str]) -> None:
@@ -91,9 +91,9 @@ def check_together(paths: Iterable[str]) -> None:
                 )
 
 
-def fix_all(path: Path, wanted: str) -> None:
+def fix_all(path: Path, purpose: str) -> None:
     """Fix the texts of a file and its modules, as they are now. Raises BadInput."""
-    for full, text in texts_of(path, wanted).items():
+    for full, text in texts_of(path, purpose).items():
         fix(Path(full), text)
 
 
@@ -120,7 +120,7 @@ def with_files(version: str, settings: Mapping[str, Any]) -> str:
     return f"{version}+{hashlib.sha256(''.join(hashes).encode()).hexdigest()[:12]}"
 
 
-def _texts(path: Path, wanted: str) -> tuple[dict[str, bytes], set[str]]:
+def _texts(path: Path, purpose: str) -> tuple[dict[str, bytes], set[str]]:
     """Return path -> text of the file and its modules, and the paths that no import finds."""
     full = str(path.resolve())
 
@@ -131,7 +131,7 @@ def _texts(path: Path, wanted: str) -> tuple[dict[str, bytes], set[str]]:
         except (OSError, ValueError):
             return None
 
-    text = text_of(path, wanted)
+    text = text_of(path, purpose)
     beside, by_path = modules_beside(full, text, read)
     texts = {full: text} | beside
     _read[full, _hash(full, texts)[:12]] = texts
@@ -150,12 +150,12 @@ def _hash(full: str, texts: Mapping[str, bytes]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
+def load(path: Path, purpose: str) -> tuple[ModuleType, str]:
     """Load a file as a module.
 
     Args:
         path: the file.
-        wanted: what it is loaded for, named in errors.
+        purpose: what it is loaded for, named in errors.
 
     Returns:
         The module, and SHA-256 of the file and its modules.
@@ -163,7 +163,7 @@ def load(path: Path, wanted: str) -> tuple[ModuleType, str]:
     Raises:
         BadInput: the file cannot be read or loaded.
     """
-    texts, by_path = _texts(path, wanted)
+    texts, by_path = _texts(path, purpose)
     text, content = texts[full := str(path.resolve())], _hash(full, texts)
     for other in by_path:
         if texts[other] != Path(other).read_bytes():

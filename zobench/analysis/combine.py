@@ -29,15 +29,15 @@ def pairing(sides: list[tuple[RunLengths, RunLengths]], alpha: float) -> tuple[b
     Returns:
         (True to draw runs in pairs, True if no outcome of so few runs could be significant).
     """
-    needed = math.log(2 / alpha) - 1e-9
+    least = math.log(2 / alpha) - 1e-9
     useful = [(x, y) for x, y in sides if x.successes + y.successes]
 
     def ways(paired: bool) -> float:
         return sum(log_relabellings(x, y, paired and can_pair(x, y)) for x, y in useful)
 
-    paired = any(can_pair(x, y) for x, y in useful) and ways(True) >= needed
+    paired = any(can_pair(x, y) for x, y in useful) and ways(True) >= least
     single = any(min(x.runs, y.runs) < 2 for x, y in useful if x.successes and y.successes)
-    return paired, single or (not paired and ways(False) < needed)
+    return paired, single or (not paired and ways(False) < least)
 
 
 def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0) -> Interval:
@@ -49,24 +49,24 @@ def geometric_mean(pairs: list[Pair], alpha: float, too_few: bool, seed: int = 0
         too_few: True if no outcome could be significant at `alpha`: the interval is [0, inf].
         seed: of the random numbers.
     """
-    both = [p for p in pairs if np.isfinite(p.estimate)]
-    if not both:
+    usable = [p for p in pairs if np.isfinite(p.estimate)]
+    if not usable:
         return np.nan, np.nan, np.nan
-    count = len(both)
-    theta = sum(p.estimate for p in both) / count
+    count = len(usable)
+    theta = sum(p.estimate for p in usable) / count
     if too_few:
         return math.exp(theta), 0.0, np.inf
-    error = math.sqrt(sum(p.error**2 for p in both)) / count
-    resampled = [np.stack([_filled(p.draws), _filled(p.draw_errors) ** 2]) for p in both]
+    error = math.sqrt(sum(p.error**2 for p in usable)) / count
+    resampled = [np.stack([_filled(p.draws), _filled(p.draw_errors) ** 2]) for p in usable]
     sums, squares = joint.joint_sums(resampled, alpha, seed, "bootstrap")
     draws, errors = sums / count, np.sqrt(squares) / count
-    freedom = satterthwaite([p.error for p in both], [p.freedom for p in both])
+    freedom = satterthwaite([p.error for p in usable], [p.freedom for p in usable])
     down, up = reach(studentised(theta, error, draws, errors), freedom, 1 - alpha)
     critical = _critical(pairs, alpha, seed)
     down, up = max(down, critical), max(up, critical)
     if count == 1:  # too few successes to bound; in a mean over problems the others bound it
-        down = np.inf if both[0].none[0] > alpha / 2 else down
-        up = np.inf if both[0].none[1] > alpha / 2 else up
+        down = np.inf if usable[0].none[0] > alpha / 2 else down
+        up = np.inf if usable[0].none[1] > alpha / 2 else up
     return math.exp(theta), *_finite_limits(math.exp(theta), *limits(theta, error, down, up))
 
 

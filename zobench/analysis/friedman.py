@@ -54,9 +54,9 @@ def friedman(scores: np.ndarray, higher_is_better: bool = True) -> Friedman:
     if np.isnan(scores).any():
         raise BadInput("a Friedman test needs a score of every estimator on every problem")
     n, k = scores.shape
-    each = midranks(-scores if higher_is_better else scores)
-    ranks = each.mean(axis=0)
-    spread = float(((each - (k + 1) / 2) ** 2).sum())  # n k (k^2 - 1) / 12 without ties
+    row_ranks = midranks(-scores if higher_is_better else scores)
+    ranks = row_ranks.mean(axis=0)
+    spread = float(((row_ranks - (k + 1) / 2) ** 2).sum())  # n k (k^2 - 1) / 12 without ties
     if not spread > 0:
         return Friedman(ranks, n, 0.0, 1.0, 0.0, 1.0)
     chi2 = (k - 1) * n**2 * float(((ranks - (k + 1) / 2) ** 2).sum()) / spread

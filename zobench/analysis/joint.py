@@ -21,14 +21,14 @@ from zobench.analysis.resampling import generator
 BEYOND = 20  # joint draws beyond the limits of an interval, both sides together
 
 
-def needed(alpha: float) -> int:
+def draws_needed(alpha: float) -> int:
     """Return the number of joint draws that limits at `alpha`, two-sided, need."""
     return math.ceil(BEYOND / alpha - 1e-9)
 
 
 def enough_each(resamples: int, alpha: float, problems: int) -> int:
     """Return the draws per problem: `resamples`, or more for few problems with few combinations."""
-    return max(resamples, math.ceil(needed(alpha) / max(problems, 1) ** 2))
+    return max(resamples, math.ceil(draws_needed(alpha) / max(problems, 1) ** 2))
 
 
 def joint_sums(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> np.ndarray:
@@ -43,12 +43,12 @@ def joint_sums(draws: list[np.ndarray], alpha: float, seed: int, name: str) -> n
         name: of the stream of random numbers.
 
     Returns:
-        The sums, (k, at least needed(alpha) or L).
+        The sums, (k, at least draws_needed(alpha) or L).
     """
     if len(draws) == 1:
         return draws[0]
     rows, length = draws[0].shape
-    blocks = math.ceil(needed(alpha) / length)
+    blocks = math.ceil(draws_needed(alpha) / length)
     shifts = generator(seed, "joint", name).integers(0, length, (blocks, len(draws)))
     shifts[0] = 0
     # draw after draw, each with its k values, so that every turn is one slice of memory

@@ -45,7 +45,7 @@ def leaderboard_rows(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    asked: Mapping[str, int] | None = None,
+    planned: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """Compute one row per estimator, dimension and group, with COLUMNS.
 
@@ -69,7 +69,7 @@ def leaderboard_rows(
         level: of the intervals.
         resamples: bootstrap resamples per problem.
         seed: of the resamples.
-        asked: problem -> number of runs in the suite. None: the largest number of any estimator.
+        planned: problem -> number of runs in the suite. None: the largest number of any estimator.
 
     Raises:
         BadInput: a column is missing.
@@ -79,18 +79,18 @@ def leaderboard_rows(
     final = at_targets(table, final_targets(problems))
     rows = []
     counted: Any = runs.groupby(["problem", "estimator"]).size()
-    wanted = counted.groupby("problem").max().to_dict() if asked is None else asked
-    where = problems.drop_duplicates("problem")[["problem", "dimension", "group"]]
-    for key, listed in where.groupby(["dimension", "group"], sort=False, dropna=False):
+    runs_planned = counted.groupby("problem").max().to_dict() if planned is None else planned
+    cells = problems.drop_duplicates("problem")[["problem", "dimension", "group"]]
+    for key, cell in cells.groupby(["dimension", "group"], sort=False, dropna=False):
         dimension, group = tuple(key)  # type: ignore[misc]
-        names = list(listed["problem"])
+        names = list(cell["problem"])
         scores = run_scores(table.loc[table["problem"].isin(names)])
         digest = targets_hash(problems.loc[problems["problem"].isin(names)])
         for method, reference in references.items():
             rows_of_method = runs.loc[(runs["estimator"] == method) & runs["problem"].isin(names)]
             if rows_of_method.empty:
                 continue
-            made = rows_of_method.loc[rows_of_method["status"] != SKIPPED]
+            runs_made = rows_of_method.loc[rows_of_method["status"] != SKIPPED]
             at_final = final.loc[(final["estimator"] == method) & final["problem"].isin(names)]
             rates = at_final.groupby("problem")["success"].mean().to_numpy()
             computed = {
@@ -101,19 +101,20 @@ def leaderboard_rows(
                 "method": method,
                 "first_order": reference,
                 "n_problems": len(rates),
-                "coverage": len(made) / max(sum(wanted.get(name, 0) for name in names), 1),
-                "n_runs": len(made),
-                "n_failed": int(made["status"].isin(FAILED).sum()),
+                "coverage": len(runs_made)
+                / max(sum(runs_planned.get(name, 0) for name in names), 1),
+                "n_runs": len(runs_made),
+                "n_failed": int(runs_made["status"].isin(FAILED).sum()),
                 "success_rate": float(rates.mean()) if len(rates) else np.nan,
-                "us_per_query": _microseconds(made),
-                "peak_rss_mb": median(made["peak_memory"].to_numpy(float)) / 1e6,
+                "us_per_query": _microseconds(runs_made),
+                "peak_rss_mb": median(runs_made["peak_memory"].to_numpy(float)) / 1e6,
                 "targets_hash": digest,
             }
             for column in ("log_area", "aocc"):
                 computed |= _columns(column, mean_score(scores, method, column, level))
             if baseline is not None and len(baseline) and len(at_final):
-                chosen = at_targets(baseline, final_targets(problems))
-                computed |= _against(at_final, chosen, names, level, resamples, seed)
+                frozen = at_targets(baseline, final_targets(problems))
+                computed |= _against(at_final, frozen, names, level, resamples, seed)
             stated = {**(facts or {}), **(of_row or {}).get((method, group), {})}
             rows.append({**stated, **computed})
     return pd.DataFrame(rows, columns=pd.Index(COLUMNS))
@@ -122,8 +123,8 @@ def leaderboard_rows(
 def targets_hash(problems: pd.DataFrame) -> str:
     """Return 16 hex digits of SHA-256 over problems, budgets, kinds and targets, by name."""
     columns = ["problem", "target_index", "target", "kind", "budget"]
-    listed = sorted(problems[columns].to_numpy().tolist())
-    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:16]
+    rows = sorted(problems[columns].to_numpy().tolist())
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def baseline_hash(frozen: pd.DataFrame) -> str:
@@ -144,10 +145,10 @@ def _columns(name: str, mean: Mean) -> dict[str, float]:
     return {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
 
 
-def _microseconds(made: pd.DataFrame) -> float:
-    queries = made["queries"].to_numpy(float)
+def _microseconds(runs_made: pd.DataFrame) -> float:
+    queries = runs_made["queries"].to_numpy(float)
     spent = queries > 0
-    return median(made["estimator_seconds"].to_numpy(float)[spent] / queries[spent]) * 1e6
+    return median(runs_made["estimator_seconds"].to_numpy(float)[spent] / queries[spent]) * 1e6
 
 
 def _against(
@@ -159,8 +160,8 @@ def _against(
     seed: int,
 ) -> dict[str, object]:
     """Speed-up columns; labels keep a method apart from a baseline of the same name."""
-    both = pd.concat([runs.assign(estimator="method"), baseline.assign(estimator="baseline")])
-    result = speedup(both, "method", "baseline", level, resamples, seed, names)
+    combined = pd.concat([runs.assign(estimator="method"), baseline.assign(estimator="baseline")])
+    result = speedup(combined, "method", "baseline", level, resamples, seed, names)
     return {
         "baseline": baseline["estimator"].to_numpy()[0],
         "baseline_sha256": baseline_hash(baseline.loc[baseline["problem"].isin(names)]),

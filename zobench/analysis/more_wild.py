@@ -44,9 +44,9 @@ def more_wild(
     if not order or not (order[-1] > 0 and order[0] < 1):
         raise BadInput(f"taus lie between 0 and 1, not {', '.join(map(str, taus)) or 'none'}")
     kinds = problems.drop_duplicates("problem").set_index("problem")["kind"].to_dict()
-    made = runs.loc[runs["status"] != SKIPPED]
-    case = pd.Series(pd.to_numeric(made["instance"])).fillna(-1 - made["repetition"])
-    labels = made[["run_key", "problem"]].assign(case=case.to_numpy(float))
+    runs_made = runs.loc[runs["status"] != SKIPPED]
+    case = pd.Series(pd.to_numeric(runs_made["instance"])).fillna(-1 - runs_made["repetition"])
+    labels = runs_made[["run_key", "problem"]].assign(case=case.to_numpy(float))
     points = traces.merge(labels, on="run_key", sort=False)
     points["kind"] = [kinds.get(problem, "current") for problem in points["problem"]]
     points = points.sort_values(["run_key", "queries"], kind="stable")
@@ -64,9 +64,9 @@ def more_wild(
         for key, run in part.groupby("run_key", sort=False):
             low = run["low"].to_numpy(float)
             for index, tau in enumerate(order):
-                met = np.flatnonzero(low <= lowest + tau * (start - lowest))
-                if len(met):
-                    first = run.iloc[met[0]]
+                hits = np.flatnonzero(low <= lowest + tau * (start - lowest))
+                if len(hits):
+                    first = run.iloc[hits[0]]
                     spent = (int(first["queries"]), float(first["seconds"]))
                     rows.append((key, first["kind"], index, tau, *spent))
     hits = pd.DataFrame(rows, columns=pd.Index(HIT_COLUMNS))

@@ -44,18 +44,22 @@ def overview(pairs: Sequence[PairSpeedups], level: float) -> list[str]:
     a = pairs[0].queries.a
     lines = []
     if names["ahead"]:
-        lines.append(f"{a} is shown to reach the targets sooner than {_listed(names['ahead'])}.")
+        lines.append(
+            f"{a} is shown to reach the targets sooner than {_enumeration(names['ahead'])}."
+        )
     if names["behind"]:
-        lines.append(f"Shown to reach the targets sooner than {a}: {_listed(names['behind'])}.")
+        lines.append(
+            f"Shown to reach the targets sooner than {a}: {_enumeration(names['behind'])}."
+        )
     if lines:
         lines[-1] += f" All comparisons hold together at {level:.0%}."
     if names["open"]:
-        others = _listed(names["open"], "or")
+        others = _enumeration(names["open"], "or")
         lines.append(f"At the final targets, no difference is shown between {a} and {others}.")
         if FEW in others:
             lines[-1] += " More repetitions may tell."
     if names["apart"]:
-        lines.append(f"Not compared with {a}: {_listed(names['apart'])}.")
+        lines.append(f"Not compared with {a}: {_enumeration(names['apart'])}.")
     return lines
 
 
@@ -65,14 +69,14 @@ def _outcome(pair: PairSpeedups) -> tuple[str, list[str]]:
     if not queries.compared:
         return "apart", ["no problem that both ran"]
     if queries.count("both") and queries.shown:
-        return _side(queries.shown), [*_factors(queries, pair.seconds), _where(queries)]
+        return _side(queries.shown), [*_factors(queries, pair.seconds), _scope(queries)]
     if not queries.count("both") and queries.success_p <= 1 - queries.level:
         of_a, of_b = _runs(queries)
         side = 1 if of_a[0] * of_b[1] > of_b[0] * of_a[1] else -1
         return _side(side), [_counts(queries, side)]
     if pair.easier and pair.easier[0].shown:
         near, target = pair.easier[0], "at the hardest targets that both reach in half their runs"
-        return _side(near.shown), [*_factors(*pair.easier), _where(near), target]
+        return _side(near.shown), [*_factors(*pair.easier), _scope(near), target]
     return "open", _why_open(queries)
 
 
@@ -80,7 +84,7 @@ def _why_open(queries: Speedup) -> list[str]:
     if queries.count("both") and queries.too_few:
         return [FEW]
     if queries.count("both"):
-        return [f"speed-up {with_interval(queries)}", _where(queries)]
+        return [f"speed-up {with_interval(queries)}", _scope(queries)]
     (hits_a, _), (hits_b, _) = _runs(queries)
     if not hits_a + hits_b:
         return ["neither reaches the final target"]
@@ -101,7 +105,7 @@ def _factors(queries: Speedup, seconds: Speedup) -> list[str]:
     return parts
 
 
-def _where(queries: Speedup) -> str:
+def _scope(queries: Speedup) -> str:
     """The problems of the factor, and the successes on the others."""
     if len(queries.problems) == 1:
         return f"on {queries.problems[0].problem}"
@@ -139,6 +143,6 @@ def _side(side: int) -> str:
     return "ahead" if side > 0 else "behind"
 
 
-def _listed(items: Iterable[str], last: str = "and") -> str:
-    *some, one = items
-    return f"{', '.join(some)} {last} {one}" if some else one
+def _enumeration(items: Iterable[str], last: str = "and") -> str:
+    *head, tail = items
+    return f"{', '.join(head)} {last} {tail}" if head else tail

@@ -51,8 +51,8 @@ def can_pair(a: RunLengths, b: RunLengths) -> bool:
     if a.runs != b.runs or not a.runs or not np.array_equal(a.instance, b.instance):
         return False
     alone = len(np.unique(a.instance)) == a.runs > 1
-    same = np.array_equal(a.repetition, b.repetition) and np.array_equal(a.seed, b.seed)
-    return alone or same
+    equal = np.array_equal(a.repetition, b.repetition) and np.array_equal(a.seed, b.seed)
+    return alone or equal
 
 
 def log_relabellings(a: RunLengths, b: RunLengths, paired: bool) -> float:
@@ -83,8 +83,8 @@ def _together(a: RunLengths, b: RunLengths, resamples: int, seed: int, name: str
     observed = log_ratio(x, SIGNS, np.ones((1, a.runs)), strata)
     draws = log_ratio(x, SIGNS, bootstrap(strata, resamples, seed, name), strata)
     swapped = swaps(a.runs, resamples, seed, name)
-    both = np.vstack([x, x[:, [2, 3, 0, 1]]])
-    null = log_ratio(both, SIGNS, np.hstack([1 - swapped, swapped]), np.tile(strata, 2))
+    doubled = np.vstack([x, x[:, [2, 3, 0, 1]]])
+    null = log_ratio(doubled, SIGNS, np.hstack([1 - swapped, swapped]), np.tile(strata, 2))
     none = ert.no_success(a.success, strata), ert.no_success(b.success, strata)
     return Pair(
         float(observed[0][0]), float(observed[1][0]), ert.freedom(strata), *draws, *null, none

@@ -20,7 +20,7 @@ class Ranking:
         names: the estimators, the best first; empty without runs.
         scores: their mean scores.
         problems: the number of problems that all of them ran.
-        asked: the number of problems that any estimator ran.
+        n_all_problems: the number of problems that any estimator ran.
         left_out: estimators that are not ranked, since they ran on too few problems; and on how
             many.
     """
@@ -28,7 +28,7 @@ class Ranking:
     names: tuple[str, ...]
     scores: tuple[Mean, ...]
     problems: int
-    asked: int
+    n_all_problems: int
     left_out: tuple[tuple[str, int], ...]
 
     def sentence(self) -> str:
@@ -44,10 +44,11 @@ class Ranking:
         ]
         return (
             "Score, 0 (no target reached) to 1 (all at once): "
-            f"{', '.join(ranks)}, on {self.problems}/{self.asked} problems{self.others()}."
+            f"{', '.join(ranks)}, on {self.problems}/{self.n_all_problems} "
+            f"problems{self.left_out_text()}."
         )
 
-    def others(self) -> str:
+    def left_out_text(self) -> str:
         """Return the end of a sentence: estimators not ranked, and their numbers of problems."""
         names = [f"{name} (ran on {count or 'none'})" for name, count in self.left_out]
         return f"; not ranked: {', '.join(names)}" if names else ""
@@ -61,17 +62,17 @@ def rank(table: pd.DataFrame, estimators: Sequence[str], level: float = LEVEL) -
         estimators: the estimators.
         level: of the intervals.
     """
-    of = ran_on(table, estimators)
-    asked = set().union(*of.values())
-    ranked, common = largest(of)
-    left_out = tuple((name, len(of[name])) for name in estimators if name not in ranked)
+    problems_of = ran_on(table, estimators)
+    all_problems = set().union(*problems_of.values())
+    ranked, common = largest(problems_of)
+    left_out = tuple((name, len(problems_of[name])) for name in estimators if name not in ranked)
     if not common:
-        return Ranking((), (), 0, len(asked), left_out)
+        return Ranking((), (), 0, len(all_problems), left_out)
     scores = run_scores(table.loc[table["problem"].isin(list(common))])
     means = {name: mean_score(scores, name, "log_area", level) for name in ranked}
     order = sorted(ranked, key=lambda name: -means[name].value)
     means_in_order = tuple(means[name] for name in order)
-    return Ranking(tuple(order), means_in_order, len(common), len(asked), left_out)
+    return Ranking(tuple(order), means_in_order, len(common), len(all_problems), left_out)
 
 
 def _interval(score: Mean) -> str:

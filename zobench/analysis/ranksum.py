@@ -81,9 +81,9 @@ def _null(order: tuple[int, ...], count: int) -> tuple[np.ndarray, int]:
     ways = np.zeros((count + 1, high + 1))
     ways[0, 0] = 1.0
     for index, rank in enumerate(order):
-        chosen = min(index + 1, count)
-        end = sum(order[index + 1 - chosen : index]) + 1  # above all sums of the ranks so far
-        ways[1 : chosen + 1, rank : rank + end] += ways[:chosen, :end].copy()
+        size = min(index + 1, count)
+        end = sum(order[index + 1 - size : index]) + 1  # above all sums of the ranks so far
+        ways[1 : size + 1, rank : rank + end] += ways[:size, :end].copy()
     chances = ways[count, low:]
     return chances / chances.sum(), low
 

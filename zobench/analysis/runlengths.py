@@ -108,11 +108,11 @@ def run_tables(
     """
     check(runs, hits, problems)
     ran = runs.loc[runs["status"] != SKIPPED]
-    made = ran.loc[:, LABELS]
-    made["instance"] = pd.Series(pd.to_numeric(made["instance"])).fillna(-1)
+    labels = ran.loc[:, LABELS]
+    labels["instance"] = pd.Series(pd.to_numeric(labels["instance"])).fillna(-1)
     scored = problems[["problem", "group", "dimension", "budget", "kind", "target_index", "target"]]
-    run, target = _pairs(made["problem"], scored["problem"])
-    success, first = _first_hits(made, scored, hits, run, target, tuple({"queries", *units}))
+    run, target = _pairs(labels["problem"], scored["problem"])
+    success, first = _first_hits(labels, scored, hits, run, target, tuple({"queries", *units}))
     at_start = success & (first["queries"] <= 1)
     budget = np.asarray(scored["budget"], float)[target]
     lengths = {
@@ -120,7 +120,7 @@ def run_tables(
         for unit in units
     }
     del first, budget
-    parts = made.take(run), scored.drop(columns="problem").take(target)
+    parts = labels.take(run), scored.drop(columns="problem").take(target)
     table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
     tables: dict[Unit, pd.DataFrame] = {}
     for unit in units:
@@ -134,48 +134,48 @@ def _pairs(of_runs: Any, of_targets: Any) -> tuple[np.ndarray, np.ndarray]:
     The rows are computed here: a merge of data frames takes several times their memory.
     """
     codes, names = pd.factorize(of_targets)
-    wanted = _codes(of_runs, names)
+    problem_codes = _codes(of_runs, names)
     count = np.bincount(codes, minlength=len(names))
     begin = np.cumsum(count) - count
-    counts = count[wanted]
-    run = np.repeat(np.arange(len(wanted)), counts)
+    counts = count[problem_codes]
+    run = np.repeat(np.arange(len(problem_codes)), counts)
     number = np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts)
-    target = np.argsort(codes, kind="stable")[begin[wanted][run] + number]
+    target = np.argsort(codes, kind="stable")[begin[problem_codes][run] + number]
     return run, target
 
 
 def _first_hits(
-    made: Any, scored: Any, hits: Any, run: np.ndarray, target: np.ndarray, columns: Sequence[str]
+    runs: Any, scored: Any, hits: Any, run: np.ndarray, target: np.ndarray, columns: Sequence[str]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Whether each (run, target) was hit, and the smallest value of each column; NaN: not hit."""
-    wanted, key = np.zeros(len(run), np.int64), np.zeros(len(hits), np.int64)
-    is_wanted = np.ones(len(hits), bool)
-    sides = ("run_key", made, run), ("kind", scored, target), ("target_index", scored, target)
+    pair_key, key = np.zeros(len(run), np.int64), np.zeros(len(hits), np.int64)
+    is_known_value = np.ones(len(hits), bool)
+    sides = ("run_key", runs, run), ("kind", scored, target), ("target_index", scored, target)
     for name, frame, rows in sides:
         codes, values = pd.factorize(frame[name])
         of_hits = _codes(hits[name].astype(int) if name == "target_index" else hits[name], values)
-        wanted = wanted * len(values) + codes[rows]
+        pair_key = pair_key * len(values) + codes[rows]
         key = key * len(values) + of_hits
-        is_wanted &= of_hits >= 0
-    chosen = np.flatnonzero(is_wanted)
-    chosen = chosen[np.argsort(key[chosen], kind="stable")]
-    begin = np.flatnonzero(np.diff(key[chosen], prepend=-1))
-    key = key[chosen[begin]]
-    place = np.searchsorted(key, wanted)
-    success = np.append(key, -1)[place] == wanted
+        is_known_value &= of_hits >= 0
+    hit_rows = np.flatnonzero(is_known_value)
+    hit_rows = hit_rows[np.argsort(key[hit_rows], kind="stable")]
+    begin = np.flatnonzero(np.diff(key[hit_rows], prepend=-1))
+    key = key[hit_rows[begin]]
+    index = np.searchsorted(key, pair_key)
+    success = np.append(key, -1)[index] == pair_key
     least = {}
     for name in columns:
         least[name] = np.full(len(run), np.nan)
         if len(begin):
-            values = np.fmin.reduceat(hits[name].to_numpy(float)[chosen], begin)
-            least[name][success] = values[place[success]]
+            values = np.fmin.reduceat(hits[name].to_numpy(float)[hit_rows], begin)
+            least[name][success] = values[index[success]]
     return success, least
 
 
 def _codes(column: Any, names: Any) -> np.ndarray:
     """The index in `names` of each value of a column; -1 if it is not one of them."""
     codes, values = pd.factorize(column)
-    index = {name: place for place, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     return np.array([*(index.get(value, -1) for value in values), -1], int)[codes]
 
 

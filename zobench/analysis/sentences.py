@@ -50,7 +50,7 @@ def pair_sentence(
             f"No difference shown between {a} and {b} in queries to {target} (speed-up of {a} "
             f"{with_interval(queries)}){_seconds(queries, seconds, 0, names, scope)}"
         )
-    return text + _others(queries, names) + "." + _left_out(queries, names)
+    return text + _other_problems(queries, names) + "." + _left_out(queries, names)
 
 
 def factor(value: float) -> str:
@@ -83,10 +83,10 @@ def with_interval(speedup: Speedup, side: int = 1) -> str:
 def _scope(speedup: Speedup) -> str:
     if len(speedup.problems) == 1:
         return f"on {speedup.problems[0].problem}"
-    both = [p.problem for p in speedup.problems if p.outcome == "both"]
-    text = f"on {len(both)}/{speedup.compared} problems"
-    few = len(both) <= NAMED and len(both) < speedup.compared
-    return f"{text} ({', '.join(both)})" if few else text
+    problems = [p.problem for p in speedup.problems if p.outcome == "both"]
+    text = f"on {len(problems)}/{speedup.compared} problems"
+    few = len(problems) <= NAMED and len(problems) < speedup.compared
+    return f"{text} ({', '.join(problems)})" if few else text
 
 
 def where_seconds(queries: Speedup, seconds: Speedup) -> str:
@@ -120,11 +120,11 @@ def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str
     a, b = names
     alone = [_alone(speedup, which, name) for which, name in (("only_a", a), ("only_b", b))]
     count = speedup.compared
-    where = "on the problem" if count == 1 else f"on any of the {count} problems"
+    scope = "on the problem" if count == 1 else f"on any of the {count} problems"
     if not any(alone):
         ran = [p for p in speedup.problems if p.outcome != "missing"]
         runs = f"{sum(p.runs_a for p in ran)} and {sum(p.runs_b for p in ran)} runs"
-        return f"Neither {a} nor {b} reached {target} {where} ({runs})."
+        return f"Neither {a} nor {b} reached {target} {scope} ({runs})."
     text = f"{target[0].upper()}{target[1:]} was reached by {' and by '.join(filter(None, alone))}"
     if speedup.success_p > 1 - speedup.level:
         few = "runs" if too_few_to_differ(speedup) else "successes"
@@ -136,7 +136,7 @@ def _without_ratio(speedup: Speedup, names: tuple[str, str], target: str) -> str
     return f"{text}: no factor can be given (successes differ, p = {speedup.success_p:.1g})."
 
 
-def _others(speedup: Speedup, names: tuple[str, str]) -> str:
+def _other_problems(speedup: Speedup, names: tuple[str, str]) -> str:
     """The problems that are not in the mean."""
     parts = []
     for which, name, behind in (("only_a", names[0], -1), ("only_b", names[1], 1)):
@@ -153,8 +153,8 @@ def _alone(speedup: Speedup, which: str, name: str) -> str:
     if not rows:
         return ""
     own, other = _counts(rows, which == "only_a"), _counts(rows, which != "only_a")
-    where = rows[0].problem if len(rows) == 1 else f"{len(rows)} problems"
-    return f"{name} alone on {where} ({own} runs against {other})"
+    scope = rows[0].problem if len(rows) == 1 else f"{len(rows)} problems"
+    return f"{name} alone on {scope} ({own} runs against {other})"
 
 
 def _counts(rows: list[ProblemSpeedup], of_a: bool) -> str:
@@ -181,19 +181,19 @@ def _no_runs(speedup: Speedup, names: tuple[str, str]) -> str:
     return f"no runs of {' and '.join(without)}" if without else "not all lengths were measured"
 
 
-def alone_sentence(name: str, summary: Any, made: int, planned: int) -> str:
+def alone_sentence(name: str, summary: Any, runs_made: int, planned: int) -> str:
     """Describe the results of a single estimator in a sentence or two.
 
     Args:
         name: the estimator.
         summary: the data frame of `analysis.table`.
-        made: the number of runs that were not skipped.
+        runs_made: the number of runs that were not skipped.
         planned: the number of all runs.
     """
-    if not made:
+    if not runs_made:
         return f"{name} made no run: all {planned} were skipped, for the reasons below."
     solved, runs = (summary["final_successes"] > 0).sum(), summary["final_successes"].sum()
     return (
         f"{name} reached the final target on {int(solved)} of {len(summary)} problems, in "
-        f"{int(runs)} of {made} runs. It takes two estimators to say which is sooner."
+        f"{int(runs)} of {runs_made} runs. It takes two estimators to say which is sooner."
     )

@@ -26,8 +26,8 @@ from zobench.analysis.targets import hardest_common
 P = 0.002
 TIMED = 0.01  # seconds: other processes change the time of shorter runs by factors
 EACH = P / 2  # of all problems together, and of the problems by themselves
-What = Literal["queries", "seconds", "time per query"]
-WHAT: tuple[What, ...] = get_args(What)
+Measure = Literal["queries", "seconds", "time per query"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 Samples = dict[str, tuple[np.ndarray, np.ndarray]]  # problem -> values to rank (new, old)
 
 
@@ -38,7 +38,7 @@ class Slowdown:
     Attributes:
         new: the estimator.
         old: the label of its old runs.
-        what: the measure, of WHAT.
+        measure: one of MEASURES.
         ratio: new / old, the geometric mean over problems: 2 is twice as slow; NaN if no problem
             was measured on both sides.
         p: two-sided p-value of all problems together.
@@ -53,7 +53,7 @@ class Slowdown:
 
     new: str
     old: str
-    what: str
+    measure: str
     ratio: float
     p: float
     least: float
@@ -80,7 +80,7 @@ def slowdowns(
     new: str,
     old: str,
     factor: float,
-    what: Sequence[What] = WHAT,
+    measures: Sequence[Measure] = MEASURES,
 ) -> list[Slowdown]:
     """Compare new with old runs in each measure.
 
@@ -97,11 +97,11 @@ def slowdowns(
         new: the estimator.
         old: the label of its old runs.
         factor: a larger ratio is slower.
-        what: the measures.
+        measures: the measures to compare.
     """
     names = _lasting(runs, (new, old))
     result = []
-    for unit in what:
+    for unit in measures:
         if unit == "time per query":
             ratios, samples = _per_query(runs.loc[runs["problem"].isin(names)], new, old)
         else:
@@ -139,10 +139,10 @@ def _at_least(new: RunLengths, old: RunLengths) -> float:
 
 
 def _per_query(runs: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float], Samples]:
-    made = runs.loc[(runs["status"] != SKIPPED) & (runs["queries"] > 0)]
-    spent = made["seconds"].to_numpy(float) / made["queries"].to_numpy(float)
+    runs_made = runs.loc[(runs["status"] != SKIPPED) & (runs["queries"] > 0)]
+    spent = runs_made["seconds"].to_numpy(float) / runs_made["queries"].to_numpy(float)
     ratios, samples = {}, {}
-    for problem, part in made.assign(spent=spent).groupby("problem", sort=False):
+    for problem, part in runs_made.assign(spent=spent).groupby("problem", sort=False):
         sides = [
             part.loc[part["estimator"] == name, "spent"].to_numpy(float) for name in (new, old)
         ]
@@ -154,10 +154,10 @@ def _per_query(runs: pd.DataFrame, new: str, old: str) -> tuple[dict[str, float]
 
 
 def _judged(
-    new: str, old: str, what: str, ratios: dict[str, float], samples: Samples, factor: float
+    new: str, old: str, measure: str, ratios: dict[str, float], samples: Samples, factor: float
 ) -> Slowdown:
     if not ratios:
-        return Slowdown(new, old, what, np.nan, np.nan, np.nan, 0, ("", np.nan), factor, False)
+        return Slowdown(new, old, measure, np.nan, np.nan, np.nan, 0, ("", np.nan), factor, False)
     count, test = len(ratios), rank_sum(samples.values())
     ratio = float(np.exp(np.mean(np.log(list(ratios.values())))))
     worst = max(ratios.items(), key=lambda item: item[1])
@@ -167,7 +167,9 @@ def _judged(
         if ratio_there > factor and _behind(rank_sum([samples[name]]), EACH / count)
     )
     slower = bool(alone) or (ratio > factor and _behind(test, EACH))
-    return Slowdown(new, old, what, ratio, test.p, test.least, count, worst, factor, slower, alone)
+    return Slowdown(
+        new, old, measure, ratio, test.p, test.least, count, worst, factor, slower, alone
+    )
 
 
 def _behind(test: RankSum, level: float) -> bool:

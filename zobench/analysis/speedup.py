@@ -72,7 +72,7 @@ class Speedup:
         low: the lower limit of `ratio`.
         high: the upper limit of `ratio`.
         level: of this interval.
-        each: the level of the intervals of single problems, which do not hold jointly.
+        single_level: of the intervals of single problems, which do not hold jointly.
         paired: True if runs were drawn in pairs.
         too_few: True if no outcome of so few runs could show a difference at this level; the
             interval is then [0, inf].
@@ -86,7 +86,7 @@ class Speedup:
     low: float
     high: float
     level: float
-    each: float
+    single_level: float
     paired: bool
     too_few: bool
     success_p: float
@@ -146,8 +146,8 @@ def speedup(
     Raises:
         BadInput: a problem has several targets.
     """
-    chosen = table[["problem", "target_index"]].drop_duplicates()
-    if len(chosen) > len(set(chosen["problem"])):
+    targets = table[["problem", "target_index"]].drop_duplicates()
+    if len(targets) > len(set(targets["problem"])):
         raise BadInput("a speed-up needs one target per problem; choose with at_targets")
     cases = {(problem, name): runs for (problem, _, name), runs in Cases(table).items()}
     names = list(dict.fromkeys(table["problem"] if problems is None else problems))
@@ -162,7 +162,7 @@ def speedup_of(
     level: float = LEVEL,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    each: float | None = None,
+    single_level: float | None = None,
 ) -> Speedup:
     """Compare two estimators by their run lengths, as `speedup` does.
 
@@ -174,18 +174,18 @@ def speedup_of(
         resamples: bootstrap resamples and relabellings per problem; a small 1 - level with few
             problems takes more.
         seed: of the resamples.
-        each: the level of the intervals of single problems. None: `level`.
+        single_level: of the intervals of single problems. None: `level`.
     """
     if b < a:
         mirrored = {name: (y, x) for name, (x, y) in sides.items()}
-        return speedup_of(mirrored, b, a, level, resamples, seed, each).mirrored()
+        return speedup_of(mirrored, b, a, level, resamples, seed, single_level).mirrored()
     ready = {
         p: (x, y) for p, (x, y) in sides.items() if x and y and x.is_measured and y.is_measured
     }
-    alpha, each = 1 - level, level if each is None else each
+    alpha, single_level = 1 - level, level if single_level is None else single_level
     paired, too_few = pairing(list(ready.values()), alpha)
-    both = sum(bool(x.successes and y.successes) for x, y in ready.values())
-    resamples = enough_each(resamples, alpha, both) if both else resamples
+    solved_by_both = sum(bool(x.successes and y.successes) for x, y in ready.values())
+    resamples = enough_each(resamples, alpha, solved_by_both) if solved_by_both else resamples
 
     def resample(name: str, paired: bool) -> list[Pair]:
         x, y = ready[name]
@@ -200,15 +200,25 @@ def speedup_of(
     for name in sides:
         interval: Interval = (np.nan, np.nan, np.nan)
         if name in ready:
-            alone, few = pairing([ready[name]], 1 - each)
+            alone, few = pairing([ready[name]], 1 - single_level)
             own_pairs = pairs[name] if alone == paired else resample(name, alone)
-            interval = geometric_mean(own_pairs, 1 - each, few, seed)
+            interval = geometric_mean(own_pairs, 1 - single_level, few, seed)
         rows.append(_row(name, *sides[name], name in ready, interval))
     counts = [
         (r.successes_a, r.runs_a, r.successes_b, r.runs_b) for r in rows if r.problem in ready
     ]
     return Speedup(
-        a, b, ratio, low, high, level, each, paired, too_few, success_test(counts), tuple(rows)
+        a,
+        b,
+        ratio,
+        low,
+        high,
+        level,
+        single_level,
+        paired,
+        too_few,
+        success_test(counts),
+        tuple(rows),
     )
 
 

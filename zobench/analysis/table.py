@@ -64,9 +64,11 @@ def summary(
     values = problems.set_index(["problem", "target_index"])["target"].to_dict()
     facts = ["problem", "group", "dimension", "budget", "kind"]
     described = problems.drop_duplicates("problem")[facts]
-    met = tables["queries"]
+    queries = tables["queries"]
     at_start = Counter(
-        zip(*(met.loc[met["at_start"], c] for c in ("problem", "target_index", "estimator")))
+        zip(
+            *(queries.loc[queries["at_start"], c] for c in ("problem", "target_index", "estimator"))
+        )
     )
     columns = {name: runs[name].to_numpy() for name in ("status", "reason", *NUMBERS)}
     groups = runs.groupby(["problem", "estimator"], sort=False).indices
@@ -103,8 +105,8 @@ def _hardest(table: pd.DataFrame, references: dict[str, bool]) -> Targets:
 def _cases_at(table: pd.DataFrame, targets: Mapping[str, Targets]) -> dict[Any, RunLengths]:
     """`Cases` at these targets; those at all targets would take most of the time."""
     cases: dict[Any, RunLengths] = {}
-    for of in targets.values():
-        cases |= Cases(at_targets(table, of))
+    for chosen_targets in targets.values():
+        cases |= Cases(at_targets(table, chosen_targets))
     return cases
 
 

@@ -103,18 +103,18 @@ class PairComparer:
         level: float = LEVEL,
         resamples: int = RESAMPLES,
         seed: int = 0,
-        each: float | None = None,
+        single_level: float | None = None,
     ) -> PairVerdict:
         """Compare `a` with `b`, on the problems that were planned for either; see `speedup_of`."""
         names = self._label(a, b), self._label(b, a)
         either = self.problems[a] | self.problems[b]
         final = {p: index for p, index in self.final.items() if p in either}
-        queries, seconds = self._speedups(a, b, final, level, resamples, seed, each)
+        queries, seconds = self._speedups(a, b, final, level, resamples, seed, single_level)
         lines = [pair_sentence(queries, seconds, names, "the final target")]
         common, easier = common_of(self.often, a, b), None
         common = {p: i for p, i in common.items() if not self._by_both_at_once(a, b, p, i)}
         if not queries.shown and any(index != final[p] for p, index in common.items()):
-            speedups = self._speedups(a, b, common, level, resamples, seed, each)
+            speedups = self._speedups(a, b, common, level, resamples, seed, single_level)
             if speedups[0].shown or not (queries.count("both") or speedups[0].too_few):
                 easier = speedups
                 target = "the hardest target that both reach in half their runs"
@@ -125,23 +125,23 @@ class PairComparer:
     def at_start(self, names: Sequence[str]) -> list[str]:
         """Return a line on problems whose final target runs of `names` met at the start, if any."""
         table = at_targets(self.queries, self.final)
-        met = table.loc[table["estimator"].isin(names)].groupby("problem", sort=False)["at_start"]
-        parts = [f"{p} ({int(n)}/{of} runs)" for p, n, of in zip(*_columns(met)) if n]
+        flags = table.loc[table["estimator"].isin(names)].groupby("problem", sort=False)["at_start"]
+        parts = [f"{p} ({int(n)}/{total} runs)" for p, n, total in zip(*_columns(flags)) if n]
         if not parts:
             return []
         more = f" and {len(parts) - 3} more problems" if len(parts) > 3 else ""
-        where = ", ".join(parts[:3]) + more
-        return [f"Met at the start or by the first query: the final target of {where}."]
+        problems = ", ".join(parts[:3]) + more
+        return [f"Met at the start or by the first query: the final target of {problems}."]
 
-    def _speedups(self, a: str, b: str, targets: Targets, *how: Any) -> tuple[Speedup, Speedup]:
+    def _speedups(self, a: str, b: str, targets: Targets, *options: Any) -> tuple[Speedup, Speedup]:
         queries, seconds = (
-            {p: (of.get((p, i, a)), of.get((p, i, b))) for p, i in targets.items()}
-            for of in self.lengths
+            {p: (lengths.get((p, i, a)), lengths.get((p, i, b))) for p, i in targets.items()}
+            for lengths in self.lengths
         )
         for p, i in targets.items():
             if self._by_both_at_once(a, b, p, i):
                 seconds[p] = None, None
-        return speedup_of(queries, a, b, *how), speedup_of(seconds, a, b, *how)
+        return speedup_of(queries, a, b, *options), speedup_of(seconds, a, b, *options)
 
     def _by_both_at_once(self, a: str, b: str, problem: str, index: int) -> bool:
         return {(problem, index, a), (problem, index, b)} <= self.at_once
@@ -158,14 +158,14 @@ class PairComparer:
 def _met_at_once(queries: pd.DataFrame) -> set[tuple[str, int, str]]:
     """The (problem, target_index, estimator) whose runs all met the target at the start."""
     cell = ["problem", "target_index", "estimator"]
-    met: Any = queries.groupby(cell, sort=False)["at_start"].all()
-    return set(met.index[met])
+    flags: Any = queries.groupby(cell, sort=False)["at_start"].all()
+    return set(flags.index[flags])
 
 
-def _columns(met: Any) -> tuple[Any, Any, Any]:
+def _columns(flags: Any) -> tuple[Any, Any, Any]:
     """Problems, runs that met the target at the start, and all runs."""
-    sums = met.sum()
-    return sums.index, sums, met.size()
+    sums = flags.sum()
+    return sums.index, sums, flags.size()
 
 
 def verdict(

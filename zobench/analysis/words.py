@@ -69,7 +69,7 @@ def with_limits(show: Any, value: float, low: float, high: float) -> tuple[str, 
     return show(value), f"{show(low)} to {show(high)}"
 
 
-def some(count: int, noun: str) -> str:
+def quantity(count: int, noun: str) -> str:
     """Format a count with its noun: 1 run, 2 runs."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
@@ -84,23 +84,24 @@ def trouble(runs: Any) -> str:
         SKIPPED,
     )
 
-    made = runs[runs["status"] != SKIPPED]
-    if not len(made):
+    runs_made = runs[runs["status"] != SKIPPED]
+    if not len(runs_made):
         return (
-            f"{_of(len(runs), len(runs))} {'was' if len(runs) == 1 else 'were'} skipped"
+            f"{_share_of_runs(len(runs), len(runs))} {'was' if len(runs) == 1 else 'were'} skipped"
             if len(runs)
             else ""
         )
-    part = made[made["status"].isin(FAILED)]
+    part = runs_made[runs_made["status"].isin(FAILED)]
     if not len(part):
         return ""
     ways = " or ".join(way for status, way in WAYS.items() if status in set(part["status"]))
     names = [str(name) for name in part["estimator"].unique()]
-    whose = ", ".join(names) if len(names) <= 4 else some(len(names), "estimator")
-    return f"{_of(len(part), len(made))} {ways}{f', of {whose}' if len(part) < len(made) else ''}"
+    owners = ", ".join(names) if len(names) <= 4 else quantity(len(names), "estimator")
+    share = _share_of_runs(len(part), len(runs_made))
+    return f"{share} {ways}{f', of {owners}' if len(part) < len(runs_made) else ''}"
 
 
-def _of(part: int, total: int) -> str:
+def _share_of_runs(part: int, total: int) -> str:
     if part < total:
-        return f"{part:,} of {some(total, 'run')}"
-    return {1: "The only run", 2: "Both runs"}.get(total, f"All {some(total, 'run')}")
+        return f"{part:,} of {quantity(total, 'run')}"
+    return {1: "The only run", 2: "Both runs"}.get(total, f"All {quantity(total, 'run')}")

@@ -161,9 +161,9 @@ def _request(
     )
 
 
-def _progress(wanted: bool) -> Show | None:
-    if not wanted:
+def _progress(show: bool) -> Show | None:
+    if not show:
         return None
-    from zobench.display.progress import shown
+    from zobench.display.progress import progress_display
 
-    return shown
+    return progress_display

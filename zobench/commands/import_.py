@@ -45,14 +45,15 @@ def import_(
     zobench import exdata/CMA-ES exdata/BFGS --suite bbob --out results/published
     zobench compare mezo spsa --suite bbob --against results/published
     """
-    from zobench.analysis.words import some
+    from zobench.analysis.words import quantity
     from zobench.results.exchange import import_folders
 
     data = import_folders(folders, suite, out)
     names = ", ".join(data.estimators[:8]) + (", ..." if len(data.estimators) > 8 else "")
     typer.echo(
-        f"read {some(data.runs, 'run')} of {some(len(data.estimators), 'algorithm')} ({names}) "
-        f"on {some(data.problems, 'problem')} of suite {data.suite} into {data.folder}"
+        f"read {quantity(data.runs, 'run')} of "
+        f"{quantity(len(data.estimators), 'algorithm')} ({names}) on "
+        f"{quantity(data.problems, 'problem')} of suite {data.suite} into {data.folder}"
     )
     for note in data.notes:
         typer.echo(f"  {note}")

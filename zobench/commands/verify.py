@@ -87,7 +87,7 @@ def verify(
     zobench verify leaderboards/quick.csv --sample 5 --seed 1
     zobench verify leaderboards/quick.csv --rows 4-6 --exact
     """
-    from zobench.display.progress import shown
+    from zobench.display.progress import progress_display
     from zobench.errors import BadInput
     from zobench.harness.environment import cores
     from zobench.harness.suite_file import load
@@ -112,16 +112,21 @@ def verify(
         good = good and board.is_good
         if form_only or board.is_frozen:
             continue
-        sampled, why = rerun.choose(board.rows, count, seed, row_numbers)
+        sampled, reason = rerun.choose(board.rows, count, seed, row_numbers)
         if not sampled:
             typer.echo("  no row can be run again")
             good = False
             continue
         numbers = ", ".join(str(row.number) for row in sampled)
-        typer.echo(f"  Running again row{'s' * (len(sampled) > 1)} {numbers}: {why}")
+        typer.echo(f"  Running again row{'s' * (len(sampled) > 1)} {numbers}: {reason}")
         statuses = []
         for judgement in rerun.again(
-            board, sampled, tolerance=tolerance, jobs=jobs or cores(), out=out, show=shown
+            board,
+            sampled,
+            tolerance=tolerance,
+            jobs=jobs or cores(),
+            out=out,
+            show=progress_display,
         ):
             statuses.append(judgement.status)
             typer.echo(f"  {_row(judgement.row, judgement.status)}: {judgement.note}")

@@ -144,7 +144,7 @@ class Oracle:
             self._look_later(total)
         elif total - total != 0.0:
             return self._not_finite(losses, self.ranks)
-        scores = self._problem.seen
+        scores = self._problem.probe_scores
         if scores is not None and (scores[0] if count == 1 else min(scores)) < self.low:
             self._lower(scores)
         return losses
@@ -199,7 +199,7 @@ class Oracle:
         self.queries += 1
         if loss - loss != 0.0:
             self._not_finite([loss], False)
-        scores = self._problem.seen
+        scores = self._problem.probe_scores
         if scores is not None and min(scores) < self.low:
             self._lower(scores)
         return loss, gradients
@@ -223,7 +223,7 @@ class Oracle:
         wrong = [k for k, loss in enumerate(losses) if loss - loss != 0.0]
         ends = next((k for k in wrong if not ranks or losses[k] == -WORST), len(losses))
         self.lost += len(wrong)
-        scores = self._problem.seen
+        scores = self._problem.probe_scores
         if scores is not None:
             scores = [s if k < ends and s - s == 0.0 else WORST for k, s in enumerate(scores)]
             if min(scores) < self.low:

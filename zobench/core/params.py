@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -211,7 +212,7 @@ class Params(ABC):
         """
         return float(self.gram([direction])[0, 0]) ** 0.5
 
-    def chosen(self, pick: Callable[[Group], bool]) -> list[Group]:
+    def groups_where(self, pick: Callable[[Group], bool]) -> list[Group]:
         """Select groups.
 
         Args:
@@ -221,6 +222,19 @@ class Params(ABC):
             The selected groups, in their order.
         """
         return [group for group in self.groups if pick(group)]
+
+    def chosen(self, pick: Callable[[Group], bool]) -> list[Group]:
+        """Deprecated name of `groups_where`.
+
+        Args:
+            pick: takes a group, and returns True to select it.
+
+        Returns:
+            The selected groups, in their order.
+        """
+        text = "Params.chosen goes in zobench 0.4: use groups_where"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return self.groups_where(pick)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -20,6 +21,11 @@ from zobench.errors import BadInput, Unsuitable
 Losses = Sequence[float]  # or 0-d tensors, of a problem whose losses stay on their device
 
 
+def _warn_of_seen() -> None:
+    text = "Problem.seen goes in zobench 0.4: use probe_scores"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+
+
 class Problem(ABC):
     """A point to improve, and the losses and scores that judge it. Lower is better everywhere.
 
@@ -34,7 +40,8 @@ class Problem(ABC):
             grown by this factor.
         samples: examples, episode steps or rows consumed so far.
         forwards: forward-equivalents so far. A query that reuses work costs less than 1.
-        seen: noise-free scores of the last call's points; None where they would cost queries.
+        probe_scores: noise-free scores of the points of the last call; None if they would cost
+            queries.
 
     Example:
         >>> class Square(zobench.Problem):
@@ -60,7 +67,7 @@ class Problem(ABC):
     score_ratio: float = 1.12
     samples: int = 0
     forwards: float = 0.0
-    seen: Losses | None = None
+    probe_scores: Losses | None = None
 
     @abstractmethod
     def start(self, seed: int) -> Params:
@@ -130,7 +137,18 @@ class Problem(ABC):
 
     def reset_meters(self) -> None:
         """Set the counts of samples and forwards to zero, as at the start of a run."""
-        self.samples, self.forwards, self.seen = 0, 0.0, None
+        self.samples, self.forwards, self.probe_scores = 0, 0.0, None
+
+    @property
+    def seen(self) -> Losses | None:
+        """Deprecated name of `probe_scores`."""
+        _warn_of_seen()
+        return self.probe_scores
+
+    @seen.setter
+    def seen(self, scores: Losses | None) -> None:
+        _warn_of_seen()
+        self.probe_scores = scores
 
     def warm_up(self) -> None:
         """Evaluate once without counting it, so that caches fill and memory shows."""
@@ -247,9 +265,9 @@ class VectorProblem(Problem):
         self._rows += count
         if noise is not None:
             gaps = values - self.minimum
-            self.seen = gaps.tolist()
+            self.probe_scores = gaps.tolist()
             return (noise(gaps, points, seed) + self.minimum).tolist()
-        self.seen = (values - self.minimum).tolist() if self.minimum else losses
+        self.probe_scores = (values - self.minimum).tolist() if self.minimum else losses
         return losses
 
     def _value(self) -> float:
@@ -272,7 +290,7 @@ class VectorProblem(Problem):
         loss = self._value()
         self._rows += 1
         self.forwards += 2  # a backward pass costs about two more
-        self.seen = [loss - self.minimum]
+        self.probe_scores = [loss - self.minimum]
         return loss, [g[b.span] for b in self.params.blocks]
 
 

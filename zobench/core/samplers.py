@@ -270,7 +270,7 @@ class OneGroup:
         Raises:
             Unsuitable: fewer than two groups take part.
         """
-        groups = params.chosen(self.pick)
+        groups = params.groups_where(self.pick)
         count = len(groups)
         if count < 2:
             raise Unsuitable("needs at least two groups of blocks: with one it would be MeZO")
@@ -319,7 +319,7 @@ class Coordinates:
 NAMES = ("gaussian", "rademacher", "sphere", "orthogonal")
 
 
-def named(name: str, n: int) -> Sampler:
+def by_name(name: str, n: int) -> Sampler:
     """Return the sampler of a law.
 
     Args:
@@ -335,7 +335,7 @@ def named(name: str, n: int) -> Sampler:
     Example:
         >>> import numpy as np
         >>> from zobench import VectorParams, samplers
-        >>> samplers.named("rademacher", 1)(VectorParams(np.zeros(3)), 0, 5, 6)
+        >>> samplers.by_name("rademacher", 1)(VectorParams(np.zeros(3)), 0, 5, 6)
         Noise(seed=5, law='rademacher')
     """
     if name not in NAMES:

@@ -295,7 +295,7 @@ def pairs(
 NAMES = {"central": Central, "forward": Forward}
 
 
-def named(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: float = 0.0) -> Scheme:
+def by_name(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: float = 0.0) -> Scheme:
     """Return the averaging scheme of a name.
 
     Args:

@@ -120,7 +120,7 @@ def show_overhead(repeats: int, bbob_repeats: int, queries: int) -> None:
     typer.echo("added, ratio: against the plain script, the nearest row above with ratio 1.")
 
 
-def _show(rows: Sequence[OverheadRow], how: str) -> None:
+def _show(rows: Sequence[OverheadRow], unit: str) -> None:
     for group in dict.fromkeys(row.group for row in rows):
         cells = []
         for row in rows:
@@ -135,7 +135,7 @@ def _show(rows: Sequence[OverheadRow], how: str) -> None:
                     "" if first else f"{added:+.2f}",
                     "1" if first else f"{row.seconds.ratio(row.floor):.2f}",
                 ])  # fmt: skip
-        typer.echo(text.bold(f"{group} ({how})"))
+        typer.echo(text.bold(f"{group} ({unit})"))
         head = ["", "us per query", "quartiles", "added", "ratio"]
         typer.echo("\n".join([*text.table(head, cells), ""]))
 

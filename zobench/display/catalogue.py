@@ -127,7 +127,7 @@ def _suite(name: str) -> str:
     queries = sum(p.repetitions * p.budget for p in suite.problems)
     lines += ["", f"{len(suite.problems)} problems, {runs} runs and at most {queries:,} queries "
               "per estimator"]  # fmt: skip
-    lines += [f"  {how}" for how in dict.fromkeys(p.how for p in suite.problems) if how]
+    lines += [f"  {source}" for source in dict.fromkeys(p.how for p in suite.problems) if source]
     lines += ["", f"Try it:  zobench compare spsa random-search --suite {name}"]
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ import typer
 from zobench.display import text
 from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
-from zobench.display.progress import shown
+from zobench.display.progress import progress_display
 from zobench.display.runs import ending, troubles
 from zobench.results.notes import notes
 from zobench.results.results import Results
@@ -37,7 +37,7 @@ def show_comparison(
     for path, check in ((picture, check_picture), (report, page.check_page)):
         if path:
             check(path)
-    result = comparison(request, shown)
+    result = comparison(request, progress_display)
     lines = _lines(result, every)
     tables = {"summary": result.summary, "verdict": result.details, "tables": result.tables}
     source = page.source(result.results, request.suite, tables)

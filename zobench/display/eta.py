@@ -22,7 +22,7 @@ class Eta:
     def __init__(self, specs: Sequence[RunSpec]) -> None:
         self.open = Counter(pair_of(spec) for spec in specs)  # runs to be made
         self.budget = {pair_of(spec): spec.problem.budget for spec in specs}
-        self.made: Counter[ProblemEstimator] = Counter()
+        self.n_made: Counter[ProblemEstimator] = Counter()
         self.seconds: defaultdict[ProblemEstimator, float] = defaultdict(float)  # of their steps
         self.start = monotonic()
 
@@ -34,13 +34,13 @@ class Eta:
         """Count a run whose steps took this many seconds."""
         pair = pair_of(spec)
         self.open[pair] -= 1
-        self.made[pair] += 1
+        self.n_made[pair] += 1
         self.seconds[pair] += seconds
 
     @property
     def is_certain(self) -> bool:
         """True if every problem that has open runs also has a finished run."""
-        measured = {problem for problem, _ in self.made}
+        measured = {problem for problem, _ in self.n_made}
         return all(problem in measured for (problem, _), count in self.open.items() if count)
 
     @property
@@ -58,10 +58,10 @@ class Eta:
         work = sum(self.seconds.values())
         if not work:
             return math.nan
-        per_query = work / sum(n * self.budget[pair] for pair, n in self.made.items())
+        per_query = work / sum(n * self.budget[pair] for pair, n in self.n_made.items())
         to_do = 0.0
         for pair, count in self.open.items():
-            finished = self.made[pair]
+            finished = self.n_made[pair]
             mean = self.seconds[pair] / finished if finished else per_query * self.budget[pair]
             to_do += count * mean
         return to_do / work * self.elapsed

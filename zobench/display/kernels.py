@@ -35,8 +35,8 @@ def show_noise(
             f"{passes[TORCH].seconds.ratio(one_pass.seconds):.1f}x",
         ])  # fmt: skip
     head = ["pass", "time", "quartiles", "traffic", "of bandwidth", "x torch"]
-    how = ", rounded stochastically" if stochastic else ""
-    typer.echo(f"x += a z(seed), {size:,} elements, {dtype} on {device}{how}")
+    rounding = ", rounded stochastically" if stochastic else ""
+    typer.echo(f"x += a z(seed), {size:,} elements, {dtype} on {device}{rounding}")
     typer.echo(f"{torch.get_num_threads()} threads, medians of {repeats} interleaved rounds")
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
     typer.echo(f"of bandwidth: relative to {ADD!r}, x += a, which only moves x. x torch: speed "
@@ -73,8 +73,10 @@ def show_numerics(
         ]
 
     total = len(cases(dtypes))
-    used = "".join(f", {name} {value:g}" for name, value in settings(estimator, values).items())
-    typer.echo(f"{model}, {task}: {estimator}, {STEPS} steps{used}, {device}")
+    settings_text = "".join(
+        f", {name} {value:g}" for name, value in settings(estimator, values).items()
+    )
+    typer.echo(f"{model}, {task}: {estimator}, {STEPS} steps{settings_text}, {device}")
     head = ["weights", "realisation", "rounding", "drift", "changed", "effective", "slope"]
     head += ["fp32 loss", "own dtype"]
     widest = ["bfloat16", "realisation", "stochastic", *[f"{'':9}"] * 6]
@@ -93,8 +95,8 @@ def show_numerics(
     typer.echo("and in the dtype of the weights.")
 
 
-def _percent(share: float, places: int | None = None) -> str:
+def _percent(share: float, digits: int | None = None) -> str:
     """Return a share as 45.6%; without `places`, with three digits."""
     if share != share:
         return text.UNKNOWN
-    return f"{text.number(100 * share)}%" if places is None else f"{share:.{places}%}"
+    return f"{text.number(100 * share)}%" if digits is None else f"{share:.{digits}%}"

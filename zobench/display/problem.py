@@ -44,8 +44,8 @@ def problem_table(rows: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
     yield first.replace(title, text.bold(title))
     yield from rest
     reach, cost, score = _reach(rows, which), _cost(rows), _score(rows)
-    others = _others(rows, runs)
-    for parts in ([reach | cost | score | others], [reach | score, cost | others]):
+    further = _further_scores(rows, runs)
+    for parts in ([reach | cost | score | further], [reach | score, cost | further]):
         tables = [_lines(list(rows["estimator"]), part) for part in parts]
         if len(parts) > 1 or text.fits(*tables[0]):
             for head, lines in tables:
@@ -88,7 +88,7 @@ def _score(rows: pd.DataFrame) -> TextColumns:
     return {"score": [text.number(value) for value in rows[name]]}
 
 
-def _others(rows: pd.DataFrame, runs: pd.DataFrame) -> TextColumns:
+def _further_scores(rows: pd.DataFrame, runs: pd.DataFrame) -> TextColumns:
     """Further scores at the end, such as accuracies: medians over runs."""
     columns: TextColumns = {}
     main = score_name(runs)

@@ -22,7 +22,7 @@ SHOWN = 6  # runs in progress that have a line each
 
 
 @contextmanager
-def shown(
+def progress_display(
     specs: Sequence[RunSpec], done: set[str], title: str = ""
 ) -> Iterator[Callable[[Event], None]]:
     """Show the progress of `specs`, where runs with a key in `done` have stored results.
@@ -48,8 +48,8 @@ def shown(
 class Bar:
     """A live bar: finished runs, remaining time, and the runs in progress with their queries."""
 
-    def __init__(self, eta: Eta, total: int, made: int, title: str = "") -> None:
-        self.eta, self.total, self.made, self.title = eta, total, made, title
+    def __init__(self, eta: Eta, total: int, n_made: int, title: str = "") -> None:
+        self.eta, self.total, self.n_made, self.title = eta, total, n_made, title
         self.current: dict[str, Event] = {}
         self.failures = 0
         self.last_failure = ""
@@ -60,13 +60,13 @@ class Bar:
             self.current[event.spec.key] = event
             return
         self.current.pop(event.spec.key, None)
-        self.made = event.made
+        self.n_made = event.n_made
         result = event.result
         assert result is not None
         self.eta.finished(event.spec, result.estimator_seconds + result.objective_seconds)
         if result.status in FAILED:
             self.failures += 1
-            self.last_failure = f"{_where(event.spec)}: {result.status}: {result.reason}"
+            self.last_failure = f"{_cell_text(event.spec)}: {result.status}: {result.reason}"
 
     def render(self) -> RenderableType:
         """Return the bar as rich shows it."""
@@ -77,8 +77,8 @@ class Bar:
 
         head = Table.grid(padding=(0, 2))
         head.add_row(
-            ProgressBar(total=max(1, self.total), completed=self.made, width=30),
-            f"{self.made:,} of {self.total:,} runs",
+            ProgressBar(total=max(1, self.total), completed=self.n_made, width=30),
+            f"{self.n_made:,} of {self.total:,} runs",
             f"{clock(self.eta.elapsed)} so far",
             time_left(self.eta),
         )
@@ -86,7 +86,7 @@ class Bar:
         for event in list(self.current.values())[:SHOWN]:
             budget = event.spec.problem.budget
             best = f", best {text.number(event.best)}" if event.best == event.best else ""
-            line = f"  {_where(event.spec)}: {event.queries:,} of {budget:,} queries{best}"
+            line = f"  {_cell_text(event.spec)}: {event.queries:,} of {budget:,} queries{best}"
             lines.append(Text(line, no_wrap=True, overflow="ellipsis", style="dim"))
         if not self.current:
             lines.append(Text("  loading", style="dim"))
@@ -119,23 +119,23 @@ class Lines:
         self.eta.finished(event.spec, seconds)
         self.statuses.setdefault(pair, []).append(event.result.status)
         self.waiting[pair].discard(event.spec.key)
-        last = event.made == event.total
+        last = event.n_made == event.total
         if self.many and (last or self.eta.elapsed - self.last_line > PAUSE):
             self.last_line = self.eta.elapsed
             self._print(event, "", [s for part in self.statuses.values() for s in part])
         elif not self.many and not self.waiting[pair]:
             self._print(event, f" {', '.join(pair)}:", self.statuses[pair])
 
-    def _print(self, event: Event, where: str, statuses: list[str]) -> None:
+    def _print(self, event: Event, scope: str, statuses: list[str]) -> None:
         words = [f"{statuses.count('target')} of {len(statuses)} reached the final target"]
         for status in (*FAILED, "diverged", "skipped"):
             words += [f"{statuses.count(status)} {status}"] if status in statuses else []
-        last = event.made == event.total
+        last = event.n_made == event.total
         when = f"took {clock(self.eta.elapsed)}" if last else time_left(self.eta)
-        line = f"[{self.title}{event.made}/{event.total}]{where} {', '.join(words)} ({when})"
+        line = f"[{self.title}{event.n_made}/{event.total}]{scope} {', '.join(words)} ({when})"
         with suppress(OSError):  # stderr is closed: the runs go on
             print(line, file=sys.stderr, flush=True)
 
 
-def _where(spec: RunSpec) -> str:
+def _cell_text(spec: RunSpec) -> str:
     return f"{spec.estimator.text} on {spec.problem.id}, run {spec.repetition + 1}"

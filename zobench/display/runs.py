@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from zobench.display import text
-from zobench.display.progress import shown
+from zobench.display.progress import progress_display
 from zobench.results.results import FAILED, LARGE, Results, hit_counts
 from zobench.results.versions import differing
 from zobench.running.making import Request, make_runs
@@ -23,7 +23,7 @@ TROUBLES = 8  # reasons that are listed, at most
 
 def show_runs(request: Request) -> int:
     """Make the runs, print them and return the exit status."""
-    results = make_runs(request, shown, without=LARGE)
+    results = make_runs(request, progress_display, without=LARGE)
     from zobench.results.files import write_runs
 
     head = ["estimator", "problem", "run", "status", "queries", "time", "score"]
@@ -80,15 +80,15 @@ def troubles(runs: pd.DataFrame) -> Iterator[str]:
         part = merge_reasons(part)
         yield text.bold(f"{len(part)} of {len(runs)} runs {verb}:")
         groups: Any = part.groupby(["estimator", "status", "reason"], sort=False)
-        for index, (key, same) in enumerate(groups):
+        for index, (key, rows) in enumerate(groups):
             if index == TROUBLES:
                 yield f"  ... and {groups.ngroups - TROUBLES} other reasons, in runs.csv"
                 break
             estimator, status, reason = key
-            problems = list(dict.fromkeys(same["problem"]))
-            where = ", ".join(problems[:3]) + (", ..." if len(problems) > 3 else "")
-            why = reason if statuses != FAILED else f"{status}: {reason}"
-            line = f"{len(same)} x {estimator} on {where}: {why}"
+            problems = list(dict.fromkeys(rows["problem"]))
+            scope = ", ".join(problems[:3]) + (", ..." if len(problems) > 3 else "")
+            cause = reason if statuses != FAILED else f"{status}: {reason}"
+            line = f"{len(rows)} x {estimator} on {scope}: {cause}"
             yield from text.wrapped(line, indent="  ")
         yield ""
 

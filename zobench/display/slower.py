@@ -24,7 +24,7 @@ def slower_lines(slowdowns: Sequence[Slowdown]) -> Iterator[str]:
         f"more than {factor:g}x and p < {EACH:g} in all problems, or in one p < {EACH:g} / problems"
     )
     yield text.bold(f"Slower than stored runs: {verdict}") + f" ({rule})"
-    rows = [[s.new, s.what, _ratio(s), _p(s.p), _why(s)] for s in slowdowns]
+    rows = [[s.new, s.measure, _ratio(s), _p(s.p), _judgement(s)] for s in slowdowns]
     yield from text.table(["estimator", "measure", "now / stored", "p", "slower?"], rows, left=5)
     yield ""
 
@@ -37,17 +37,17 @@ def _p(p: float) -> str:
     return "-" if p != p else f"{p:.2g}"
 
 
-def _why(s: Slowdown) -> str:
+def _judgement(s: Slowdown) -> str:
     if not s.problems:
-        short = "" if s.what == "queries" else f", or runs under {TIMED * 1000:g} ms: too short"
+        short = "" if s.measure == "queries" else f", or runs under {TIMED * 1000:g} ms: too short"
         return f"not measured on both sides{short}"
-    where = f"{s.problems} problem{'s' * (s.problems != 1)}"
+    scope = f"{s.problems} problem{'s' * (s.problems != 1)}"
     if s.slower:
         name, ratio = s.worst
         sure = f"; by themselves {', '.join(s.alone)}" if s.alone else ""
-        return f"SLOWER ({where}; most on {name}: {in_words(ratio)}x{sure})"
+        return f"SLOWER ({scope}; most on {name}: {in_words(ratio)}x{sure})"
     if s.too_few:
-        return f"cannot tell ({where}): so few runs give p >= {s.least:.2g}; more repetitions"
+        return f"cannot tell ({scope}): so few runs give p >= {s.least:.2g}; more repetitions"
     if s.ratio > s.factor:
-        return f"no ({where}): may be chance"
-    return f"no ({where})"
+        return f"no ({scope}): may be chance"
+    return f"no ({scope})"

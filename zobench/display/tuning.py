@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from zobench.display import text
-from zobench.display.progress import shown
+from zobench.display.progress import progress_display
 from zobench.harness.mending import mend
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite_file import load
@@ -64,7 +64,7 @@ def show_tuning(
         typer.echo("\n".join(text.wrapped(line)))
 
     def run(specs: list[RunSpec], title: str) -> None:
-        make(specs, folder, jobs, partial(shown, title=title))
+        make(specs, folder, jobs, partial(progress_display, title=title))
 
     outcomes = list(tune(planned, lambda: Store.open(folder, write=False), run))
     rows = [
@@ -72,7 +72,7 @@ def show_tuning(
             tuned.search.estimator.text,
             tuned.search.group,
             "skipped" if tuned.skipped else f"{tuned.scores[0]:.3f}",
-            "-" if tuned.skipped else f"{tuned.scores[tuned.chosen]:.3f}",
+            "-" if tuned.skipped else f"{tuned.scores[tuned.best]:.3f}",
             ", ".join(f"{k}={v}" for k, v in tuned.settings.items()) or "-",
         ]
         for tuned in outcomes

@@ -34,10 +34,10 @@ def show_watch(
         best, lambda queries: progress(f"{name}: query {queries:,} of {best.queries:,}"), episode
     )
     progress("")
-    shown = film.film(policy, path, episode, seconds)
+    episode_film = film.film(policy, path, episode, seconds)
     typer.echo(f"{name}: score {text.number(policy.score)} after {best.queries:,} queries")
     if policy.score != best.score:
         typer.echo(f"The stored score is {text.number(best.score)}: it was made with other "
                    "versions or on another machine; the film shows the new run.")  # fmt: skip
-    typer.echo(f"wrote {path}: an episode of {shown.steps:,} steps, "
-               f"return {text.number(shown.total)}")  # fmt: skip
+    typer.echo(f"wrote {path}: an episode of {episode_film.steps:,} steps, "
+               f"return {text.number(episode_film.total)}")  # fmt: skip

@@ -26,4 +26,4 @@ def coordinate(
     a probe is as long as a random one, so `eps` is mu / sqrt(d) for the mu of the papers; `lr` is
     theirs.
     """
-    return ComposedEstimator(Coordinates(n), schemes.named(scheme, eps, n), SGD(lr))
+    return ComposedEstimator(Coordinates(n), schemes.by_name(scheme, eps, n), SGD(lr))

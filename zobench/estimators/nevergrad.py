@@ -68,10 +68,10 @@ class Nevergrad(AskTell):
             self.candidates = [self.optimizer.ask() for _ in range(self.n)]
         except Exception as error:
             _check_packages(error)
-            why = f"{type(error).__name__}: {error}".strip(": ")
+            cause = f"{type(error).__name__}: {error}".strip(": ")
             if queries is None:
-                why = f"it may need the number of queries, which is not known here ({why})"
-            raise Unsuitable(f"nevergrad's {self.name} does not begin: {why}") from error
+                cause = f"it may need the number of queries, which is not known here ({cause})"
+            raise Unsuitable(f"nevergrad's {self.name} does not begin: {cause}") from error
         self.fresh = True
 
     def ask(self) -> np.ndarray:

@@ -25,4 +25,4 @@ def one_point(
     Queries per step: 1. Memory: the weights. Deviations: the baseline; no projection on a feasible
     set.
     """
-    return ComposedEstimator(samplers.named(directions, 1), OnePoint(eps, baseline), SGD(lr))
+    return ComposedEstimator(samplers.by_name(directions, 1), OnePoint(eps, baseline), SGD(lr))

@@ -5,7 +5,7 @@ from zobench.core.rules import SGD
 from zobench.core.samplers import Sparse
 from zobench.core.schedules import Value
 from zobench.core.schemes import Central
-from zobench.estimators.sparse_mezo import kept
+from zobench.estimators.sparse_mezo import share_of_moves
 from zobench.registry import estimators
 
 
@@ -33,4 +33,4 @@ def r_mezo(
     independent entries, is our reading, as Sparse-MeZO takes its mask anew in each step too; the
     restore is merged with the update, as in mezo.
     """
-    return ComposedEstimator(Sparse(kept(sparsity), refresh), Central(eps), SGD(lr))
+    return ComposedEstimator(Sparse(share_of_moves(sparsity), refresh), Central(eps), SGD(lr))

@@ -9,7 +9,7 @@ from zobench.errors import BadInput
 from zobench.registry import estimators
 
 
-def kept(sparsity: float) -> float:
+def share_of_moves(sparsity: float) -> float:
     """The share of the weights that move. Raises BadInput unless 0 <= sparsity < 1."""
     if not 0 <= sparsity < 1:
         raise BadInput(f"sparsity is the share of weights that do not move, in [0, 1), "
@@ -50,4 +50,4 @@ def sparse_mezo(
     (its listing of GetMask prints x_i <= h); the restore is merged with the update, as in mezo;
     `refresh` is ours.
     """
-    return ComposedEstimator(SmallWeights(kept(sparsity), refresh), Central(eps), SGD(lr))
+    return ComposedEstimator(SmallWeights(share_of_moves(sparsity), refresh), Central(eps), SGD(lr))

@@ -33,7 +33,7 @@ def zo_adam(
     projection (there are no constraints), Gaussian directions by default instead of the sphere.
     """
     return ComposedEstimator(
-        samplers.named(directions, n),
-        schemes.named(scheme, eps, schemes.at_least_one(n)),
+        samplers.by_name(directions, n),
+        schemes.by_name(scheme, eps, schemes.at_least_one(n)),
         Adam(lr, b1, b2, amsgrad=amsgrad),
     )

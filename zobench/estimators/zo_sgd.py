@@ -36,7 +36,7 @@ def zo_sgd(
     """
     rule = Normalised(lr) if normalised else SGD(lr)
     return ComposedEstimator(
-        samplers.named(directions, n),
-        schemes.named(scheme, eps, schemes.at_least_one(n), combine, clip),
+        samplers.by_name(directions, n),
+        schemes.by_name(scheme, eps, schemes.at_least_one(n), combine, clip),
         rule,
     )

@@ -30,5 +30,7 @@ def zo_signsgd(
     block. Deviation: central differences by default.
     """
     return ComposedEstimator(
-        samplers.named(directions, n), schemes.named(scheme, eps, schemes.at_least_one(n)), Sign(lr)
+        samplers.by_name(directions, n),
+        schemes.by_name(scheme, eps, schemes.at_least_one(n)),
+        Sign(lr),
     )

@@ -37,10 +37,10 @@ def take_lock(folder: Path) -> IO[str]:
         raise BadInput(f"cannot write results to {str(folder)!r}: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        same = os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK))
+        is_current = os.path.samestat(os.fstat(lock.fileno()), os.stat(folder / LOCK))
     except OSError:
-        same = False
-    if not same:  # also where the file was replaced since it was opened
+        is_current = False
+    if not is_current:  # also where the file was replaced since it was opened
         lock.close()
         raise BadInput(
             f"another process is writing results to {str(folder)!r}: wait for it, or choose another"
@@ -83,22 +83,22 @@ def is_damage(error: object) -> bool:
     )
 
 
-def has_obstacle(file: Path, said: str) -> str:
+def has_obstacle(file: Path, message: str) -> str:
     """Why the system does not let SQLite at a file that may be sound; "" where it does.
 
     SQLite says "unable to open database file" of many things: of a disk without room for one more
     file, of a file that this user may not read.
     """
-    if not file.is_file() or "malformed" in said or "not a database" in said:
+    if not file.is_file() or "malformed" in message or "not a database" in message:
         return ""
     try:
         with tempfile.TemporaryFile(dir=file.parent) as other:
             other.write(b"x" * 4096)
             other.flush()
     except OSError as error:
-        return f"{error.strerror} ({said})"
+        return f"{error.strerror} ({message})"
     if not os.access(file, os.R_OK):
-        return f"{os.strerror(errno.EACCES)} ({said})"
+        return f"{os.strerror(errno.EACCES)} ({message})"
     return ""
 
 
@@ -123,29 +123,29 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
     try:
         db = _open_to_write(file) if write else _open_to_read(file)
         register(db)
-        found = db.execute("PRAGMA user_version").fetchone()[0]
+        layout = db.execute("PRAGMA user_version").fetchone()[0]
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         if not tables and not write:
             db.close()
             raise NoResults(f"no results in {str(folder)!r}: {FILE} is empty; run something first")
         if not tables:
             db.executescript(SCHEMA)
-            found = VERSION
-        elif not 0 <= found <= LATEST or (found <= BARE and "checks" in tables):
+            layout = VERSION
+        elif not 0 <= layout <= LATEST or (layout <= BARE and "checks" in tables):
             db.close()
-            said = f"its header names layout {found}, which does not fit its tables"
-            raise sqlite3.DatabaseError(said)
-        while write and found in _MIGRATIONS:
-            _migrate(db, found)
-            found += 1
+            fault = f"its header names layout {layout}, which does not fit its tables"
+            raise sqlite3.DatabaseError(fault)
+        while write and layout in _MIGRATIONS:
+            _migrate(db, layout)
+            layout += 1
     except sqlite3.DatabaseError as error:
         raise BadInput(unusable(file, error)) from error
-    if not BARE <= found <= VERSION:
+    if not BARE <= layout <= VERSION:
         db.close()
-        if not found:
+        if not layout:
             raise BadInput(unusable(file, "it is another program's"))
         raise BadInput(
-            f"{file} has layout {found}, of a later zobench than this one, which knows layouts up "
+            f"{file} has layout {layout}, of a later zobench than this one, which knows layouts up "
             f"to {VERSION}: upgrade zobench, or choose another folder"
         )
     return db
@@ -156,12 +156,12 @@ def has_checksums(db: sqlite3.Connection) -> bool:
     return db.execute("PRAGMA user_version").fetchone()[0] != BARE
 
 
-def _migrate(db: sqlite3.Connection, found: int) -> None:
+def _migrate(db: sqlite3.Connection, layout: int) -> None:
     """Bring a file of layout `found` to the next one, all of it or nothing."""
     with db:
         db.execute("BEGIN")
-        _MIGRATIONS[found](db)
-        db.execute(f"PRAGMA user_version = {found + 1}")
+        _MIGRATIONS[layout](db)
+        db.execute(f"PRAGMA user_version = {layout + 1}")
 
 
 def _add_checks(db: sqlite3.Connection) -> None:

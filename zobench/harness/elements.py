@@ -37,10 +37,10 @@ def load_packages(entry: Entry) -> None:
         try:
             import_module(entry.needs)
         except ModuleNotFoundError as error:
-            wanted = entry.needs.partition(".")[0]
-            if (error.name or "").partition(".")[0] != wanted:
+            package = entry.needs.partition(".")[0]
+            if (error.name or "").partition(".")[0] != package:
                 raise
-            raise MissingPackage(wanted, entry.install or wanted) from error
+            raise MissingPackage(package, entry.install or package) from error
     for module in entry.in_worker:
         import_module(module)
 
@@ -97,13 +97,13 @@ def _uncollected() -> Iterator[None]:
 def _warm_noise(tensors: bool) -> None:
     with _uncollected(), _hidden(_unneeded()):
         noise.accumulate(np.zeros(2), ((1.0, 0),), "gaussian", 0)
-    one, two = Noise(0), Noise(1)
-    recipe = Recipe(((1.0, one), (1.0, two)))
+    first, second = Noise(0), Noise(1)
+    recipe = Recipe(((1.0, first), (1.0, second)))
     for shapes in (((2,),), ((1,), (1,))):
         params = VectorParams(np.zeros(2), shapes)
-        for probes in ([(1.0, one), (-1.0, one)], [(1.0, one), (1.0, two), (1.0, recipe)]):
+        for probes in ([(1.0, first), (-1.0, first)], [(1.0, first), (1.0, second), (1.0, recipe)]):
             params.rows(probes)
-        params.add(1.0, one)
+        params.add(1.0, first)
         params.add(1.0, recipe)
     if tensors:
         for terms in ([(1.0, 0)], [(1.0, 0), (1.0, 1)]):

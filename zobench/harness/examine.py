@@ -144,11 +144,11 @@ def _ask(request: dict[str, Any], file: str, seconds: float) -> dict[str, Any]:
         stop()
         raise
     try:
-        how = how_ended(child.process.wait(GRACE))
+        ending = how_ended(child.process.wait(GRACE))
     except subprocess.TimeoutExpired:
-        how = "its process closed files that are not its own"
+        ending = "its process closed files that are not its own"
     stop()
-    raise _Silent(how)
+    raise _Silent(ending)
 
 
 def _running() -> Child:

@@ -56,9 +56,9 @@ def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
     if isinstance(error, BadInput | Unstoppable):
         return "failed", one_line(text)
     if isinstance(error, ModuleNotFoundError):
-        return "failed", one_line(not_installed(error), _where(error))
+        return "failed", one_line(not_installed(error), _location(error))
     name = type(error).__name__
-    return "failed", one_line(f"{name}: {text}" if text else name, _where(error))
+    return "failed", one_line(f"{name}: {text}" if text else name, _location(error))
 
 
 def not_ours(error: BaseException) -> BadInput:
@@ -66,7 +66,7 @@ def not_ours(error: BaseException) -> BadInput:
     name, text = type(error).__name__, error_text(error)
     text = f" ({text})" if text else ""
     return BadInput(
-        f"the code of an element raised {name} itself{text}{_where(error)}; "
+        f"the code of an element raised {name} itself{text}{_location(error)}; "
         "an estimator that has finished raises zobench.core.estimator.Finished"
     )
 
@@ -96,7 +96,7 @@ def one_line(text: str, end: str = "") -> str:
     return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
 
 
-def _where(error: BaseException) -> str:
+def _location(error: BaseException) -> str:
     """Return file and line of the innermost frame: of a user's file, an element, or any."""
     frames = traceback.extract_tb(error.__traceback__)
     elements = [f for f in frames if not f.filename.startswith(_OURS)]

@@ -40,9 +40,9 @@ class Worker(Child):
         self._is_quick = False  # True if its last run was
         self._needs: Needs | None = None  # of the run that it got last
         self._kills = proc.kernel_kills()
-        self._rest()
+        self._note_idle()
 
-    def _rest(self) -> None:
+    def _note_idle(self) -> None:
         """Note that no run is in progress."""
         self.has_begun = False  # True if the first of `queue` has
         self.partial: RunResult | None = None
@@ -65,7 +65,7 @@ class Worker(Child):
             return False
         self.queue.append(spec)
         if len(self.queue) == 1:
-            self._rest()
+            self._note_idle()
         return True
 
     def take(self) -> Iterator[Message]:
@@ -103,7 +103,7 @@ class Worker(Child):
         if kind == "F":
             self.queue.popleft()
             self._is_quick = monotonic() - self.since < QUICK and not self._needs_files()
-            self._rest()
+            self._note_idle()
         else:
             self.partial = result
         return spec, kind, result
@@ -128,8 +128,8 @@ class Worker(Child):
         if not self.queue or self.verdict is not None:
             return
         if monotonic() > self.deadline:
-            what = "did not stop" if self.has_begun else "did not load its files and packages"
-            self.condemn("timeout", f"killed: it {what} after {self.limit:g} s")
+            failure = "did not stop" if self.has_begun else "did not load its files and packages"
+            self.condemn("timeout", f"killed: it {failure} after {self.limit:g} s")
         elif self.memory_limit < (proc.memory_of("VmRSS", self.pid) or 0):
             limit = self.queue[0].problem.memory_limit
             self.condemn("oom", f"killed: it used more than {limit:g} MiB")

@@ -18,7 +18,7 @@ class Hits:
         """`targets` from the easiest to the hardest; `scored` is the kind that ends the run."""
         self.targets, self.scored = targets, scored
         self.rows: list[Hit] = []
-        self.left = targets[0]
+        self.next_target = targets[0]
         self._next = {"current": 0, "best": 0}
 
     def reach(self, kind: str, score: float, queries: int, seconds: float) -> bool:
@@ -29,13 +29,13 @@ class Hits:
             index += 1
         self._next[kind] = index
         if kind == "best":
-            self.left = self.targets[index] if index < len(self.targets) else -math.inf
+            self.next_target = self.targets[index] if index < len(self.targets) else -math.inf
         return first < index == len(self.targets) and kind == self.scored
 
-    def scan(self, seen: Sequence[float], before: int, seconds: float) -> bool:
+    def scan(self, scores: Sequence[float], before: int, seconds: float) -> bool:
         """`reach` for a call's evaluated points; `before` queries were spent before the call."""
         ended = False
-        for place, score in enumerate(seen, 1):
-            if score <= self.left:
-                ended |= self.reach("best", score, before + place, seconds)
+        for number, score in enumerate(scores, 1):
+            if score <= self.next_target:
+                ended |= self.reach("best", score, before + number, seconds)
         return ended

@@ -26,10 +26,10 @@ from zobench.harness.schema import SCHEMA
 FEW = 3  # damaged rows that are named
 
 
-def told(db: sqlite3.Connection, found: Mapping[str, Sequence[int]]) -> str:
+def damage_text(db: sqlite3.Connection, misfit_rows: Mapping[str, Sequence[int]]) -> str:
     """What to say of rows of `checks.misfits`, in one line."""
-    names = [_name(db, kind, id) for kind, ids in found.items() for id in ids[:FEW]]
-    count = sum(map(len, found.values()))
+    names = [_name(db, kind, id) for kind, ids in misfit_rows.items() for id in ids[:FEW]]
+    count = sum(map(len, misfit_rows.values()))
     more = f" and {count - FEW} more" if count > FEW else ""
     return f"damaged: {', '.join(names[:FEW])}{more}; {MEND}"
 
@@ -42,17 +42,17 @@ def mend(folder: Path) -> list[str]:
     file can be rescued, which then stays where it is.
     """
     file = folder / FILE
-    said, broken = _damage(folder)
-    if not said:
+    fault, broken = _damage(folder)
+    if not fault:
         return []
     with take_lock(folder), closing(_source(folder, broken)) as db:
         part = folder / f".{FILE}.part"
         part.unlink(missing_ok=True)
-        kept, lost = _rescued(db, part)
-        if broken and not kept:
+        n_rescued, n_lost = _rescued(db, part)
+        if broken and not n_rescued:
             part.unlink()
             raise BadInput(
-                f"{said}, and none of its runs can be rescued: move it away, and make them again"
+                f"{fault}, and none of its runs can be rescued: move it away, and make them again"
             )
         aside = folder / f"damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}.sqlite"
         file.rename(aside)
@@ -61,9 +61,12 @@ def mend(folder: Path) -> list[str]:
                 side.rename(aside.with_name(aside.name + end))
         part.rename(file)
     least = "at least " * broken  # what is not in a file any more, nothing tells of
-    others = f"; {least}{lost:,} other{'s' * (lost != 1)} could not be read" if lost else ""
+    remainder = (
+        f"; {least}{n_lost:,} other{'s' * (n_lost != 1)} could not be read" if n_lost else ""
+    )
     return [
-        f"{said}: the file was set aside as {aside}, and the {kept:,} sound runs were kept{others}"
+        f"{fault}: the file was set aside as {aside}, and the {n_rescued:,} sound runs were "
+        f"kept{remainder}"
     ]
 
 
@@ -85,10 +88,10 @@ def _damage(folder: Path) -> tuple[str, bool]:
     with closing(db):
         try:
             check_pages(db)
-            found = misfits(db) if has_checksums(db) else {}
+            rows = misfits(db) if has_checksums(db) else {}
         except sqlite3.DatabaseError as error:
             return f"{file} is damaged ({error})", True
-        return (f"{file} is {told(db, found).partition(';')[0]}" if found else ""), False
+        return (f"{file} is {damage_text(db, rows).partition(';')[0]}" if rows else ""), False
 
 
 def _source(folder: Path, broken: bool) -> sqlite3.Connection:
@@ -107,8 +110,8 @@ def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
     if row is None or not all(str(word).isprintable() for word in row):
         return f"{kind} number {id}"
     estimator, problem, number = row
-    of = "" if kind == "run" else "the plan of "
-    return f"{of}run {number} of {estimator} on {problem}"
+    prefix = "" if kind == "run" else "the plan of "
+    return f"{prefix}run {number} of {estimator} on {problem}"
 
 
 def _rescued(db: sqlite3.Connection, part: Path) -> tuple[int, int]:
@@ -121,40 +124,40 @@ def _rescued(db: sqlite3.Connection, part: Path) -> tuple[int, int]:
     new.executescript(SCHEMA)
     with new:
         for kind, (table, key, _) in KINDS.items():
-            for id in _checked(db, kind):
+            for id in _sound_ids(db, kind):
                 if is_sound(db, kind, id):
                     _copy(db, new, table, key, id)
                     if kind == "run":
                         _copy(db, new, "hits", "run", id)
                         _copy(db, new, "traces", "run", id)
                     _copy(db, new, "checks", f"kind = '{kind}' AND id", id)
-        lost = "SELECT id FROM plans WHERE problem NOT IN (SELECT id FROM problems)"
-        new.execute(f"DELETE FROM checks WHERE kind = 'plan' AND id IN ({lost})")
-        new.execute(f"DELETE FROM plans WHERE id IN ({lost})")
-    kept = {id for (id,) in new.execute("SELECT id FROM runs")}
+        orphans = "SELECT id FROM plans WHERE problem NOT IN (SELECT id FROM problems)"
+        new.execute(f"DELETE FROM checks WHERE kind = 'plan' AND id IN ({orphans})")
+        new.execute(f"DELETE FROM plans WHERE id IN ({orphans})")
+    rescued = {id for (id,) in new.execute("SELECT id FROM runs")}
     new.close()
-    return len(kept), len(_known(db) - kept)
+    return len(rescued), len(_recorded_ids(db) - rescued)
 
 
-def _known(db: sqlite3.Connection) -> set[int]:
+def _recorded_ids(db: sqlite3.Connection) -> set[int]:
     """The ids of all runs of which a row is left, as far as that can be read."""
-    found = set(_checked(db, "run"))
+    ids = set(_sound_ids(db, "run"))
     for column, table in (("id", "runs"), ("run", "traces"), ("run", "hits")):
         with suppress(sqlite3.DatabaseError):
             for (id,) in db.execute(f"SELECT {column} FROM {table}"):
-                found.add(id)
-    return found
+                ids.add(id)
+    return ids
 
 
-def _checked(db: sqlite3.Connection, kind: str) -> list[int]:
+def _sound_ids(db: sqlite3.Connection, kind: str) -> list[int]:
     """The ids of this kind that have a checksum, as far as the table can be read from its ends."""
-    found: set[int] = set()
+    ids: set[int] = set()
     for order in ("ASC", "DESC"):
         query = f"SELECT id FROM checks WHERE kind = ? ORDER BY id {order}"
         with suppress(sqlite3.DatabaseError):
             for (id,) in db.execute(query, (kind,)):
-                found.add(id)
-    return sorted(found)
+                ids.add(id)
+    return sorted(ids)
 
 
 def _copy(db: sqlite3.Connection, new: sqlite3.Connection, table: str, key: str, id: int) -> None:

@@ -22,9 +22,9 @@ _PAGE = mmap.PAGESIZE
 
 def file_pages() -> list[Range]:
     """Where pages of files are mapped in this process now."""
-    found: list[Range] = []
+    ranges: list[Range] = []
     if sys.platform != "linux":
-        return found
+        return ranges
     with (
         suppress(OSError),
         open("/proc/self/maps") as maps,
@@ -40,8 +40,8 @@ def file_pages() -> list[Range]:
             here = np.concatenate([[0], (entries & _PRESENT) != 0, [0]])
             edges = np.flatnonzero(np.diff(here.astype(np.int8)))
             for a, b in edges.reshape(-1, 2).tolist():
-                found.append(((first + a) * _PAGE, (b - a) * _PAGE))
-    return found
+                ranges.append(((first + a) * _PAGE, (b - a) * _PAGE))
+    return ranges
 
 
 def map_pages(ranges: list[Range]) -> None:

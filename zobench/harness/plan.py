@@ -14,7 +14,13 @@ from zobench import user_file
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
 from zobench.harness.baseline import read_baseline
-from zobench.harness.chosen import EstimatorSpec, check_built, identity, parse_estimator, settled
+from zobench.harness.estimator_spec import (
+    EstimatorSpec,
+    check_built,
+    identity,
+    parse_estimator,
+    settled,
+)
 from zobench.harness.suite import ProblemSpec, Suite
 
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)

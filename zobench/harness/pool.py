@@ -38,7 +38,7 @@ class Event:
     queries: int = 0
     best: float = NAN  # the best score so far
     result: RunResult | None = None  # of a finished run
-    made: int = 0  # runs finished, those of earlier commands included
+    n_made: int = 0  # runs finished, those of earlier commands included
     total: int = 0  # runs of the plan
 
 
@@ -78,24 +78,24 @@ def run_all(
         store.begin(specs, environment(threads, jobs), suite_file)
         done = store.done(unique)
         pool = _Pool([s for key, s in unique.items() if key not in done], store, on_event)
-        pool.made, pool.total = len(done), len(unique)
+        pool.n_made, pool.total = len(done), len(unique)
         if pool.queue:
             pool.run(jobs, stop_signal)
             _check_all_made(unique, store)
     return {"resumed": len(done), **pool.counts}
 
 
-def _check_all_made(wanted: Mapping[str, RunSpec], store: Store) -> None:
-    missing = sorted(set(wanted) - store.made())
-    if missing:
+def _check_all_made(planned: Mapping[str, RunSpec], store: Store) -> None:
+    absent = sorted(set(planned) - store.keys())
+    if absent:
         names = ", ".join(
-            f"{wanted[key].estimator.text} on {wanted[key].problem.id}, "
-            f"run {wanted[key].repetition + 1}"
-            for key in missing[:SHOWN]
+            f"{planned[key].estimator.text} on {planned[key].problem.id}, "
+            f"run {planned[key].repetition + 1}"
+            for key in absent[:SHOWN]
         )
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
         raise Missing(
-            f"{len(missing)} of {len(wanted)} runs are not in {store.folder}: {names}{more}; "
+            f"{len(absent)} of {len(planned)} runs are not in {store.folder}: {names}{more}; "
             "the same command makes them"
         )
 
@@ -111,7 +111,7 @@ class _Pool:
         self.saved_at = monotonic()
         self.counts: Counter[str] = Counter()
         self.garbled: set[str] = set()  # keys of runs with a garbled message
-        self.made = self.total = self.deaths = 0
+        self.n_made = self.total = self.deaths = 0
 
     def run(self, jobs: int, stop_signal: Callable[[], int]) -> None:
         path = self.store.folder / LOG
@@ -123,7 +123,7 @@ class _Pool:
         try:
             while self.queue or any(worker.queue for worker in self.workers):
                 if signal := stop_signal():
-                    text = f"stopped: {self.made} of {self.total} runs are finished and kept; "
+                    text = f"stopped: {self.n_made} of {self.total} runs are finished and kept; "
                     raise Interrupted(text + "the same command goes on from there", signal)
                 self._feed(min(jobs, self.total), log)
                 self._listen()
@@ -195,14 +195,14 @@ class _Pool:
     def _finish(self, spec: RunSpec, result: RunResult) -> None:
         self.unsaved.append(result)
         self.counts[result.status] += 1
-        self.made += 1
+        self.n_made += 1
         best = min((s for s in (result.best_score, result.final_score) if s == s), default=NAN)
         queries = result.queries
         event = self._event("finished", spec, queries=queries, best=best, result=result)
         self.on_event(event)
 
     def _event(self, kind: str, spec: RunSpec, **facts: Any) -> Event:
-        return Event(kind=kind, spec=spec, made=self.made, total=self.total, **facts)
+        return Event(kind=kind, spec=spec, n_made=self.n_made, total=self.total, **facts)
 
     def _bury(self, worker: Worker, blamed: bool = True) -> None:
         """Record the run of a worker that has died, and put its other runs back into the queue."""

@@ -248,7 +248,7 @@ class Run:
         self.trace.append((queries, seconds, score, low if math.isfinite(low) else NAN))
         if self.progress is not None:
             self.progress(queries, min(low, score))
-        has_scores = self.problem.seen is not None or self.first_order
+        has_scores = self.problem.probe_scores is not None or self.first_order
         if queries and self.hits.scored == "best" and not has_scores:
             raise BadInput('the objective knows no scores of evaluated points: scored = "current"')
         if self.hits.reach("current", score, queries, seconds):
@@ -269,7 +269,7 @@ class Run:
         """Record the hits of a new best evaluated point, somewhere in the call just made."""
         oracle = self.oracle
         assert oracle is not None
-        if oracle.low <= self.hits.left:
+        if oracle.low <= self.hits.next_target:
             before = oracle.queries - len(scores)
             if self.hits.scan(scores, before, self._clock()):
                 raise LastTarget

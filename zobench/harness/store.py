@@ -14,9 +14,7 @@ import numpy as np
 
 from zobench.errors import BadInput
 from zobench.harness import tables
-from zobench.harness.asked import PLAN, missing, plan_rows
 from zobench.harness.checks import add_checksums, fingerprint_of, misfits, newest
-from zobench.harness.chosen import IMPORTED
 from zobench.harness.database import (
     FILE,
     connect,
@@ -26,10 +24,12 @@ from zobench.harness.database import (
     uncollected,
     unreadable,
 )
-from zobench.harness.mending import told
-from zobench.harness.place import ResultFiles
+from zobench.harness.estimator_spec import IMPORTED
+from zobench.harness.mending import damage_text
 from zobench.harness.plan import RunSpec
+from zobench.harness.plan_rows import PLAN, new_plans, plan_rows
 from zobench.harness.result import RunResult, plain
+from zobench.harness.results_file import ResultFiles
 from zobench.harness.schema import ADDED, RUN_COLUMNS
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class Store:
         self.folder, self.db, self._lock = folder, db, lock
         self.environment = ""  # hash of the environment of the runs that are added
         self._facts = ""  # of that environment, as JSON
-        self._place = ResultFiles(folder / FILE, lock) if lock is not None else None
-        self._gone = ""  # what became of the file, once it is not in its place
+        self._file = ResultFiles(folder / FILE, lock) if lock is not None else None
+        self._loss = ""  # what became of the file, once it is not in its place
         self._checked = checked or lock is not None or not has_checksums(db)
-        self._shown: tuple[tuple[int, int], tables.Shown] | None = None
+        self._cached_cells: tuple[tuple[int, int], tables.CellRuns] | None = None
 
     @classmethod
     def open(cls, folder: str | Path, write: bool = True, checked: bool = False) -> Store:
@@ -88,8 +88,8 @@ class Store:
 
         self.environment, self._facts = fingerprint(environment), json.dumps(environment)
         with self._transaction():
-            asked = missing(self.db, self._cells(), plan_rows(self.db, specs))
-            self.db.executemany(PLAN, asked)
+            new_rows = new_plans(self.db, self._cells(), plan_rows(self.db, specs))
+            self.db.executemany(PLAN, new_rows)
             if suite_file and specs:
                 row = (specs[0].suite, specs[0].suite_version, suite_file)
                 if self.suite_file(*row[:2]) != suite_file:
@@ -115,12 +115,12 @@ class Store:
 
         The sentence says what became of it, and which runs are kept. Nothing is added any more.
         """
-        if self._place is None:
+        if self._file is None:
             return
-        if not self._gone and (lost := self._place.changed_file()) is not None:
-            self._gone = self._place.message(lost, self.db)
-        if self._gone:
-            raise BadInput(self._gone)
+        if not self._loss and (file := self._file.changed_file()) is not None:
+            self._loss = self._file.message(file, self.db)
+        if self._loss:
+            raise BadInput(self._loss)
 
     def imported(self) -> bool:
         """Were runs of this file made elsewhere, by another tool?"""
@@ -134,7 +134,7 @@ class Store:
             last = dict(self.db.execute("SELECT run_key, settled FROM runs ORDER BY id"))
         return {key for key in keys if last.get(key)}
 
-    def made(self) -> set[str]:
+    def keys(self) -> set[str]:
         """The keys of all runs that are stored, however they ended."""
         with self._reading():
             return {key for (key,) in self.db.execute("SELECT DISTINCT run_key FROM runs")}
@@ -175,9 +175,9 @@ class Store:
         """What `environment` in `runs` stands for; empty of one that damage took."""
         with self._reading():
             rows = self.db.execute("SELECT hash, json FROM environments")
-            known = {key: json.loads(text) for key, text in rows}
-            named = self.db.execute("SELECT DISTINCT environment FROM runs")
-            return {key: {} for (key,) in named if key not in known} | known
+            facts = {key: json.loads(text) for key, text in rows}
+            keys = self.db.execute("SELECT DISTINCT environment FROM runs")
+            return {key: {} for (key,) in keys if key not in facts} | facts
 
     def suite_file(self, suite: str, version: str) -> str:
         """Where the suite was read from, if it is the user's own and that is known; or ""."""
@@ -185,8 +185,8 @@ class Store:
             if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'suites'").fetchone():
                 return ""  # a file of an earlier layout
             query = "SELECT file FROM suites WHERE suite = ? AND suite_version = ?"
-            found = self.db.execute(query, (suite, version)).fetchone()
-            return found[0] if found else ""
+            row = self.db.execute(query, (suite, version)).fetchone()
+            return row[0] if row else ""
 
     def specs(self) -> list[RunSpec]:
         """The runs that tables show, whether made or not, as they were asked for.
@@ -199,11 +199,11 @@ class Store:
     def close(self) -> None:
         """Close the file, alone in its folder, and let another process write."""
         lock, self._lock = self._lock, None
-        if lock is not None and not self._gone:
+        if lock is not None and not self._loss:
             fold_in(self.db)
         self.db.close()
-        if self._place is not None:
-            self._place.close()
+        if self._file is not None:
+            self._file.close()
         if lock is not None:
             lock.close()
 
@@ -215,19 +215,19 @@ class Store:
     ) -> None:
         self.close()
 
-    def _cells(self) -> tables.Shown:
-        """See `tables.shown`; found again where the file has changed."""
+    def _cells(self) -> tables.CellRuns:
+        """See `tables.cell_runs`; found again where the file has changed."""
         self._check()
         state = self.db.total_changes, self.db.execute("PRAGMA data_version").fetchone()[0]
-        if self._shown is None or self._shown[0] != state:
-            self._shown = state, tables.shown(self.db)
-        return self._shown[1]
+        if self._cached_cells is None or self._cached_cells[0] != state:
+            self._cached_cells = state, tables.cell_runs(self.db)
+        return self._cached_cells[1]
 
     def _check(self) -> None:
         """Raise BadInput where a row does not fit its checksum; rows are looked at once."""
         if not self._checked:
-            if found := misfits(self.db):
-                raise BadInput(told(self.db, found))
+            if rows := misfits(self.db):
+                raise BadInput(damage_text(self.db, rows))
             self._checked = True
 
     @contextmanager
@@ -261,8 +261,8 @@ class Store:
                 f"{self.folder / FILE}: {error}; what was stored before is kept: mend that, "
                 "and the same command goes on from there"
             ) from error
-        if self._place is not None:
-            self._place.note_size()
+        if self._file is not None:
+            self._file.note_size()
 
 
 def _cell(value: Any) -> Any:

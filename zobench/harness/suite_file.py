@@ -199,7 +199,7 @@ def _problem(
     except BadInput as error:
         raise file.bad(error, *at, "objective") from error
     settings = table.get("settings", {}) | expansion
-    shared, how = _shared(file, table, index)
+    shared, derivation = _shared(file, table, index)
     if "instances" in shared:
         _check(file, entry, {"instance": 1}, *at, "instances")
         settings.pop("instance", None)
@@ -213,7 +213,7 @@ def _problem(
         version=version,
         settings=settings,
         group=group or entry.name,
-        how=how,
+        how=derivation,
         **shared,
     )
 
@@ -232,14 +232,14 @@ def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | 
 def _shared(file: TomlFile, table: dict[str, Any], index: int) -> tuple[dict[str, Any], str]:
     """Return what a problem or else the top level sets, and how the targets were chosen."""
     values: dict[str, Any] = {}
-    how = ""
+    derivation = ""
     for key, kind in SHARED.items():
         source = ("problem", index) if key in table else ()
         holder = table if key in table else file.data
         if key not in holder:
             continue
         if kind == "targets":
-            values[key], how = read_targets(file, holder[key], *source, key)
+            values[key], derivation = read_targets(file, holder[key], *source, key)
         elif kind == "numbers":
             values[key] = tuple(_span(file, holder[key], *source, key))
         else:
@@ -256,7 +256,7 @@ def _shared(file: TomlFile, table: dict[str, Any], index: int) -> tuple[dict[str
     if instances and values["repetitions"] > len(instances):
         text = f"{values['repetitions']} repetitions, but {len(instances)} instances"
         raise file.bad(text, "problem", index, "repetitions")
-    return values, how
+    return values, derivation
 
 
 def _span(file: TomlFile, value: Any, *keys: str | int) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zobench.errors import check_printable
-from zobench.harness.chosen import EstimatorSpec
+from zobench.harness.estimator_spec import EstimatorSpec
 from zobench.harness.plan import RunSpec, set_keys
 from zobench.harness.schema import ADDED
 
@@ -46,10 +46,10 @@ NUMBERS = (
 )
 
 PART = 4096  # rows that are Python's objects at a time
-Shown = dict[int, int | None]  # id of a plan -> id of its run, None where it was not made
+CellRuns = dict[int, int | None]  # id of a plan -> id of its run, None where it was not made
 
 
-def shown(db: sqlite3.Connection) -> Shown:
+def cell_runs(db: sqlite3.Connection) -> CellRuns:
     """The cells to show, in the order of the plan, and the last attempt of each.
 
     They are the latest row of each cell (problem, estimator, repetition), of the latest definition
@@ -64,11 +64,11 @@ def shown(db: sqlite3.Connection) -> Shown:
         defined[tuple(names[problem])] = problem
         cells[problem, estimator, repetition] = id, key
     latest = set(defined.values())
-    kept = sorted(cell for (problem, *_), cell in cells.items() if problem in latest)
-    return {id: last.get(key) for id, key in kept}
+    latest_cells = sorted(cell for (problem, *_), cell in cells.items() if problem in latest)
+    return {id: last.get(key) for id, key in latest_cells}
 
 
-def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
+def runs(db: sqlite3.Connection, run_of_cell: CellRuns) -> pd.DataFrame:
     """One row per run, in the order of the plan.
 
     `estimator` is the name as typed, `estimator_name` what it stands for; `settings`,
@@ -83,7 +83,7 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     of_run = [seconds if name == "seconds" else absent.get(name, name) for name in OF_RUN]
     rows = db.execute(_select("plans", ("problem", *OF_PLAN)))
     columns = _columns(
-        ((shown[id], *row) for id, *row in rows if shown.get(id) is not None),
+        ((run_of_cell[id], *row) for id, *row in rows if run_of_cell.get(id) is not None),
         ("run", "of", *OF_PLAN),
         ("run", "of", *NUMBERS),
     )
@@ -94,14 +94,14 @@ def runs(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     ):
         rows = db.execute(_select(table, selected))
         more = _columns(rows, ("id", *names), ("id", *NUMBERS))
-        places = np.searchsorted(more.pop("id"), owners[owner])
+        rows_of_more = np.searchsorted(more.pop("id"), owners[owner])
         for name, values in more.items():
-            columns[name] = values.take(places)
+            columns[name] = values.take(rows_of_more)
     columns["first_order"] = columns["first_order"].astype(bool)
     return pd.DataFrame({name: columns[name] for name in COLUMNS})
 
 
-def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
+def hits(db: sqlite3.Connection, run_of_cell: CellRuns) -> pd.DataFrame:
     """One row per target that a run hit: run_key, kind, target_index, target, queries, seconds.
 
     `run_key` is categorical: there are many rows per run.
@@ -112,10 +112,10 @@ def hits(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     rows = db.execute(f"SELECT {', '.join(names)} FROM hits")
     columns = _columns(rows, names, ("run", "target_index", "target", "queries", "seconds"))
     owners = columns.pop("run")
-    wanted = _of_runs(owners, shown)
-    if not wanted.all():
-        owners = owners[wanted]
-        columns = {name: values[wanted] for name, values in columns.items()}
+    is_shown = _of_runs(owners, run_of_cell)
+    if not is_shown.all():
+        owners = owners[is_shown]
+        columns = {name: values[is_shown] for name, values in columns.items()}
     return pd.DataFrame({"run_key": _keys(db, owners), **columns})
 
 
@@ -131,17 +131,17 @@ def hit_counts(db: sqlite3.Connection, keys: Iterable[str]) -> dict[tuple[str, s
     return counts
 
 
-def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
+def traces(db: sqlite3.Connection, run_of_cell: CellRuns) -> pd.DataFrame:
     """One row per scored point: run_key, queries, seconds, score, best (evaluated; NaN: unknown).
 
     `run_key` is categorical: there are many rows per run.
     """
     import pandas as pd
 
-    wanted = {run for run in shown.values() if run is not None}
+    shown_runs = {run for run in run_of_cell.values() if run is not None}
     owners, lengths, data = [], [], bytearray()
     for run, rows in db.execute("SELECT run, rows FROM traces ORDER BY run"):
-        if run in wanted:
+        if run in shown_runs:
             owners.append(run)
             lengths.append(len(rows))
             data += rows
@@ -160,18 +160,18 @@ def traces(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     )
 
 
-def problems(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
+def problems(db: sqlite3.Connection, run_of_cell: CellRuns) -> pd.DataFrame:
     """One row per target of a problem, of the kind that ends its runs.
 
     suite, suite_version, problem, group, dimension, budget, target_index, target, kind, objective,
     how (the targets were chosen). `dimension` is NaN until a run has built the problem.
     """
-    said = {id: row for id, *row in db.execute("SELECT id, dimension, scored FROM runs")}
+    facts_of_run = {id: row for id, *row in db.execute("SELECT id, dimension, scored FROM runs")}
     dimensions: dict[int, list[int]] = {}
     kinds: dict[int, list[str]] = {}
     for id, problem in db.execute("SELECT id, problem FROM plans"):
-        if id in shown:
-            dimension, kind = said.get(shown[id], (None, None))
+        if id in run_of_cell:
+            dimension, kind = facts_of_run.get(run_of_cell[id], (None, None))
             dimensions.setdefault(problem, []).extend([] if dimension is None else [dimension])
             kinds.setdefault(problem, []).extend([kind] if kind else [])
     rows = []
@@ -181,11 +181,11 @@ def problems(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
             continue
         p = json.loads(definition)["problem"]
         kind = p["scored"] or max(kinds[id], default="current")
-        named = {"suite": suite, "suite_version": version, "problem": p["id"], "group": p["group"]}
+        labels = {"suite": suite, "suite_version": version, "problem": p["id"], "group": p["group"]}
         facts = {"dimension": max(dimensions[id], default=None), "budget": p["budget"]}
         source = {"kind": kind, "objective": p["objective"], "how": p["how"]}
         for index, target in enumerate(p["targets"]):
-            rows.append(named | facts | {"target_index": index, "target": target} | source)
+            rows.append(labels | facts | {"target_index": index, "target": target} | source)
     names = (
         *("suite", "suite_version", "problem", "group", "dimension", "budget", "target_index"),
         *("target", "kind", "objective", "how"),
@@ -193,24 +193,24 @@ def problems(db: sqlite3.Connection, shown: Shown) -> pd.DataFrame:
     return _frame(rows or dict.fromkeys(names, ()), ("dimension",))
 
 
-def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
+def specs(db: sqlite3.Connection, run_of_cell: CellRuns) -> list[RunSpec]:
     """The cells that are shown, whether their run was made or not."""
     about: dict[tuple[str, str], RunSpec] = {}  # many runs share their problem, and
-    chosen: dict[tuple[str, ...], EstimatorSpec] = {}  # their estimator: each is read once
+    spec_of: dict[tuple[str, ...], EstimatorSpec] = {}  # their estimator: each is read once
     result = []
     texts = dict(db.execute("SELECT id, json FROM problems"))
     of_plan = (
         *("problem", "limits", "estimator", "estimator_name", "estimator_version", "settings"),
         *("settings_from", "repetition"),
     )
-    for id, problem, limits, *named, number in db.execute(_select("plans", of_plan)):
-        if id not in shown:
+    for id, problem, limits, *cells, number in db.execute(_select("plans", of_plan)):
+        if id not in run_of_cell:
             continue
-        definition, estimator = texts[problem], tuple(named)
-        if estimator not in chosen:
+        definition, estimator = texts[problem], tuple(cells)
+        if estimator not in spec_of:
             text, entry, version, settings, origin = estimator
             check_printable(text)
-            chosen[estimator] = EstimatorSpec(
+            spec_of[estimator] = EstimatorSpec(
                 text=text,
                 entry=entry,
                 version=version,
@@ -219,10 +219,10 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
             )
         if (definition, limits) not in about:
             data = json.loads(definition)
-            for said in (data["suite"], data["problem"]["id"], data["problem"]["group"]):
-                check_printable(said)
+            for name in (data["suite"], data["problem"]["id"], data["problem"]["group"]):
+                check_printable(name)
             data["problem"] |= json.loads(limits)
-            data |= {"estimator": vars(chosen[estimator]), "repetition": number}
+            data |= {"estimator": vars(spec_of[estimator]), "repetition": number}
             about[definition, limits] = RunSpec.from_dict(data)
         first = about[definition, limits]
         result.append(
@@ -230,7 +230,7 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
                 suite=first.suite,
                 suite_version=first.suite_version,
                 problem=first.problem,
-                estimator=chosen[estimator],
+                estimator=spec_of[estimator],
                 repetition=number,
             )
         )
@@ -240,8 +240,8 @@ def specs(db: sqlite3.Connection, shown: Shown) -> list[RunSpec]:
 
 def _select(table: str, columns: Iterable[str]) -> str:
     """SQL: the id and these columns of all rows, in order."""
-    named = ", ".join(f'"{name}"' if name == "group" else name for name in columns)
-    return f"SELECT id, {named} FROM {table} ORDER BY id"
+    columns_text = ", ".join(f'"{name}"' if name == "group" else name for name in columns)
+    return f"SELECT id, {columns_text} FROM {table} ORDER BY id"
 
 
 def _columns(
@@ -263,8 +263,8 @@ def _columns(
             if name in numeric:
                 parts[name].append(_numbers(values))
             else:
-                known = texts[name]
-                codes = [known.setdefault(value, len(known)) for value in values]
+                code_of = texts[name]
+                codes = [code_of.setdefault(value, len(code_of)) for value in values]
                 parts[name].append(np.array(codes, np.int32))
     columns: dict[str, Any] = {}
     for name in names:
@@ -286,22 +286,22 @@ def _numbers(values: Sequence[Any]) -> np.ndarray:
     return np.asarray(pd.to_numeric(pd.Series(values)))
 
 
-def _of_runs(owners: np.ndarray, shown: Shown) -> np.ndarray:
+def _of_runs(owners: np.ndarray, run_of_cell: CellRuns) -> np.ndarray:
     """True for each of these runs that is shown."""
-    wanted = np.array([run for run in shown.values() if run is not None], int)
-    return np.isin(owners, wanted)
+    shown_runs = np.array([run for run in run_of_cell.values() if run is not None], int)
+    return np.isin(owners, shown_runs)
 
 
 def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
     """The run_key of each of these runs, which are in ascending order; categorical."""
     import pandas as pd
 
-    known = db.execute("SELECT id, run_key FROM runs ORDER BY id").fetchall()
-    ids, keys = zip(*known) if known else ((), ())
+    pairs = db.execute("SELECT id, run_key FROM runs ORDER BY id").fetchall()
+    ids, keys = zip(*pairs) if pairs else ((), ())
     # a key has several attempts; the categories are in the order of texts
     codes, categories = pd.factorize(pd.Series(keys, dtype="str"), sort=True)
-    places = np.searchsorted(np.array(ids, int), owners)
-    return pd.Series(pd.Categorical.from_codes(codes[places], categories))
+    index = np.searchsorted(np.array(ids, int), owners)
+    return pd.Series(pd.Categorical.from_codes(codes[index], categories))
 
 
 def _frame(columns: Any, numbers: Iterable[str]) -> pd.DataFrame:

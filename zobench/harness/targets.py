@@ -24,13 +24,13 @@ def read_targets(file: TomlFile, value: Any, *keys: str | int) -> tuple[tuple[fl
     Raises:
         BadInput: with the file's line.
     """
-    how = ""
+    derivation = ""
     if isinstance(value, dict) and "log10" in value:
         file.only(value, ("log10", "step", "how"), *keys)
-        numbers, how = _powers(file, value, *keys), value.get("how", "")
+        numbers, derivation = _powers(file, value, *keys), value.get("how", "")
     elif isinstance(value, dict):
         file.only(value, ("start", "reference", "fractions", "how", "log10", "step"), *keys)
-        numbers, how = _fractions(file, value, *keys), value.get("how", "")
+        numbers, derivation = _fractions(file, value, *keys), value.get("how", "")
     elif isinstance(value, list):
         numbers = _numbers(file, value, *keys)
     else:
@@ -41,7 +41,7 @@ def read_targets(file: TomlFile, value: Any, *keys: str | int) -> tuple[tuple[fl
         raise file.bad("a target is not finite", *keys)
     if len(set(numbers)) < len(numbers):
         raise file.bad("a target is given twice", *keys)
-    return tuple(sorted(numbers, reverse=True)), str(how)
+    return tuple(sorted(numbers, reverse=True)), str(derivation)
 
 
 def _powers(file: TomlFile, value: dict[str, Any], *keys: str | int) -> list[float]:

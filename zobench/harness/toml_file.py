@@ -48,9 +48,9 @@ class TomlFile:
             message, _, position = str(error).partition(" (at ")
             match = re.match(r"line (\d+)", position)
             line = match[1] if match else self.text.count("\n") + 1
-            shown = self.text.splitlines()[int(line) - 1 : int(line)]
+            source_line = self.text.splitlines()[int(line) - 1 : int(line)]
             raise BadInput(
-                f"{path} line {line}: no TOML: {message}: {' '.join(shown).strip()[:60]!r}"
+                f"{path} line {line}: no TOML: {message}: {' '.join(source_line).strip()[:60]!r}"
             ) from error
         except RecursionError as error:
             raise BadInput(f"{path}: no TOML: lists or tables are nested too deeply") from error

@@ -59,11 +59,11 @@ def file_name(text: str) -> str:
 def distinct_names(names: list[str]) -> dict[str, str]:
     """Map each name to a file name of its own."""
     result: dict[str, str] = {}
-    used: set[str] = set()
+    taken_names: set[str] = set()
     for name in dict.fromkeys(names):
         short, number = file_name(name), 2
-        while short.lower() in used:
+        while short.lower() in taken_names:
             short, number = f"{file_name(name)}-{number}", number + 1
-        used.add(short.lower())
+        taken_names.add(short.lower())
         result[name] = short
     return result

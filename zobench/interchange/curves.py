@@ -77,7 +77,7 @@ def curves_of(
                 length=int(max(length, queries[-1])),
             )
         )
-    notes = [f"left out, without a query: {n} x {what}" for what, n in left_out.items()]
+    notes = [f"left out, without a query: {n} x {reason}" for reason, n in left_out.items()]
     return curves, notes
 
 

@@ -93,16 +93,16 @@ def matched_runs(
         The finished runs on which both files agree, in order.
     """
     (path, line), (file, runs) = index, data
-    where = f"{path} line {line}"
+    position = f"{path} line {line}"
     with_rows = [entry for entry in entries if entry.evaluations or not entry.has_finished]
     finished = [entry for entry in with_rows if entry.has_finished]
-    omissions.runs(len(entries) - len(with_rows), "of 0 evaluations left out", where)
-    omissions.runs(len(with_rows) - len(finished), "that did not finish left out", where)
+    omissions.runs(len(entries) - len(with_rows), "of 0 evaluations left out", position)
+    omissions.runs(len(with_rows) - len(finished), "that did not finish left out", position)
     if len(runs) <= len(finished):
         with_rows = finished
     unlisted, rowless = len(runs) - len(with_rows), len(with_rows) - len(runs)
     omissions.runs(unlisted, f"that {path.name} does not list left out", str(file))
-    omissions.runs(rowless, f"without rows in {file.name} left out", where)
+    omissions.runs(rowless, f"without rows in {file.name} left out", position)
     matches, short = [], 0
     for entry, rows in zip(with_rows, runs):
         low = float(rows.gaps[-1])

@@ -78,13 +78,13 @@ def _coco_numbers(problems: list[ProblemSpec]) -> dict[str, int]:
     Of two problems with the same function and dimension, such as with other targets, the first.
     """
     numbers: dict[str, int] = {}
-    used: set[tuple[int, int]] = set()
+    taken_cases: set[tuple[int, int]] = set()
     for p in problems:
         if p.objective in COCO and p.settings.get("noise", "none") == "none":
             case = int(p.settings["function"]), int(p.settings["dim"])
-            if case not in used:
+            if case not in taken_cases:
                 numbers[p.id] = case[0]
-            used.add(case)
+            taken_cases.add(case)
     return numbers
 
 

@@ -91,12 +91,12 @@ def read_folder(folder: Path) -> tuple[list[Curve], list[str]]:
 
 
 def _bbob_note(suite: str) -> str:
-    how = (
+    source = (
         f"taken as functions of BBOB, as --suite {suite} says"
         if suite
         else "not taken as functions of BBOB; if they are, say so with --suite bbob"
     )
-    return f"{how} (ioh gives the other functions of SBOX the same names, and no suite)"
+    return f"{source} (ioh gives the other functions of SBOX the same names, and no suite)"
 
 
 def _below(folder: Path, pattern: str) -> list[Path]:

@@ -16,7 +16,16 @@ from zobench.interchange.curve import Curve
 from zobench.interchange.listed import IndexEntry, Omissions, matched_runs
 from zobench.interchange.numbering import COUNTED, PRECISION
 from zobench.interchange.read_rows import coco_runs
-from zobench.interchange.text import DEEPEST, bad, file_inside, label, lines, real, short, whole
+from zobench.interchange.text import (
+    DEEPEST,
+    bad,
+    file_inside,
+    label,
+    lines,
+    real,
+    short,
+    whole_number,
+)
 
 CLOSING = {quote: re.compile(rf"{quote}\s*(?:,|$)") for quote in ("'", '"')}
 COMBINED = "% Combination of "  # how cocopp marks its reference data
@@ -88,14 +97,14 @@ def _block(
     for key in ("funcId", "DIM"):
         if key not in facts:
             raise bad(info, at, f"the header lacks {key}")
-    function = whole(info, at, facts["funcId"], "funcId", 0, DEEPEST)
-    dimension = whole(info, at, facts["DIM"], "DIM", 1, DEEPEST)
+    function = whole_number(info, at, facts["funcId"], "funcId", 0, DEEPEST)
+    dimension = whole_number(info, at, facts["DIM"], "DIM", 1, DEEPEST)
     precision = real(info, at, facts.get("Precision", str(PRECISION)), "Precision")
     estimator = label(facts.get("algId", ""), info.parent.name or "unnamed")
     suite = label(facts.get("suite", ""), "bbob-noisy" if function > 100 else "bbob")
     function_name = f"f{function}"
-    if ours := OUR_COMMENT.match(comment):  # a function of another suite, numbered by an export
-        suite, function_name = COUNTED, label(ours[1])
+    if header := OUR_COMMENT.match(comment):  # a function of another suite, numbered by an export
+        suite, function_name = COUNTED, label(header[1])
     files: dict[str, list[IndexEntry]] = {}
     name = ""
     for item in filter(None, (part.strip() for part in items.split(","))):
@@ -151,12 +160,12 @@ def _agree(index_gap: float, gap: float, precision: float) -> bool:
 def _entry(info: Path, line: int, item: str) -> IndexEntry:
     """Parse `instance:evaluations|gap`; an item without all parts is a run that did not finish."""
     instance, _, rest = item.partition(":")
-    number = whole(info, line, instance, "an instance", 0, DEEPEST)
+    number = whole_number(info, line, instance, "an instance", 0, DEEPEST)
     spent, _, gap = rest.partition("|")
     if not spent or not gap:
         return IndexEntry(number, 0, math.nan, has_finished=False)
     return IndexEntry(
         number,
-        whole(info, line, spent, "the number of evaluations", 0),
+        whole_number(info, line, spent, "the number of evaluations", 0),
         real(info, line, gap, "the gap to the optimum"),
     )

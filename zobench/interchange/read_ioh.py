@@ -13,7 +13,7 @@ from zobench.interchange.curve import Curve
 from zobench.interchange.listed import IndexEntry, Omissions, matched_runs
 from zobench.interchange.numbering import COCO
 from zobench.interchange.read_rows import ioh_runs
-from zobench.interchange.text import DEEPEST, bad, file_inside, label, real, short, whole
+from zobench.interchange.text import DEEPEST, bad, file_inside, label, real, short, whole_number
 
 SIZE = 2**27  # characters of a JSON file
 
@@ -40,7 +40,7 @@ def read_ioh(path: Path, folder: Path, omissions: Omissions) -> list[Curve]:
 
     if part(data, "maximization", bool):
         raise bad(path, _line(text, "maximization"), "data of a maximization are not comparable")
-    function = whole(
+    function = whole_number(
         path, _line(text, "function_id"), data.get("function_id"), "function_id", 0, DEEPEST
     )
     estimator = label(part(part(data, "algorithm", dict), "name", str))
@@ -52,7 +52,9 @@ def read_ioh(path: Path, folder: Path, omissions: Omissions) -> list[Curve]:
         try:
             file_name = part(scenario, "path", str)
             line = _line(text, file_name) if file_name in text else _line(text, "path")
-            dimension = whole(path, line, part(scenario, "dimension", int), "dimension", 1, DEEPEST)
+            dimension = whole_number(
+                path, line, part(scenario, "dimension", int), "dimension", 1, DEEPEST
+            )
             file = file_inside(folder, path.parent, file_name, line, path)
             if file.suffix != ".dat":
                 raise bad(path, line, f"data are read from .dat files, not from {file.name}")
@@ -81,8 +83,8 @@ def read_ioh(path: Path, folder: Path, omissions: Omissions) -> list[Curve]:
 
 
 def _entry(path: Path, line: int, run: Any, part: Callable[..., Any]) -> IndexEntry:
-    instance = whole(path, line, part(run, "instance", int), "an instance", 0, DEEPEST)
-    spent = whole(path, line, part(run, "evals", int), "evals", 0)
+    instance = whole_number(path, line, part(run, "instance", int), "an instance", 0, DEEPEST)
+    spent = whole_number(path, line, part(run, "evals", int), "evals", 0)
     best = run.get("best")
     low = best.get("y") if isinstance(best, dict) else None
     return IndexEntry(instance, spent, math.nan if low is None else real(path, line, low, "best y"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zobench.errors import BadInput
-from zobench.interchange.text import LARGEST, bad, lines, real, whole
+from zobench.interchange.text import LARGEST, bad, lines, real, whole_number
 
 Words = tuple[int, list[str] | None]  # the number of a line, its cells; None: a run begins
 OLD = (
@@ -102,7 +102,9 @@ def _runs(path: Path, rows: Iterable[Words], query: int, gap: int) -> list[RunRo
             if len(words) < width:  # that of the rows above
                 raise bad(path, number, f"{len(words)} columns, and {width} or more are needed")
             width = len(words)
-            spent = whole(path, number, words[query], "the number of evaluations", 1, LARGEST)
+            spent = whole_number(
+                path, number, words[query], "the number of evaluations", 1, LARGEST
+            )
             value = real(path, number, words[gap], "the gap to the optimum")
             if queries and spent < queries[-1]:
                 raise bad(path, number, f"evaluations fall from {queries[-1]} to {spent}")

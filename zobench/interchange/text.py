@@ -36,23 +36,25 @@ def bad(path: Path, line: int, fault: str) -> BadInput:
     return BadInput(f"{path} line {line}: {' '.join(fault.split())}")
 
 
-def whole(path: Path, line: int, text: object, what: str, least: int, most: int = LARGEST) -> int:
-    """Read a whole number in [least, most], from text or JSON. Raises BadInput, with `what`."""
+def whole_number(
+    path: Path, line: int, text: object, title: str, least: int, most: int = LARGEST
+) -> int:
+    """Read a whole number in [least, most], from text or JSON. Raises BadInput, with `title`."""
     try:
         value = _float(text)
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     if not least <= value <= most or value != int(value):
-        raise bad(path, line, f"{what} is a whole number from {least}, not {short(text)}")
+        raise bad(path, line, f"{title} is a whole number from {least}, not {short(text)}")
     return int(value)
 
 
-def real(path: Path, line: int, text: object, what: str) -> float:
-    """Read a number, which may be nan or inf. Raises BadInput, with `what`."""
+def real(path: Path, line: int, text: object, title: str) -> float:
+    """Read a number, which may be nan or inf. Raises BadInput, with `title`."""
     try:
         return _float(text)
     except (TypeError, ValueError, OverflowError):
-        raise bad(path, line, f"{what} is a number, not {short(text)}") from None
+        raise bad(path, line, f"{title} is a number, not {short(text)}") from None
 
 
 def _float(text: object) -> float:

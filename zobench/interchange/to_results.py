@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zobench.errors import BadInput
-from zobench.harness.chosen import IMPORTED, EstimatorSpec
+from zobench.harness.estimator_spec import IMPORTED, EstimatorSpec
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult
 from zobench.harness.suite import ProblemSpec, Suite
@@ -73,16 +73,16 @@ def to_results(
         else:
             groups.setdefault(problem.id, []).append(curve)
     if not groups:
-        why = next(iter(left_out))
-        raise BadInput(f"no run fits suite {suite.name!r}: {why}; without --suite, one is made")
+        reason = next(iter(left_out))
+        raise BadInput(f"no run fits suite {suite.name!r}: {reason}; without --suite, one is made")
     specs, results = [], []
     for name, group in groups.items():
         slots = _slots(group)
         problem = replace(problems[name], instances=slots, repetitions=len(slots))
-        used: Counter[tuple[str, int]] = Counter()
+        counts: Counter[tuple[str, int]] = Counter()
         for curve in group:
-            earlier = used[curve.estimator, curve.instance]
-            used[curve.estimator, curve.instance] += 1
+            earlier = counts[curve.estimator, curve.instance]
+            counts[curve.estimator, curve.instance] += 1
             estimator = EstimatorSpec(
                 text=curve.estimator,
                 entry=curve.estimator,
@@ -100,7 +100,7 @@ def to_results(
             )
             specs.append(spec)
             results.append(_result(spec, curve))
-    notes = [f"left out {n} runs: {what}" for what, n in left_out.most_common(3)]
+    notes = [f"left out {n} runs: {reason}" for reason, n in left_out.most_common(3)]
     if len(left_out) > 3:
         notes.append(f"left out runs on {len(left_out) - 3} other functions")
     return ImportedRuns(specs, results, notes)

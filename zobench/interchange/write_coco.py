@@ -33,8 +33,8 @@ def write_coco(curves: Iterable[Curve], folder: Path, version: str) -> list[str]
         home = folder / names[estimator]
         (home / f"data_f{function}").mkdir(parents=True, exist_ok=True)
         blocks = [
-            _block(home, names[estimator], list(some), version)
-            for _, some in groupby(part, lambda c: c.dimension)
+            _block(home, names[estimator], list(curves_of_dimension), version)
+            for _, curves_of_dimension in groupby(part, lambda c: c.dimension)
         ]
         (home / f"bbobexp_f{function}.info").write_text("".join(blocks), encoding="utf-8")
     return [names[name] for name in dict.fromkeys(c.estimator for c in curves)]

@@ -62,8 +62,8 @@ def write_ioh(
         }
         text = json.dumps(data, indent=1)
         (home / f"IOHprofiler_{stem}.json").write_text(text, encoding="utf-8")
-    made = [names[name] for name in dict.fromkeys(c.estimator for c in writable)]
-    return made, len(writable), notes
+    folders = [names[name] for name in dict.fromkeys(c.estimator for c in writable)]
+    return folders, len(writable), notes
 
 
 def _scenario(home: Path, stem: str, curves: list[Curve]) -> dict[str, Any]:

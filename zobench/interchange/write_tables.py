@@ -42,7 +42,7 @@ def save_csv(frame: Any, path: Path) -> None:
             columns = [
                 quoted[name][0][quoted[name][1][part]]
                 if name in quoted
-                else _shown(frame[name][part])
+                else _cells(frame[name][part])
                 for name in frame
             ]
             file.writelines(f"{line}\n" for line in map(",".join, zip(*columns)))
@@ -77,7 +77,7 @@ def _quoted(column: Any) -> tuple[Any, Any]:
     return np.array([*cells, ""], object), codes
 
 
-def _shown(column: Any) -> list[str]:
+def _cells(column: Any) -> list[str]:
     """Numbers as cells, empty where unknown."""
     if column.dtype.kind != "f":
         return list(map(str, column.tolist()))

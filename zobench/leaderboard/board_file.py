@@ -113,8 +113,8 @@ def read_board(file: Path) -> pd.DataFrame:
             if fault := cell_fault(name, row.cells[name]):
                 text = f"column {name}: {fault}; zobench verify --form-only {file}"
                 raise table.fault(row.number, text)
-    missing = {name: text for name, text in LATER.items() if name not in table.columns}
-    frame = frame.assign(**missing).loc[:, list(COLUMNS)]
+    later_columns = {name: text for name, text in LATER.items() if name not in table.columns}
+    frame = frame.assign(**later_columns).loc[:, list(COLUMNS)]
     is_double = frame.duplicated(KEY).to_numpy()
     if is_double.any():
         row = table.rows[int(is_double.argmax())].number

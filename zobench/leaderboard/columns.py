@@ -46,8 +46,8 @@ def cell_fault(name: str, text: str) -> str:
     if not text:
         return "" if name in MAY_BE_EMPTY else "empty"
     check = _CHECKS.get(name)
-    wanted = check(text) if check else ""
-    return f"{wanted}, not {quoted(text)}" if wanted else ""
+    fault = check(text) if check else ""
+    return f"{fault}, not {quoted(text)}" if fault else ""
 
 
 def sum_fault(cells: Cells) -> str:
@@ -70,7 +70,7 @@ def number(cells: Cells, name: str) -> float:
 def packages_of(text: str) -> dict[str, str]:
     """Read the column `packages`: package -> version, or several versions with | between."""
     parts = [part.partition(" ") for part in text.split("; ")]
-    wrong = _each(RELEASE, "a version")
+    wrong = _pattern(RELEASE, "a version")
     right = all(PACKAGE.fullmatch(name) and not wrong(version) for name, _, version in parts)
     if not right or len(parts) != len(set(parts)):
         return {}
@@ -153,7 +153,7 @@ def _meters(cells: Cells) -> str:
     return ""
 
 
-def _whole(text: str) -> str:
+def _whole_number(text: str) -> str:
     return "" if re.fullmatch(r"[0-9]{1,15}", text) else "a whole number from 0"
 
 
@@ -186,7 +186,7 @@ def _hash(text: str) -> str:
     return "" if re.fullmatch(r"[0-9a-f]{16}", text) else "16 hex digits"
 
 
-def _each(pattern: str, words: str) -> Callable[[str], str]:
+def _pattern(pattern: str, words: str) -> Callable[[str], str]:
     """Check for one text of the pattern, or several different ones with | between."""
     compiled = re.compile(pattern)
 
@@ -206,14 +206,16 @@ def _packages(text: str) -> str:
 
 _CHECKS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(SHARES, _real(0, 1, "a share from 0 to 1")),
-    **dict.fromkeys(COUNTS, _whole),
+    **dict.fromkeys(COUNTS, _whole_number),
     **dict.fromkeys(POSITIVE, _real(0, 1e300, "a finite number from 0")),
     "us_per_query": _real(1e-3, 1e12, "a number from 0.001 to 1e12"),
-    "cpu": _each(CPU, "the name of a processor, such as 'AMD EPYC (family 25, model 17, AVX-512)'"),
-    "threads": _each(r"[1-9][0-9]{0,5}", "a number from 1"),
-    "os": _each(r"[A-Z][A-Za-z]+ [0-9][^ |]*", "a system and its release"),
-    "python": _each(r"3\.[0-9]{2}\.[0-9]+[^ |]*", "a version such as 3.11.7"),
-    "numpy": _each(r"[0-9]\.[0-9]+\.[^ |]+", "a version such as 2.4.6"),
+    "cpu": _pattern(
+        CPU, "the name of a processor, such as 'AMD EPYC (family 25, model 17, AVX-512)'"
+    ),
+    "threads": _pattern(r"[1-9][0-9]{0,5}", "a number from 1"),
+    "os": _pattern(r"[A-Z][A-Za-z]+ [0-9][^ |]*", "a system and its release"),
+    "python": _pattern(r"3\.[0-9]{2}\.[0-9]+[^ |]*", "a version such as 3.11.7"),
+    "numpy": _pattern(r"[0-9]\.[0-9]+\.[^ |]+", "a version such as 2.4.6"),
     "packages": _packages,
     "speedup_high": _real(0, math.inf, "a number from 0, or inf"),  # few runs bound nothing
     **dict.fromkeys(HASHES, _hash),
@@ -221,5 +223,7 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     "track": _one_of(*TRACKS),
     "verified": _one_of(*VERIFIED),
     "date": _date,
-    "git_sha": _each(f"{COMMIT}|{UNKNOWN}", "a commit of 40 hex digits, with + if files changed"),
+    "git_sha": _pattern(
+        f"{COMMIT}|{UNKNOWN}", "a commit of 40 hex digits, with + if files changed"
+    ),
 }

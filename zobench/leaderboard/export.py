@@ -32,9 +32,9 @@ from zobench.leaderboard.board_file import (
 from zobench.leaderboard.columns import NONE, UNKNOWN
 from zobench.leaderboard.frozen import reference
 from zobench.leaderboard.hashes import with_hashes
-from zobench.leaderboard.unrun import missing, whole_groups, with_unrun
+from zobench.leaderboard.unrun import groups_without_row, whole_groups, with_unrun
 from zobench.results.results import Results, read
-from zobench.results.versions import differing, needed, versions_of
+from zobench.results.versions import differing, packages_needed, versions_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ def export(
         departing=list(departing),
         unbuilt=unbuilt,
         without_speedup=without_speedup(rows, frozen_table),
-        missing=missing(rows, names, suite),
+        missing=groups_without_row(rows, names, suite),
         differing=differing(results),
     )
 
@@ -155,7 +155,7 @@ def _rows(
         facts | {"date": f"{datetime.now(UTC):%Y-%m-%d}"},
         of_row,
         frozen,
-        asked={problem.id: problem.repetitions for problem in suite.problems},
+        planned={problem.id: problem.repetitions for problem in suite.problems},
     )
     specs = whole_groups(results.specs, suite)
     return plain_cells(with_hashes(rows, specs, frames))
@@ -175,13 +175,13 @@ def _as_the_suite_says(specs: Sequence[RunSpec], suite: Suite) -> list[bool]:
     of_suite = {problem.id: problem for problem in suite.problems}
     keys = ("objective", "version", "settings", "budget", "targets", "scored", "group", "instances")
     problems = {id(spec.problem): spec.problem for spec in specs}  # runs share them
-    same = {
+    is_as_suite = {
         key: p.id in of_suite and all(getattr(p, k) == getattr(of_suite[p.id], k) for k in keys)
         for key, p in problems.items()
     }
     return [
         (spec.suite, spec.suite_version) == (suite.name, suite.version)
-        and same[id(spec.problem)]
+        and is_as_suite[id(spec.problem)]
         and spec.repetition < of_suite[spec.problem.id].repetitions
         for spec in specs
     ]
@@ -202,7 +202,7 @@ def _facts(results: Results, runs: pd.DataFrame) -> dict[str, Any]:
     def version(package: str) -> str:
         return cell(versions_of(e).get(package) for e in environments)
 
-    packages = sorted(needed(results, runs) - {"numpy"})  # which has a column of its own
+    packages = sorted(packages_needed(results, runs) - {"numpy"})  # which has a column of its own
     return {
         "version": cell(e.get("zobench") for e in environments),
         "git_sha": cell(e.get("commit") for e in environments),

@@ -164,10 +164,10 @@ def reference(
         names = list(table["estimator"].unique())
         if freeze not in names:
             raise unknown("estimator with runs", freeze, names)
-        chosen = table.loc[table["estimator"] == freeze]
-        chosen = plain_cells(at_targets(chosen, final_targets(problems)))
-        chosen = chosen.assign(**{VERSION: zobench.__version__})
-        write_table(_extended(file, chosen) if file.exists() else chosen, file)
+        rows = table.loc[table["estimator"] == freeze]
+        rows = plain_cells(at_targets(rows, final_targets(problems)))
+        rows = rows.assign(**{VERSION: zobench.__version__})
+        write_table(_extended(file, rows) if file.exists() else rows, file)
     return read_frozen(file) if file.is_file() else None
 
 
@@ -179,11 +179,11 @@ def frozen_runs(suite: str, problems: pd.DataFrame) -> pd.DataFrame | None:
     file = frozen_file(Path("leaderboards") / f"{suite}.csv")
     if not file.is_file():
         return None
-    same = ["problem", "target_index", "budget", "kind"]
-    wanted = problems[same].assign(wanted=problems["target"])
-    table = read_frozen(file).table.merge(wanted, on=same)
-    is_near = (table["target"] - table["wanted"]).abs() <= 1e-5 * table["wanted"].abs()
-    return table.loc[is_near].drop(columns="wanted") if is_near.to_numpy().any() else None
+    columns = ["problem", "target_index", "budget", "kind"]
+    expected = problems[columns].assign(expected=problems["target"])
+    table = read_frozen(file).table.merge(expected, on=columns)
+    is_near = (table["target"] - table["expected"]).abs() <= 1e-5 * table["expected"].abs()
+    return table.loc[is_near].drop(columns="expected") if is_near.to_numpy().any() else None
 
 
 def _extended(file: Path, runs: pd.DataFrame) -> pd.DataFrame:

@@ -11,11 +11,11 @@ RELEASED = ("0.1.0", "0.2.0")  # as in CHANGELOG.md, the oldest first
 def version_fault(text: str) -> str:
     """Return what is wrong with one version or several with | between, "" if nothing is."""
     now = zobench.__version__
-    known = list(dict.fromkeys((*RELEASED, now)))
+    releases = list(dict.fromkeys((*RELEASED, now)))
     parts = text.split(" | ")
-    if len(parts) == len(set(parts)) and set(parts) <= set(known):
+    if len(parts) == len(set(parts)) and set(parts) <= set(releases):
         return ""
-    return f"{quoted(text)}, but this is zobench {now}; released versions: {', '.join(known)}"
+    return f"{quoted(text)}, but this is zobench {now}; released versions: {', '.join(releases)}"
 
 
 def is_earlier(version: str, other: str | None = None) -> bool:

@@ -38,7 +38,9 @@ def with_unrun(problems: pd.DataFrame, suite: Suite) -> pd.DataFrame:
     return pd.concat([problems, pd.DataFrame(more)], ignore_index=True) if more else problems
 
 
-def missing(rows: pd.DataFrame, methods: Iterable[str], suite: Suite) -> dict[str, list[str]]:
+def groups_without_row(
+    rows: pd.DataFrame, methods: Iterable[str], suite: Suite
+) -> dict[str, list[str]]:
     """Map each method to the groups of the suite without a row, with their dimensions if known.
 
     `rows`: of a leaderboard, as text; rows of other versions of the suite do not count.
@@ -63,7 +65,7 @@ def whole_groups(specs: Sequence[RunSpec], suite: Suite) -> list[RunSpec]:
 
     Settings are the same for all problems of a group.
     """
-    made = {(s.estimator.text, s.problem.id) for s in specs}
+    pairs = {(s.estimator.text, s.problem.id) for s in specs}
     of_group = {(s.estimator.text, s.problem.group): s for s in specs}
     return [
         *specs,
@@ -71,6 +73,6 @@ def whole_groups(specs: Sequence[RunSpec], suite: Suite) -> list[RunSpec]:
             replace(spec, problem=p, repetition=0)
             for (name, group), spec in of_group.items()
             for p in suite.problems
-            if p.group == group and (name, p.id) not in made
+            if p.group == group and (name, p.id) not in pairs
         ),
     ]

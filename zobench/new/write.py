@@ -49,8 +49,8 @@ def new(kind: TemplateKind, name: str, out: Path | None = None) -> tuple[list[Pa
     ending = ".toml" if kind == "suite" else ".py"
     path = out or Path(f"{function}{ending}")
     if path.suffix != ending:
-        what = "a suite" if kind == "suite" else "a Python file"
-        raise BadInput(f"--out is {what}, such as {function}{ending}; not {str(path)!r}")
+        noun = "a suite" if kind == "suite" else "a Python file"
+        raise BadInput(f"--out is {noun}, such as {function}{ending}; not {str(path)!r}")
     title = "".join(word.capitalize() for word in re.split("[-_]", name))
     typed = str(path) if path.is_absolute() else f"./{path}"
     stem = typed.removesuffix(ending)
@@ -80,9 +80,9 @@ def new(kind: TemplateKind, name: str, out: Path | None = None) -> tuple[list[Pa
             raise BadInput(f"{target} exists; choose another name, or --out FILE")
     existing = {"estimator": estimators.load, "suite": suite_files}.get(kind, objectives.load)()
     if name in existing:
-        what = kind if kind in ("estimator", "suite") else "objective"
-        article = "a" if what == "suite" else "an"
-        raise BadInput(f"there is {article} {what} named {name!r} already; choose another name")
+        noun = kind if kind in ("estimator", "suite") else "objective"
+        article = "a" if noun == "suite" else "an"
+        raise BadInput(f"there is {article} {noun} named {name!r} already; choose another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for target, text in texts.items():

@@ -176,7 +176,7 @@ def _entry(head: Mapping[str, Any], path: str | Path, given: str | None) -> Entr
     if given is not None:
         entry = estimators[given]
     elif estimators.is_file(name):
-        entry = estimators.used(name, version)
+        entry = estimators.loaded_entry(name, version)
     else:
         entry = estimators[name]
     if entry is None and head["rule"] is None:

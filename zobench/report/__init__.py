@@ -1,1 +1,1 @@
-"""Results as a page: one HTML file, Markdown, CSV."""
+"""Reports of results: an HTML file, Markdown or CSV files."""

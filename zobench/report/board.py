@@ -1,4 +1,4 @@
-"""Leaderboards as one page: every row of leaderboards/*.csv, sortable, with filters, no server."""
+"""One HTML page with the rows of all leaderboards of a folder; it sorts and filters them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zobench.leaderboard.frozen import ENDING
 from zobench.report.html import rendered
 
 SCRIPTS = ("core", "table", "overview", "board")
-SHOWN = (  # column of the CSV, heading, kind
+TABLE = (  # column of the CSV, heading, kind
     ("method", "method", "text"),
     ("log_area", "score", "share"),
     ("aocc", "AOCC", "share"),
@@ -35,7 +35,7 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
     """Return all rows of all leaderboards in a folder, as text, without frozen runs.
 
     Raises:
-        BadInput: there is no leaderboard, or a file is not one.
+        BadInput: the folder holds no leaderboard, or a file is not one.
     """
     if not folder.is_dir():
         raise BadInput(f"there is no folder {str(folder)!r} with leaderboards")
@@ -46,16 +46,18 @@ def read_boards(folder: Path) -> list[dict[str, str]]:
 
 
 def board(rows: list[dict[str, str]]) -> str:
-    """The page. Each row also says its hardware: processor and threads."""
+    """Return the page as HTML, and add the column `hardware` (processor and threads) to `rows`."""
     for row in rows:
         row["hardware"] = f"{row['cpu']}, {row['threads']} threads" if row["cpu"] else "not stated"
-    kept = ("speedup_low", "speedup_high", "log_area_low", "log_area_high", "baseline", "seed_root",
-            "suite_version", "first_order", "targets_hash", "data_sha256", "git_sha", "n_problems",
-            "aocc_low", "aocc_high", "n_speedup", "os", "python")  # fmt: skip
-    wanted = (*FILTERS, *kept, *(name for name, _, _ in SHOWN))
-    table: dict[str, Any] = {name: [row[name] for row in rows] for name in dict.fromkeys(wanted)}
-    data = {"rows": table, "count": len(rows), "shown": SHOWN, "filters": FILTERS}
+    other_columns = (
+        "speedup_low", "speedup_high", "log_area_low", "log_area_high", "baseline", "seed_root",
+        "suite_version", "first_order", "targets_hash", "data_sha256", "git_sha", "n_problems",
+        "aocc_low", "aocc_high", "n_speedup", "os", "python",
+    )  # fmt: skip
+    columns = (*FILTERS, *other_columns, *(name for name, _, _ in TABLE))
+    table: dict[str, Any] = {name: [row[name] for row in rows] for name in dict.fromkeys(columns)}
+    data = {"rows": table, "count": len(rows), "shown": TABLE, "filters": FILTERS}
     suites = sorted({f"{row['suite']} {row['suite_version']}" for row in rows})
     methods = len({row["method"] for row in rows})
     return rendered("board.html.j2", SCRIPTS, {"rows": rows, "suites": suites, "methods": methods,
-                                               "shown": SHOWN}, data)  # fmt: skip
+                                               "shown": TABLE}, data)  # fmt: skip

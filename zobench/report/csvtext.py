@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet shows and never computes: text that looks like a formula is quoted."""
+"""CSV files for spreadsheets: text that looks like a formula is marked as text."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zobench.spreadsheet import plain
 
 
 def cell(value: Any) -> Any:
-    """Text that a spreadsheet would compute gets an apostrophe; nothing is shown for NaN."""
+    """Return a value for CSV: "" for NaN; an apostrophe precedes text like a formula."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return plain(value)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Lines of CSV (RFC 4180 quoting, line feeds between lines), the head first."""
+    """Return the text of a CSV file (RFC 4180 quoting, lines end with a line feed)."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([cell(str(name)) for name in columns])
@@ -32,7 +32,7 @@ def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def save(folder: Path, frames: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write each frame as <folder>/<name>.csv. Raises BadInput when that is impossible."""
+    """Write each frame as <folder>/<name>.csv. Raises BadInput if a file cannot be written."""
     paths = []
     for name, frame in frames.items():
         path = folder / f"{name}.csv"

@@ -1,4 +1,4 @@
-"""What the figures of a page are drawn from: every run's hits and trace, in compact form."""
+"""The data of a page's figures: hits and traces of all runs, in compact form."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from zobench.report.encode import NONE, lengths, packed, plain, scores
 from zobench.report.ranks import rank_data
 from zobench.report.source import Source
 
-ROWS = 600_000  # trace rows in a page; more are thinned, evenly
-FEWEST, MOST = 16, 240  # rows a run keeps
-NAMED = ("run_key", "problem", "estimator", "repetition", "status", "reason")
+ROWS = 600_000  # trace rows in a page; if there are more, each run keeps a part of its rows
+FEWEST, MOST = 16, 240  # limits of the number of rows that a run keeps
+LABELS = ("run_key", "problem", "estimator", "repetition", "status", "reason")
 COLUMNS = ("queries", "seconds", "objective_seconds", "peak_memory", "final_score", "best_score")
 
 
 def page_data(source: Source) -> dict[str, Any]:
-    """Estimators, problems, runs (columns) and their hits and traces; see `encode` for codes."""
+    """Return estimators, problems, runs, hits and traces; `encode` defines their codes."""
     problems = _problems(source)
     order = {p["name"]: i for i, p in enumerate(problems)}
-    place = source.runs["problem"].map(order).to_numpy()
-    shown = [name for name in (*NAMED, *COLUMNS) if name in source.runs]
-    runs = source.runs[shown].iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    problem_numbers = source.runs["problem"].map(order).to_numpy()
+    columns = [name for name in (*LABELS, *COLUMNS) if name in source.runs]
+    runs = (
+        source.runs[columns].iloc[np.argsort(problem_numbers, kind="stable")].reset_index(drop=True)
+    )
     give_back()
     traces = source.traces()
     tests, traced = rank_data(source, traces), _traces(runs, traces, problems)
@@ -47,21 +49,21 @@ def page_data(source: Source) -> dict[str, Any]:
 
 
 def _estimators(source: Source) -> list[dict[str, Any]]:
-    places = {name: place for place, name in enumerate(source.ranked)}
+    ranks = {name: rank for rank, name in enumerate(source.ranked)}
     return [
-        {"name": name, "reference": reference, "place": places[name]}
+        {"name": name, "reference": reference, "place": ranks[name]}
         for name, reference in source.references.items()
     ]
 
 
 def _problems(source: Source) -> list[dict[str, Any]]:
-    """One per problem, its targets from the easiest to the hardest."""
-    found = []
+    """Return the facts of each problem, with its targets from the easiest to the hardest."""
+    rows = []
     for name, part in source.problems.sort_values("target_index", kind="stable").groupby(
         "problem", sort=False
     ):
         first = part.iloc[0]
-        found.append(
+        rows.append(
             {
                 "name": str(name),
                 "group": str(first["group"]),
@@ -72,11 +74,11 @@ def _problems(source: Source) -> list[dict[str, Any]]:
                 "score": score_name(source.runs.loc[source.runs["problem"] == name]),
             }
         )
-    return found
+    return rows
 
 
 def _runs(runs: pd.DataFrame, order: dict[str, int], names: list[str]) -> dict[str, Any]:
-    """Columns: indices of problem, estimator, status and reason; numbers."""
+    """Return columns: indices of problem, estimator, status and reason; numbers."""
     reasons = [text if isinstance(text, str) else "" for text in runs["reason"]]
     kinds = {column: list(dict.fromkeys(v)) for column, v in (("status", runs["status"]),
                                                               ("reason", reasons))}  # fmt: skip
@@ -94,10 +96,10 @@ def _runs(runs: pd.DataFrame, order: dict[str, int], names: list[str]) -> dict[s
 
 
 def _hits(source: Source, runs: pd.DataFrame, problems: list[dict[str, Any]], unit: Unit) -> str:
-    """For each run a code per target of its problem, in the order of runs and targets."""
+    """Return a code per run and target of its problem, in the order of runs, then of targets."""
     sizes = np.array([len(p["targets"]) for p in problems], int)
-    place = {p["name"]: i for i, p in enumerate(problems)}
-    of_run = sizes[[place[name] for name in runs["problem"]]] if len(runs) else np.empty(0, int)
+    number = {p["name"]: i for i, p in enumerate(problems)}
+    of_run = sizes[[number[name] for name in runs["problem"]]] if len(runs) else np.empty(0, int)
     begin = np.cumsum(of_run) - of_run
     codes = np.full(int(of_run.sum()), NONE, np.uint16)
     if len(runs):
@@ -111,36 +113,43 @@ def _hits(source: Source, runs: pd.DataFrame, problems: list[dict[str, Any]], un
 
 
 def _index(problems: pd.DataFrame, table: Any) -> np.ndarray:
-    """The place of each row's target among the targets of its problem."""
+    """Return the index of each row's target among the targets of its problem."""
     ranked = problems.assign(
-        place=problems.groupby("problem")["target_index"].rank(method="first").astype(int) - 1
+        rank=problems.groupby("problem")["target_index"].rank(method="first").astype(int) - 1
     )
-    keys = ranked.set_index(["problem", "target_index"])["place"]
+    keys = ranked.set_index(["problem", "target_index"])["rank"]
     return keys.loc[pd.MultiIndex.from_frame(table[["problem", "target_index"]])].to_numpy()
 
 
 def _traces(
     runs: pd.DataFrame, traces: pd.DataFrame, problems: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Rows of each run (rows: their number per run); notes in `problems` how to read scores."""
+    """Return the coded rows of all runs, and set `scale` of each problem: how to decode its scores.
+
+    `rows` holds the number of rows per run.
+    """
     most = int(np.clip(ROWS // max(len(runs), 1), FEWEST, MOST))
     groups = traces.groupby("run_key", sort=False, observed=True).indices
     empty = np.empty(0, int)
-    found = [groups.get(key, empty) for key in runs["run_key"]]
-    kept = [part[_places(len(part), most)] if len(part) > most else part for part in found]
-    rows = np.concatenate(kept).astype(int) if kept else empty
-    counts = np.array([len(part) for part in kept], int)
-    place = {p["name"]: i for i, p in enumerate(problems)}
-    of = np.repeat(np.array([place[name] for name in runs["problem"]], np.int32), counts)
+    rows_of_run = [groups.get(key, empty) for key in runs["run_key"]]
+    thinned = [
+        part[_kept_rows(len(part), most)] if len(part) > most else part for part in rows_of_run
+    ]
+    rows = np.concatenate(thinned).astype(int) if thinned else empty
+    counts = np.array([len(part) for part in thinned], int)
+    number_of = {p["name"]: i for i, p in enumerate(problems)}
+    problem_of_row = np.repeat(
+        np.array([number_of[name] for name in runs["problem"]], np.int32), counts
+    )
     best = np.array([p["kind"] == "best" for p in problems], bool)
     value = traces["score"].to_numpy(float)[rows]
     if best.any():
-        seen = traces["best"].to_numpy(float)[rows]
-        value = np.where(best[of] & ~np.isnan(seen), seen, value)
+        best_so_far = traces["best"].to_numpy(float)[rows]
+        value = np.where(best[problem_of_row] & ~np.isnan(best_so_far), best_so_far, value)
     codes = np.full(len(rows), NONE, np.uint16)
     for number, problem in enumerate(problems):
-        mine = of == number
-        codes[mine], problem["scale"] = scores(value[mine])
+        is_of_problem = problem_of_row == number
+        codes[is_of_problem], problem["scale"] = scores(value[is_of_problem])
     return {
         "rows": packed(counts),
         "queries": packed(lengths(np.maximum(traces["queries"].to_numpy(float)[rows], 1.0))),
@@ -150,13 +159,17 @@ def _traces(
 
 
 @lru_cache(maxsize=1024)
-def _places(count: int, most: int) -> np.ndarray:
-    """Which of so many rows are kept."""
+def _kept_rows(count: int, most: int) -> np.ndarray:
+    """Return the indices of `most` of `count` rows, evenly spaced; the first and last are kept."""
     return np.unique(np.rint(np.linspace(0, count - 1, most)).astype(int))
 
 
 def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
-    """Rows: problem, estimator, seconds per query, of these its own, peak bytes, memory ratio."""
+    """Return the costs per problem and estimator.
+
+    Columns: problem, estimator, seconds per query, seconds of the estimator per query, peak bytes,
+    memory ratio.
+    """
     names = {name: i for i, name in enumerate(source.estimators)}
     numbers = ["seconds_per_query", "estimator_seconds_per_query", "peak_memory", "memory_ratio"]
     return [
@@ -166,21 +179,32 @@ def _meters(source: Source, order: dict[str, int]) -> list[list[Any]]:
 
 
 def _pareto(source: Source, order: dict[str, int]) -> dict[str, Any]:
-    """Targets and rows of the figure of time and memory.
+    """Return targets and rows of the figure of time and memory.
 
-    `targets`: [final, hardest reached] per problem. `rows`: problem, estimator, median peak bytes,
-    then seconds and whether on the front, to the final target and to the hardest reached.
+    `targets`: [final, hardest reached] per problem. `rows`: problem, estimator, median peak bytes;
+    then seconds, and 1 if on the Pareto front, for the final target and for the hardest reached.
     """
     rows = source.summary
     targets: list[list[Any]] = [[None, None] for _ in order]
     if not len(rows):
         return {"targets": targets, "rows": []}
     names = {name: i for i, name in enumerate(source.estimators)}
-    for problem, *two in rows[["problem", "final_target", "hardest_target"]].to_numpy().tolist():
-        targets[order[problem]] = [plain(value) for value in two]
+    for problem, *final_and_hardest in (
+        rows[["problem", "final_target", "hardest_target"]].to_numpy().tolist()
+    ):
+        targets[order[problem]] = [plain(value) for value in final_and_hardest]
     final, hardest = pareto(rows, "final"), pareto(rows, "hardest")
-    return {"targets": targets, "rows": [
-        [order[p], names[e], plain(m, 5), plain(s, 4), int(f), plain(t, 4), int(g)]
-        for p, e, m, s, f, t, g in zip(
-            final["problem"], final["estimator"], final["memory"], final["seconds"],
-            final["front"], hardest["seconds"], hardest["front"])]}  # fmt: skip
+    columns = (
+        final["problem"], final["estimator"], final["memory"], final["seconds"], final["front"],
+        hardest["seconds"], hardest["front"],
+    )  # fmt: skip
+    points = [
+        [
+            order[problem], names[estimator], plain(memory, 5),
+            plain(seconds, 4), int(on_front),
+            plain(seconds_hardest, 4), int(on_front_hardest),
+        ]
+        for problem, estimator, memory, seconds, on_front, seconds_hardest, on_front_hardest
+        in zip(*columns)
+    ]  # fmt: skip
+    return {"targets": targets, "rows": points}

@@ -1,10 +1,9 @@
-"""A page: one HTML file that holds its style, script and data, and asks nothing of a network.
+"""The report as one HTML file with its own style, script and data, which needs no network.
 
-Figures are drawn by a script of our own (page/*.js, 45 kB). Measured against Plotly 7.1, the usual
-choice, in headless Chromium on two cores: Plotly's script alone is 4.8 MB of every page, and one
-figure of eight curves was there after 1.4 to 2.5 s; the whole of ours, three figures and all
-tables, after 0.3 to 0.5 s. Plotly also has neither labels that keep clear of each other nor
-figures that a keyboard can read.
+Figures are drawn by scripts of this package (page/*.js, 45 kB). Plotly 7.1 was compared in headless
+Chromium on two cores: its script adds 4.8 MB to each page, and one figure of eight curves was drawn
+after 1.4 to 2.5 s. This page, with three figures and all tables, was drawn after 0.3 to 0.5 s.
+Plotly also has no labels that avoid each other, and no figures that a keyboard can read.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ SCRIPTS = (
 
 
 def page(source: Source) -> str:
-    """The report as HTML."""
+    """Return the report as HTML."""
     pairs, ranking = tables.pairs(source), tables.ranking(source)
     return rendered(
         "report.html.j2",
@@ -61,10 +60,10 @@ def page(source: Source) -> str:
 
 
 def rendered(template: str, scripts: Sequence[str], values: dict[str, Any], data: Any) -> str:
-    """A template of page/ with its style, its scripts in one, and `data` as embedded JSON.
+    """Render a template of page/ with its style, its scripts joined, and `data` as embedded JSON.
 
-    The page's security policy allows exactly this style and this script, by their hashes, and no
-    connection at all.
+    The page's security policy allows this style and this script, by their hashes, and no
+    connection.
     """
     text, style = embedded(data), _file("style.css")
     del data  # it may be large
@@ -96,8 +95,8 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals |= {
         "number": words.number,
-        "some": words.some,
-        "said": _commands,
+        "quantity": words.quantity,
+        "with_code": _commands,
         "interval": marks.interval,
         "ratio": marks.ratio,
     }
@@ -105,7 +104,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _commands(line: str) -> Markup:
-    """A sentence with the commands in it, as `zobench tune`, set as code."""
+    """Return a sentence as HTML, with its commands, such as `zobench tune`, as code."""
     return Markup(re.sub(r"`(zobench [a-z]+)`", r"<code>\1</code>", str(escape(line))))
 
 

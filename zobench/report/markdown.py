@@ -1,4 +1,4 @@
-"""The same verdict as Markdown, for an issue, a pull request or a paper's notes."""
+"""The report as Markdown, for an issue, a pull request or the notes of a paper."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from zobench.analysis import words
 from zobench.report import tables
 from zobench.report.source import Source
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")  # & too: an entity would be read as a sign
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")  # & too: it begins an entity such as &lt;
 RESULTS = ("problem", "estimator", "target", "reached", "queries", "seconds", "score", "per query",
            "memory")  # fmt: skip
 
 
 def markdown(source: Source) -> str:
-    """Verdict, results, troubles, targets, settings, environment, command."""
-    return "\n".join([*_head(source), *_results(source), *_made(source)]).rstrip() + "\n"
+    """Return verdict, results, troubles, targets, settings, environments and command."""
+    return "\n".join([*_head(source), *_results(source), *_origin(source)]).rstrip() + "\n"
 
 
 def escaped(value: Any) -> str:
-    """Text in one line that Markdown and HTML show as it is, and that nothing links or mentions.
+    """Escape text for one line of Markdown: it is shown as it is, without links or mentions.
 
-    An invisible space (&#8203;) parts what GitHub would make a link, a mention or an issue of: it
-    looks for these in the text that is shown, so a backslash does not hide them.
+    GitHub looks for links, mentions and issue numbers in the rendered text, where a backslash does
+    not hide them. An invisible space (&#8203;) separates their parts.
     """
     text = SPECIAL.sub(r"\\\1", printable(value))
-    text = re.sub(r"^([+\-=]|\d+[.)](?= |$))", r"\\\1", text)  # no list, no rule
+    text = re.sub(r"^([+\-=]|\d+[.)](?= |$))", r"\\\1", text)  # neither a list nor a rule
     return re.sub(r"(?i)(www(?=\.)|:(?=//)|@(?=\w)|#(?=\d))", r"\1&#8203;", text)
 
 
 def printable(value: Any) -> str:
-    """Text in one line without signs that steer a terminal or turn the direction of writing."""
+    """Return text as one line; control characters and marks of writing direction are replaced."""
     return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(str(value).split()))
 
 
@@ -45,10 +45,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) ->
 
 
 def _head(source: Source) -> Iterator[str]:
-    count = words.some(int(source.problems["problem"].nunique()), "problem")
+    count = words.quantity(int(source.problems["problem"].nunique()), "problem")
     yield f"# {escaped(source.title)}"
     yield ""
-    runs = words.some(len(source.runs), "run")
+    runs = words.quantity(len(source.runs), "run")
     suite = escaped(source.suite) or words.UNKNOWN
     yield f"Suite {suite}: {count}, {runs}, {tables.counts(source)}."
     yield ""
@@ -73,15 +73,15 @@ def _results(source: Source) -> Iterator[str]:
         yield from _table(RESULTS, cells, left=2)
     yield "## Failures and skips"
     yield ""
-    found = tables.troubles(source)
-    if not found:
+    troubles = tables.troubles(source)
+    if not troubles:
         yield "None."
         yield ""
         return
     head = ("what", "estimator", "problems", "reason", "runs")
     lines = [
         (t["status"], t["estimator"], ", ".join(t["problems"]), t["reason"], t["count"])
-        for t in found
+        for t in troubles
     ]
     yield from _table(head, lines, left=4)
 
@@ -90,7 +90,7 @@ def _cell(cell: tables.Cell) -> str:
     return f"{cell.text} ({cell.note})" if cell.note else cell.text
 
 
-def _made(source: Source) -> Iterator[str]:
+def _origin(source: Source) -> Iterator[str]:
     yield "## Targets"
     yield ""
     head = ("problem", "reached by the", "targets", "dimension", "budget")
@@ -101,16 +101,19 @@ def _made(source: Source) -> Iterator[str]:
     yield from _table(head, lines, left=3)
     yield "## Settings"
     yield ""
-    for chosen in tables.settings(source):
-        said = "; ".join(f"{r['name']} = {r['value']} ({r['origin']})" for r in chosen["rows"])
-        where = ", ".join(chosen["groups"])
-        yield f"- {escaped(chosen['estimator'])} on {escaped(where)}: {escaped(said) or 'none'}"
+    for block in tables.settings(source):
+        settings_text = "; ".join(
+            f"{r['name']} = {r['value']} ({r['origin']})" for r in block["rows"]
+        )
+        groups = ", ".join(block["groups"])
+        values = escaped(settings_text) or "none"
+        yield f"- {escaped(block['estimator'])} on {escaped(groups)}: {values}"
     yield ""
     yield "## Environment"
     yield ""
-    for place in tables.environments(source):
-        facts = "; ".join(f"{name}: {value}" for name, value in place["rows"])
-        yield f"- {words.some(place['runs'], 'run')}: {escaped(facts)}"
+    for environment in tables.environments(source):
+        facts = "; ".join(f"{name}: {value}" for name, value in environment["rows"])
+        yield f"- {words.quantity(environment['runs'], 'run')}: {escaped(facts)}"
     yield ""
     if source.command:
         yield "## The same runs again"

@@ -1,4 +1,4 @@
-"""Intervals as small pictures: a dot with a line through it, on a common axis, made of SVG."""
+"""Small SVG pictures of intervals: a dot on a line, on an axis that all rows share."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ WIDTH, HEIGHT, EDGE = 180, 18, 6
 
 
 def interval(value: float, low: float, high: float, ends: tuple[float, float]) -> Markup:
-    """`value` with [low, high] on the linear axis `ends`; empty where there is no value."""
+    """Draw `value` and [low, high] on the linear axis `ends`; nothing if `value` is NaN."""
     if math.isnan(value):
         return Markup("")
-    x, left, right = (_place(v, *ends) for v in (value, low, high))
-    return _drawn(x, left, right, None)
+    x, start, end = (_position(v, *ends) for v in (value, low, high))
+    return _mark(x, start, end, None)
 
 
 def ratio(value: float, low: float, high: float, widest: float) -> Markup:
-    """A ratio with its interval on a log axis from 1/widest to widest, with a line at 1."""
+    """Draw a ratio and its interval on a log axis from 1/widest to widest, with a line at 1."""
     if math.isnan(value):
         return Markup("")
     end = math.log(max(widest, 1.01))
 
-    def place(v: float) -> float:
-        return _place(math.log(v) if v > 0 else -math.inf, -end, end)
+    def position(v: float) -> float:
+        return _position(math.log(v) if v > 0 else -math.inf, -end, end)
 
-    return _drawn(place(value), place(low), place(high), place(1.0))
+    return _mark(position(value), position(low), position(high), position(1.0))
 
 
 def widest(rows: list[dict[str, float]]) -> float:
-    """How far a common log axis must reach for these speed-ups, 2 to 100."""
+    """Return the upper end of a common log axis for these speed-ups, in [2, 100]."""
     finite = [
         abs(math.log(row[name]))
         for row in rows
@@ -42,17 +42,17 @@ def widest(rows: list[dict[str, float]]) -> float:
 
 
 def upper(rows: list[dict[str, float]]) -> float:
-    """Where an axis of scores that begins at 0 may end: a tenth above all of them, at most 1."""
-    known = [row[name] for row in rows for name in ("value", "high") if row[name] == row[name]]
-    return min(1.0, math.ceil(10 * max(known, default=1.0) + 1e-9) / 10)
+    """Return the upper end of an axis of scores: their maximum rounded up to a tenth, at most 1."""
+    finite = [row[name] for row in rows for name in ("value", "high") if row[name] == row[name]]
+    return min(1.0, math.ceil(10 * max(finite, default=1.0) + 1e-9) / 10)
 
 
-def _place(value: float, low: float, high: float) -> float:
+def _position(value: float, low: float, high: float) -> float:
     share = (value - low) / (high - low) if not math.isnan(value) else math.nan
     return EDGE + (WIDTH - 2 * EDGE) * min(max(share, 0.0), 1.0)
 
 
-def _drawn(x: float, low: float, high: float, zero: float | None) -> Markup:
+def _mark(x: float, low: float, high: float, zero: float | None) -> Markup:
     middle = HEIGHT / 2
     parts = []
     if zero is not None:
@@ -62,7 +62,7 @@ def _drawn(x: float, low: float, high: float, zero: float | None) -> Markup:
             f'<line class="span" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>'
         )
     parts.append(f'<circle cx="{x:.1f}" cy="{middle}" r="4"/>')
-    return Markup(  # numbers only: nothing here was written by a user
+    return Markup(  # safe: it holds numbers, no text of a user
         f'<svg class="mark" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'aria-hidden="true" focusable="false">{"".join(parts)}</svg>'
     )

@@ -1,4 +1,4 @@
-"""Rank tests of a report: all estimators over problems, and the best against others by target."""
+"""Rank tests of a report: all estimators over problems, and the best one per target."""
 
 from __future__ import annotations
 
@@ -20,49 +20,59 @@ OF_TEST = (  # columns of a run table that `per_target` reads
     *("run_key", "problem", "kind", "target_index", "estimator"),
     *("instance", "repetition", "seed", "length", "success"),
 )
-OTHERS = 8  # estimators that the best is tested against at each target
-WHOLE = "all dimensions"
-WHY = "It takes two estimators, no first-order references, that ran on the same two problems."
+OTHERS = 8  # number of estimators that the best one is compared with at each target
+ALL_DIMENSIONS = "all dimensions"
+NO_TEST = "It takes two estimators, no first-order references, that ran on the same two problems."
 
 
 def over_all(source: Source) -> list[dict[str, Any]]:
-    """Friedman, Iman-Davenport, Nemenyi, and for every control Holm and Wilcoxon.
+    """Test mean ranks (Friedman, Iman-Davenport, Nemenyi; Holm and Wilcoxon for each control).
 
-    One for all problems, then one per dimension where there are several of them with two problems
-    or more. Keys: name, asked (problems), names (best mean rank first), left_out (those that ran on
-    too few problems to stand with them), why (there is no test, and then no more keys), problems
-    (those that all ran), ranks, score (mean `log_area`), chi2, p_chi2, f, p, difference, level,
-    groups; holm and wilcoxon, (k, k) p-values, and effect, of the estimator in the column against
-    the control in the row.
+    The first is over all problems. If several dimensions have two problems or more, one per such
+    dimension follows.
+
+    Returns:
+        A dict per test, with the keys
+
+        - name: "all dimensions", or a dimension;
+        - n_problems: number of problems that any estimator ran;
+        - names: the estimators, the best mean rank first;
+        - left_out: estimators that ran on too few problems;
+        - why: the reason if there is no test; the keys below are then missing;
+        - problems: number of problems that all of `names` ran;
+        - ranks, score: the mean rank and the mean `log_area` of each of `names`;
+        - chi2, p_chi2, f, p, difference, level, groups: see `rank_tests`;
+        - holm, wilcoxon, effect: p-values and effect, (k, k), of the estimator in the column
+          against the control in the row.
     """
     if not len(source.runs):
         return []
     table: Any = source.tables["queries"]
-    found = [_tested(source, table, WHOLE)]
+    tests = [_tests_of(source, table, ALL_DIMENSIONS)]
     dimensions = [d for d in source.problems["dimension"].unique() if d == d]
     if len(dimensions) > 1:
         parts = [(d, table[table["dimension"] == d]) for d in sorted(dimensions)]
-        found += [_tested(source, part, f"{d:g}") for d, part in parts if _count(part) > 1]
-    return found
+        tests += [_tests_of(source, part, f"{d:g}") for d, part in parts if _count(part) > 1]
+    return tests
 
 
 def _count(table: Any) -> int:
     return int(table["problem"].nunique())
 
 
-def _tested(source: Source, table: pd.DataFrame, name: str) -> dict[str, Any]:
-    listed = [n for n in source.ranked if not source.references[n]] or source.ranked
-    names, _ = largest(ran_on(table, listed))
-    found: dict[str, Any] = {"name": name, "asked": _count(table), "names": names}
-    found["left_out"] = [n for n in listed if n not in names]
+def _tests_of(source: Source, table: pd.DataFrame, name: str) -> dict[str, Any]:
+    candidates = [n for n in source.ranked if not source.references[n]] or source.ranked
+    names, _ = largest(ran_on(table, candidates))
+    facts: dict[str, Any] = {"name": name, "n_problems": _count(table), "names": names}
+    facts["left_out"] = [n for n in candidates if n not in names]
     scores: Any = score_matrix(table, names)
     if min(scores.shape) < 2:
-        return found | {"why": WHY}
+        return facts | {"why": NO_TEST}
     tests = rank_tests(scores)
     order = list(tests.names)
     ranks = np.array(tests.ranks)
     pairs = {(c, n): over_problems(scores, n, c) for n, c in combinations(order, 2)}
-    return found | {
+    return facts | {
         "names": order,
         "problems": tests.problems,
         "ranks": tests.ranks,
@@ -75,62 +85,65 @@ def _tested(source: Source, table: pd.DataFrame, name: str) -> dict[str, Any]:
         "difference": tests.difference,
         "groups": [list(group) for group in tests.groups],
         "holm": [against_control(ranks, tests.problems, c).tolist() for c in range(len(order))],
-        "wilcoxon": [[_of(pairs, c, n, "p", 1) for n in order] for c in order],
-        "effect": [[_of(pairs, c, n, "effect", -1) for n in order] for c in order],
+        "wilcoxon": [[_from_pair(pairs, c, n, "p", 1) for n in order] for c in order],
+        "effect": [[_from_pair(pairs, c, n, "effect", -1) for n in order] for c in order],
     }
 
 
-def _of(pairs: dict[tuple[str, str], SignedRank], a: str, b: str, what: str, sign: int) -> float:
-    """A number of the test of b against a, which is that of a against b, times `sign`."""
+def _from_pair(
+    pairs: dict[tuple[str, str], SignedRank], a: str, b: str, field: str, sign: int
+) -> float:
+    """Return a number of the test of b against a: that of a against b, times `sign`."""
     if a == b:
         return np.nan
-    return getattr(pairs[a, b], what) if (a, b) in pairs else sign * getattr(pairs[b, a], what)
+    return getattr(pairs[a, b], field) if (a, b) in pairs else sign * getattr(pairs[b, a], field)
 
 
 def by_target(source: Source, traces: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """(best ranked, other, rows of `per_target`) for up to OTHERS of the others, best first."""
-    made = set(source.runs.loc[source.runs["status"] != "skipped", "estimator"])
-    names = [n for n in source.ranked if n in made]
+    """Return (best ranked, other, rows of `per_target`) for up to OTHERS others."""
+    estimators_with_runs = set(source.runs.loc[source.runs["status"] != "skipped", "estimator"])
+    names = [n for n in source.ranked if n in estimators_with_runs]
     if len(names) < 2:
         return []
     table: Any = source.tables["queries"]
     table = table.loc[table["estimator"].isin(names[: 1 + OTHERS]), list(OF_TEST)]
     runs = table.drop_duplicates("run_key")
-    places = {name: place for place, name in enumerate(names)}
-    owner = dict(zip(runs["run_key"], runs["estimator"].map(places)))
+    numbers = {name: number for number, name in enumerate(names)}
+    owner = dict(zip(runs["run_key"], runs["estimator"].map(numbers)))
     codes, keys = pd.factorize(traces["run_key"])
-    mine = np.array([owner.get(key, -1) for key in keys], int)[codes]
-    found = []
-    for place, other in enumerate(names[1 : 1 + OTHERS], 1):
-        known = traces.iloc[np.flatnonzero((mine == 0) | (mine == place))]
-        found.append((names[0], other, per_target(table, names[0], other, known)))
+    owners = np.array([owner.get(key, -1) for key in keys], int)[codes]
+    tests = []
+    for number, other in enumerate(names[1 : 1 + OTHERS], 1):
+        traces_of_both = traces.iloc[np.flatnonzero((owners == 0) | (owners == number))]
+        tests.append((names[0], other, per_target(table, names[0], other, traces_of_both)))
         give_back()
-    return found
+    return tests
 
 
 def rank_data(source: Source, traces: pd.DataFrame) -> dict[str, Any]:
-    """Both for a page: names and problems as numbers, p-values rounded."""
+    """Return both for a page: names and problems as numbers, rounded p-values."""
     names = {name: i for i, name in enumerate(source.estimators)}
-    places = {name: i for i, name in enumerate(source.problems["problem"].unique())}
+    problem_numbers = {name: i for i, name in enumerate(source.problems["problem"].unique())}
     order = source.problems.groupby("problem", sort=False)["target_index"].rank(method="first")
     keys = zip(source.problems["problem"], source.problems["target_index"])
-    target = {key: int(place) - 1 for key, place in zip(keys, order)}
+    target = {key: int(rank) - 1 for key, rank in zip(keys, order)}
     scopes = []
     for test in over_all(source):
-        of = dict(test)
+        scope = dict(test)
         for key in ("names", "left_out"):
-            of[key] = [names[n] for n in test[key]]
-        of["groups"] = [[names[n] for n in group] for group in test.get("groups", ())]
+            scope[key] = [names[n] for n in test[key]]
+        scope["groups"] = [[names[n] for n in group] for group in test.get("groups", ())]
         for key in ("holm", "wilcoxon", "effect"):
-            of[key] = [[plain(v, 3) for v in row] for row in test.get(key, ())]
+            scope[key] = [[plain(v, 3) for v in row] for row in test.get(key, ())]
         for key in ("ranks", "score"):
-            of[key] = [plain(v) for v in test.get(key, ())]
+            scope[key] = [plain(v) for v in test.get(key, ())]
         for key in ("chi2", "p_chi2", "f", "p", "difference"):
-            of[key] = plain(test.get(key), 4)
-        scopes.append(of)
+            scope[key] = plain(test.get(key), 4)
+        scopes.append(scope)
     pairs = [
         {"a": names[a], "b": names[b], "rows": [
-            [places[problem], target[problem, index], *runs, *(plain(v, 3) for v in numbers)]
+            [problem_numbers[problem], target[problem, index], *runs,
+             *(plain(v, 3) for v in numbers)]
             for (problem, index, *runs), numbers in zip(
                 tests[["problem", "target_index", "runs_a", "runs_b"]].to_numpy().tolist(),
                 tests[["p", "p_bonferroni", "effect"]].to_numpy(float))]}

@@ -1,4 +1,4 @@
-"""The tables of a report, as text: results, troubles, targets, settings, environment."""
+"""The tables of a report as text: results, troubles, targets, settings, environments."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from zobench.report.source import TROUBLE, Source
 NAMES = {
     "zobench": "zobench", "commit": "git commit", "python": "Python", "os": "system",
     "machine": "machine", "cpu": "processor", "cores": "cores", "memory": "memory", "gpus": "GPUs",
-    "threads": "threads a run", "jobs": "runs at the same time",
+    "threads": "threads per run", "jobs": "runs at the same time",
 }  # fmt: skip
 TUNED = {"baseline": "tuned (baselines)", "user": "given by the user", "default": "default"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows, what it sorts by, and a second, smaller line."""
+    """A cell of a table: its text, the value to sort by, and a note on a second, smaller line."""
 
     text: str
     sort: Any = None
@@ -31,15 +31,18 @@ class Cell:
 
 
 def results(source: Source) -> list[dict[str, Cell]]:
-    """One row a (problem, estimator). Where no one reaches the final target, an easier one."""
-    found = []
+    """Return one row per problem and estimator.
+
+    The target is the final one; if no estimator reached it, the hardest that any reached.
+    """
+    rows = []
     if not len(source.summary):
-        return found
+        return rows
     for _, part in source.summary.groupby("problem", sort=False):
         easier = not part["final_successes"].any() and part["hardest_successes"].any()
         which = "hardest" if easier else "final"
-        found += [_result(row, which) for row in part.to_dict("records")]
-    return found
+        rows += [_result(row, which) for row in part.to_dict("records")]
+    return rows
 
 
 def _result(row: dict[str, Any], which: str) -> dict[str, Cell]:
@@ -71,84 +74,87 @@ def _result(row: dict[str, Any], which: str) -> dict[str, Cell]:
 
 
 def ranking(source: Source) -> list[dict[str, Any]]:
-    """Estimators by score: place, name, value, low, high (NaN: one run, or all alike)."""
-    found = source.verdict.ranking if source.verdict else None
-    if found is None:
+    """Return estimators by score: place, name, value, low, high.
+
+    The limits are NaN if there is one run, or if all runs are equal.
+    """
+    order = source.verdict.ranking if source.verdict else None
+    if order is None:
         return []
-    rows = zip(found.names, found.scores)
+    rows = zip(order.names, order.scores)
     return [
-        {"place": place, "name": name, "value": s.value, "low": s.low, "high": s.high}
-        for place, (name, s) in enumerate(rows, 1)
+        {"place": rank, "name": name, "value": s.value, "low": s.low, "high": s.high}
+        for rank, (name, s) in enumerate(rows, 1)
     ]
 
 
 def pairs(source: Source) -> list[dict[str, Any]]:
-    """Each pair of the verdict at the final targets: the whole sentences and the speed-ups."""
-    found = []
+    """Return the pairs of the verdict at the final targets: sentences and speed-ups."""
+    rows = []
     for pair in source.verdict.pairs if source.verdict else ():
         s = pair.queries
-        shown = {1: "sooner", -1: "later"}.get(s.shown, "not shown")
-        found.append(
+        outcome = {1: "sooner", -1: "later"}.get(s.shown, "not shown")
+        rows.append(
             {"a": pair.a, "b": pair.b, "lines": pair.lines, "value": s.ratio, "low": s.low}
-            | {"high": s.high, "shown": shown if s.ratio == s.ratio else "no factor"}
+            | {"high": s.high, "shown": outcome if s.ratio == s.ratio else "no factor"}
             | {"queries": _factor(s), "seconds": _factor(pair.seconds, s)}
             | {"factor": pair.seconds.ratio}
             | {"both": f"{s.count('both')} of {s.compared}", "alone": _alone(s)}
         )
-    return found
+    return rows
 
 
 def _alone(speedup: Speedup) -> str:
-    """How many problems only one of the two reached."""
+    """Return the number of problems that only one of the two reached, as text."""
     sides = (speedup.a, speedup.count("only_a")), (speedup.b, speedup.count("only_b"))
     return ", ".join(f"{name} alone: {count}" for name, count in sides if count)
 
 
 def _factor(speedup: Speedup, queries: Speedup | None = None) -> tuple[str, str]:
-    """(a factor, its interval, and on how many problems, if they are fewer than in `queries`)."""
+    """Return a factor and its interval as text; and the problems, if fewer than in queries."""
     if math.isnan(speedup.ratio):
         return words.UNKNOWN, ""
     limits = f"{words.number(speedup.low)} to {words.number(speedup.high)}"
-    both = speedup.count("both")
-    few = f", on only {both}" if queries and both < queries.count("both") else ""
+    n_both = speedup.count("both")
+    few = f", on only {n_both}" if queries and n_both < queries.count("both") else ""
     return f"{words.number(speedup.ratio)}×", limits + few
 
 
 def troubles(source: Source) -> list[dict[str, Any]]:
-    """Runs that failed, diverged or were skipped: how many, of whom, where and why."""
+    """Return the failed, diverged and skipped runs: number, estimator, problems, reason."""
     runs = source.runs
     part: Any = merge_reasons(runs[runs["status"].isin(TROUBLE)])
-    found = []
-    for key, some in part.groupby(["status", "estimator", "reason"], sort=False):
+    rows = []
+    for key, rows_of_group in part.groupby(["status", "estimator", "reason"], sort=False):
         status, estimator, reason = key
-        found.append(
+        rows.append(
             {
                 "status": status,
                 "estimator": estimator,
-                "count": len(some),
-                "problems": list(dict.fromkeys(some["problem"])),
+                "count": len(rows_of_group),
+                "problems": list(dict.fromkeys(rows_of_group["problem"])),
                 "reason": reason or "no reason was given",
             }
         )
-    return sorted(found, key=lambda row: TROUBLE.index(row["status"]))
+    return sorted(rows, key=lambda row: TROUBLE.index(row["status"]))
 
 
 def counts(source: Source) -> str:
-    """How the runs ended, in a few words."""
+    """Return the numbers of failed and skipped runs as text."""
     runs = source.runs["status"]
     failed = int(runs.isin(FAILED).sum())
     skipped = int((runs == "skipped").sum())
-    parts = [f"{words.some(failed, 'run')} in trouble"] if failed else []
+    parts = [f"{words.quantity(failed, 'run')} in trouble"] if failed else []
     parts += [f"{skipped:,} skipped"] if skipped else []
     return ", ".join(parts) if parts else "no failures"
 
 
 def targets(source: Source) -> list[dict[str, Any]]:
-    """One a problem: its facts and all its targets."""
-    found = []
+    """Return the facts and all targets of each problem."""
+    rows = []
     for name, part in source.problems.groupby("problem", sort=False):
         first = part.sort_values("target_index").iloc[0]
-        found.append(
+        rows.append(
             {
                 "problem": name,
                 "group": first["group"],
@@ -160,40 +166,40 @@ def targets(source: Source) -> list[dict[str, Any]]:
                 "targets": [words.number(v) for v in part.sort_values("target_index")["target"]],
             }
         )
-    return found
+    return rows
 
 
 def settings(source: Source) -> Iterator[dict[str, Any]]:
-    """One a (estimator, groups of problems with equal settings): setting, value, origin."""
-    seen: dict[tuple[str, str, str], list[str]] = {}
+    """Yield the settings of each estimator, per set of groups that share them."""
+    groups_of: dict[tuple[str, str, str], list[str]] = {}
     columns = ["estimator", "settings", "settings_from", "group"]
     if not set(columns) <= set(source.runs.columns):
         return
     for row in source.runs[columns].drop_duplicates().itertuples(index=False, name=None):
-        seen.setdefault((str(row[0]), str(row[1]), str(row[2])), []).append(str(row[3]))
+        groups_of.setdefault((str(row[0]), str(row[1]), str(row[2])), []).append(str(row[3]))
     for (name, values, origins), groups in sorted(
-        seen.items(), key=lambda item: source.estimators.index(item[0][0])
+        groups_of.items(), key=lambda item: source.estimators.index(item[0][0])
     ):
-        chosen, origin = json.loads(values or "{}"), json.loads(origins or "{}")
+        values_of, origin = json.loads(values or "{}"), json.loads(origins or "{}")
         rows = [
             {"name": key, "value": value if isinstance(value, str) else json.dumps(value),
              "origin": TUNED.get(origin.get(key, ""), origin.get(key, "") or words.UNKNOWN)}
-            for key, value in chosen.items()
+            for key, value in values_of.items()
         ]  # fmt: skip
         yield {"estimator": name, "groups": list(dict.fromkeys(groups)), "rows": rows}
 
 
 def environments(source: Source) -> list[dict[str, Any]]:
-    """One a place where runs were made: its facts, and how many runs."""
-    found = []
+    """Return the facts of each environment, and the number of runs made in it."""
+    result = []
     counts = source.runs["environment"].value_counts() if "environment" in source.runs else {}
     for key, number in dict(counts).items():
         facts = dict(source.environments.get(str(key), {}))
         packages = facts.pop("packages", {})
         rows = [(NAMES.get(name, name), _fact(name, value)) for name, value in facts.items()]
         rows += [("packages", ", ".join(f"{n} {v}" for n, v in dict(packages).items()))]
-        found.append({"runs": int(number), "rows": [(n, v) for n, v in rows if v]})
-    return found
+        result.append({"runs": int(number), "rows": [(n, v) for n, v in rows if v]})
+    return result
 
 
 def _fact(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""`zobench report`: stored results as a page, as Markdown, as text."""
+"""`zobench report`: write stored results as a page, as Markdown or as CSV files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zobench.harness.files import write_whole
 from zobench.results.command import command_of
 from zobench.results.notes import notes
 from zobench.results.results import Results, large_table
-from zobench.results.versions import needed, versions_of
+from zobench.results.versions import packages_needed, versions_of
 
 if TYPE_CHECKING:
     from zobench.report.source import Source
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 ENDINGS = {"html": ".html", "md": ".md"}
 
 
-def source(results: Results, suite: str = "", known: Mapping[str, Any] | None = None) -> Source:
-    """What a report is made from. `suite`: as the user named it; `known`: see `Source`."""
+def source(results: Results, suite: str = "", computed: Mapping[str, Any] | None = None) -> Source:
+    """Return the source of a report. `suite`: as the user typed it; `computed`: see `Source`."""
     from zobench.leaderboard.frozen import frozen_runs
     from zobench.report.source import Source
 
     command = command_of(results, suite, results.environments)
-    needs = needed(results, results.runs)
+    needs = packages_needed(results, results.runs)
     environments = {
-        key: place | {"packages": {n: v for n, v in versions_of(place).items() if n in needs}}
-        for key, place in results.environments.items()
+        key: facts | {"packages": {n: v for n, v in versions_of(facts).items() if n in needs}}
+        for key, facts in results.environments.items()
     }
     frozen = frozen_runs(results.specs[0].suite, results.problems) if results.specs else None
     return Source(
-        results.frames, environments, command, known or {}, notes(results), frozen,
+        results.frames, environments, command, computed or {}, notes(results), frozen,
         read=partial(large_table, results),
     )  # fmt: skip
 
 
 def check_page(path: Path) -> None:
-    """Raises BadInput, before any run, for a file that could not be written."""
+    """Raise BadInput if the file cannot be written; called before any run."""
     if path.is_dir():
         raise BadInput(f"cannot write the report {str(path)!r}: that is a folder")
     if path.parent.exists() and not path.parent.is_dir():
@@ -47,7 +47,7 @@ def check_page(path: Path) -> None:
 
 
 def write(source: Source, path: Path, kind: str = "html") -> Path:
-    """Write the report as "html" or "md". Raises BadInput when that is impossible."""
+    """Write the report as "html" or "md". Raises BadInput if the file cannot be written."""
     if kind == "md":
         from zobench.report.markdown import markdown as rendered
     else:
@@ -56,21 +56,25 @@ def write(source: Source, path: Path, kind: str = "html") -> Path:
 
 
 def save(path: Path, text: str) -> Path:
-    """Write a file, and the folders it needs. Raises BadInput when that is impossible."""
+    """Write a file and its folders. Raises BadInput if the file cannot be written."""
     check_page(path)
     write_whole(path, text)
     return path
 
 
 def write_csv(source: Source, folder: Path) -> list[Path]:
-    """Write the numbers of every figure as CSV files. Raises BadInput."""
+    """Write the numbers of all figures as CSV files. Raises BadInput if one cannot be written."""
     from zobench.report import csvtext, figures
 
     return csvtext.save(folder, figures.frames(source))
 
 
 def leaderboards(folder: Path, out: Path) -> tuple[Path, int]:
-    """(the page over all leaderboards of a folder, its rows). Raises BadInput without any."""
+    """Write the page of all leaderboards of a folder; return its path and the number of rows.
+
+    Raises:
+        BadInput: the folder holds no leaderboard, or the page cannot be written.
+    """
     from zobench.report.board import board, read_boards
 
     rows = read_boards(folder)

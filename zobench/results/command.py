@@ -9,7 +9,7 @@ from typing import Any
 
 from zobench.errors import BadInput
 from zobench.harness.baseline import read_baseline
-from zobench.harness.chosen import IMPORTED
+from zobench.harness.estimator_spec import IMPORTED
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.harness.suite_file import load
@@ -34,7 +34,7 @@ def command_of(
         return ""
     if all(spec.estimator.imported for spec in specs):
         return _importing(results, suite, environments or {})
-    name = suite or _shown(results.suite_file) or specs[0].suite
+    name = suite or _path_text(results.suite_file) or specs[0].suite
     words = ["zobench", "compare", *dict.fromkeys(s.estimator.text for s in specs)]
     words += ["--suite", name]
     try:
@@ -48,7 +48,7 @@ def command_of(
     return shlex.join(words)
 
 
-def _shown(file: str) -> str:
+def _path_text(file: str) -> str:
     """The path of a file relative to the working directory, if the file lies below it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
@@ -67,18 +67,20 @@ def _importing(results: Results, suite: str, environments: Mapping[str, Mapping[
 
 def _departures(specs: Sequence[RunSpec], suite: Suite) -> list[str]:
     """The options by which the runs differ from those of the suite."""
-    made = {spec.problem.id: spec.problem for spec in specs}
+    run_problems = {spec.problem.id: spec.problem for spec in specs}
     of_suite = {problem.id: problem for problem in suite.problems}
     words: list[str] = []
-    if set(made) < set(of_suite):
-        words += [word for id in made for word in ("--problem", id)]
+    if set(run_problems) < set(of_suite):
+        words += [word for id in run_problems for word in ("--problem", id)]
     for option, key in (("--budget", "budget"), ("--time-limit", "time_limit"),
                         ("--memory-limit", "memory_limit")):  # fmt: skip
-        values = {getattr(problem, key) for problem in made.values()}
-        same = all(
-            getattr(made[id], key) == getattr(of_suite[id], key) for id in made if id in of_suite
+        values = {getattr(problem, key) for problem in run_problems.values()}
+        is_as_suite = all(
+            getattr(run_problems[id], key) == getattr(of_suite[id], key)
+            for id in run_problems
+            if id in of_suite
         )
-        if len(values) == 1 and not same and (value := values.pop()) is not None:
+        if len(values) == 1 and not is_as_suite and (value := values.pop()) is not None:
             words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
     counts: dict[str, int] = {}
     for spec in specs:

@@ -57,7 +57,7 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
         raise unknown("format", format, (*FORMATS, "leaderboard"))
     results = stored(folder, suite_name)
     out = out or results.folder / f"export-{format}"
-    homes = [out, *([_others(out)] if format == "coco" else [])]
+    homes = [out, *([_other_folder(out)] if format == "coco" else [])]
     for home in homes:
         if home.exists() and (not home.is_dir() or any(home.iterdir())):
             raise BadInput(f"{home} exists; choose another folder with --out")
@@ -121,18 +121,18 @@ def _write_coco(curves: list[Curve], out: Path, notes: list[str]) -> list[str]:
     if any(c.suite == COUNTED for c in accepted):
         notes.append("cocopp titles functions by their numbers, as BBOB's: see problems.txt")
     if others:
-        write_coco(others, _others(out), zobench.__version__)
+        write_coco(others, _other_folder(out), zobench.__version__)
     if others or not accepted:
-        where, c = _others(out) if others else out, (others or curves)[0]
+        folder, c = _other_folder(out) if others else out, (others or curves)[0]
         notes.append(
-            f"{where}/ is for cocopp.load: the report of python -m cocopp knows BBOB's functions 1 "
-            f"to 24 in its own dimensions, and not function {c.function} in {c.dimension:,} "
+            f"{folder}/ is for cocopp.load: the report of python -m cocopp knows BBOB's functions "
+            f"1 to 24 in its own dimensions, and not function {c.function} in {c.dimension:,} "
             f"dimensions ({c.name})"
         )
     return names
 
 
-def _others(out: Path) -> Path:
+def _other_folder(out: Path) -> Path:
     """The folder of a COCO export for problems at which python -m cocopp FOLDER/* would stop."""
     path = out if out.name.strip(".") else out.resolve()
     return path.with_name(f"{path.name}-others")

@@ -13,24 +13,24 @@ from zobench.results.versions import differing
 def untuned(results: Results) -> str:
     """Name the estimators that ran at their default settings in a sentence; "" if there is none."""
     runs = results.runs[results.runs["status"] != SKIPPED]
-    made = set(zip(runs["estimator"], runs["problem"]))
-    specs = [s for s in results.specs if (s.estimator.text, s.problem.id) in made]
+    pairs = set(zip(runs["estimator"], runs["problem"]))
+    specs = [s for s in results.specs if (s.estimator.text, s.problem.id) in pairs]
     names: dict[str, list[str]] = {}
     spaces = {name: _space(name) for name in {spec.estimator.entry for spec in specs}}
     for spec in specs:
-        chosen = spec.estimator
-        origins = [chosen.settings_from.get(key, "user") for key in spaces[chosen.entry]]
+        estimator = spec.estimator
+        origins = [estimator.settings_from.get(key, "user") for key in spaces[estimator.entry]]
         if origins and set(origins) == {"default"}:
-            groups = names.setdefault(chosen.text, [])
+            groups = names.setdefault(estimator.text, [])
             groups += [] if spec.problem.group in groups else [spec.problem.group]
     total = len({spec.problem.group for spec in specs})
     parts = [n if len(g) == total else f"{n} (on {', '.join(g)})" for n, g in names.items()]
     if not parts:
         return ""
     tuned = {spec.estimator.text for spec in specs} - set(names)
-    of = "For these, " if tuned else "So this is about defaults, not methods; "
+    scope = "For these, " if tuned else "So this is about defaults, not methods; "
     return (
-        f"Not tuned, at default settings: {', '.join(parts)}. {of}`zobench tune` searches "
+        f"Not tuned, at default settings: {', '.join(parts)}. {scope}`zobench tune` searches "
         "settings, NAME:lr=... sets them."
     )
 
@@ -43,7 +43,7 @@ def _space(name: str) -> Iterable[str]:
         return ()
 
 
-def missing(results: Results) -> str:
+def absent_runs(results: Results) -> str:
     """Count the planned runs that are missing, as after a kill, in a sentence; "" if none is."""
     count, planned = len(results.runs), len(results.specs)
     if count >= planned:
@@ -70,5 +70,5 @@ def elsewhere(results: Results) -> str:
 
 def notes(results: Results) -> list[str]:
     """Return all sentences that apply to the results."""
-    texts = (missing(results), elsewhere(results), *differing(results), untuned(results))
+    texts = (absent_runs(results), elsewhere(results), *differing(results), untuned(results))
     return [text for text in texts if text]

@@ -61,13 +61,13 @@ def stored_specs(folder: Path, suite: str = "") -> list[RunSpec]:
 
 def _specs(store: Store, suite: str) -> list[RunSpec]:
     specs, folder = store.specs(), store.folder
-    made = store.done([spec.key for spec in specs])
+    keys = store.done([spec.key for spec in specs])
     suites = list(dict.fromkeys(spec.suite for spec in specs))
     if suite not in ("", *suites):
         raise unknown(f"suite in {folder}", suite, suites)
     if len(suites) > 1 and not suite:
         raise BadInput(f"{folder} holds suites {', '.join(suites)}; choose one with --suite")
     specs = [spec for spec in specs if spec.suite in (suite, *suites[: not suite])]
-    if not any(spec.key in made for spec in specs):
+    if not any(spec.key in keys for spec in specs):
         raise BadInput(f"no results in {str(folder)!r}: no run was made yet")
     return specs

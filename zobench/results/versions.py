@@ -25,9 +25,9 @@ def differing(results: Results) -> list[str]:
     Installed packages count if the command took runs that were made before. Unknown versions do
     not count.
     """
-    made = results.runs.loc[results.runs["status"] != SKIPPED]
+    runs_made = results.runs.loc[results.runs["status"] != SKIPPED]
     by_key = {
-        key: versions_of(results.environments.get(key, {})) for key in set(made["environment"])
+        key: versions_of(results.environments.get(key, {})) for key in set(runs_made["environment"])
     }
     here = versions() if results.counts.get("resumed") else {}
     recorded = [of_run for of_run in (*by_key.values(), here) if of_run]
@@ -35,21 +35,23 @@ def differing(results: Results) -> list[str]:
         return []
     about: dict[str, dict[str, list[str]]] = {}  # package -> "on" problems, "of" estimators
     versions_in_runs: dict[str, set[str]] = {}  # package -> versions
-    for kind, what, names, part in _parts(results, made):
+    for kind, scope, names, part in _parts(results, runs_made):
         for name in names:
-            used = {by_key[key][name] for key in set(part["environment"]) if name in by_key[key]}
-            if used and len(used | ({here[name]} if name in here else set())) > 1:
-                about.setdefault(name, {}).setdefault(kind, []).append(what)
-                versions_in_runs.setdefault(name, set()).update(used)
+            versions_here = {
+                by_key[key][name] for key in set(part["environment"]) if name in by_key[key]
+            }
+            if versions_here and len(versions_here | ({here[name]} if name in here else set())) > 1:
+                about.setdefault(name, {}).setdefault(kind, []).append(scope)
+                versions_in_runs.setdefault(name, set()).update(versions_here)
     return [
         _line(name, about[name], versions_in_runs[name], here.get(name, ""))
         for name in sorted(about)
     ]
 
 
-def needed(results: Results, made: pd.DataFrame) -> set[str]:
-    """Return the packages that the problems and estimators of the runs `made` need."""
-    return {name for _, _, names, _ in _parts(results, made) for name in names}
+def packages_needed(results: Results, runs_made: pd.DataFrame) -> set[str]:
+    """Return the packages that the problems and estimators of these runs need."""
+    return {name for _, _, names, _ in _parts(results, runs_made) for name in names}
 
 
 def versions_of(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -58,15 +60,15 @@ def versions_of(environment: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _parts(
-    results: Results, made: pd.DataFrame
+    results: Results, runs_made: pd.DataFrame
 ) -> Iterator[tuple[str, str, list[str], pd.DataFrame]]:
-    """("on", problem) and ("of", estimator) of `made`, with the packages it needs and its runs."""
+    """Yield ("on", problem) or ("of", estimator), the packages that it needs, and its runs."""
     objective_of = {spec.problem.id: spec.problem.objective for spec in results.specs}
-    for name, part in made.groupby("problem", sort=False):
+    for name, part in runs_made.groupby("problem", sort=False):
         facts = [json.loads(text or "null") or {} for text in set(part["describe"])]
         modules = {module for fact in facts for module in fact.get("modules", ())}
         yield "on", str(name), _packages(objectives, objective_of[str(name)], modules), part
-    for name, part in made.groupby("estimator_name", sort=False):
+    for name, part in runs_made.groupby("estimator_name", sort=False):
         yield "of", str(name), _packages(estimators, str(name)), part
 
 
@@ -77,12 +79,12 @@ def _packages(registry: Registry, name: str, modules: Iterable[str] = ()) -> lis
         return []
 
 
-def _line(package: str, about: Mapping[str, list[str]], used: set[str], here: str) -> str:
-    where = " and ".join(
+def _line(package: str, about: Mapping[str, list[str]], versions: set[str], here: str) -> str:
+    scope = " and ".join(
         f"{kind} {', '.join(names[:MANY])}" + (", ..." if len(names) > MANY else "")
         for kind, names in about.items()
     )
-    line = f"{package}: runs {where} were made with {' and '.join(sorted(used))}"
+    line = f"{package}: runs {scope} were made with {' and '.join(sorted(versions))}"
     if here:
         line += f"; here is {here}, and --fresh makes all runs with that"
     return f"{line}. Other versions may give other results."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zobench.analysis.frames import Frames
-from zobench.analysis.words import some
+from zobench.analysis.words import quantity
 from zobench.errors import BadInput
 from zobench.harness.plan import RunSpec
 from zobench.results.results import Results
@@ -55,8 +55,8 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
         shared = set(other.runs["problem"]) & set(results.problems["problem"])
         if differing := shared - set(budgets):
             notes.append(
-                f"not compared with {folder} on {some(len(differing), 'problem')}: other targets, "
-                "or another point is judged there (current or best)"
+                f"not compared with {folder} on {quantity(len(differing), 'problem')}: other "
+                "targets, or another point is judged there (current or best)"
             )
         labels = {}
         for name in dict.fromkeys(runs["estimator"]):
@@ -66,7 +66,7 @@ def with_stored(results: Results, folders: Sequence[Path]) -> Results:
         short = [name for name, (here, there) in budgets.items() if there < here]
         if short := set(short) & set(runs["problem"]):
             notes.append(
-                f"stored runs of {folder} had smaller budgets on {some(len(short), 'problem')}"
+                f"stored runs of {folder} had smaller budgets on {quantity(len(short), 'problem')}"
             )
         for name in NUMBERS:  # NaN where unknown, also where all are
             runs = runs.assign(**{name: pd.to_numeric(runs[name])})
@@ -100,15 +100,15 @@ def slowdowns_of(
         BadInput: the stored estimator shares no problem with the results. `check_against` finds
             out before any run if there is no stored estimator at all.
     """
-    from zobench.analysis.slower import WHAT, slowdowns
+    from zobench.analysis.slower import MEASURES, slowdowns
 
-    result, what = [], WHAT[:1] if queries_only else WHAT
+    result, measures = [], MEASURES[:1] if queries_only else MEASURES
     for new in dict.fromkeys(spec.estimator.text for spec in results.specs):
         old = [label for label, name in results.stored.items() if name == new]
         old = old or (list(results.stored) if len(results.stored) == 1 else [])
         if not old:
             raise BadInput(f"--fail-if-slower: no stored runs of {new!r} on these problems")
-        result += slowdowns(results.runs, tables, new, old[0], factor, what)
+        result += slowdowns(results.runs, tables, new, old[0], factor, measures)
     return result
 
 
@@ -155,7 +155,7 @@ def check_against(
             )
 
 
-def _comparable(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, tuple[int, int]]:
+def _comparable(new: pd.DataFrame, old: pd.DataFrame) -> dict[str, tuple[int, int]]:
     """Problem -> (budget here, budget there), for problems of equal targets and kind."""
 
     def definitions(problems: pd.DataFrame) -> dict[str, tuple]:
@@ -164,9 +164,9 @@ def _comparable(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, tuple[int
             for name, part in problems.groupby("problem", sort=False)
         }
 
-    here, there = definitions(ours), definitions(theirs)
-    both = [name for name in here if name in there and here[name][1:] == there[name][1:]]
-    return {name: (here[name][0], there[name][0]) for name in both}
+    here, there = definitions(new), definitions(old)
+    names = [name for name in here if name in there and here[name][1:] == there[name][1:]]
+    return {name: (here[name][0], there[name][0]) for name in names}
 
 
 def _cut(frames: Frames, budgets: dict[str, tuple[int, int]]) -> Frames:

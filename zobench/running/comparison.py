@@ -141,5 +141,5 @@ def _speedups(pairs: Sequence[PairVerdict]) -> pd.DataFrame:
             head = pair.a, pair.b, unit
             rows.append((*head, "", "", s.ratio, s.low, s.high, s.level))
             for p in s.problems:
-                rows.append((*head, p.problem, p.outcome, p.ratio, p.low, p.high, s.each))
+                rows.append((*head, p.problem, p.outcome, p.ratio, p.low, p.high, s.single_level))
     return pd.DataFrame(rows, columns=pd.Index(columns))

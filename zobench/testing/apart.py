@@ -52,7 +52,7 @@ def outcomes(element: str, kind: str | None = None, limit: float = 60.0) -> Iter
         with _Process(element, kind, number) as process:
             began, running = monotonic(), False
             while True:
-                line, how = process.line(limit if running else max(LOADING, limit))
+                line, ending = process.line(limit if running else max(LOADING, limit))
                 if line is None:
                     break
                 if line[0] == "refused":
@@ -71,8 +71,8 @@ def outcomes(element: str, kind: str | None = None, limit: float = 60.0) -> Iter
                     if number == len(names):
                         return
             if not names:
-                raise BadInput(f"{element} cannot be loaded: {how}")
-            reason = f"{title} does not end this check: {how}"
+                raise BadInput(f"{element} cannot be loaded: {ending}")
+            reason = f"{title} does not end this check: {ending}"
             seconds = monotonic() - began
             yield CheckOutcome(title, actual_kind, *names[number], "failed", reason, seconds)
             number += 1
@@ -83,9 +83,9 @@ def outcomes(element: str, kind: str | None = None, limit: float = 60.0) -> Iter
 def registered_in(path: str, limit: float = 60.0) -> list[str]:
     """List what a file registers, as `path:name`. Raises BadInput if it registers nothing."""
     with _Process(path, None, 0) as process:
-        line, how = process.line(max(LOADING, limit))
+        line, ending = process.line(max(LOADING, limit))
         if line is None:
-            raise BadInput(f"{path} cannot be loaded: {how}")
+            raise BadInput(f"{path} cannot be loaded: {ending}")
         if line[0] == "refused":
             raise BadInput(line[1])
         return line[1]

@@ -103,14 +103,14 @@ class Check:
         for other in self.after:
             if not other.passes:
                 raise NotApplicable(f"waits for {other.name!r}, which is not passed")
-        passed = self.subject._passed
-        passed[self.name] = False
+        results = self.subject._passed
+        results[self.name] = False
         try:
             _run(self.test, self.subject)
         except NotApplicable:
-            passed[self.name] = True
+            results[self.name] = True
             raise
-        passed[self.name] = True
+        results[self.name] = True
 
     @property
     def passes(self) -> bool:

@@ -80,13 +80,13 @@ def it_makes_an_environment(subject: CheckSubject) -> None:
     with open_environment(subject) as env:
         if isinstance(env, type):
             raise Breach(f"makes the class {env.__name__}: return an environment of it")
-        for what in ("reset", "step", "action_space", "observation_space"):
-            if not hasattr(env, what):
-                raise Breach(f"makes a {type(env).__name__} without {what}: derive its class from "
+        for name in ("reset", "step", "action_space", "observation_space"):
+            if not hasattr(env, name):
+                raise Breach(f"makes a {type(env).__name__} without {name}: derive its class from "
                              "gymnasium.Env, and set its spaces")  # fmt: skip
-        for what in ("action_space", "observation_space"):
-            if not isinstance(getattr(env, what), gymnasium.spaces.Space):
-                raise Breach(f"has an {what} that is not a space of gymnasium: give one, such as "
+        for name in ("action_space", "observation_space"):
+            if not isinstance(getattr(env, name), gymnasium.spaces.Space):
+                raise Breach(f"has an {name} that is not a space of gymnasium: give one, such as "
                              "gymnasium.spaces.Box(-1.0, 1.0, (2,))")  # fmt: skip
 
 

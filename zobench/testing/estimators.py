@@ -277,9 +277,9 @@ def equal_seeds_give_equal_traces(subject: CheckSubject) -> None:
                      "zobench.fold(self.seed, t)")  # fmt: skip
     if entry.first_order:
         return
-    same = np.array_equal(traces[0], traces[2])
+    is_equal = np.array_equal(traces[0], traces[2])
     alike = all(np.array_equal(a, b) for a, b in zip(probes[0], probes[2]))
-    if same and (seeds[0] or not alike):
+    if is_equal and (seeds[0] or not alike):
         raise Breach("ignores its seed: runs of other seeds draw the same directions; derive them "
                      "from the seed given to start, as in zobench.fold(self.seed, t)")  # fmt: skip
 

@@ -98,9 +98,9 @@ def equal_texts_get_equal_scores(subject: CheckSubject) -> None:
 
     texts = texts_of(subject)
     seed_generators(0)  # draws from global generators are reported by another check
-    once = scores_of(subject, texts)
+    scores = scores_of(subject, texts)
     seed_generators(0)
-    if not np.allclose(scores_of(subject, texts), once):
+    if not np.allclose(scores_of(subject, texts), scores):
         raise Breach("gives other scores when it is asked again: ask its model without sampling "
                      "(temperature 0), as answers are stored by text")  # fmt: skip
 

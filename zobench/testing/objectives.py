@@ -90,9 +90,9 @@ def it_starts(subject: CheckSubject) -> None:
         raise Breach(f"gives no score named {problem.score_name!r}: return it from score(), or "
                      f"set score_name to one of {', '.join(score)}")  # fmt: skip
     values = losses(problem, pairs(), 5)
-    for what, numbers in (("losses", values), ("scores", list(score.values()))):
+    for kind, numbers in (("losses", values), ("scores", list(score.values()))):
         if not all(map(math.isfinite, numbers)):
-            raise Breach(f"has {what} at its start that are not finite ({numbers}): start where "
+            raise Breach(f"has {kind} at its start that are not finite ({numbers}): start where "
                          "the function has a value")  # fmt: skip
 
 
@@ -285,7 +285,7 @@ def queries_are_counted_and_warming_up_is_not(subject: CheckSubject) -> None:
                      "of each")  # fmt: skip
     before = problem.params.flat()
     problem.warm_up()
-    if problem.samples or problem.forwards or problem.seen is not None:
+    if problem.samples or problem.forwards or problem.probe_scores is not None:
         raise Breach("counts its warming up: end warm_up with self.reset_meters()")
     if not close(problem.params.flat(), before):
         raise Breach("moves the point in warm_up: leave it where it was")
@@ -293,15 +293,15 @@ def queries_are_counted_and_warming_up_is_not(subject: CheckSubject) -> None:
 
 @check("seen", "draws", "alone")
 def seen_is_the_score_of_the_probes(subject: CheckSubject) -> None:
-    """If the problem sets `seen` in losses, it holds what score() gives at the probes."""
+    """If the problem sets `probe_scores` in losses, it holds what score() gives at the probes."""
     problem = start_problem(subject)
     problem.losses(pairs(), 5)
-    if problem.seen is None:
+    if problem.probe_scores is None:
         if problem.scored != "current":
-            raise Breach("judges the best point that was seen, but tells no scores of points: set "
-                         'self.seen in losses, or scored = "current"')  # fmt: skip
+            raise Breach("judges the best evaluated point, but gives no scores of points: set "
+                         'self.probe_scores in losses, or scored = "current"')  # fmt: skip
         return
-    for (scale, direction), value in zip(pairs(), list(problem.seen), strict=True):
+    for (scale, direction), value in zip(pairs(), list(problem.probe_scores), strict=True):
         problem.params.add(scale, direction)
         if not close(scores_at(problem)[problem.score_name], value):
             raise Breach("sets `seen` to other numbers than score() gives at the probes: set it "
@@ -371,8 +371,8 @@ def its_description_is_a_record(subject: CheckSubject) -> None:
     except (TypeError, ValueError) as error:
         raise Breach(f"has a description that JSON cannot hold ({error}): give numbers, words, "
                      "lists and dicts in describe()") from error  # fmt: skip
-    if missing := {"dimension", "groups"} - set(facts):
-        raise Breach(f"describes itself without {sorted(missing)}: return super().describe() | "
+    if absent := {"dimension", "groups"} - set(facts):
+        raise Breach(f"describes itself without {sorted(absent)}: return super().describe() | "
                      "{...} from describe()")  # fmt: skip
     size = problem.params.size
     sizes = facts["groups"].values()

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zobench.harness.chosen import EstimatorSpec
+from zobench.harness.estimator_spec import EstimatorSpec
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
@@ -90,14 +90,14 @@ class Tuned:
     skipped: str = ""  # the reason if no run could be made; then no file is written
 
     @property
-    def chosen(self) -> int:
+    def best(self) -> int:
         """The number of the best trial."""
         return self.ranked[0]
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings of the best trial."""
-        return {} if self.skipped else self.search.settings[self.chosen]
+        return {} if self.skipped else self.search.settings[self.best]
 
     @property
     def at_edge(self) -> list[str]:

@@ -35,8 +35,8 @@ def trials(
         raise BadInput(f"--trials is a number of at least 1, not {count}")
     spans = {k: span for k, span in entry.space.items() if k not in fixed}
     if not spans:
-        why = "declares no space" if not entry.space else "has every setting of its space fixed"
-        raise BadInput(f"{entry.name} {why}: there is nothing to tune")
+        reason = "declares no space" if not entry.space else "has every setting of its space fixed"
+        raise BadInput(f"{entry.name} {reason}: there is nothing to tune")
     defaults = {k: entry.defaults[k] for k in spans} | fixed
     return [defaults, *_points(entry, spans, count - 1, fixed, *seed)]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zobench
 from zobench.errors import BadInput, unknown
 from zobench.harness.baseline import baseline_file
-from zobench.harness.chosen import parse_estimator
+from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
@@ -84,7 +84,9 @@ def searches(
             search = Search(spec, part, group, count, repetitions, budget, file, first)
             result.append(search)
             old = record.read(file)
-            differs = {k: old["record"].get(group, {}).get(k) for k in _how(search)} != _how(search)
+            differs = {k: old["record"].get(group, {}).get(k) for k in _facts(search)} != _facts(
+                search
+            )
             if group in old["settings"] and differs and not force:
                 raise BadInput(f"{file} has settings for {group!r} of another search; "
                                "--force overwrites them")  # fmt: skip
@@ -110,13 +112,13 @@ def tune(
         The outcome of each search.
     """
     for group in dict.fromkeys(search.group for search in searches):
-        made: set[str] = set()
+        keys: set[str] = set()
 
-        def ranked(part: list[Search], number: int, made=made, group=group) -> list[Tuned]:
-            return _round(part, made, results, run, f"{group}, round {number} of {ROUNDS}")
+        def ranked(part: list[Search], number: int, keys=keys, group=group) -> list[Tuned]:
+            return _round(part, keys, results, run, f"{group}, round {number} of {ROUNDS}")
 
         first = ranked([search for search in searches if search.group == group], 1)
-        second = ranked([t.search.narrowed(t.chosen) for t in first if not t.skipped], 2)
+        second = ranked([t.search.narrowed(t.best) for t in first if not t.skipped], 2)
         for tuned in ranked([t.search.final(t.ranked) for t in second], 3):
             _write(tuned)
             yield tuned
@@ -124,18 +126,18 @@ def tune(
 
 
 def _round(
-    searches: list[Search], made: set[str], results: Callable[[], Store], run: MakeRuns, title: str
+    searches: list[Search], keys: set[str], results: Callable[[], Store], run: MakeRuns, title: str
 ) -> list[Tuned]:
     """Make the runs whose keys are not in `made`, add their keys, and rank the trials."""
     # Trial by trial, so that estimators advance evenly.
     by_trial: dict[int, list[RunSpec]] = {}
     for search in searches:
         for spec in search.runs:
-            if spec.key not in made:
+            if spec.key not in keys:
                 by_trial.setdefault(search.trial(spec), []).append(spec)
     if specs := [spec for trial in sorted(by_trial) for spec in by_trial[trial]]:
         run(specs, title)
-        made.update(spec.key for spec in specs)
+        keys.update(spec.key for spec in specs)
     with results() as store:
         frames = frames_of(store)
     return [_ranked(search, frames) for search in searches]
@@ -163,7 +165,7 @@ def _ranked(search: Search, frames: Frames) -> Tuned:
     return Tuned(search, tuple(order), tuple(scores[t][0] for t in range(len(scores))), failed)
 
 
-def _how(search: Search) -> dict[str, Any]:
+def _facts(search: Search) -> dict[str, Any]:
     """The facts of a search; searches with equal facts are the same search."""
     first = search.runs[0]
     return {
@@ -184,10 +186,10 @@ def _write(tuned: Tuned) -> None:
     tables = record.read(search.file)
     tables["settings"][search.group] = tuned.settings
     space = estimators[search.estimator.entry].space
-    tables["record"][search.group] = _how(search) | {
+    tables["record"][search.group] = _facts(search) | {
         "first_repetition": FIRST,
         "score": DEFINITION,
-        "chosen": tuned.chosen,
+        "chosen": tuned.best,
         "final": list(tuned.search.finalists),
         "failed_runs": tuned.failed,
         "zobench": zobench.__version__,

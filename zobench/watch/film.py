@@ -54,7 +54,7 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
     import imageio
 
     problem, frames = policy.problem, []
-    with _drawn(problem.source) as env:
+    with _drawing(problem.source) as env:
         fps = float(env.metadata.get("render_fps") or FASTEST)
         every = max(1, round(fps / FASTEST))
         fps /= every
@@ -81,7 +81,7 @@ def film(policy: Policy, path: Path, episode: int, seconds: float) -> Episode:
 
 
 @contextmanager
-def _drawn(source: EnvironmentSource) -> Iterator[Any]:
+def _drawing(source: EnvironmentSource) -> Iterator[Any]:
     """Open the environment so that it draws to arrays; its faults become one line."""
     import gymnasium
 

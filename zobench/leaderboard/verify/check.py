@@ -174,7 +174,7 @@ def missing_rows(rows: Sequence[RowResult], frozen: FrozenRuns | None) -> list[s
     """
     keys = ("suite", "suite_version", "method", "dimension", "group")
     rows_there = {tuple(row.cells[key] for key in keys) for row in rows}
-    wanted = {
+    expected = {
         (*suite, method, *case)
         for suite in {row[:2] for row in rows_there}
         for method in {row[2] for row in rows_there if row[:2] == suite}
@@ -184,23 +184,23 @@ def missing_rows(rows: Sequence[RowResult], frozen: FrozenRuns | None) -> list[s
         suites = {(row.suite.name, row.suite.version) for row in rows if row.suite}
         cases = frozen.table[["estimator", "dimension", "group"]].drop_duplicates().astype(str)
         methods = {row[:3] for row in rows_there}
-        wanted |= {
+        expected |= {
             (*suite, *case)
             for suite in suites
             for case in cases.itertuples(index=False, name=None)
             if not frozen.has_earlier or (*suite, case[0]) in methods
         }
-    missing: dict[str, list[str]] = {}
-    for _, _, method, dimension, group in sorted(wanted - rows_there):
-        missing.setdefault(method, []).append(f"{group or 'no group'} (d = {int(dimension):,})")
-    return [f"{method} has no row for {', '.join(cases)}" for method, cases in missing.items()]
+    absent: dict[str, list[str]] = {}
+    for _, _, method, dimension, group in sorted(expected - rows_there):
+        absent.setdefault(method, []).append(f"{group or 'no group'} (d = {int(dimension):,})")
+    return [f"{method} has no row for {', '.join(cases)}" for method, cases in absent.items()]
 
 
 def _version_fault(row: RowResult, suite: Suite) -> str:
     """Leave a row of an earlier version unchecked; refuse one of a version to come."""
     version, now = row.cells["suite_version"], suite.version
-    whole = r"[1-9][0-9]{0,8}"
-    if re.fullmatch(whole, version) and re.fullmatch(whole, now) and int(version) < int(now):
+    number = r"[1-9][0-9]{0,8}"
+    if re.fullmatch(number, version) and re.fullmatch(number, now) and int(version) < int(now):
         row.status = UNCHECKED
         row.note = f"of suite {suite.name} version {version}; here is version {now}"
         return ""

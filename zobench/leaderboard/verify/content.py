@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 import zobench
 from zobench.errors import BadInput
 from zobench.harness.baseline import read_baseline
-from zobench.harness.chosen import EstimatorSpec
+from zobench.harness.estimator_spec import EstimatorSpec
 from zobench.harness.packages import required
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.leaderboard.columns import UNKNOWN, Cells, agree, number, packages_of
@@ -51,12 +51,12 @@ def coverage_fault(row: RowResult) -> str:
     covered, runs = int(cells["n_problems"]), int(cells["n_runs"])
     if covered > total:
         return f"column n_problems: {covered} of {total} problems"
-    wanted = sum(p.repetitions for p in row.problems)
+    planned = sum(p.repetitions for p in row.problems)
     most = sorted((p.repetitions for p in row.problems), reverse=True)[:covered]
     if runs > sum(most):
         return f"column n_runs: {runs}, but the suite asks for at most {sum(most)}"
-    if not agree(number(cells, "coverage"), runs / wanted):
-        return f"column coverage: {cells['coverage']}, but {runs} of {wanted} runs were made"
+    if not agree(number(cells, "coverage"), runs / planned):
+        return f"column coverage: {cells['coverage']}, but {runs} of {planned} runs were made"
     count = repetitions(row.problems, runs) if covered == total else None
     if count and len(set(most)) == 1:
         successes = number(cells, "success_rate") * runs
@@ -70,8 +70,8 @@ def coverage_fault(row: RowResult) -> str:
     for name in ("log_area", "aocc"):
         if number(cells, name) > top + 1e-5:
             return f"column {name}: above {top:.6g}, the most with that success_rate"
-    if runs < wanted:
-        row.note = f"{runs} of {wanted} runs"
+    if runs < planned:
+        row.note = f"{runs} of {planned} runs"
     return ""
 
 
@@ -151,38 +151,38 @@ def _own_fault(row: RowResult, frozen: FrozenRuns, figures: FrozenFigures) -> st
         return ""
     if runs < figures.runs:
         return f"column n_runs: {runs}, but {figures.runs} runs of {frozen.estimator} are frozen"
-    for name, wanted in (
+    for name, expected in (
         ("n_problems", len(figures.costs)),
         ("success_rate", figures.success_rate),
         ("n_speedup", figures.reached),
         ("speedup", 1.0 if figures.reached else math.nan),
     ):
-        if not agree(number(cells, name), wanted):
+        if not agree(number(cells, name), expected):
             text = cells[name] or "empty"
-            return f"column {name}: {text}, but {wanted:.6g} by the row's own frozen runs"
+            return f"column {name}: {text}, but {expected:.6g} by the row's own frozen runs"
     if set(versions) != {zobench.__version__} or not figures.reached:
         return ""  # the computation of intervals may have changed since
     interval = frozen.own_interval(row.problems)
     names = ("speedup_low", "speedup_high")
-    for name, wanted in zip(names, interval or (number(cells, name) for name in names)):
-        if not agree(number(cells, name), wanted):
-            return f"column {name}: {cells[name]}, but {wanted:.6g} by the row's own frozen runs"
+    for name, expected in zip(names, interval or (number(cells, name) for name in names)):
+        if not agree(number(cells, name), expected):
+            return f"column {name}: {cells[name]}, but {expected:.6g} by the row's own frozen runs"
     return ""
 
 
 def _both_reached_fault(row: RowResult, figures: FrozenFigures) -> str:
     """Check that the row and the frozen runs can both have reached so many problems."""
     cells = row.cells
-    both, problems = int(cells["n_speedup"] or 0), int(cells["n_problems"])
+    n_both, problems = int(cells["n_speedup"] or 0), int(cells["n_problems"])
     rates = number(cells, "success_rate") * problems  # the sum over problems, each at most 1
     count = max(problem.repetitions for problem in row.problems)
     least, most = math.ceil(rates - 1e-4), min(problems, math.floor(rates * count + 1e-4))
     low = max(0, least + figures.reached - len(row.problems))
     high = min(most, figures.reached)
-    if low <= both <= high:
+    if low <= n_both <= high:
         return ""
     return (
-        f"column n_speedup: {both}, but with that success_rate, and {figures.reached} problems "
+        f"column n_speedup: {n_both}, but with that success_rate, and {figures.reached} problems "
         f"that the frozen runs reached, it is {low}" + (f" to {high}" if high > low else "")
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from zobench.analysis.leaderboard import targets_hash
 from zobench.errors import BadInput, unknown
 from zobench.harness.baseline import Baseline
-from zobench.harness.chosen import EstimatorSpec, parse_estimator, settled
+from zobench.harness.estimator_spec import EstimatorSpec, parse_estimator, settled
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.suite_file import load, suite_files

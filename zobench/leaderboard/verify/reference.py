@@ -55,7 +55,7 @@ def check_frozen(table: BoardTable, own: SuiteFacts | None) -> tuple[list[RowRes
         rows.append(result)
     if any(row.status == REFUSED for row in rows):
         return rows, []
-    return rows, checker.missing()
+    return rows, checker.missing_problems()
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _FrozenChecker:
             (run.problem.id, str(run.repetition)): run for run in self.planned.values()
         }
 
-    def missing(self) -> list[str]:
+    def missing_problems(self) -> list[str]:
         """List the runs of the rows that lack their final target."""
         lines = []
         for key in dict.fromkeys(key for key, _ in self.targets):
@@ -93,7 +93,7 @@ class _FrozenChecker:
         if spec is None:
             return self._key_fault(cells["run_key"])
         problem, instance = spec.problem, spec.problem.instance(spec.repetition)
-        for name, wanted in (
+        for name, expected in (
             ("problem", problem.id),
             ("group", problem.group),
             ("repetition", spec.repetition),
@@ -102,8 +102,8 @@ class _FrozenChecker:
             ("success", cells["success"] if cells["success"] in ("True", "False") else "True"),
             ("kind", problem.scored or cells["kind"]),
         ):
-            if cells[name] != str(wanted):
-                return f"column {name}: {quoted(cells[name])}, but {wanted} by its run"
+            if cells[name] != str(expected):
+                return f"column {name}: {quoted(cells[name])}, but {expected} by its run"
         numbers = {}
         for name in ("instance", "dimension", "target_index", "target", "length"):
             try:

@@ -94,7 +94,7 @@ def cost(row: RowResult) -> float:
 
 
 def choose(
-    rows: Sequence[RowResult], count: int, seed: int | None, wanted: Sequence[int] | None
+    rows: Sequence[RowResult], count: int, seed: int | None, row_numbers: Sequence[int] | None
 ) -> tuple[list[RowResult], str]:
     """Choose rows to run again, among those whose form fits and that have runs.
 
@@ -102,31 +102,31 @@ def choose(
         rows: all rows of a leaderboard.
         count: how many to choose.
         seed: of a choice at random; None: the cheapest.
-        wanted: numbers of the rows to take instead.
+        row_numbers: numbers of the rows to take instead.
 
     Returns:
         The rows, in order; and which they are and why, in words.
 
     Raises:
-        BadInput: a wanted row cannot be run.
+        BadInput: a row that is to be taken cannot be run.
     """
     check_count(count)
     able = [row for row in rows if row.status == FITS and int(row.cells["n_runs"])]
-    if wanted is not None:
+    if row_numbers is not None:
         by_number = {row.number: row for row in able}
-        for number_wanted in wanted:
+        for number_wanted in row_numbers:
             if number_wanted not in by_number:
                 raise BadInput(_why_not(number_wanted, rows))
-        return [by_number[number_wanted] for number_wanted in wanted], "as asked"
+        return [by_number[number_wanted] for number_wanted in row_numbers], "as asked"
     if len(able) <= count:
         return able, "all whose form fits and that have runs"
     if seed is not None:
         selection = random.Random(seed).sample(able, count)
-        why = f"{count} of {len(able)} at random, seed {seed}"
+        reason = f"{count} of {len(able)} at random, seed {seed}"
     else:
         selection = sorted(able, key=lambda row: (cost(row), row.number))[:count]
-        why = f"the {count} cheapest of {len(able)} by their recorded time and dimension"
-    return sorted(selection, key=lambda row: row.number), why
+        reason = f"the {count} cheapest of {len(able)} by their recorded time and dimension"
+    return sorted(selection, key=lambda row: row.number), reason
 
 
 def again(
@@ -267,7 +267,7 @@ def _compared(
         results.problems,
         run_table(results.runs, results.hits, results.problems),
         baseline=frozen.table if frozen else None,
-        asked={problem.id: problem.repetitions for problem in row.problems},
+        planned={problem.id: problem.repetitions for problem in row.problems},
     )
     if len(rows) != 1 or int(rows["dimension"].iloc[0]) != int(cells["dimension"]):
         dimensions = ", ".join(f"{d:g}" for d in rows["dimension"])
@@ -308,8 +308,8 @@ def _bounds(here: Mapping[str, Any], tolerance: float) -> dict[str, tuple[float,
     bounds = {name: (float(here[name]) - w, float(here[name]) + w) for name, w in widths.items()}
     low, high = (float(here[name]) for name in SPEEDUPS[2:])
     bounds |= {"speedup": (low, high)} | dict.fromkeys(SPEEDUPS[2:], (0.0, math.inf))
-    both, some = float(here["n_speedup"]), max(1.0, 0.5 * float(here["n_problems"]) ** 0.5)
-    return bounds | {"n_speedup": (both - some, both + some)}
+    center, margin = float(here["n_speedup"]), max(1.0, 0.5 * float(here["n_problems"]) ** 0.5)
+    return bounds | {"n_speedup": (center - margin, center + margin)}
 
 
 def _agree(claimed: float, here: float) -> bool:

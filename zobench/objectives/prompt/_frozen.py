@@ -57,9 +57,9 @@ class Frozen:
         import torch
 
         table, embed = self.table.detach(), self.passes.embedding
-        some = torch.arange(min(8, len(table)), device=table.device)
+        few = torch.arange(min(8, len(table)), device=table.device)
         with torch.no_grad():
-            plain = torch.equal(embed(some), table[some])
+            plain = torch.equal(embed(few), table[few])
             return table if plain else embed(torch.arange(len(table), device=table.device))
 
     def ordinary(self) -> np.ndarray:

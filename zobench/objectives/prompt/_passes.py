@@ -56,10 +56,10 @@ class Passes:
         with torch.inference_mode():
             gaps = self.gaps(batch)
             shares = self.shares(batch)
-            for some in prompts.split(max(1, self.pass_bytes // cache_bytes)):
-                cache = self.before(some, batch) if shares else None
-                rows = texts.repeat_interleave(len(some))
-                owner = torch.arange(len(some)).repeat(len(texts))
+            for prompt_part in prompts.split(max(1, self.pass_bytes // cache_bytes)):
+                cache = self.before(prompt_part, batch) if shares else None
+                rows = texts.repeat_interleave(len(prompt_part))
+                owner = torch.arange(len(prompt_part)).repeat(len(texts))
                 parts, start = [], 0
                 while start < len(rows):
                     width = int(lengths[rows[start]])
@@ -68,9 +68,11 @@ class Passes:
                     if not gaps:
                         most = min(most, int((lengths[rows[start:]] == width).sum()))
                     part = slice(start, start + most)
-                    parts.append(self._part(some, cache, batch, rows[part], owner[part], width))
+                    parts.append(
+                        self._part(prompt_part, cache, batch, rows[part], owner[part], width)
+                    )
                     start = part.stop
-                by_text = torch.cat(parts).view(len(texts), len(some), -1)
+                by_text = torch.cat(parts).view(len(texts), len(prompt_part), -1)
                 scores.append(by_text[texts.argsort()].transpose(0, 1))
         return torch.cat(scores).double()
 

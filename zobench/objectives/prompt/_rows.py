@@ -12,7 +12,7 @@ from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import LabelledText, Task
 
 
-def named(task: str, data: str = "") -> Task:
+def rows_of(task: str, data: str = "") -> Task:
     """Return a generated task, or sst2 or rte from the folder `data` (empty: from the hub)."""
     from zobench.objectives.llm import glue, tasks
 

@@ -14,7 +14,7 @@ from zobench.errors import BadInput
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._answers import Answers
 from zobench.objectives.prompt._choices import Choices
-from zobench.objectives.prompt._rows import named
+from zobench.objectives.prompt._rows import rows_of
 from zobench.objectives.prompt._sources import cache_file, from_file, local
 from zobench.objectives.prompt.choice import ChoiceProblem
 from zobench.objectives.prompt.problem import FewShot
@@ -108,11 +108,11 @@ class BlackBox(ChoiceProblem):
         """Reset the meters without a query, which would cost."""
         self.reset_meters()
 
-    def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+    def judge(self, choices: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
         """Score prompts by the service.
 
         Args:
-            chosen: indices of candidates, shape (n, tokens).
+            choices: indices of candidates, shape (n, tokens).
             split: "train", "dev" or "test".
             rows: the rows of the split, as indices; None for all.
 
@@ -123,20 +123,20 @@ class BlackBox(ChoiceProblem):
         texts = [text + self.task.joiner.rstrip(" ") for text, _ in getattr(self.task, split)]
         if rows is not None:
             texts = [texts[i] for i in rows]
-        prompts = [" ".join(self.words(choice)) for choice in chosen]
+        prompts = [" ".join(self.words(choice)) for choice in choices]
         scores = self.service([f"{prompt} {text}" for prompt in prompts for text in texts])
-        return scores.reshape(len(chosen), len(texts), -1)
+        return scores.reshape(len(choices), len(texts), -1)
 
-    def words(self, chosen: np.ndarray) -> list[str]:
+    def words(self, choices: np.ndarray) -> list[str]:
         """Name the words of a choice.
 
         Args:
-            chosen: indices of candidates, shape (tokens,).
+            choices: indices of candidates, shape (tokens,).
 
         Returns:
             The words.
         """
-        return [self.pool[i] for i in chosen]
+        return [self.pool[i] for i in choices]
 
     def finish(self) -> dict[str, float]:
         """Judge the last and the best prompt on the test split.
@@ -226,7 +226,7 @@ def black_box(
     best among the scored ones, after 1, 2, 4, ... queries. The bill covers the process that ended
     the run.
     """
-    few, served = few_tests(named(task, data), test_rows, instance), "://" in api
+    few, served = few_tests(rows_of(task, data), test_rows, instance), "://" in api
     if together < 1:
         raise BadInput(f"together is a number of texts of at least 1, not {together}")
     for name, value in {"per_minute": per_minute, "retries": retries, "pause": pause}.items():

@@ -29,11 +29,11 @@ class ChoiceProblem(PromptProblem):
         """Load what is needed and return the choices. Every start calls it."""
 
     @abstractmethod
-    def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+    def judge(self, choices: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
         """Return scores of the label words (n, rows, words) for choices (n, slots)."""
 
     @abstractmethod
-    def words(self, chosen: np.ndarray) -> list[str]:
+    def words(self, choices: np.ndarray) -> list[str]:
         """Return the candidates of one choice (slots,) as text."""
 
     def start(self, seed: int) -> VectorParams:
@@ -53,8 +53,8 @@ class ChoiceProblem(PromptProblem):
         seed: int | None = None,
     ) -> np.ndarray:
         """Return scores (n, rows, words) for points (n, d); equal prompts are judged once."""
-        chosen, inverse = np.unique(self.choices.read(points, seed), axis=0, return_inverse=True)
-        return self.judge(chosen, split, rows)[inverse.reshape(-1)]
+        unique, inverse = np.unique(self.choices.read(points, seed), axis=0, return_inverse=True)
+        return self.judge(unique, split, rows)[inverse.reshape(-1)]
 
     def describe(self) -> dict[str, Any]:
         """Return the facts of the problem and the words chosen at present."""

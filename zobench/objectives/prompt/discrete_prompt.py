@@ -14,7 +14,7 @@ from zobench.errors import BadInput, unknown
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._choices import Choices
 from zobench.objectives.prompt._frozen import Frozen
-from zobench.objectives.prompt._rows import named
+from zobench.objectives.prompt._rows import rows_of
 from zobench.objectives.prompt.choice import ChoiceProblem
 from zobench.objectives.prompt.problem import FewShot
 from zobench.objectives.prompt.soft_prompt import WORKER
@@ -75,19 +75,19 @@ class DiscretePrompt(ChoiceProblem):
             self.ids = pool_of(self.frozen, self.task, self.pool, self.count, self.instance)
         return Choices(self.slots, len(self.ids), self.reading)
 
-    def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+    def judge(self, choices: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
         """Run the model with the embeddings of the chosen tokens before each text."""
         import torch
 
         frozen = self.frozen
         assert frozen is not None  # begin ran
-        ids = torch.from_numpy(self.ids[chosen]).to(frozen.table.device)
+        ids = torch.from_numpy(self.ids[choices]).to(frozen.table.device)
         return frozen.judged(frozen.vectors[ids][:, None], split, rows)
 
-    def words(self, chosen: np.ndarray) -> list[str]:
+    def words(self, choices: np.ndarray) -> list[str]:
         """Return the tokens of one choice (slots,) as text."""
         assert self.frozen is not None  # begin ran
-        return [str(self.frozen.tokenizer.decode([int(i)])) for i in self.ids[chosen]]
+        return [str(self.frozen.tokenizer.decode([int(i)])) for i in self.ids[choices]]
 
 
 class Verbaliser(DiscretePrompt):
@@ -102,12 +102,12 @@ class Verbaliser(DiscretePrompt):
         self.load = partial(self.load, tokens=0)
         self.slots, self.tables = len(task.label_words), {}
 
-    def judge(self, chosen: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
+    def judge(self, choices: np.ndarray, split: str, rows: np.ndarray | None) -> np.ndarray:
         """Look up the scores of the chosen label words."""
         if split not in self.tables:
             self.tables[split] = self._scores(split)
         table = self.tables[split] if rows is None else self.tables[split][rows]
-        return table[:, chosen].transpose(1, 0, 2)
+        return table[:, choices].transpose(1, 0, 2)
 
     def _scores(self, split: str) -> np.ndarray:
         """Return the logits of every candidate after every text of a split, (rows, candidates)."""
@@ -165,7 +165,7 @@ def discrete_prompt(
         raise unknown("variant of discrete-prompt", variant, VARIANTS)
     kind = DiscretePrompt if variant == "prompt" else Verbaliser
     return kind(
-        named(task, data), model, tokens=tokens, candidates=candidates, pool=pool, reading=reading,
-        device=device, dtype=dtype, loss=loss, shots=shots, dev_shots=dev_shots, batch=batch,
-        instance=instance,
+        rows_of(task, data), model, tokens=tokens, candidates=candidates, pool=pool,
+        reading=reading, device=device, dtype=dtype, loss=loss, shots=shots, dev_shots=dev_shots,
+        batch=batch, instance=instance,
     )  # fmt: skip

@@ -114,8 +114,8 @@ class PromptProblem(VectorProblem):
         """Return the loss and accuracy of the last and of the best prompt over the test split."""
         last, best = self.params.x, self._best_x
         of_last = self.judged("test")
-        same = best is None or np.array_equal(best, last)
-        of_best = of_last if same else self.judged("test", best)
+        is_last = best is None or np.array_equal(best, last)
+        of_best = of_last if is_last else self.judged("test", best)
         names = "test_loss", "test_accuracy", "best_dev_test_loss", "best_dev_test_accuracy"
         return dict(zip(names, of_last + of_best))
 

@@ -98,13 +98,13 @@ class Service:
         """
         new = [text for text in dict.fromkeys(texts) if not self._is_stored(text)]
         for start in range(0, len(new), self.together):
-            some = new[start : start + self.together]
-            scores = self._checked(some, self._request(some))
+            texts_part = new[start : start + self.together]
+            scores = self._checked(texts_part, self._request(texts_part))
             self.requests += 1
-            self.texts_sent += len(some)
+            self.texts_sent += len(texts_part)
             if self.answers is not None:
-                self.answers.store(dict(zip(some, scores.tolist())))
-            self.memory.update(zip(some, scores))
+                self.answers.store(dict(zip(texts_part, scores.tolist())))
+            self.memory.update(zip(texts_part, scores))
         return np.array([self.memory[text] for text in texts])
 
     def _is_stored(self, text: str) -> bool:

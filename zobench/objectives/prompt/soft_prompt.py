@@ -14,7 +14,7 @@ from zobench.errors import BadInput
 from zobench.objectives.llm.batches import EVALUATED
 from zobench.objectives.llm.tasks import Task
 from zobench.objectives.prompt._frozen import Frozen
-from zobench.objectives.prompt._rows import named
+from zobench.objectives.prompt._rows import rows_of
 from zobench.objectives.prompt._space import Space, clipped_deviation, make
 from zobench.objectives.prompt.problem import FewShot, PromptProblem
 from zobench.registry import objectives
@@ -191,6 +191,6 @@ def soft_prompt(
     not used. Deviation: the prompt follows <s> and is not inside a template.
     """
     return SoftPrompt(
-        named(task, data), model, tokens, intrinsic, deep, alpha, init, device, dtype,
+        rows_of(task, data), model, tokens, intrinsic, deep, alpha, init, device, dtype,
         loss=loss, shots=shots, dev_shots=dev_shots, batch=batch, instance=instance,
     )  # fmt: skip

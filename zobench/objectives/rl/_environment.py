@@ -38,7 +38,9 @@ def registered(name: str, options: Mapping[str, Any]) -> EnvironmentSource:
     if not isinstance(options, Mapping):
         raise BadInput(f"options are a table of the environment's arguments, not {options!r}")
     if find_spec("gymnasium") is None:
-        return EnvironmentSource(name, _missing)  # raises when a run makes the environment
+        return EnvironmentSource(
+            name, _refuse_without_gymnasium
+        )  # raises when a run makes the environment
     import gymnasium
 
     module, _, bare = name.rpartition(":")
@@ -101,12 +103,12 @@ def made_by(make: Callable[..., Any]) -> EnvironmentSource:
         )
     name = getattr(make, "__name__", "environment")
     try:
-        missing = [p.name for p in signature(make).parameters.values() if _is_required(p)]
+        parameters = [p.name for p in signature(make).parameters.values() if _is_required(p)]
     except (TypeError, ValueError):  # some compiled classes have no signature
-        missing = []
-    if missing:
+        parameters = []
+    if parameters:
         raise BadInput(
-            f"env is called without arguments, but {name} needs {', '.join(missing)}: give "
+            f"env is called without arguments, but {name} needs {', '.join(parameters)}: give "
             f"functools.partial({name}, ...), or a function that takes none"
         )
     return EnvironmentSource(name, make)
@@ -129,7 +131,7 @@ def _quiet(entry_point: str) -> None:
             mujoco.set_mju_user_warning(lambda text: None)
 
 
-def _missing(**more: Any) -> Any:
+def _refuse_without_gymnasium(**more: Any) -> Any:
     raise MissingPackage("gymnasium", "gymnasium")
 
 
@@ -140,9 +142,9 @@ def open_environment(source: EnvironmentSource, **more: Any) -> gymnasium.Env:
     env = source.make(**more)
     if isinstance(env, type):
         raise BadInput(f"{source.name} made the class {env.__name__}, not an environment of it")
-    for what in ("reset", "step", "action_space", "observation_space"):
-        if not hasattr(env, what):
-            raise BadInput(f"{source.name} is not a gymnasium environment: it has no {what!r}")
+    for name in ("reset", "step", "action_space", "observation_space"):
+        if not hasattr(env, name):
+            raise BadInput(f"{source.name} is not a gymnasium environment: it has no {name!r}")
     space = env.action_space
     if not isinstance(space, (gymnasium.spaces.Box, gymnasium.spaces.Discrete)):
         raise BadInput(f"{source.name} has actions of {space}; a policy gives Box or Discrete")

@@ -174,8 +174,8 @@ class Roller:
         rng, size = np.random.default_rng(0), sum(prod(block) for block in self.shape.blocks)
         jobs = [Job(rng.standard_normal(size), None, (k,), TRIAL) for k in range(3)]
         try:
-            once = [self(job) for job in jobs]
-            return once == [self(job) for job in jobs[::-1]][::-1]
+            returns = [self(job) for job in jobs]
+            return returns == [self(job) for job in jobs[::-1]][::-1]
         except Exception:
             return True  # the run raises the same error and reports it
 

@@ -27,7 +27,7 @@ class Moments:
         return cls(0, np.zeros(size), np.zeros(size))
 
     @classmethod
-    def of(cls, rows: np.ndarray) -> Moments:
+    def from_rows(cls, rows: np.ndarray) -> Moments:
         """Compute the moments of observations of shape (m, n)."""
         mean = np.add.reduce(rows) / len(rows)
         deviations = rows - mean
@@ -80,7 +80,7 @@ def recording(
         return act(obs)
 
     def moments() -> Moments:
-        new = Moments.of(np.array(rows, float).reshape(-1, size))
+        new = Moments.from_rows(np.array(rows, float).reshape(-1, size))
         return before.plus(new) if before else new
 
     return record_and_act, moments

@@ -22,19 +22,19 @@ class Regulator(VectorProblem):
 
     values: np.ndarray  # V of the points of the last call, shape (k, n, n)
 
-    def __init__(self, of: System, episodes: int, fresh: bool) -> None:
-        m, n = of.B.shape[1], len(of.A)
-        self.system, self.episodes, self.fresh = of, episodes, fresh
-        at_zero = float(np.trace(of.costs(np.zeros((1, m, n)))[0]))
-        best = float(np.trace(of.P))
+    def __init__(self, system: System, episodes: int, fresh: bool) -> None:
+        m, n = system.B.shape[1], len(system.A)
+        self.system, self.episodes, self.fresh = system, episodes, fresh
+        at_zero = float(np.trace(system.costs(np.zeros((1, m, n)))[0]))
+        best = float(np.trace(system.P))
         self.scale = at_zero - best  # the unit of the gap: 1 at the start
 
         def f(points: np.ndarray) -> np.ndarray:
-            self.values = of.costs(points.reshape(-1, m, n))
+            self.values = system.costs(points.reshape(-1, m, n))
             return np.trace(self.values, axis1=1, axis2=2) / self.scale
 
         def gradient(x: np.ndarray) -> np.ndarray:
-            return of.gradient(x.reshape(m, n)).ravel() / self.scale
+            return system.gradient(x.reshape(m, n)).ravel() / self.scale
 
         super().__init__(
             f,

@@ -118,8 +118,8 @@ class PolicySearch(VectorProblem):
             raise BadInput(
                 f"workers is a number of processes, {MOST_WORKERS} at most, not {workers}"
             )
-        listed = isinstance(hidden, Sequence)
-        if not listed or not all(isinstance(size, int) and size > 0 for size in hidden):
+        is_sequence = isinstance(hidden, Sequence)
+        if not is_sequence or not all(isinstance(size, int) and size > 0 for size in hidden):
             raise BadInput(f"hidden lists sizes of layers, such as [16], not {hidden!r}")
         if not isinstance(action_noise, Real) or not action_noise >= 0.0:
             raise BadInput(f"action_noise is a number >= 0, not {action_noise}")

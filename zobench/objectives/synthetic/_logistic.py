@@ -83,7 +83,7 @@ class LogisticProblem(TensorProblem):
             self.function.rows = None
         self.samples += len(probes) * ((self.batch or self.function.examples) - 1)
         if self.batch:
-            self.seen = None  # the value of a minibatch is not a score
+            self.probe_scores = None  # the value of a minibatch is not a score
         return losses
 
     def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:

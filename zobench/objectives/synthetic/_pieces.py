@@ -12,11 +12,11 @@ LONGEST = 1 << 14  # elements of a piece that is shared: at most 128 KiB
 
 
 def shared_piece(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """Share the short pieces that make(of, start, stop, ...) returns, which are only to be read."""
+    """Share the short, read-only pieces that make(function, start, stop, ...) returns."""
     cached = lru_cache(maxsize=16)(make)
 
     @wraps(make)
-    def piece(of: Any, start: int, stop: int, *options: Any) -> torch.Tensor:
-        return (cached if stop - start <= LONGEST else make)(of, start, stop, *options)
+    def piece(function: Any, start: int, stop: int, *options: Any) -> torch.Tensor:
+        return (cached if stop - start <= LONGEST else make)(function, start, stop, *options)
 
     return piece

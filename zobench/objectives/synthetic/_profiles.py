@@ -27,7 +27,7 @@ class Profile(Protocol):
         """Number of indices."""
         ...
 
-    def of(self, i: torch.Tensor) -> torch.Tensor:
+    def at(self, i: torch.Tensor) -> torch.Tensor:
         """Return v_i for float64 indices i."""
         ...
 
@@ -35,7 +35,7 @@ class Profile(Protocol):
 @shared_piece
 def part(profile: Profile, start: int, stop: int, device: torch.device) -> torch.Tensor:
     """Return v_start .. v_{stop - 1}, float64; a short part is shared, so only read it."""
-    return profile.of(torch.arange(start, stop, dtype=torch.float64, device=device))
+    return profile.at(torch.arange(start, stop, dtype=torch.float64, device=device))
 
 
 def moment(profile: Profile, power: float) -> float:
@@ -54,7 +54,7 @@ class Power:
     size: int
     exponent: float
 
-    def of(self, i: torch.Tensor) -> torch.Tensor:
+    def at(self, i: torch.Tensor) -> torch.Tensor:
         return (i + 1.0).pow_(-self.exponent)
 
 
@@ -71,7 +71,7 @@ class Spiked:
         """Value of the indices after the spikes."""
         return self.tail * self.spikes / (self.size - self.spikes) if self.tail else 0.0
 
-    def of(self, i: torch.Tensor) -> torch.Tensor:
+    def at(self, i: torch.Tensor) -> torch.Tensor:
         return torch.full_like(i, self.rest).masked_fill_(i < self.spikes, 1.0)
 
 
@@ -86,8 +86,8 @@ class Only:
     def size(self) -> int:
         return self.inner.size
 
-    def of(self, i: torch.Tensor) -> torch.Tensor:
-        return self.inner.of(i).masked_fill_(i >= self.count, 0.0)
+    def at(self, i: torch.Tensor) -> torch.Tensor:
+        return self.inner.at(i).masked_fill_(i >= self.count, 0.0)
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ class Blocks:
     def _factors(self) -> torch.Tensor:
         return torch.tensor(self.factors, dtype=torch.float64)
 
-    def of(self, i: torch.Tensor) -> torch.Tensor:
+    def at(self, i: torch.Tensor) -> torch.Tensor:
         block = torch.div(i, self.inner.size, rounding_mode="floor")
-        within = self.inner.of(i - block * self.inner.size)
+        within = self.inner.at(i - block * self.inner.size)
         return within.mul_(self._factors.to(i.device)[block.long()])
 
 

@@ -33,8 +33,8 @@ class Layout:
         """Return the blocks of a buffer, shape (d,)."""
         sizes = [int(np.prod(shape)) for shape in self.shapes]
         pieces = torch.split(flat, sizes)
-        named = [(f"x{i}", p.view(s)) for i, (p, s) in enumerate(zip(pieces, self.shapes))]
-        return TensorParams(named)
+        blocks = [(f"x{i}", p.view(s)) for i, (p, s) in enumerate(zip(pieces, self.shapes))]
+        return TensorParams(blocks)
 
 
 def layout(dim: int, split: BlockSettings, storage: TensorSettings) -> Layout:
@@ -45,8 +45,8 @@ def layout(dim: int, split: BlockSettings, storage: TensorSettings) -> Layout:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        why = str(error).partition("\n")[0]
-        raise BadInput(f"cannot use device {device!r} (such as 'cpu', 'cuda'): {why}") from error
+        cause = str(error).partition("\n")[0]
+        raise BadInput(f"cannot use device {device!r} (such as 'cpu', 'cuda'): {cause}") from error
     return Layout(split.shapes(dim), DTYPES[dtype], torch.device(device))
 
 
@@ -84,7 +84,7 @@ class TensorProblem(InPlaceProblem):
         self._gaps = seen = []
         losses = super().losses(probes, seed)
         self.samples += len(probes)
-        self.seen, self._gaps = seen, []
+        self.probe_scores, self._gaps = seen, []
         return losses
 
     def loss(self, seed: int) -> float:
@@ -109,7 +109,7 @@ class TensorProblem(InPlaceProblem):
         g = self.basis.point(self.function.slope(y)).to(self.layout.dtype)
         self.samples += 1
         self.forwards += 3  # a backward pass costs about two forwards
-        self.seen = [(loss - self.minimum) / self.function.span]
+        self.probe_scores = [(loss - self.minimum) / self.function.span]
         return loss, [g[b.start : b.start + b.size] for b in self.params.blocks]
 
     def optimum(self) -> torch.Tensor:
@@ -120,8 +120,8 @@ class TensorProblem(InPlaceProblem):
 
     def describe(self) -> dict[str, Any]:
         kind = str(self.layout.dtype).removeprefix("torch.")
-        where = {"dtype": kind, "device": str(self.layout.device), "realisation": "walk"}
-        return super().describe() | where | self.function.facts()
+        placement = {"dtype": kind, "device": str(self.layout.device), "realisation": "walk"}
+        return super().describe() | placement | self.function.facts()
 
     def _gap(self) -> float:
         value = self.function.value(self.basis.coordinates(self.x))

@@ -33,7 +33,7 @@ function ranksFigure() {
     const pairs = `${count(apart)} of ${count((test.names.length * (test.names.length - 1)) / 2)} pairs`;
     const said = `By mean ranks ${apart ? `${pairs} ${apart === 1 ? "is" : "are"}` : "no pair is"} told apart: the critical difference is ${number(real(test.difference))}.`;
     const few = test.problems < 6 ? ` These are so few problems that ${differ ? "only large differences are" : "hardly anything can be"} shown.` : "";
-    return `On ${test.problems} of ${test.asked} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, ${is(p)}; Friedman's χ² = ${number(real(test.chi2))}, ${is(real(test.p_chi2))}). ${said}${few}${out}`;
+    return `On ${test.problems} of ${test.n_problems} problems, those that all ${test.names.length} ran: ${verdict} (Iman and Davenport's F = ${number(real(test.f))}, ${is(p)}; Friedman's χ² = ${number(real(test.chi2))}, ${is(real(test.p_chi2))}). ${said}${few}${out}`;
   }
 
   function draw() {

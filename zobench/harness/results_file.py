@@ -56,11 +56,11 @@ class ResultFiles:
 
     def message(self, changed: Path, db: sqlite3.Connection) -> str:
         """Return one line on a changed file and the runs, which are stored if that is possible."""
-        file, what = self.file, self.change_of(changed)
+        file, change = self.file, self.change_of(changed)
         count = db.execute("SELECT COUNT(DISTINCT run_key) FROM runs").fetchone()[0]
         runs = f"{count:,} finished run{'s' * (count != 1)}"
-        head = f"{changed} {what} while runs were made, so that those in progress were ended"
-        if changed == file and "moved to" not in what:
+        head = f"{changed} {change} while runs were made, so that those in progress were ended"
+        if changed == file and "moved to" not in change:
             return f"{head}: what it held is lost ({runs}); the same command makes them anew"
         with suppress(sqlite3.DatabaseError):  # the database has a name: all rows go into it
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import plain
-from zobench.harness.tables import Shown
+from zobench.harness.tables import CellRuns
 
 COLUMNS = (
     *("problem", "run_key", "estimator", "estimator_name", "estimator_version", "settings"),
@@ -39,11 +39,11 @@ def plan_rows(db: sqlite3.Connection, specs: Sequence[RunSpec]) -> Iterator[tupl
         yield (*first, spec.repetition, instance, seeds[key], limits)
 
 
-def missing(db: sqlite3.Connection, shown: Shown, rows: Iterable[tuple]) -> list[tuple]:
+def new_plans(db: sqlite3.Connection, cells: CellRuns, rows: Iterable[tuple]) -> list[tuple]:
     """Return those of `rows` (of the table `plans`, without ids) that no shown row equals."""
     remaining = dict.fromkeys(rows)
     for id, *row in db.execute(f"SELECT id, {', '.join(COLUMNS)} FROM plans"):
-        if id in shown:
+        if id in cells:
             remaining.pop(tuple(row), None)
     return list(remaining)
 
