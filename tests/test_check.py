@@ -12,6 +12,7 @@ import pytest
 from zobench import testing
 from zobench.cli import status_of
 from zobench.errors import BadInput
+from zobench.testing.elements import subject_of
 
 ESTIMATOR = '''"""An estimator of a user's own."""
 import itertools
@@ -126,7 +127,7 @@ BREACHES = {
     "no memory": (" Memory: the weights.", "", "docstring", "write 'Memory: the weights.'"),
     "no formula": ("x <- x - lr", "lr", "docstring", "states no update formula"),
     "no paper": ('paper="ours", ', "", "facts", "names no paper"),
-    "a strange span": ('{"lr": (1e-5', '{"rate": (1e-5', "facts", "has no setting 'rate'"),
+    "a strange span": ('{"lr": (1e-5', '{"rate": (1e-5', "facts", "has no setting named 'rate'"),
     "other queries": ("step: 2.", "step: 1.", "queries", "makes 2 queries in a step"),
     "no formula of queries": ("step: 2.", "step: few.", "queries", "not a formula"),
     "no end": (ASK, CATCHING, "budget", "catches what evaluate raises"),
@@ -730,6 +731,46 @@ def test_the_command_refuses_in_one_line(zobench):
         done = zobench("check", *arguments)
         assert (done.returncode, done.out) == (2, "")
         assert said in done.err
+        assert len(done.err.splitlines()) == 1
+
+
+def test_settings_after_the_name_are_checked(tmp_path):
+    seen = []
+
+    def settings(element):
+        subject = subject_of(element)
+        seen.append(str(subject))
+        assert subject.entry is not None
+        return dict(subject.entry.sanity)
+
+    own = settings("mezo")
+    assert settings("mezo:lr=0.5,eps=1e-2") == own | {"lr": 0.5, "eps": 1e-2}
+    assert settings("sphere:dim=3")["dim"] == 3
+    path = written(tmp_path, ESTIMATOR)
+    assert settings(f"{path}:lr=0.25")["lr"] == 0.25
+    assert seen == ["mezo", "mezo:lr=0.5,eps=1e-2", "sphere:dim=3", "mine.py:mine:lr=0.25"]
+
+
+def test_a_setting_that_breaks_the_contract_fails(zobench):
+    done = zobench("check", "mezo:lr=0")  # it never moves
+    assert done.returncode == 1
+    assert done.out.startswith("mezo:lr=0 (estimator)\n")
+    assert re.search("failed   solves .*mezo:lr=0 ", done.out)
+
+
+def test_settings_that_are_refused_end_the_command(zobench, tmp_path):
+    written(tmp_path, JUDGE)
+    for element, reason in {
+        "mezo:rate=1": "mezo: no setting named 'rate'",
+        "mezo:lr=fast": "mezo: setting 'lr' takes",
+        "mezo:lr=1,lr=2": "setting 'lr' is given twice",
+        "mezo:": "no setting after the colon",
+        "smoke:lr=1": "smoke is of the kind suite, which has no settings",
+        "mine.py:mine:lr=1": "mine.py:mine is of the kind judge, which has no settings",
+    }.items():
+        done = zobench("check", element)
+        assert (done.returncode, done.out) == (2, ""), element
+        assert reason in done.err, done.err
         assert len(done.err.splitlines()) == 1
 
 

@@ -24,9 +24,10 @@ def public():
         if is_documented(value):
             yield name, value
         elif inspect.ismodule(value):
-            for inner, part in vars(value).items():
-                own = getattr(part, "__module__", None) == value.__name__
-                if own and is_documented(part) and not inner.startswith("_"):
+            for inner in value.__all__:
+                part = getattr(value, inner)
+                own = getattr(part, "__module__", "").startswith(value.__name__)
+                if own and is_documented(part):
                     yield f"{name}.{inner}", part
 
 

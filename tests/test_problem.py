@@ -372,4 +372,4 @@ def test_old_names_of_attributes_work_and_warn():
         problem.seen = [1.0]
     assert problem.probe_scores == [1.0]
     with pytest.warns(DeprecationWarning, match="groups_where"):
-        assert params.chosen(lambda group: True) == params.groups
+        assert params.chosen(lambda group: True) == list(params.groups)

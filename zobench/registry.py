@@ -16,7 +16,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from zobench import user_file
 from zobench.core import schedules
@@ -444,4 +444,5 @@ def _example(value: Any) -> str:
 
 estimators = Registry("estimator", "zobench.estimators")
 objectives = Registry("objective", "zobench.objectives")
-estimator, objective = estimators.register, objectives.register  # as users import them
+estimator: Final = estimators.register  # as users import it
+objective: Final = objectives.register

@@ -13,7 +13,7 @@ HEADER = re.compile(r"(Args|Returns|Raises|Example|Examples|Attributes|Yields|No
 
 
 class PublicModule(SphinxDirective):
-    """`public-module:: samplers`: all that a public module defines."""
+    """`public-module:: samplers`: the classes and functions in `__all__` of a public module."""
 
     required_arguments = 1
 
@@ -21,17 +21,12 @@ class PublicModule(SphinxDirective):
         name = self.arguments[0]
         module = getattr(zobench, name)
         lines = ["```{eval-rst}"]
-        for inner, value in vars(module).items():
+        for inner in module.__all__:
+            value = getattr(module, inner)
             kind = "class" if inspect.isclass(value) else "function"
             own = getattr(value, "__module__", "") == module.__name__
             elsewhere = inner in zobench.__all__  # it has its own place
-            if (
-                own
-                and not elsewhere
-                and callable(value)
-                and not inner.startswith("_")
-                and inspect.getdoc(value)
-            ):
+            if own and not elsewhere and callable(value) and inspect.getdoc(value):
                 lines += [f".. auto{kind}:: zobench.{name}.{inner}", ""]
         holder = nodes.container()
         self.state.nested_parse([*lines, "```"], self.content_offset, holder)

@@ -12,7 +12,8 @@ def check(
         list[str],
         typer.Argument(
             metavar="ELEMENT",
-            help="FILE.py:NAME, FILE.py (all that it registers), SUITE.toml, or a registered name.",
+            help="FILE.py:NAME, FILE.py (all that it registers), SUITE.toml, or a registered name. "
+            "Settings may follow a name: NAME:lr=0.1,n=4.",
             show_default=False,
         ),
     ],
@@ -37,6 +38,7 @@ def check(
     zobench check ./mine.py:Cart            an environment: a class or function that makes one
     zobench check ./mine.py:judge           a judge: a function from texts to scores
     zobench check ./mine.py                 all estimators and objectives that the file registers
+    zobench check ./mine.py:my-method:n=4   an estimator or an objective with other settings
 
     Each check is one line: ok, skipped with the reason, or failed with a sentence on what the
     element does and how to correct it. The checks run in another process, so that an element that

@@ -18,6 +18,27 @@ import numpy as np
 from zobench.core.noise import interface as noise
 from zobench.errors import BadInput
 
+__all__ = [
+    "Array",
+    "Block",
+    "Coordinate",
+    "Dense",
+    "Direction",
+    "FixedMask",
+    "LowRank",
+    "Mask",
+    "Noise",
+    "Primitive",
+    "PrimitiveDirection",
+    "Probe",
+    "RandomMask",
+    "Recipe",
+    "Restricted",
+    "Term",
+    "add_terms",
+    "terms_of",
+]
+
 Array = Any  # a NumPy array, or a torch tensor: the core does not distinguish them
 
 

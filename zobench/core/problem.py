@@ -199,6 +199,8 @@ class VectorProblem(Problem):
 
     score_name: str = "gap"
     scored: str = "best"
+    stochastic: bool
+    probe_scores: Losses | None = None
     params: VectorParams
     f: Callable[[np.ndarray], np.ndarray]
     x0: Callable[[np.random.Generator], np.ndarray]

@@ -11,14 +11,29 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from zobench.core.directions import Array, Recipe
 from zobench.core.params import Params
 from zobench.core.schedules import Value, above_zero, at, below_one, not_negative
 
-RANGES = {  # of the settings of all rules; lr = 0 does not move, which shows drift
+__all__ = [
+    "SGD",
+    "Adam",
+    "CheckedRule",
+    "Momentum",
+    "Normalised",
+    "ReplayedMomentum",
+    "Rule",
+    "Sign",
+    "decay",
+]
+
+RANGES: dict[
+    str, Callable[[str, Any], None]
+] = {  # of the settings of all rules; lr = 0 does not move, which shows drift
     "lr": not_negative,
     "weight_decay": not_negative,
     "beta": below_one,

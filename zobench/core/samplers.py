@@ -8,10 +8,11 @@ of its support, E[d dᵀ] = I, so one `eps` and one `lr` mean the same for all.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +30,21 @@ from zobench.core.directions import (
 from zobench.core.params import Group, Params
 from zobench.core.seeds import fold, fold_range
 from zobench.errors import BadInput, Unsuitable
+
+__all__ = [
+    "Coordinates",
+    "LowRankSampler",
+    "OneGroup",
+    "Orthogonal",
+    "Sampler",
+    "SmallWeights",
+    "Sparse",
+    "by_name",
+    "every_group",
+    "gaussian",
+    "rademacher",
+    "sphere",
+]
 
 ORDERS = ("random", "ascending", "descending", "flip-flop")
 _BASIS, _MASKS, _ORDER = 1, 2, 3  # what a seed folded from `base` is for
@@ -346,3 +362,12 @@ def by_name(name: str, n: int) -> Sampler:
         "sphere": sphere,
     }
     return plain.get(name) or Orthogonal(n)
+
+
+def __getattr__(name: str) -> Any:
+    """Return `by_name` under its name of zobench 0.2."""
+    if name != "named":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    text = "zobench.samplers.named is now by_name; the old name goes in zobench 0.4"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return by_name

@@ -15,6 +15,22 @@ from typing import Any
 
 from zobench.errors import BadInput, unknown
 
+__all__ = [
+    "Decay",
+    "Schedule",
+    "Value",
+    "WarmUp",
+    "above_zero",
+    "at",
+    "below_one",
+    "cosine",
+    "linear",
+    "not_negative",
+    "parse",
+    "power",
+    "warmup",
+]
+
 Schedule = Callable[[int], float]  # step t = 0, 1, ... -> value
 Value = float | Schedule
 
@@ -226,7 +242,7 @@ def warmup(value: Value, steps: int) -> WarmUp:
     return WarmUp(value, steps)
 
 
-NAMES = {"linear": linear, "cosine": cosine, "warmup": warmup}
+NAMES: dict[str, Callable[..., Schedule]] = {"linear": linear, "cosine": cosine, "warmup": warmup}
 EXAMPLE = '"cosine(1e-3, 2000)"'
 
 

@@ -14,9 +14,10 @@ A scheme is called as (params, evaluate, draw, t). With E[d dᵀ] = I no scheme 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +25,21 @@ from zobench.core.directions import Direction, Probe, Recipe
 from zobench.core.params import Params
 from zobench.core.schedules import Value, above_zero, at, not_negative
 from zobench.errors import BadInput
+
+__all__ = [
+    "Central",
+    "Draw",
+    "Evaluate",
+    "Forward",
+    "OnePoint",
+    "ResidualOnePoint",
+    "Scheme",
+    "TopPairs",
+    "at_least_one",
+    "by_name",
+    "compare_only",
+    "pairs",
+]
 
 # evaluate(probes) -> losses: one call is one draw of the noise, and does not move the point.
 # Directions are frozen values, so that the way back from a probe is the way to it.
@@ -292,7 +308,7 @@ def pairs(
     return directions, evaluate(probes)
 
 
-NAMES = {"central": Central, "forward": Forward}
+NAMES: dict[str, type[Central | Forward]] = {"central": Central, "forward": Forward}
 
 
 def by_name(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: float = 0.0) -> Scheme:
@@ -314,3 +330,12 @@ def by_name(name: str, eps: Value, n: int = 1, combine: str = "mean", clip: floa
     if name not in NAMES:
         raise BadInput(f"scheme is one of {', '.join(NAMES)}, not {name!r}")
     return NAMES[name](eps, n, combine, clip or float("inf"))
+
+
+def __getattr__(name: str) -> Any:
+    """Return `by_name` under its name of zobench 0.2."""
+    if name != "named":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    text = "zobench.schemes.named is now by_name; the old name goes in zobench 0.4"
+    warnings.warn(text, DeprecationWarning, stacklevel=2)
+    return by_name

@@ -65,7 +65,7 @@ class VectorParams(Params):
         if start != self._x.size or self._x.ndim != 1:
             raise ValueError(f"shapes {shapes} hold {start} coordinates, x has shape {x.shape}")
         self.blocks: Sequence[VectorBlock] = tuple(blocks)
-        self.groups = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
+        self.groups: Sequence[Group] = tuple(Group(b.name, frozenset([b.index])) for b in blocks)
         self._dim = start
         self._borders = np.array([*(b.start for b in blocks), start])
         self._views = [(self._x[b.span], b.index) for b in blocks]

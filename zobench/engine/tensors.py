@@ -94,12 +94,15 @@ class TensorParams(Params):
             )
         check_apart([(block.name, block.tensor) for block in blocks])
         self.blocks: Sequence[TensorBlock] = tuple(blocks)
-        self.groups = tuple(groups) or tuple(Group(b.name, frozenset([b.index])) for b in blocks)
-        self.rounding, self.writes = rounding, 0
+        self.groups: Sequence[Group] = tuple(groups) or tuple(
+            Group(b.name, frozenset([b.index])) for b in blocks
+        )
+        self.rounding: int | None = rounding
+        self.writes: int = 0
         self.observer: Observer | None = None
         self.realisation: Realisation = Walk()
         self._due = Due()
-        self.broke = False  # True after a write that was taken back
+        self.broke: bool = False  # True after a write that was taken back
 
     def add(self, scale: float, direction: Direction) -> None:
         if self.observer:

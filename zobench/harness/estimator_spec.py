@@ -48,11 +48,29 @@ def parse_estimator(text: str) -> EstimatorSpec:
     check_printable(text, "an estimator")
     if text.endswith(".py"):
         raise BadInput(f"{text!r}: say which estimator of the file, as in '{text}:Name'")
+    name, typed = split_settings(text)
+    path, colon, inner = name.partition(".py:")
+    if colon:
+        name = f"{Path(path + '.py').resolve()}:{inner}"
+    entry = estimators[name]
+    settings = check_settings(entry, typed)
+    return EstimatorSpec(
+        text=text,
+        entry=name,
+        version=entry.version,
+        settings=settings,
+        settings_from=dict.fromkeys(settings, "user"),
+    )
+
+
+def split_settings(text: str) -> tuple[str, dict[str, str]]:
+    """Split `name:lr=1e-3,n=4` or `path/file.py:Name:lr=1` into the name and its settings.
+
+    Raises:
+        BadInput: a setting has no value, or is given twice.
+    """
     path, colon, rest = text.partition(".py:")
     name, colon_after, settings_text = (rest if colon else text).partition(":")
-    if colon:
-        name = f"{Path(path + '.py').resolve()}:{name}"
-    entry = estimators[name]
     if colon_after and not settings_text:
         raise BadInput(f"{text!r}: no setting after the colon; write {text}name=value")
     typed: dict[str, str] = {}
@@ -63,14 +81,7 @@ def parse_estimator(text: str) -> EstimatorSpec:
         if key in typed:
             raise BadInput(f"{text!r}: setting {key!r} is given twice")
         typed[key] = value
-    settings = check_settings(entry, typed)
-    return EstimatorSpec(
-        text=text,
-        entry=name,
-        version=entry.version,
-        settings=settings,
-        settings_from=dict.fromkeys(settings, "user"),
-    )
+    return (f"{path}.py:{name}" if colon else name), typed
 
 
 def _items(text: str) -> list[str]:

@@ -41,7 +41,7 @@ class TomlFile:
     def __init__(self, path: Path, text: str | None = None) -> None:
         """Parse `text`, by default that of the file. Raises BadInput if it is not TOML."""
         self.path = path
-        self.text = read_text(path) if text is None else text
+        self.text: str = read_text(path) if text is None else text
         try:
             self.data: dict[str, Any] = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:

@@ -144,7 +144,8 @@ class ZerothOrder(torch.optim.Optimizer):
             raise BadInput(f"{estimator} cannot skip a step: its library waits for the losses")
         self._reuse = Reuse(trained, self._weights, self._engine) if reuse_prefix else None
         self._trial = Trial(self._weights, realisation == "auto", self._reuse)
-        self.queries = self.skipped = 0
+        self.queries: int = 0
+        self.skipped: int = 0
         self._stepping = False
         self._set_rates()
         self._buffers = Buffers(trained.model, trained.tensors)

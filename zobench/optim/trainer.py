@@ -78,6 +78,9 @@ class ZerothOrderTrainer(Trainer):
         TrainOutput(global_step=3, ...)
     """
 
+    optimizer: Any  # a TrainerStep, or what transformers puts in its place
+    lr_scheduler: Any  # torch's, or one that accelerate has wrapped
+
     def __init__(
         self,
         *args: Any,

@@ -44,9 +44,9 @@ What is checked:
   alone.
 
 Sizes come from the entry: an estimator for at most 20 coordinates states `max_dim=20`, and is
-checked on at most 20. The checks use the settings in `sanity` instead of the defaults. These
-functions run the checks in this process; `zobench check` runs them in another one, with a time
-limit.
+checked on at most 20. The checks use the settings in `sanity` instead of the defaults, and
+settings that follow the name, as in "my.py:mine:lr=0.1,n=4", instead of both. These functions run
+the checks in this process; `zobench check` runs them in another one, with a time limit.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def checks(element: str | Entry, kind: Kind | None = None) -> list[Check]:
 
     Args:
         element: a registered name, "path/to/file.py:name", a suite's name or .toml file, or an
-            entry of a registry.
+            entry of a registry. Settings may follow the name of an estimator or an objective, as
+            in "mezo:lr=0.1".
         kind: "estimator", "objective", "suite", "environment" or "judge". By default it follows
             from the element: a registered name, a class with `reset` and `step` (an environment),
             a function of one parameter (a judge), or the type that the class or function returns.

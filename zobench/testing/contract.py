@@ -50,14 +50,16 @@ class CheckSubject:
     """
 
     kind: str
-    name: str  # as the user typed it
+    name: str  # as the user typed it, without settings
     entry: Entry | None = None
     thing: Any = None
+    settings: str = ""  # as the user typed them, such as "lr=0.1,n=4"
     _passed: dict[str, bool] = field(default_factory=dict, repr=False)  # by the name of the check
 
     def __str__(self) -> str:
         path, _, inner = self.name.rpartition(":")
-        return f"{Path(path).name}:{inner}" if file_of(self.name) else self.name
+        title = f"{Path(path).name}:{inner}" if file_of(self.name) else self.name
+        return f"{title}:{self.settings}" if self.settings else title
 
     @property
     def file(self) -> str:
@@ -121,7 +123,11 @@ class Check:
         return self.subject._passed.get(self.name, False)
 
     def failure(self) -> Failure | None:
-        """Run the check and return its failure, or None if it passes or does not apply."""
+        """Run the check and return its failure.
+
+        Returns:
+            The failure; None if the element passes, or if the check does not apply to it.
+        """
         try:
             self()
         except NotApplicable:

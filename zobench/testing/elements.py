@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from zobench import user_file
 from zobench.core.problem import Problem
 from zobench.errors import BadInput, unknown
+from zobench.harness.estimator_spec import split_settings
 from zobench.harness.suite_file import suite_files
-from zobench.registry import Entry, estimators, objectives
+from zobench.registry import Entry, check_settings, estimators, objectives
 from zobench.testing.contract import CheckSubject
 
 Kind = Literal["estimator", "objective", "suite", "environment", "judge"]
@@ -20,15 +22,35 @@ REGISTRIES = {registry.kind: registry for registry in (estimators, objectives)}
 
 
 def subject_of(element: str | Entry, kind: str | None = None) -> CheckSubject:
-    """Return the element that a name or an entry stands for. Raises BadInput."""
+    """Return the element that a name or an entry stands for.
+
+    A name may be followed by settings, `name:lr=0.1,n=4`. The checks then use them, and for the
+    other settings those in `sanity`.
+
+    Raises:
+        BadInput: there is no such element, or it refuses a setting.
+    """
     if kind is not None and kind not in KINDS:
         raise unknown("kind of element", kind, KINDS)
     if isinstance(element, Entry):
         return CheckSubject(kind or _kind_of(element), element.name, element)
-    if user_file.file_of(element):
-        return _from_file(element, kind)
     if kind == "suite" or element.endswith(".toml"):
         return CheckSubject("suite", element, thing=element)
+    name, typed = split_settings(element)
+    subject = _by_name(name, kind)
+    if not typed:
+        return subject
+    if subject.entry is None:
+        raise BadInput(f"{element!r}: {name} is of the kind {subject.kind}, which has no settings")
+    settings = dict(subject.entry.sanity) | check_settings(subject.entry, typed)
+    subject.entry.build(settings)
+    entry = replace(subject.entry, sanity=settings)
+    return replace(subject, entry=entry, settings=element[len(name) + 1 :])
+
+
+def _by_name(element: str, kind: str | None) -> CheckSubject:
+    if user_file.file_of(element):
+        return _from_file(element, kind)
     kinds = [k for k, registry in REGISTRIES.items() if element in registry.load()]
     if element in suite_files():
         kinds.append("suite")

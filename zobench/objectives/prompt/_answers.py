@@ -22,11 +22,14 @@ class Answers:
 
     def __init__(self, path: str | Path, identity: str) -> None:
         """Creates the file and its folders. Raises BadInput if that fails."""
-        self.identity, self.path = identity, str(path)
+        self.identity: str = identity
+        self.path: str = str(path)
         full_path = Path(path).expanduser()
         with self._bad_input():
             full_path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = sqlite3.connect(full_path, timeout=60.0, isolation_level=None)
+            self.file: sqlite3.Connection = sqlite3.connect(
+                full_path, timeout=60.0, isolation_level=None
+            )
             self.file.text_factory = bytes  # damaged texts can be read
             self.file.execute("PRAGMA journal_mode = WAL")
             self.file.execute(

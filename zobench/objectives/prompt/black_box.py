@@ -66,9 +66,10 @@ class BlackBox(ChoiceProblem):
         ['the', 'the']
     """
 
-    score_ratio: float = (
-        2.0  # the prompt is scored at queries 1, 2, 4, ..., because each score costs
-    )
+    score_ratio: float = 2.0  # scores are taken at queries 1, 2, 4, ..., because each one costs
+    pool: list[str]
+    connect: Callable[[], Service]
+    price: float
 
     def __init__(
         self,

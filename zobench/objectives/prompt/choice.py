@@ -18,6 +18,9 @@ class ChoiceProblem(PromptProblem):
     """A prompt problem whose subclass names the candidates and gives the scores of choices."""
 
     choices: Choices
+    params: VectorParams
+    stochastic: bool
+    reading: str
 
     def __init__(self, task: Task, reading: str, **few: Unpack[FewShot]) -> None:
         super().__init__(task, **few)

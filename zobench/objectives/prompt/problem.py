@@ -35,7 +35,13 @@ class PromptProblem(VectorProblem):
     paper, at the prompt with the best dev accuracy (the first of equals). Samples are judged texts.
     """
 
-    score_name, scored = "loss", "current"
+    score_name: str = "loss"
+    scored: str = "current"
+    stochastic: bool
+    task: Task
+    loss: str
+    instance: int
+    batch: int
 
     def __init__(
         self,

@@ -79,7 +79,7 @@ class Service:
     texts_reused: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.next = -math.inf  # when the next request may go
+        self.next: float = -math.inf  # when the next request may go
         self.memory: dict[str, np.ndarray] = {}
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

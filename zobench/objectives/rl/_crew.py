@@ -28,7 +28,7 @@ class Crew:
 
     def __init__(self, hire: Callable[[], Callable[[Any], Any]], count: int) -> None:
         context = multiprocessing.get_context("fork")
-        self.owner = os.getpid()
+        self.owner: int = os.getpid()
         self.members: list[tuple[Any, Connection]] = []
         for _ in range(count):
             parent_end, child_end = context.Pipe()

@@ -24,6 +24,9 @@ class LastScore:
     scores.
     """
 
+    scores: Scores
+    moments: Moments | None
+
     def __init__(self) -> None:
         self.x: np.ndarray | None = None
 

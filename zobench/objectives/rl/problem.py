@@ -19,7 +19,7 @@ from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, unknown
 from zobench.objectives.rl import _environment
 from zobench.objectives.rl._crew import Crew
-from zobench.objectives.rl._environment import made_by, registered
+from zobench.objectives.rl._environment import EnvironmentSource, made_by, registered
 from zobench.objectives.rl._policy import Shape
 from zobench.objectives.rl._rollout import Episode, Job, Roller
 from zobench.objectives.rl._scoring import LastScore, evaluation_seeds
@@ -93,6 +93,24 @@ class PolicySearch(VectorProblem):
     score_name: str = "loss"
     scored: str = "current"
     score_ratio: float = 1.2
+    stochastic: bool
+    source: EnvironmentSource
+    layers: tuple[int, ...]
+    bias: bool
+    whiten: bool
+    episodes: int
+    seeds: str
+    cap: int
+    shift: float
+    action_noise: float
+    score_episodes: int
+    test_episodes: int
+    workers: int
+    shapes: Sequence[tuple[int, ...]]
+    fixed: int
+    moments: Moments
+    last: LastScore
+    call: int
 
     def __init__(
         self,
