@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness_tools import without_checksums
 from interchange_tools import coco_folder
-from verify_tools import BOARD, MINE, TINY, read, write
+from verify_tools import BOARD, MINE, TINY, read, signed, write
 
 from zobench.cli import status_of
 from zobench.harness.store import FILE
@@ -51,7 +51,7 @@ def run(*words: str) -> None:
 def test_rows_of_others_keep_every_character(board):
     rows = read(board)
     odd = {"us_per_query": "1.50", "log_area": "5e-1", "targets_hash": "0012345678901234"}
-    write(board, [rows[0] | odd | {"suite_version": "0", "git_sha": "00"}, *rows])
+    write(board, [signed(rows[0] | odd | {"suite_version": "0", "git_sha": "00"}), *rows])
     before = board.read_text().splitlines()
     run("run", "spsa", "-s", "tiny.toml", "-j", "1", "-o", "results/more")
     run("export", "results/more", "--leaderboard", "tiny.toml", "-o", BOARD)
@@ -103,7 +103,8 @@ def test_rows_get_their_speed_up_when_runs_are_frozen_later(tmp_path, monkeypatc
     run("export", "-s", "pair.toml")
     rows = read(Path(PART))
     assert {row["baseline"] for row in rows} == {""}
-    write(Path(PART), [row | {"verified": "rerun", "date": "2026-01-31"} for row in rows])
+    verified = {"verified": "rerun", "date": "2026-01-31"}
+    write(Path(PART), [signed(row | verified) for row in rows])
     run("run", "random-search", "-s", "pair.toml", "-j", "1", "-o", "results/alone")
     capfd.readouterr()
     alone = ("export", "results/alone", "-s", "pair.toml", "-o", PART)

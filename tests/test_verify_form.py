@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from verify_tools import BOARD, MINE, TINY, edit, make_board, read, write
+from verify_tools import BOARD, MINE, TINY, edit, make_board, read, signed, write
 
 import zobench
 from zobench.analysis.leaderboard import COLUMNS, targets_hash
@@ -286,7 +286,7 @@ def test_form_executes_no_submitted_file(board, verify, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     rows = read(board)
     mine = {"method": "mine.py:Mine"}
-    write(board, [row | (mine if row["method"] == METHODS[1] else {}) for row in rows])
+    write(board, [signed(row | mine) if row["method"] == METHODS[1] else row for row in rows])
     status, lines, _ = verify()
     assert (status, "fits" in line_of(lines, 3)) == (0, True)
     assert "the file's settings are checked when it is run" in line_of(lines, 3)
@@ -533,7 +533,7 @@ RERUN = {
 }  # fmt: skip
 
 
-def fits(cells: dict[str, str]) -> bool:
+def row_fits(cells: dict[str, str]) -> bool:
     """Is a row of the board of the whole registry accepted, with these cells?"""
     checker = BoardChecker(None, frozen_runs_of_all())
     return checker.check(BoardRow(2, cells)).status != "refused"
@@ -547,10 +547,29 @@ def frozen_runs_of_all():
 @pytest.mark.skipif(not BOARD_OF_ALL.is_file(), reason="no leaderboards here")
 @pytest.mark.parametrize("place", [1, 45])
 def test_no_cell_of_a_real_board_can_be_emptied_swapped_or_changed_unseen(place, monkeypatch):
-    """But for those that only a rerun can tell, and few of them by swaps."""
     monkeypatch.chdir(BOARD_OF_ALL.parents[1])
     # as if this version had made it: what does not fit in a row of an earlier one is unchecked
     cells = read_table(BOARD_OF_ALL).rows[place].cells | {"version": zobench.__version__}
+    assert row_fits(signed(cells))
+    names = [name for name in cells if name != "verified"]
+    for name, other in itertools.product(names, names):
+        new = {name: cells[other], other: cells[name]}
+        assert cells[name] == cells[other] or not row_fits(signed(cells) | new)
+        assert not cells[name] or not row_fits(signed(cells) | {name: ""})
+
+
+@pytest.mark.skipif(not BOARD_OF_ALL.is_file(), reason="no leaderboards here")
+@pytest.mark.parametrize("place", [1, 45])
+def test_a_forged_cell_of_a_real_board_is_found_but_for_what_only_a_rerun_can_tell(
+    place, monkeypatch
+):
+    """The forger gives the row the hash of its new cells."""
+    monkeypatch.chdir(BOARD_OF_ALL.parents[1])
+    cells = read_table(BOARD_OF_ALL).rows[place].cells | {"version": zobench.__version__}
+
+    def fits(cells: dict[str, str]) -> bool:
+        return row_fits(signed(cells))
+
     assert fits(cells)
     emptied = {k for k in cells if cells[k] and fits(cells | {k: ""})}
     assert emptied <= {"peak_rss_mb"}
@@ -634,11 +653,32 @@ def test_columns_in_another_order_are_no_leaderboard(board, verify):
 def test_a_file_older_than_a_column_still_fits(board, verify):
     rows = read(board)
     assert {row["packages"] for row in rows} == {"none"}
-    write(board, [{k: v for k, v in row.items() if k != "packages"} for row in rows])
+    rows = [{k: v for k, v in row.items() if k != "packages"} for row in rows]
+    write(board, [signed(row) for row in rows])
     assert verify()[0] == 0
     held = read_board(board)
     assert list(held.columns) == list(COLUMNS)
     assert set(held["packages"]) == {"unknown"}
+
+
+def test_a_row_without_its_hash_is_of_an_earlier_version(board, verify):
+    rows = [{k: v for k, v in row.items() if k != "row_sha256"} for row in read(board)]
+    write(board, rows)
+    status, lines, _ = verify()
+    assert (status, "column row_sha256: unknown, but rows have one since" in lines[1]) == (1, True)
+    with pytest.raises(BadInput, match="row_sha256"):
+        read_board(board)
+    write(board, [row | {"version": "0.1.0"} for row in rows])
+    assert verify()[0] == 0
+    assert set(read_board(board)["row_sha256"]) == {"unknown"}
+
+
+def test_a_cell_that_was_changed_by_hand_is_refused(board, verify):
+    edit(board, 2, is_signed=False, verified="rerun")  # a maintainer's word
+    assert verify()[0] == 0
+    edit(board, 3, is_signed=False, us_per_query="123.4")
+    status, lines, _ = verify()
+    assert (status, "one was changed after the export" in line_of(lines, 3)) == (1, True)
 
 
 def test_an_unknown_suite_file_is_bad_input(board):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from zobench.cli import status_of
-from zobench.leaderboard.hashes import with_hashes
+from zobench.leaderboard.hashes import row_hash, with_hashes, with_row_hashes
 from zobench.results.stored import stored
 
 TINY = """\
@@ -70,7 +70,7 @@ def hash_rows(board: Path, results: Path) -> None:
         pd.read_csv(board, dtype=str, keep_default_na=False).astype({"dimension": int}),
         found.specs, found.frames,
     )  # fmt: skip
-    rows.to_csv(board, index=False)
+    with_row_hashes(rows.astype(str)).to_csv(board, index=False)
 
 
 def read(board: Path) -> list[dict[str, str]]:
@@ -87,8 +87,18 @@ def write(board: Path, rows: list[dict[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def edit(board: Path, row: int, **cells: str) -> None:
-    """Change cells of a row, numbered as `verify` does: the first below the head is 2."""
+def signed(row: dict[str, str]) -> dict[str, str]:
+    """Give a row the hash of its cells, as a forger would."""
+    return row | {"row_sha256": row_hash(row)}
+
+
+def edit(board: Path, row: int, is_signed: bool = True, **cells: str) -> None:
+    """Change cells of a row, numbered as `verify` does: the first below the head is 2.
+
+    `is_signed`: True to give the row the hash of its new cells.
+    """
     rows = read(board)
     rows[row - 2] |= cells
+    if is_signed and "row_sha256" not in cells:
+        rows[row - 2] = signed(rows[row - 2])
     write(board, rows)

@@ -30,8 +30,10 @@ COLUMNS = (
     "us_per_query", "peak_rss_mb", "targets_hash", "settings_hash", "data_sha256",
     "seed_root",
     "cpu", "threads", "os", "python", "numpy", "packages", "date", "verified",
+    "row_sha256",
 )  # fmt: skip
-LATER = {"packages": "unknown"}  # columns that earlier files lack -> the value of their rows
+# Columns that earlier files lack -> the value of their rows.
+LATER = {"packages": "unknown", "row_sha256": "unknown"}
 METERS = ("suite_version", "estimator_seconds", "peak_memory")
 
 

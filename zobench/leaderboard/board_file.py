@@ -17,6 +17,7 @@ from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.errors import BadInput, unknown
 from zobench.harness.files import write_whole
 from zobench.leaderboard.columns import COUNTS, POSITIVE, SHARES, cell_fault, quoted
+from zobench.leaderboard.hashes import row_hash_fault, with_row_hashes
 from zobench.spreadsheet import FORMULA
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def read_board(file: Path) -> pd.DataFrame:
 
     Raises:
         BadInput: the columns are not those of a leaderboard, a row cannot be read, a number is not
-            one, or two rows are about the same method and problems.
+            one, a row was changed after its export, or two rows are about the same method and
+            problems.
     """
     table = read_table(file)
     table.check_board_columns()
@@ -113,6 +115,8 @@ def read_board(file: Path) -> pd.DataFrame:
             if fault := cell_fault(name, row.cells[name]):
                 text = f"column {name}: {fault}; zobench verify --form-only {file}"
                 raise table.fault(row.number, text)
+        if fault := row_hash_fault(row.cells):
+            raise table.fault(row.number, fault)
     later_columns = {name: text for name, text in LATER.items() if name not in table.columns}
     frame = frame.assign(**later_columns).loc[:, list(COLUMNS)]
     is_double = frame.duplicated(KEY).to_numpy()
@@ -160,6 +164,7 @@ def merged(
     replaces = new["method"].isin(list(replace)).to_numpy()
     gains, filled = same_runs & first_speedup & ~replaces, new.copy()
     filled.loc[gains, lasting] = twin.loc[gains, lasting].to_numpy()
+    filled = with_row_hashes(filled)
     enters = ~has_twin | replaces | gains
     stays = ~old_rows.index.isin(new_rows.index[enters])
     others = dict.fromkeys(new.loc[~enters & ~same_runs, "method"])

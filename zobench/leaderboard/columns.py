@@ -21,6 +21,7 @@ HASHES = ("baseline_sha256", "targets_hash", "settings_hash", "data_sha256")
 MAY_BE_EMPTY = {  # a row without any run has no scores, a single run no interval
     *SHARES[1:], *POSITIVE, "n_speedup", "baseline", "baseline_sha256", "group",
 }  # fmt: skip
+ROW_HASH = "row_sha256"
 UNKNOWN = "unknown"  # in a checkout without git, or where the column is younger than the row
 NONE = "none"  # for a row that depends on no package but NumPy
 PACKAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -182,6 +183,10 @@ def _date(text: str) -> str:
     return "" if day is not None and day <= latest else "a day such as 2026-01-31, not to come"
 
 
+def _row_hash(text: str) -> str:
+    return "" if text == UNKNOWN else _hash(text)
+
+
 def _hash(text: str) -> str:
     return "" if re.fullmatch(r"[0-9a-f]{16}", text) else "16 hex digits"
 
@@ -219,6 +224,7 @@ _CHECKS: dict[str, Callable[[str], str]] = {
     "packages": _packages,
     "speedup_high": _real(0, math.inf, "a number from 0, or inf"),  # few runs bound nothing
     **dict.fromkeys(HASHES, _hash),
+    ROW_HASH: _row_hash,
     "first_order": _one_of("True", "False"),
     "track": _one_of(*TRACKS),
     "verified": _one_of(*VERIFIED),

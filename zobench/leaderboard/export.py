@@ -31,7 +31,7 @@ from zobench.leaderboard.board_file import (
 )
 from zobench.leaderboard.columns import NONE, UNKNOWN
 from zobench.leaderboard.frozen import reference
-from zobench.leaderboard.hashes import with_hashes
+from zobench.leaderboard.hashes import with_hashes, with_row_hashes
 from zobench.leaderboard.unrun import groups_without_row, whole_groups, with_unrun
 from zobench.results.results import Results, read
 from zobench.results.versions import differing, packages_needed, versions_of
@@ -121,7 +121,9 @@ def export(
         rows["method"] = [_from_here(name) for name in rows["method"]]
         rows = rows.drop_duplicates(KEY)  # of one file, named in two ways
         n_new, unchanged = len(rows), []
-        if old is not None:
+        if old is None:
+            rows = with_row_hashes(rows)
+        else:
             rows, n_new, unchanged = merged(old, rows, replaced)
         write_table(in_order(rows), out)
     return ExportResult(

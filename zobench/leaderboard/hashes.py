@@ -1,19 +1,25 @@
-"""Hashes of a leaderboard row: over what defines its runs, and over what came of them."""
+"""Hashes of a leaderboard row: of what defines its runs, of their results, and of its cells."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zobench.analysis.leaderboard import COLUMNS, LATER
 from zobench.harness.plan import RunSpec, definition_text
+from zobench.leaderboard.columns import ROW_HASH, UNKNOWN, Cells
+from zobench.leaderboard.releases import is_earlier
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from zobench.analysis.frames import Frames
+
+SIGNED_SINCE = "0.2.0"  # the first release whose rows have a hash of their cells
 
 
 def settings_hash(specs: Iterable[RunSpec]) -> str:
@@ -45,6 +51,42 @@ def data_hash(runs: pd.DataFrame, hits: pd.DataFrame) -> str:
     own = own[[*order, "queries"]].sort_values(order)
     text = columns.to_csv(index=False) + own.to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def row_hash(cells: Cells) -> str:
+    """Hash the cells of a row as the file has them: 16 hex digits of SHA-256.
+
+    The hash itself is not part of it, nor is `verified`, which a maintainer sets after a rerun. A
+    cell with the value of a column that the file lacks counts as not there.
+    """
+    names = [name for name in COLUMNS if name not in (ROW_HASH, "verified")]
+    present = [(n, cells[n]) for n in names if n in cells and cells[n] != LATER.get(n)]
+    return hashlib.sha256(json.dumps(present).encode()).hexdigest()[:16]
+
+
+def row_hash_fault(cells: Cells) -> str:
+    """Return the fault of a row whose cells are not those that were exported, "" if they are.
+
+    A row of an earlier zobench may have no hash.
+    """
+    stored, right = cells.get(ROW_HASH, UNKNOWN), row_hash(cells)
+    if stored == right:
+        return ""
+    if stored != UNKNOWN:
+        return (
+            f"column {ROW_HASH}: {stored}, but {right} by the other cells: one was changed after "
+            "the export; export the row again"
+        )
+    versions = cells["version"].split(" | ")
+    if all(is_earlier(version, SIGNED_SINCE) for version in versions):
+        return ""
+    return f"column {ROW_HASH}: {UNKNOWN}, but rows have one since zobench {SIGNED_SINCE}"
+
+
+def with_row_hashes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Fill the column row_sha256 of rows whose cells are text."""
+    cells = rows.to_dict("records")
+    return rows.assign(**{ROW_HASH: [row_hash(row) for row in cells]})  # pyright: ignore[reportArgumentType]
 
 
 def with_hashes(rows: pd.DataFrame, specs: Sequence[RunSpec], frames: Frames) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from zobench.harness.suite import Suite
 from zobench.leaderboard.board_file import BoardRow, read_table
 from zobench.leaderboard.columns import cell_fault, quoted, sum_fault
 from zobench.leaderboard.frozen import ENDING, FrozenRuns, frozen_file, read_frozen
+from zobench.leaderboard.hashes import row_hash_fault
 from zobench.leaderboard.releases import version_fault
 from zobench.leaderboard.verify.content import (
     REFUSED,
@@ -88,7 +89,7 @@ class BoardChecker:
     def check(self, row: BoardRow) -> RowResult:
         """Check one row."""
         result = RowResult(row.number, row.cells)
-        fault = row.fault or self._fault(result)
+        fault = row.fault or self._fault(result) or row_hash_fault(row.cells)
         if fault:
             result.status, result.note = REFUSED, fault
         return result
