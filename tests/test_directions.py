@@ -301,7 +301,7 @@ def test_a_direction_expands_into_directions(name):
         def forward(self):
             return torch.cat([self.one.clone().flatten(), self.two.clone()])
 
-    for realisation in ("walk", "scratch"):
+    for realisation in ("walk", "scratch", "paired"):
         net = Owner()
         params = realise(net, realisation)
         with torch.no_grad(), params.probed(0.5, Twice(inner)):

@@ -133,7 +133,7 @@ def test_a_channels_last_network_trains_to_equal_weights(name, dtype):
     assert not other[0].weight.is_contiguous()
 
 
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired"])
 def test_its_own_forward_trains_it_alike(realisation):
     found = []
     for memory_format in (torch.contiguous_format, torch.channels_last):

@@ -252,7 +252,11 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("given", [{}, {"realisation": "scratch"}], ids=["walk", "scratch"])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"realisation": "scratch"}, {"realisation": "paired"}],
+    ids=["walk", "scratch", "paired"],
+)
 @pytest.mark.parametrize("estimator", ["mezo", "mezo-bcd", "zo-adam", "lozo"])
 def test_after_a_step_every_reader_sees_the_point(estimator, given):
     """A probe of length 1 would show in each of them."""

@@ -204,6 +204,7 @@ def signal_at(line: int) -> Iterator[list[int]]:
         ("mezo", {}),
         ("mezo", {"delay": True}),
         ("mezo", {"realisation": "scratch"}),
+        ("mezo", {"realisation": "paired"}),
         ("lozo", {}),
         ("zo-adam", {}),
         ("own", {}),

@@ -11,7 +11,10 @@ from torch import nn
 from zobench.errors import BadInput
 from zobench.optim import ZerothOrder
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:paired"),  # modules that read the whole batch
+]
 
 SETTINGS = {
     "mezo": {"lr": 0.0, "eps": 1e-3},
@@ -136,6 +139,7 @@ def test_a_step_writes_them_as_one_forward(kind, estimator):
     "given",
     [
         {"realisation": "scratch"},
+        {"realisation": "paired"},
         {"delay": True},
         {"reuse_prefix": True},
         {"realisation": "scratch", "reuse_prefix": True},
@@ -158,7 +162,11 @@ def test_so_in_all_realisations_and_with_micro_batches(given):
 
 
 @pytest.mark.parametrize("kind", ["batch norm", "counting", "silent"])
-@pytest.mark.parametrize("given", [{}, {"realisation": "scratch"}], ids=["walk", "scratch"])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"realisation": "scratch"}, {"realisation": "paired"}],
+    ids=["walk", "scratch", "paired"],
+)
 def test_a_step_that_fails_leaves_them(kind, given):
     model = Net(kind)
     opt = ZerothOrder(model, "mezo", lr=1e-2, **given)
@@ -189,6 +197,7 @@ REALISED = [
     {},
     {"delay": True},
     {"realisation": "scratch"},
+    {"realisation": "paired"},
     {"realisation": "scratch", "check": False},
     {"reuse_prefix": True},
     {"realisation": "scratch", "reuse_prefix": True},
@@ -218,7 +227,7 @@ def test_calls_that_check_the_closure_leave_nothing_behind(kind, given):
 
 
 def test_checks_leave_no_nan_in_large_ones(monkeypatch):
-    from zobench.optim import buffers as module
+    from zobench.engine import buffers as module
 
     monkeypatch.setattr(module, "MANY", 100)
     monkeypatch.setattr(module, "LARGE", 40)
@@ -255,7 +264,7 @@ def test_evaluation_before_training_and_writes_of_the_user():
 
 
 def test_many_large_ones_are_copied_when_they_were_written(monkeypatch):
-    from zobench.optim import buffers as module
+    from zobench.engine import buffers as module
 
     monkeypatch.setattr(module, "MANY", 100)
     monkeypatch.setattr(module, "LARGE", 40)
@@ -386,7 +395,7 @@ class Cached(nn.Module):
 
 @pytest.mark.parametrize("kind", ["cached", "batch norm", "counting"])
 @pytest.mark.parametrize("before", [True, False], ids=["before", "in a step"])
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired"])
 def test_those_that_are_made_in_inference_mode(monkeypatch, kind, before, realisation):
     monkeypatch.setitem(LAYERS, "cached", Cached)
     ours, plain = Net(kind), Net(kind)

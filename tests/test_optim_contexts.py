@@ -54,6 +54,7 @@ def losses(model, steps=6, inner=nullcontext, each=nullcontext, loop=nullcontext
         {},
         {"delay": True},
         {"realisation": "scratch"},
+        {"realisation": "paired"},
         {"estimator": "zo-adam", "n": 2},
         {"estimator": "mezo-bcd", "dwell": 1},
         {"estimator": "random-search"},
@@ -170,7 +171,9 @@ def recorded(model):
 
 
 @pytest.mark.parametrize("closure", [backward, enabled, recorded])
-@pytest.mark.parametrize("given", [{}, {"realisation": "scratch"}, {"check": False}], ids=str)
+@pytest.mark.parametrize(
+    "given", [{}, {"realisation": "scratch"}, {"realisation": "paired"}, {"check": False}], ids=str
+)
 def test_a_closure_that_computes_gradients_is_told(closure, given):
     model = net()
     before = raw(model)
@@ -229,11 +232,13 @@ ROWS = {
     [
         {},
         {"realisation": "scratch"},
+        {"realisation": "paired"},
         {"estimator": "mezo-bcd", "reuse_prefix": True},
         {"estimator": "zo-sgd", "n": 4},
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:paired")  # other inputs at each probe
 def test_a_closure_that_differs_between_two_calls_is_told(rows, given):
     draw, model = rows(), Stacked()
     before = raw(model)

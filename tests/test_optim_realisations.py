@@ -95,7 +95,7 @@ def test_the_first_losses_are_the_walks_bit_for_bit(dtype, directions):
 @pytest.mark.parametrize("make", [stack, net])
 def test_it_trains_as_walk_does(make, estimator):
     found = []
-    for realisation in ("walk", "scratch"):
+    for realisation in ("walk", "scratch", "paired"):
         model = make()
         closure = loss_of(model) if make is net else lambda m=model: cross_entropy(m)
         found.append(run(model, estimator, 8, closure, lr=1e-3, eps=EPS, realisation=realisation))

@@ -107,7 +107,7 @@ OF_A_CLASS = {
 
 
 @pytest.mark.parametrize("make", OF_A_CLASS.values(), ids=OF_A_CLASS)
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired"])
 def test_tensors_of_a_class_of_their_own_are_refused(make, realisation):
     tensor = make()
     with pytest.raises(BadInput, match=r"^w is a (Mine|Named|Halved|Bare), .*as_subclass"):

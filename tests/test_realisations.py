@@ -136,7 +136,7 @@ def test_scratch_equals_walk(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired"])
 def test_prefix_reuse_changes_no_bit(name, realisation):
     model = net(name)
     probes = [(s, d) for s in (0.01, -0.01, 0.0) for d in directions(realise(model))[2:5]]
@@ -183,7 +183,7 @@ def test_scratch_never_drifts(dtype):
 
 def test_scratch_steps_as_walk_does():
     found = []
-    for realisation in ("walk", "scratch"):
+    for realisation in ("walk", "scratch", "paired"):
         problem = OneBatch(net("llama"), realisation)
         estimator = estimators["mezo"].build({"lr": 1e-4, "eps": 1e-3})
         estimator.start(problem.start(0), 0)
@@ -389,13 +389,14 @@ def test_a_model_without_a_list_of_layers_is_realised():
     layers = torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3), torch.nn.Flatten()
     model, images = torch.nn.Sequential(*layers), torch.randn(5, 1, 8, 8)
     found = []
-    for realisation in ("walk", "scratch"):
+    for realisation in ("walk", "scratch", "paired"):
         params = realise(model, realisation)
         assert [group.name for group in params.groups] == ["0", "2"]
         with torch.no_grad(), params.probed(0.1, Restricted(Noise(1), params.groups[1].blocks)):
             found.append(model(images))
         params.flush()
-    assert torch.equal(*found)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
     with torch.no_grad():
         assert not torch.allclose(found[0], model(images), atol=1e-3)
     shared = Prefix.of(model, params)

@@ -91,7 +91,8 @@ def test_perturbed_copies_are_rounded_as_the_weights_are(kind, direction, dtype)
 
 
 @pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired"])
+@pytest.mark.filterwarnings("ignore:paired")  # an input that is no batch
 def test_weight_decay_is_made_on_average(dtype, realisation):
     """exp(-0.2) is left of the weights after 200 steps that each take a thousandth away."""
     model = nn.Linear(64, 64, bias=False, dtype=dtype)

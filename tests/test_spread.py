@@ -37,7 +37,7 @@ def losses(realisation, steps, hooked):
     return found, params.flat(), problem.forwards
 
 
-@pytest.mark.parametrize("realisation", ["walk", "scratch"])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired"])
 def test_a_spread_model_moves_and_loses_alike(realisation):
     here, there = (losses(realisation, 8, hooked) for hooked in (False, True))
     assert here[0] == pytest.approx(there[0], rel=1e-6)

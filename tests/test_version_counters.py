@@ -10,7 +10,7 @@ from zobench.engine.tensors import TensorParams
 from zobench.optim import ZerothOrder
 
 DIRECTIONS = [d.Noise(1), d.LowRank(1, 2, 2), d.RandomMask(d.Noise(1), 2, 0.5)]
-REALISATIONS = ["walk", "scratch"]
+REALISATIONS = ["walk", "scratch", "paired"]
 
 
 @pytest.mark.parametrize("realisation", REALISATIONS)

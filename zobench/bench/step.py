@@ -66,6 +66,7 @@ def measure(
     names: Sequence[str] = DEFAULT,
     scratch: bool = False,
     graphs: bool = False,
+    paired: bool = False,
 ) -> Iterator[tuple[str, dict[str, Cost], Machine]]:
     """Yield (progress, costs so far, what the device reaches). The last costs are complete.
 
@@ -81,6 +82,7 @@ def measure(
         names: "textbook", "inference", and registered estimators.
         scratch: measure each estimator also in that realisation.
         graphs: measure each case also with recorded losses.
+        paired: measure each estimator also in that realisation.
 
     Raises:
         BadInput: the model, shape, type or an estimator does not exist.
@@ -96,8 +98,9 @@ def measure(
     meter = Meter()
     on_gpu = batch.ids.device.type == "cuda"
     sync = torch.cuda.synchronize if on_gpu else meter.sync
+    apart = ["scratch"] * scratch + ["paired"] * paired
     reached, watch = machine(model, batch, sync), PeakMemory(on_gpu)
-    steppers = _steppers(names, model, batch, meter, scratch, graphs)
+    steppers = _steppers(names, model, batch, meter, apart, graphs)
     shares: dict[str, list[float]] = {name: [] for name in steppers}
     memory: dict[str, list[float]] = {name: [] for name in steppers}
 
@@ -150,7 +153,7 @@ def _steppers(
     model: PreTrainedModel,
     batch: Batch,
     meter: Meter,
-    scratch: bool,
+    apart: Sequence[str],
     graphs: bool,
 ) -> dict[str, Stepper]:
     from zobench.bench.textbook import TextbookMeZO
@@ -174,9 +177,10 @@ def _steppers(
             if stepper.count > 2:
                 plain = FixedBatch(model, batch, meter, reuse=False)
                 steppers[f"{name}, no reuse"] = _stepper(name, plain)
-            if scratch:
-                apart = FixedBatch(model, batch, meter, "scratch")
-                steppers[f"{name}, scratch"] = _stepper(name, apart)
+            for realisation in apart:
+                steppers[f"{name}, {realisation}"] = _stepper(
+                    name, FixedBatch(model, batch, meter, realisation)
+                )
             if graphs:
                 recorded = FixedBatch(model, batch, meter, graphs=True)
                 steppers[f"{name}, graphs"] = _stepper(name, recorded)

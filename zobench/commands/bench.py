@@ -35,6 +35,9 @@ def step(
     scratch: Annotated[
         bool, typer.Option("--scratch", help="Also with perturbed copies of the layers (scratch).")
     ] = False,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Also with both probes in one forward pass (paired).")
+    ] = False,
     graphs: Annotated[
         bool,
         typer.Option(
@@ -67,6 +70,7 @@ def step(
     zobench bench step --layers 2 --hidden 64 --repeats 3       seconds
     zobench bench step --model opt-1.3b --dtype bfloat16 --device cuda --scratch
     zobench bench step --model opt-125m --dtype bfloat16 --device cuda --graphs
+    zobench bench step --model opt-125m -e inference -e mezo --paired --batch 2
     zobench bench step -e textbook -e zo-adam --model facebook/opt-125m
     """
     from zobench.bench.subject import Setup
@@ -74,7 +78,8 @@ def step(
 
     shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}
     size = {"batch": batch, "tokens": tokens, "dtype": dtype, "device": device}
-    show_step(Setup(model, **shape, **size), repeats, threads, estimator or [], scratch, graphs)
+    setup = Setup(model, **shape, **size)
+    show_step(setup, repeats, threads, estimator or [], scratch, graphs, paired)
 
 
 @app.command("overhead", short_help="Cost per query, against plain scripts.")

@@ -33,10 +33,11 @@ def evaluate_in_place(
         What `loss` returned, in the order of the probes.
     """
     values = []
-    for k, (scale, direction) in enumerate(probes):
-        cost = next_probe()
-        with params.probed(scale, direction):
-            values.append(loss(k, cost))
+    with params.together(probes):
+        for k, (scale, direction) in enumerate(probes):
+            cost = next_probe()
+            with params.probed(scale, direction):
+                values.append(loss(k, cost))
     return values
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from zobench.core.directions import Array, Block, Direction, Mask, add_terms, terms_of
+from zobench.core.directions import Array, Block, Direction, Mask, Probe, add_terms, terms_of
 from zobench.core.fixed import locked
 
 CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule that stores them
@@ -102,6 +102,18 @@ class Params(ABC):
             A context manager. Inside it the point reads as x + scale * direction.
         """
         return _there_and_back(self, scale, direction)
+
+    def together(self, probes: Sequence[Probe]) -> AbstractContextManager[None]:
+        """Announce the probes of a call, which `probed` then visits one by one, in their order.
+
+        Args:
+            probes: pairs (scale, direction).
+
+        Returns:
+            A context manager. By default it does nothing. Params that can evaluate several probes
+            in one pass over the weights do so inside it.
+        """
+        return nullcontext()
 
     @abstractmethod
     def dense(self, direction: Direction, block: Block) -> Array:

@@ -24,7 +24,13 @@ T = TypeVar("T")
 
 
 def show_step(
-    setup: Setup, repeats: int, threads: int, names: list[str], scratch: bool, graphs: bool
+    setup: Setup,
+    repeats: int,
+    threads: int,
+    names: list[str],
+    scratch: bool,
+    graphs: bool,
+    paired: bool = False,
 ) -> None:
     """Measure and print seconds per step, ratios to the textbook, shares of time, and the floor."""
     import torch
@@ -33,7 +39,8 @@ def show_step(
         torch.set_num_threads(threads)
     costs: dict[str, Cost] = {}
     speed = Machine(float("nan"), float("nan"))
-    for title, costs, machine in measure(setup, repeats, names or DEFAULT, scratch, graphs):
+    measured = measure(setup, repeats, names or DEFAULT, scratch, graphs, paired)
+    for title, costs, machine in measured:
         speed = machine
         progress(f"{title}: " + ", ".join(
             f"{name} {text.seconds(cost.seconds.median)}" for name, cost in costs.items()
@@ -74,7 +81,8 @@ def show_step(
     typer.echo(
         "no delay: the weights are back at the point after each step (ZerothOrder's default)."
     )
-    typer.echo("in forwards: share of the time; with scratch, without the making of the copies.")
+    typer.echo("in forwards: share of the time; with scratch, without the making of the copies,")
+    typer.echo("with paired including it.")
     typer.echo("noise, passes: the rest of the time.")
     typer.echo("memory: peak above the model and the memory of the process before.")
     typer.echo(

@@ -35,7 +35,9 @@ def nowhere(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
 
 
 def check(
-    units: Mapping[nn.Module, Sequence[nn.Parameter]], loss: Callable[[], SupportsFloat]
+    units: Mapping[nn.Module, Sequence[nn.Parameter]],
+    loss: Callable[[], SupportsFloat],
+    name: str = "scratch",
 ) -> None:
     """Raise Unsuitable if `loss()` reads a weight outside the forward of the module it is in.
 
@@ -45,6 +47,7 @@ def check(
     Args:
         units: the modules, and the parameters that each of them reads.
         loss: returns a number, and is called two or three times.
+        name: of the realisation, for the message.
     """
     true = {p: p.data for members in units.values() for p in members}
 
@@ -59,7 +62,7 @@ def check(
         def row(k: int, index: torch.Tensor, places: Any) -> torch.Tensor:
             return true[parameters[k]][index]
 
-        return lambda forward: Perturbed(forward, parameters, partial(copies, parameters), row)
+        return lambda f: Perturbed(f, parameters, partial(copies, parameters), row, name)
 
     with torch.no_grad():
         expected = float(loss())
@@ -73,7 +76,7 @@ def check(
         lost = value != value or other
     if lost and expected == expected:
         raise Unsuitable(
-            "scratch: the loss reads weights outside the forward of the module that owns "
+            f"{name}: the loss reads weights outside the forward of the module that owns "
             "them, where they are not perturbed; use realisation = walk"
         )
 

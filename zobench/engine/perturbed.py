@@ -29,15 +29,16 @@ class Perturbed:
         parameters: Sequence[nn.Parameter],
         weights: Weights,
         rows: MakeRows,
+        name: str = "scratch",
     ) -> None:
         self.forward, self.parameters = forward, parameters
-        self.weights, self.rows = weights, rows
+        self.weights, self.rows, self.name = weights, rows, name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if torch.is_grad_enabled():
             raise Unsuitable(
-                "scratch: gradients are computed inside the loss, from weights that are there for "
-                "one call only; use torch.no_grad() or realisation = walk"
+                f"{self.name}: gradients are computed inside the loss, from weights that are "
+                "there for one call only; use torch.no_grad() or realisation = walk"
             )
         return self.run(*args, **kwargs)
 
@@ -108,6 +109,10 @@ def rows(
         places: the numbers in `index`, on the host.
     """
     forward = module.__dict__.get("forward")
+    weight_rows = getattr(forward, "weight_rows", None)  # of the realisation "paired"
+    if weight_rows is not None:
+        made = weight_rows(parameter, index)
+        return parameter[index] if made is None else made
     if isinstance(forward, Perturbed):
         for k, member in enumerate(forward.parameters):
             if member is parameter:

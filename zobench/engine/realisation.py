@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol, SupportsFloat
 
 from zobench.core.directions import Direction, Probe
@@ -20,8 +20,24 @@ class Realisation(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """The name by which users choose it."""
+        ...
+
+    @property
     def moves_weights(self) -> bool:
         """True if the weights themselves move to a probe and back."""
+        ...
+
+    @property
+    def can_delay(self) -> bool:
+        """True if moves may wait for the next probe, which then writes them in its own pass."""
+        ...
+
+    def together(
+        self, params: TensorParams, probes: Sequence[Probe]
+    ) -> AbstractContextManager[None]:
+        """Return the context of the probes of one call, which `probed` visits in their order."""
         ...
 
     def probed(
@@ -45,7 +61,14 @@ class Walk:
     It does not wait along a direction that may be another one after the probe.
     """
 
-    moves_weights = True
+    name = "walk"
+    moves_weights = can_delay = True
+
+    def together(
+        self, params: TensorParams, probes: Sequence[Probe]
+    ) -> AbstractContextManager[None]:
+        """Do nothing: each probe is a walk of its own."""
+        return nullcontext()
 
     @contextmanager
     def probed(self, params: TensorParams, scale: float, direction: Direction) -> Iterator[None]:

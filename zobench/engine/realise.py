@@ -10,11 +10,12 @@ from torch import nn
 
 from zobench.core.params import Group
 from zobench.engine.groups import any_groups, any_layers, as_blocks
+from zobench.engine.paired import Paired
 from zobench.engine.scratch import Scratch
 from zobench.engine.tensors import TensorParams
 from zobench.errors import unknown
 
-REALISATIONS = ("walk", "scratch")
+REALISATIONS = ("walk", "scratch", "paired")
 T = TypeVar("T", bound=TensorParams)
 
 
@@ -32,7 +33,8 @@ def realise(
     Args:
         model: the module whose forward reads the weights.
         realisation: "walk": a probe moves the weights and moves them back. "scratch": each layer
-            reads a perturbed copy of its weights, made just before it runs.
+            reads a perturbed copy of its weights, made just before it runs. "paired": the same, for
+            all probes of a call in one forward pass, which reads each weight once.
         named: pairs (name, parameter) of the weights that move; by default all that require a
             gradient.
         groups: groups of blocks; by default one per decoder layer where the model has a list of
@@ -45,7 +47,7 @@ def realise(
 
     Raises:
         BadInput: the realisation does not exist, or a tensor cannot move.
-        Unsuitable: "scratch" cannot perturb one of the weights.
+        Unsuitable: "scratch" or "paired" cannot perturb one of the weights.
 
     Example:
         >>> import torch
@@ -61,6 +63,7 @@ def realise(
     if groups is None:
         groups = as_blocks(any_groups(model), [name for name, _ in named])
     params = make(named, groups, rounding)
-    if realisation == "scratch":
-        params.realisation = Scratch(model, named, params.blocks, any_layers(model))
+    if realisation != "walk":
+        kind = Scratch if realisation == "scratch" else Paired
+        params.realisation = kind(model, named, params.blocks, any_layers(model))
     return params

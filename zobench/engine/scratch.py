@@ -8,7 +8,7 @@ Only updates write to the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple, SupportsFloat
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, SupportsFloat
 import torch
 from torch import nn
 
-from zobench.core.directions import Direction, Noise, Term, terms_of
+from zobench.core.directions import Direction, Noise, Probe, Term, terms_of
 from zobench.core.fixed import key
 from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
@@ -27,7 +27,7 @@ from zobench.engine.perturbed import LookedUp, Perturbed
 from zobench.engine.room import Room
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
-from zobench.engine.ties import overlapping, place
+from zobench.engine.ties import check_unmoved, place
 from zobench.engine.wrapping import ModuleForward, wrapped
 from zobench.errors import Unsuitable
 
@@ -49,7 +49,8 @@ class Scratch:
     are its own, so a tied weight is perturbed wherever it is read, and moves once.
     """
 
-    moves_weights = False
+    name = "scratch"
+    moves_weights = can_delay = False
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Scratch:
                 tensor of it without being tied to it.
         """
         owned = {place(p): block for (_, p), block in zip(named, blocks)}
-        _check_unmoved(module, owned)
+        check_unmoved(module, owned, self.name)
         inside = {id(part) for layer in layers for part in layer.modules()}
         self._units: dict[nn.Module, list[tuple[nn.Parameter, TensorBlock]]] = {}
         for part in module.modules():
@@ -89,6 +90,12 @@ class Scratch:
                 )
         self._room = Room()
         self.making: Callable[[], AbstractContextManager[Any]] = nullcontext  # around each copy
+
+    def together(
+        self, params: TensorParams, probes: Sequence[Probe]
+    ) -> AbstractContextManager[None]:
+        """Do nothing: each probe makes copies of its own."""
+        return nullcontext()
 
     @contextmanager
     def probed(self, params: TensorParams, scale: float, direction: Direction) -> Iterator[None]:
@@ -220,19 +227,6 @@ def _made_rows(
     for row, number in zip(out, index.tolist() if places is None else places):
         params.write(row, terms, scale, block, number * parameter.shape[1])
     return out
-
-
-def _check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock]) -> None:
-    """Raise Unsuitable if a tensor that is not perturbed shares memory with one that moves."""
-    parameters = module.named_parameters(remove_duplicate=False)
-    still = [(name, p) for name, p in parameters if place(p) not in owned]
-    moving = [(block.name, block.tensor) for block in owned.values()]
-    names = overlapping(moving, [*still, *module.named_buffers()])
-    if names:
-        raise Unsuitable(
-            f"scratch: {names[0]} and {names[1]} share memory, and not both would be perturbed; "
-            "use realisation = walk"
-        )
 
 
 def _by_rows(part: nn.Module, moved: Sequence[Moved]) -> bool:

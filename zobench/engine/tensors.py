@@ -28,6 +28,7 @@ from zobench.core.seeds import fold
 from zobench.engine import low_rank
 from zobench.engine.due import BlockWrite, Due
 from zobench.engine.merging import one_law, passes_of
+from zobench.engine.passing import Passing
 from zobench.engine.realisation import Realisation, Walk
 from zobench.engine.tensor_block import Observer, TensorBlock, flattened
 from zobench.engine.ties import check_apart
@@ -102,6 +103,7 @@ class TensorParams(Params):
         self.observer: Observer | None = None
         self.realisation: Realisation = Walk()
         self._due = Due()
+        self._passing: Passing | None = None  # the pass that is under way
         self.broke: bool = False  # True after a write that was taken back
 
     def add(self, scale: float, direction: Direction) -> None:
@@ -168,12 +170,46 @@ class TensorParams(Params):
 
     def home(self) -> None:
         """Bring the blocks back to the point, wherever a probe or a write was broken off."""
+        self._passing = None
         self.realisation.restore(self)
         for probe in reversed(self._due.probes):
             self.go_back(probe)
         self.flush()
 
+    def together(self, probes: Sequence[Probe]) -> AbstractContextManager[None]:
+        return self.realisation.together(self, probes)
+
+    @contextmanager
+    def passing(self) -> Iterator[Passing]:
+        """Inside, a realisation passes over the weights, and writes the moves that are due.
+
+        Yields:
+            The moves. Those that were not written inside are written at the end.
+        """
+        self._take_back()
+        moves = passes_of(self._due, self.blocks)
+        if len(moves) > 1:
+            self.flush()
+            moves = [[]]
+        due, self._passing = (
+            self._due,
+            Passing(self, moves[0], self._due.written, _noting(self._due.written)),
+        )
+        if moves[0]:
+            increment_version([block.tensor for blocks, _ in moves[0] for block in blocks])
+            self.writes += 1
+        try:
+            yield self._passing
+        finally:
+            passing, self._passing = self._passing, None
+            if passing is not None:
+                passing.finish()
+                self._due = due.done()
+
     def flush(self) -> None:
+        if self._passing is not None:  # it is this pass that writes
+            self._passing.finish()
+            return
         self._take_back()  # what could not be taken back before
         due = self._due
         passes = passes_of(due, self.blocks)

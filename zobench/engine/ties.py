@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.lib.array_utils import byte_bounds
 
-from zobench.errors import BadInput
+from zobench.errors import BadInput, Unsuitable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zobench.engine.tensor_block import TensorBlock
 
 
 def place(tensor: torch.Tensor) -> Hashable:
@@ -51,6 +57,28 @@ def check_apart(named: Named) -> None:
         raise BadInput(
             f"{other} shares memory with {one}, which would move twice: give it memory of its own "
             f"({other}.data = {other}.data.clone()), or tie the two as one Parameter"
+        )
+
+
+def check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock], name: str) -> None:
+    """Check that no tensor that is not perturbed shares memory with one that moves.
+
+    Args:
+        module: the module whose weights move.
+        owned: the blocks of those that do, by `place`.
+        name: of the realisation, for the message.
+
+    Raises:
+        Unsuitable: two tensors share memory, and not both move.
+    """
+    parameters = module.named_parameters(remove_duplicate=False)
+    still = [(path, p) for path, p in parameters if place(p) not in owned]
+    moving = [(block.name, block.tensor) for block in owned.values()]
+    names = overlapping(moving, [*still, *module.named_buffers()])
+    if names:
+        raise Unsuitable(
+            f"{name}: {names[0]} and {names[1]} share memory, and not both would be perturbed; "
+            "use realisation = walk"
         )
 
 

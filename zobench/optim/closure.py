@@ -15,13 +15,13 @@ import torch
 
 from zobench.core.directions import Direction, Probe
 from zobench.core.in_place import evaluate_in_place
+from zobench.engine.buffers import Buffers
+from zobench.engine.caches import forget
+from zobench.engine.draws import SameDraws
 from zobench.engine.prefix import SharedLayers
 from zobench.errors import BadInput
-from zobench.optim.buffers import Buffers
-from zobench.optim.caches import forget
 from zobench.optim.delayed import DelayedParams
 from zobench.optim.doubts import GRADIENTS, Doubts
-from zobench.optim.draws import SameDraws
 
 LayerSharing = Callable[[Sequence[Direction]], AbstractContextManager[SharedLayers]]
 LESS = (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from zobench.core.params import Group
+from zobench.engine.caches import forget
+from zobench.engine.passing import Passing
 from zobench.engine.tensors import TensorParams
-from zobench.optim.caches import forget
 
 
 class DelayedParams(TensorParams):
@@ -32,6 +34,19 @@ class DelayedParams(TensorParams):
     def home(self) -> None:
         self._flushing = False  # also where Ctrl-C came before `flush` could say so
         super().home()
+
+    @contextmanager
+    def passing(self) -> Iterator[Passing]:
+        waited = self.waiting
+        try:
+            self._flushing = True
+            with super().passing() as passing:
+                yield passing
+        finally:
+            self._flushing = False
+        if waited:
+            forget()
+            self.written()
 
     def flush(self) -> None:
         if self.waiting:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import torch
 from torch import nn
 
+from zobench.engine.buffers import Buffers
+from zobench.engine.caches import forget
 from zobench.engine.unbroken import signals_held
 from zobench.engine.wrapping import put_back
 from zobench.errors import BadInput, Unsuitable
-from zobench.optim.buffers import Buffers
-from zobench.optim.caches import forget
 from zobench.optim.closure import ClosureEvaluator, NotFinite, explained
 from zobench.optim.doubts import Doubts
 from zobench.optim.engine import Engine
@@ -39,8 +39,9 @@ class ZerothOrder(torch.optim.Optimizer):
     **Weights.** After `step` the tensors hold the point: read, write, mask, clip or average them as
     with any optimizer. With `delay=True` the way back from the last probe and the move wait for the
     next probe, which saves a pass over the weights per step; until then the tensors hold the last
-    probe. To call, list, save, load, copy or move the module or a part of it flushes first.
-    `layer.weight`, `param_groups` and lists made earlier do not: call `flush()`.
+    probe, or with "paired" the point before the move. To call, list, save, load, copy or move the
+    module or a part of it flushes first. `layer.weight`, `param_groups` and lists made earlier do
+    not: call `flush()`.
 
     **Learning rates.** `lr` and `weight_decay` (decoupled: x <- (1 - lr weight_decay) x on the
     blocks that move) stand in `param_groups`, where schedulers of torch.optim set them, and may
@@ -79,7 +80,8 @@ class ZerothOrder(torch.optim.Optimizer):
             must be equal.
         stochastic_rounding: round writes to 16-bit weights stochastically.
         realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
-            perturbed copies, "auto" chooses.
+            perturbed copies, "paired" does so for all probes of a step in one forward pass, "auto"
+            chooses between the first two.
         reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
             the first one that a step's probes move run once per step. No loss changes by a bit.
             Later closures must run the model as the first one did.
@@ -143,6 +145,8 @@ class ZerothOrder(torch.optim.Optimizer):
         if self._skips and self._engine.asks_and_tells:
             raise BadInput(f"{estimator} cannot skip a step: its library waits for the losses")
         self._reuse = Reuse(trained, self._weights, self._engine) if reuse_prefix else None
+        if realisation == "paired":  # it shares these layers anyway
+            self._reuse = None
         self._trial = Trial(self._weights, realisation == "auto", self._reuse)
         self.queries: int = 0
         self.skipped: int = 0
@@ -150,7 +154,7 @@ class ZerothOrder(torch.optim.Optimizer):
         self._set_rates()
         self._buffers = Buffers(trained.model, trained.tensors)
         self._doubts = Doubts(trained.tensors, trained.weights, repeat=check)
-        watched = trained.model if delay and self._weights.realisation.moves_weights else None
+        watched = trained.model if delay and self._weights.realisation.can_delay else None
         self._watch = None if watched is None else FlushHooks(watched, self._weights)
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -242,8 +246,8 @@ class ZerothOrder(torch.optim.Optimizer):
 
     @property
     def realisation(self) -> str:
-        """How probes reach the weights: "walk" or "scratch"."""
-        return "walk" if self._weights.realisation.moves_weights else "scratch"
+        """How probes reach the weights: "walk", "scratch" or "paired"."""
+        return self._weights.realisation.name
 
     def flush(self) -> None:
         """Write delayed moves, so that the tensors hold the point. Sync the record, if any."""

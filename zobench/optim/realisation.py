@@ -4,8 +4,9 @@
 back leaves rounding behind. "scratch" never perturbs them: each layer reads a copy, made just
 before it runs in a buffer of the size of the largest layer, and an embedding copies only the rows
 it looks up. It needs a module whose weights are read, without gradients, in the forward passes of
-the modules that own them; compiled modules run uncompiled. "auto" is scratch for a module that
-trains 16-bit weights and reads them so, else walk.
+the modules that own them; compiled modules run uncompiled. "paired" does so for all probes of a
+call in one forward pass of the model, which reads each weight once. "auto" is scratch for a module
+that trains 16-bit weights and reads them so, else walk.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from zobench.optim.refusals import scripted
 from zobench.optim.reuse import Reuse
 from zobench.optim.trained import TrainedTensors
 
-REALISATIONS = ("walk", "scratch", "auto")
+REALISATIONS = ("walk", "scratch", "paired", "auto")
 LATE = (
     "the closure began to read weights outside the forward of the module that owns them: from now "
     "on probes walk the weights there and back (realisation = walk)"
@@ -36,7 +37,7 @@ LATE = (
 def realised(
     realisation: str, trained: TrainedTensors, groups: Sequence[Group], rounding: int | None
 ) -> DelayedParams:
-    """Return the params for one of REALISATIONS. Raises BadInput if scratch cannot work."""
+    """Return the params for one of REALISATIONS. Raises BadInput if it cannot work."""
     if realisation not in REALISATIONS:
         raise unknown("realisation", realisation, REALISATIONS)
     model, named = trained.model, trained.named
@@ -50,16 +51,17 @@ def realised(
         coarse = any(tensor.element_size() == 2 for _, tensor in named)
         apart = model is not None and (coarse or clipped) and not scripted(model)
     else:
-        apart = realisation == "scratch"
+        apart = realisation != "walk"
     if not apart:
         return DelayedParams(named, groups, rounding)
+    name = "scratch" if realisation == "auto" else realisation
     if model is None:
-        raise BadInput("scratch needs the module whose forward reads the weights: give model=")
+        raise BadInput(f"{name} needs the module whose forward reads the weights: give model=")
     if scripted(model):
-        raise BadInput("scratch cannot perturb what torch.jit compiled: use realisation = walk")
+        raise BadInput(f"{name} cannot perturb what torch.jit compiled: use realisation = walk")
     try:
         return realise(
-            model, "scratch", named=named, groups=groups, rounding=rounding, make=DelayedParams
+            model, name, named=named, groups=groups, rounding=rounding, make=DelayedParams
         )
     except Unsuitable as error:
         if realisation == "auto":

@@ -16,13 +16,13 @@ import torch
 
 from zobench.core.directions import Direction, Noise, Restricted
 from zobench.core.params import Params
+from zobench.engine.draws import SameDraws
 from zobench.engine.groups import layers
 from zobench.engine.prefix import Prefix, SharedLayers
 from zobench.engine.reads import Reads
 from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
 from zobench.errors import BadInput
 from zobench.optim.closure import ClosureEvaluator
-from zobench.optim.draws import SameDraws
 from zobench.optim.engine import Engine
 from zobench.optim.trained import TrainedTensors
 

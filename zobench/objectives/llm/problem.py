@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zobench.engine.tensors import TensorParams
     from zobench.objectives.llm.batches import Batch, Split
     from zobench.objectives.llm.tasks import Task
-REALISATIONS, ROUNDINGS = ("walk", "scratch"), ("nearest", "stochastic")
+REALISATIONS, ROUNDINGS = ("walk", "scratch", "paired"), ("nearest", "stochastic")
 GRAPHS = ("auto", "on", "off")
 
 
@@ -118,7 +118,7 @@ class FineTuning(LabelLoss):
     def numerics(self) -> Numerics:
         """Measure what rounding does to the last probes and the last move, at this point."""
         self.params.flush()
-        return self.trace.figures(self.params.rounding, apart=self.realisation == "scratch")
+        return self.trace.figures(self.params.rounding, apart=self.realisation != "walk")
 
     def gradient(self, seed: int) -> tuple[float, Sequence[torch.Tensor]]:
         """Return the loss on the minibatch of `seed` and its gradient, a flat tensor per block."""
@@ -188,11 +188,12 @@ def llm(
     weights. `max_length`: tokens per sequence (0: as many as the model takes). `micro_batch`: rows
     per forward pass (0: all of the batch), which does not change the loss. `realisation`: "walk"
     moves the weights to a probe and back; "scratch" does not perturb them, but needs the memory of
-    one more layer. `rounding` of 16-bit weights: "nearest" or "stochastic". Groups: embeddings,
-    each decoder layer, head; layers below the first one that a call's probes move are computed once
-    per call. `graphs` records losses as CUDA graphs, for buckets of lengths: "auto" for models
-    below 1 billion weights that are walked on one GPU; "on" for any size, and on a CPU as a test of
-    the recordings; "off".
+    one more layer; "paired" does not either, and runs all probes of a call in one forward pass,
+    which needs the memory of their activations. `rounding` of 16-bit weights: "nearest" or
+    "stochastic". Groups: embeddings, each decoder layer, head; layers below the first one that a
+    call's probes move are computed once per call. `graphs` records losses as CUDA graphs, for
+    buckets of lengths: "auto" for models below 1 billion weights that are walked on one GPU; "on"
+    for any size, and on a CPU as a test of the recordings; "off".
     """
     if batch < 1:
         raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
@@ -205,7 +206,7 @@ def llm(
     ):
         if value not in allowed:
             raise unknown(f"{key} of llm", value, allowed)
-    if graphs == "on" and realisation == "scratch":
+    if graphs == "on" and realisation != "walk":
         raise BadInput("llm: graphs=on needs realisation=walk: copies are made anew for each probe")
     from zobench.objectives.llm import glue, models, tasks
 

@@ -1,0 +1,279 @@
+"""Perturbed copies of a part of a weight, for several probes in one read of it.
+
+The noise of a direction is drawn once, however many probes lie along it, and moves of the weight
+that are due are written first. So a weight is read once for all probes of a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from zobench.core.directions import Direction, Noise, Probe, Term, terms_of
+from zobench.core.fixed import key
+from zobench.core.noise import interface as noise
+from zobench.core.noise import tables
+from zobench.core.noise.stored import store, store_rows
+from zobench.engine import low_rank
+from zobench.engine.merging import one_law
+from zobench.engine.passing import Passing
+from zobench.engine.tensor_block import TensorBlock
+from zobench.engine.tensors import TensorParams
+
+SMALL = 1 << 15  # elements of a block whose copies are made before the pass, with those of others
+ALL_SMALL = 1 << 20  # elements of all of them
+
+
+class Along(NamedTuple):
+    """The probes along one direction: its terms on a block, and pairs (probe, scale)."""
+
+    terms: tuple[Term, ...]
+    members: list[tuple[int, float]]
+
+
+class Copies:
+    """Makes copies of weights for the probes of one call. `which` are numbers of probes."""
+
+    def __init__(self, params: TensorParams, probes: Sequence[Probe], passing: Passing) -> None:
+        self.params, self.probes, self.passing = params, probes, passing
+        self._stage: dict[Any, torch.Tensor] = {}
+        self._small: dict[int, tuple[torch.Tensor, int]] = {}  # by block: all copies, and where
+        self._which: tuple[int, ...] = ()  # whose small copies those are
+        directions: dict[Any, tuple[Direction, list[tuple[int, float]]]] = {}
+        for k, (scale, direction) in enumerate(probes):
+            if scale != 0.0:
+                directions.setdefault(key(direction), (direction, []))[1].append((k, float(scale)))
+        self._along: dict[int, list[Along]] = {}
+        for block in params.blocks:
+            along = [
+                Along(tuple((float(w), p) for w, p in terms_of(direction, block)), members)
+                for direction, members in directions.values()
+            ]
+            along = [a for a in along if a.terms]
+            if along and block.size:
+                self._along[block.index] = along
+
+    def moves(self, block: TensorBlock) -> bool:
+        """Return True if a probe moves the block."""
+        return block.index in self._along
+
+    # ------------------------------------------------------------------ small blocks, all at once
+
+    def prepare(self, which: tuple[int, ...]) -> None:
+        """Make the copies of all small blocks for the probes `which`."""
+        self._small, self._which = {}, which
+        chosen: dict[Any, list[TensorBlock]] = {}
+        total = 0
+        for block in sorted(self.params.blocks, key=lambda b: b.size):
+            if block.size > SMALL or total + block.size > ALL_SMALL:
+                break
+            if self.moves(block) and block.out.dim() == 1:
+                total += block.size
+                chosen.setdefault((block.tensor.device, block.tensor.dtype), []).append(block)
+        for blocks in chosen.values():
+            self.passing.bring_all(blocks)
+            row = torch.cat([block.out for block in blocks])
+            rows = row.expand(len(which), -1).contiguous()
+            at = 0
+            parts: list[list[torch.Tensor]] = [[] for _ in which]
+            for block in blocks:
+                self._small[block.index] = rows, at
+                for part, copy in zip(parts, rows):
+                    part.append(copy[at : at + block.size])
+                at += block.size
+            for part, k in zip(parts, which):
+                self._add_all(part, blocks, k)
+
+    def _add_all(self, outs: Sequence[torch.Tensor], blocks: Sequence[TensorBlock], k: int) -> None:
+        """Add the probe k to copies of whole blocks."""
+        alike: dict[Any, list[int]] = {}
+        terms_of: dict[Any, list[Term]] = {}
+        for i, block in enumerate(blocks):
+            for along in self._along[block.index]:
+                scale = dict(along.members).get(k)
+                if scale is not None:
+                    name = tuple((weight, key(primitive)) for weight, primitive in along.terms)
+                    terms_of[name] = [(scale * weight, p) for weight, p in along.terms]
+                    alike.setdefault(name, []).append(i)
+        for name, places in alike.items():
+            self.params.write_all(
+                [outs[i] for i in places], [blocks[i] for i in places], terms_of[name]
+            )
+
+    def stack(self, block: TensorBlock, which: tuple[int, ...]) -> torch.Tensor | None:
+        """Return the copies (probes, *shape) of a small block; None for another one."""
+        found = self._small.get(block.index)
+        if found is None:
+            return None
+        rows, at = found
+        if which != self._which:
+            first = self._which.index(which[0])
+            rows = rows[first : first + len(which)]
+        return rows[:, at : at + block.size].view(len(which), *block.shape)
+
+    # ------------------------------------------------------------------ a slice of a block
+
+    def make(
+        self,
+        block: TensorBlock,
+        which: tuple[int, ...],
+        start: int,
+        stop: int,
+        outs: Sequence[torch.Tensor],
+    ) -> list[torch.Tensor]:
+        """Return elements `start` to `stop` of a block at each probe, flat.
+
+        Args:
+            block: a block in its order of indices in memory.
+            which: the numbers of the probes.
+            start: the first element.
+            stop: the element after the last one.
+            outs: flat tensors of at least that length, one per probe, for the copies.
+
+        Returns:
+            One tensor per probe: a part of its `outs`, or of the weight itself where the probe does
+            not move it.
+        """
+        self.passing.bring(block, start, stop)
+        weight = block.out[start:stop]
+        result = [weight] * len(which)
+        place = {k: i for i, k in enumerate(which)}
+        for along in self._along.get(block.index, ()):
+            members = [(place[k], scale) for k, scale in along.members if k in place]
+            if not members:
+                continue
+            for i, _ in members:
+                result[i] = outs[i][: stop - start]
+            self._fill([(result[i], s) for i, s in members], weight, along.terms, block, start)
+        return result
+
+    def whole(
+        self, block: TensorBlock, which: tuple[int, ...], outs: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Return a whole block at each probe, in its shape and as it lies in memory.
+
+        `outs` are as for `make`.
+        """
+        small = self.stack(block, which)
+        if small is not None:
+            return list(small)
+        if block.out.dim() == 1:
+            made = self.make(block, which, 0, block.size, outs)
+            return [copy.view(block.shape) for copy in made]
+        self.passing.bring(block)
+        weight, result = block.data, [block.tensor] * len(which)
+        place = {k: i for i, k in enumerate(which)}
+        for along in self._along.get(block.index, ()):
+            members = [(place[k], scale) for k, scale in along.members if k in place]
+            flats = [(outs[i][: block.size], scale) for i, scale in members]
+            self._fill(flats, weight, along.terms, block, 0)
+            for (i, _), (flat, _) in zip(members, flats):
+                copy = torch.empty_strided(
+                    block.shape, block.tensor.stride(), dtype=flat.dtype, device=flat.device
+                )
+                result[i] = copy.copy_(flat.view(block.shape))
+        return result
+
+    def _fill(
+        self,
+        outs: Sequence[tuple[torch.Tensor, float]],
+        weight: torch.Tensor,
+        terms: Sequence[Term],
+        block: TensorBlock,
+        start: int,
+    ) -> None:
+        """Set each out to weight + scale * the sum of terms, for pairs (out, scale)."""
+        params = self.params
+        if len(outs) == 1:
+            ((out, scale),) = outs
+            out.copy_(weight)
+            params.write(out, terms, scale, block, start)
+            return
+        z = self._zeros(weight)
+        params.write(z, terms, 1.0, block, start)
+        for out, scale in outs:
+            if weight.element_size() > 2:
+                torch.add(weight, z, alpha=scale, out=out)
+            else:
+                store(out, weight + scale * z, block.index, start, params.rounding_seed())
+
+    def _zeros(self, like: torch.Tensor) -> torch.Tensor:
+        """Return zeros as long as `like`, of 32 bits or more."""
+        dtype = like.dtype if like.element_size() > 2 else torch.float32
+        name = like.device, dtype
+        stage = self._stage.get(name)
+        if stage is None or len(stage) < len(like):
+            with torch.inference_mode(False):
+                stage = self._stage[name] = torch.empty(len(like), dtype=dtype, device=like.device)
+        return stage[: len(like)].zero_()
+
+    # ------------------------------------------------------------------ rows of a table
+
+    def serves_rows(self, block: TensorBlock) -> bool:
+        """Return True if rows of the block can be made alone."""
+        device = block.tensor.device.type
+        if block.out.dim() != 1 or len(block.shape) != 2 or not tables.serves_rows(device):
+            return False
+        sums = [a.terms for a in self._along.get(block.index, ())]
+        return all(one_law(terms) is not None or low_rank.only(terms) for terms in sums)
+
+    def rows(
+        self, block: TensorBlock, which: tuple[int, ...], index: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """Return the rows `index` (int64, on the device of the table) at each probe."""
+        small = self.stack(block, which)
+        if small is not None:
+            return [table.index_select(0, index) for table in small]
+        due = self.passing.terms(block)
+        if due and (one_law(due) is None or self.passing.is_begun(block)):
+            self.passing.bring(block)
+            due = ()
+        seed = self.params.rounding_seed()
+        weight = block.tensor.index_select(0, index)
+        if due:  # those rows as they will be; the table is written when the pass comes to it
+            self._add_rows(weight, index, due, 1.0, block, seed)
+        result = [weight] * len(which)
+        place = {k: i for i, k in enumerate(which)}
+        for along in self._along.get(block.index, ()):
+            members = [(place[k], scale) for k, scale in along.members if k in place]
+            if len(members) == 1:
+                ((i, scale),) = members
+                result[i] = weight.clone()
+                self._add_rows(result[i], index, along.terms, scale, block, seed)
+            elif members:
+                z = torch.zeros_like(
+                    weight, dtype=weight.dtype if weight.element_size() > 2 else torch.float32
+                )
+                self._add_rows(z, index, along.terms, 1.0, block, None)
+                for i, scale in members:
+                    if weight.element_size() > 2:
+                        result[i] = torch.add(weight, z, alpha=scale)
+                    else:
+                        result[i] = torch.empty_like(weight)
+                        store_rows(result[i], weight + scale * z, index, block.index, seed)
+        return result
+
+    @staticmethod
+    def _add_rows(
+        out: torch.Tensor,
+        index: torch.Tensor,
+        terms: Sequence[Term],
+        scale: float,
+        block: TensorBlock,
+        seed: int | None,
+    ) -> None:
+        law = one_law(terms)
+        if law is None:
+            low_rank.add_rows(out, index, terms, scale, block, seed)
+            return
+        tables.accumulate_rows(
+            out, index, [(scale * w, p.seed) for w, p in terms if type(p) is Noise], law,
+            block.index, stochastic_seed=seed,
+        )  # fmt: skip
+
+
+def on_host(block: TensorBlock) -> bool:
+    """Return True if noise of the block is made on a CPU, where caches are small."""
+    return block.tensor.device.type == "cpu" and noise.serves("cpu")
