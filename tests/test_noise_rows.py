@@ -55,7 +55,7 @@ def test_rows_far_into_the_stream():
 def test_a_chunk_is_drawn_once_for_neighbouring_rows(monkeypatch):
     """Counted in the kernel's Python, which makes the same calls as the machine code."""
     calls = []
-    monkeypatch.setattr(cpu_tables, "fill", lambda *given: calls.append(given[-2:]))
+    monkeypatch.setattr(cpu_tables, "fill", lambda *given: calls.append(given[-3:-1]))
     monkeypatch.setattr(cpu_tables, "add", lambda *given: None)
 
     def draws(places):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from zobench.core.noise import cpu, cpu_rows
+from zobench.core.noise.layout import FLOAT64
 from zobench.core.noise.team import together
 from zobench.core.noise.threads import LEAST, slice_of
 from zobench.errors import BadInput
 
 NumberTerms = Sequence[tuple[float, int]]  # (scale, seed), no tensors
 FLOATS = (np.float32, np.float64)
-Slab = tuple[bool, int, int, int, int]  # float64 and not float32, address, size, block, start
+SIZES = (4, 8, 2, 2)  # bytes of an element, of each kind in `layout`
+Slab = tuple[int, int, int, int, int]  # kind, address, size, block, start
 
 
 def accumulate(
@@ -24,7 +27,7 @@ def accumulate(
     if len(terms) > 1 or (threads > 1 and out.size >= LEAST):
         if refused := _refused(out, 1, FLOATS):
             raise refused
-        slab = (out.dtype == np.float64, out.ctypes.data, out.size, block, start)
+        slab = (FLOATS.index(out.dtype.type), out.ctypes.data, out.size, block, start)
         share([slab], terms, law, stream, threads)
         return
     ((scale, seed),) = terms
@@ -34,23 +37,52 @@ def accumulate(
         raise _refused(out, 1, FLOATS) or error from None
 
 
-def share(slabs: Sequence[Slab], terms: NumberTerms, law: int, stream: int, threads: int) -> None:
-    """Add noise to each of the arrays at addresses that stay valid, shared out over threads."""
+def share(
+    slabs: Sequence[Slab],
+    terms: NumberTerms,
+    law: int,
+    stream: int,
+    threads: int,
+    rounding: tuple[int, int] | None = None,
+) -> None:
+    """Add noise to each of the arrays at addresses that stay valid, shared out over threads.
+
+    `rounding`: (seed, stream) of stochastic rounding of 16-bit elements.
+    """
+    whole = [slab for slab in slabs if slab[0] <= FLOAT64]
+    halves = [slab for slab in slabs if slab[0] > FLOAT64]
+    if whole:
+        _share(cpu.share, whole, terms, law, stream, threads, rounding)
+    if halves:
+        from zobench.core.noise import cpu_halves  # compiled where 16-bit weights are
+
+        _share(cpu_halves.share, halves, terms, law, stream, threads, rounding)
+
+
+def _share(
+    work: Any,
+    slabs: Sequence[Slab],
+    terms: NumberTerms,
+    law: int,
+    stream: int,
+    threads: int,
+    rounding: tuple[int, int] | None,
+) -> None:
     total = sum(size for _, _, size, _, _ in slabs)
     alone = threads <= 1 or total < LEAST
     step = max(1, total if alone else slice_of(total, threads))
     parts = [
-        (double, at + first * (8 if double else 4), min(step, size - first), block, start + first)
-        for double, at, size, block, start in slabs
+        (kind, at + first * SIZES[kind], min(step, size - first), block, start + first)
+        for kind, at, size, block, start in slabs
         for first in range(0, size, step)
     ]
     scales, seeds = _columns(terms)
-    head = (0, len(parts), law, stream, len(terms), scales.ctypes.data, seeds.ctypes.data)
-    job = np.fromiter(itertools.chain(head, *parts), np.int64)
+    numbers = (len(terms), scales.ctypes.data, seeds.ctypes.data, *(rounding or (-1, 0)))
+    job = np.fromiter(itertools.chain((0, len(parts), law, stream), numbers, *parts), np.int64)
     if alone:
-        cpu.share.ctypes(job.ctypes.data)
+        work.ctypes(job.ctypes.data)
     else:
-        together(cpu.share, job.ctypes.data, threads)
+        together(work, job.ctypes.data, threads)
 
 
 def accumulate_rows(

@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray as carray
+
+SOURCES = (  # all files that kernels of the CPU are made of
+    *("compiled", "cpu", "cpu_copies", "cpu_halves", "cpu_rows", "cpu_store", "cpu_tables"),
+    *("draw", "elements", "hadamard", "layout", "rounding"),
+)
 
 
 def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -48,11 +54,12 @@ def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
 def _sources() -> str:
     """Return a hash of all sources of kernels, with the numbers in `layout`."""
     folder = Path(__file__).parent
-    files = ("compiled", "cpu", "cpu_rows", "cpu_tables", "draw", "layout", "rounding")
-    return sha256(b"".join((folder / f"{f}.py").read_bytes() for f in files)).hexdigest()[:12]
+    return sha256(b"".join((folder / f"{f}.py").read_bytes() for f in SOURCES)).hexdigest()[:12]
 
 
 inlined = numba.njit(error_model="numpy")  # a part of a kernel: compiled where it is used
+# a part that loops need in line, whatever its size: a loop with a call is not made of vectors
+within = numba.njit(error_model="numpy", forceinline=True)
 
 
 def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
@@ -98,3 +105,28 @@ def _pointer(element: Any) -> Callable[..., Any]:
 
 pointer_f32, pointer_f64 = _pointer(types.float32), _pointer(types.float64)
 pointer_i64 = _pointer(types.int64)
+pointer_u16, pointer_i16 = _pointer(types.uint16), _pointer(types.int16)
+
+
+def _prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask for the line of memory at an address that will be read soon, for the second cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, number = ir.PointerType(ir.IntType(8)), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        request = builder.module.declare_intrinsic("llvm.prefetch", [pointer], kind)
+        how = [ir.Constant(number, k) for k in (0, 2, 1)]  # to read, second cache, data
+        builder.call(request, [builder.inttoptr(arguments[0], pointer), *how])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+prefetch: Callable[..., Any] = intrinsic(_prefetch)
+
+
+@inlined
+def ask(address: int, size: int) -> None:
+    """Ask for `size` bytes of memory from an address on; nothing happens where none is."""
+    for line in range(address, address + size, 64):
+        prefetch(line)

@@ -17,8 +17,9 @@ from zobench.core.noise.compiled import (
     take,
 )
 from zobench.core.noise.draw import accumulate_all
+from zobench.core.noise.layout import FLOAT64
 
-HEAD, PART = 7, 5  # numbers of a job, and of each of its parts
+HEAD, PART = 9, 5  # numbers of a job, and of each of its parts
 _ONE = "float64, int64, int64, int64, int64, int64)"
 
 
@@ -39,22 +40,24 @@ def share(job: int) -> None:
 
     `job` is the address of int64 numbers:
 
-        index     0          1      2    3       4      5       6
-        number    next part  parts  law  stream  terms  scales  seeds
+        index     0          1      2    3       4      5       6      7              8
+        number    next part  parts  law  stream  terms  scales  seeds  rounding seed  its stream
 
     with the addresses of the scales (float64) and seeds (int64); then, for each part:
 
-        index     0              1        2         3      4
-        number    1 for float64  address  elements  block  start
+        index     0     1        2         3      4
+        number    kind  address  elements  block  start
+
+    The kind is FLOAT32 or FLOAT64. Nothing is rounded stochastically here.
     """
     numbers = pointer_i64(job)
-    _, count, law, stream, terms, scales_at, seeds_at = carray(numbers, HEAD)
+    _, count, law, stream, terms, scales_at, seeds_at, _, _ = carray(numbers, HEAD)
     scales, seeds = carray(pointer_f64(scales_at), terms), carray(pointer_i64(seeds_at), terms)
     parts = carray(numbers, HEAD + PART * count)[HEAD:].reshape(count, PART)
     k = take(numbers)
     while k < count:
-        double, at, size, block, start = parts[k]
-        if double:
+        kind, at, size, block, start = parts[k]
+        if kind == FLOAT64:
             accumulate_all(carray(pointer_f64(at), size), scales, law, seeds, block, stream, start)
         else:
             accumulate_all(carray(pointer_f32(at), size), scales, law, seeds, block, stream, start)

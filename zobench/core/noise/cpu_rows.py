@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zobench.core.noise.compiled import compiled
-from zobench.core.noise.draw import BITS_CHUNK, CHUNK, RADEMACHER, add, fill
+from zobench.core.noise.draw import BUFFER, add, elements_of, fill
 
 _MANY = "float64[::1], int64, int64[::1], int64, int64, int64)"
 
@@ -21,15 +21,15 @@ def rows(
     start: int,
 ) -> None:
     """Add scales[k] * z(seeds[k])[start + i] to points[k, i]; equal seeds in a row share a draw."""
-    words = np.empty(CHUNK, np.uint32)
-    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    words = np.empty(BUFFER, np.uint32)
+    size = elements_of(law)
     at, stop = start, start + points.shape[1]
     while at < stop:
         chunk, first = at // size, at % size
         last = min(size, first + stop - at)
         for k in range(points.shape[0]):
             if k == 0 or seeds[k] != seeds[k - 1]:
-                fill(words, law, seeds[k], block, stream, chunk, first, last)
+                fill(words, law, seeds[k], block, stream, chunk, first, last, True)
             add(points[k], at - start, words, law, scales[k], first, last)
         at += last - first
 
@@ -43,8 +43,8 @@ def pair(
 
     Block b is x[borders[b] : borders[b + 1]].
     """
-    words = np.empty(CHUNK, np.uint32)
-    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    words = np.empty(BUFFER, np.uint32)
+    size = elements_of(law)
     for i in range(x.size):
         points[0, i] = points[1, i] = x[i]
     for block in range(borders.size - 1):
@@ -52,7 +52,7 @@ def pair(
         while at < stop:
             chunk, first = at // size, at % size
             last = min(size, first + stop - at)
-            fill(words, law, seed, block, stream, chunk, first, last)
+            fill(words, law, seed, block, stream, chunk, first, last, True)
             offset = borders[block] + at
             add(points[0], offset, words, law, plus, first, last)
             add(points[1], offset, words, law, minus, first, last)

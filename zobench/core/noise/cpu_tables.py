@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zobench.core.noise.compiled import compiled
-from zobench.core.noise.draw import BITS_CHUNK, CHUNK, RADEMACHER, add, fill
+from zobench.core.noise.draw import BUFFER, add, elements_of, fill
 
 _ROWS = "int64[::1], float64[::1], int64, int64[::1], int64, int64, int64)"
 
@@ -16,8 +16,8 @@ def accumulate_rows(
     block: int, stream: int, start: int,
 ) -> None:  # fmt: skip
     """Add row places[r] of the noise to out[r]; neighbours in `out` share the draw of a chunk."""
-    words = np.empty(CHUNK, np.uint32)
-    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    words = np.empty(BUFFER, np.uint32)
+    size = elements_of(law)
     count, width = out.shape
     for k in range(len(seeds)):
         whole = -1  # the chunk that `words` holds all of
@@ -29,7 +29,7 @@ def accumulate_rows(
                 if chunk != whole:
                     shared = r + 1 < count and (start + places[r + 1] * width) // size == chunk
                     low, high = (0, size) if shared else (first, last)
-                    fill(words, law, seeds[k], block, stream, chunk, low, high)
+                    fill(words, law, seeds[k], block, stream, chunk, low, high, True)
                     whole = chunk if shared else -1
                 add(out[r], at - begin, words, law, scales[k], first, last)
                 at += last - first

@@ -163,6 +163,8 @@ def _launch(
     stochastic_seed: int | None,
 ) -> None:
     """Run the kernel; `where`: its arguments `origin` to `programs_per_row`."""
+    if law == "hadamard":
+        raise BadInput("no hadamard noise on a GPU yet; take gaussian")
     code, size, device = LAWS.index(law), out.element_size(), out.device
     queue = cuda_memory.queue(device)
     table, argued = None, []

@@ -5,6 +5,9 @@ first cache, become values in place, and are added to the output.
 
     philox(seed, block, stream, chunk) -> words[1024] --normals--> values[1024] --add--> out
 
+For hadamard, values are four times as many as words, so the buffer has room for 4096. Whole chunks
+of float32 and of 16 bits need no values there (see `hadamard`).
+
 Loops are written for the vectoriser: unsigned indices (a signed one may wrap), no call, no branch.
 """
 
@@ -12,14 +15,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from zobench.core.noise import layout
 from zobench.core.noise.compiled import fma, inlined
+from zobench.core.noise.elements import load, save, summed
+from zobench.core.noise.hadamard import add_chunk, expand
 
 GAUSSIAN, RADEMACHER, UNIFORM = layout.GAUSSIAN, layout.RADEMACHER, layout.UNIFORM
+HADAMARD, BYTE_KEY = layout.HADAMARD, layout.BYTE_KEY
 LANES, CHUNK, BITS_CHUNK, ROUNDS = layout.LANES, layout.CHUNK, layout.BITS_CHUNK, layout.ROUNDS
+BUFFER = BYTES_CHUNK = layout.BYTES_CHUNK
 F, I, U, W = np.float32, np.int32, np.uint64, np.uint32  # noqa: E741
 M0, M1, W0, W1 = U(layout.M0), U(layout.M1), U(layout.W0), U(layout.W1)
 LOW, HALF = U(0xFFFFFFFF), U(32)
@@ -82,6 +90,20 @@ def normals(words: np.ndarray, low: int, high: int) -> None:
 
 
 @inlined
+def elements_of(law: int) -> int:
+    """Return the number of elements of a chunk."""
+    if law == RADEMACHER:
+        return BITS_CHUNK
+    return BYTES_CHUNK if law == HADAMARD else CHUNK
+
+
+@inlined
+def key_of(law: int, seed: int) -> Any:
+    """Return the key of Philox for a law and a seed."""
+    return U(seed) | (U(BYTE_KEY) << HALF if law == HADAMARD else U(0))
+
+
+@inlined
 def fill(
     words: np.ndarray,
     law: int,
@@ -91,18 +113,26 @@ def fill(
     chunk: int,
     first: int,
     last: int,
+    finished: bool,
 ) -> None:
-    """Make elements first to last of a chunk: bits of values, or for Rademacher the plain words."""
+    """Make elements first to last of a chunk: bits of values, or for Rademacher the plain words.
+
+    Not `finished`: the plain words for any law.
+    """
     low, high = 0, LANES
     if first % LANES + last - first <= LANES:  # within one row: only its lanes, in whole vectors
         low = first % LANES // 8 * 8
         high = min(LANES, (first % LANES + last - first + 7) // 8 * 8)
-    philox(words, seed, block, stream, chunk, low, high)
+    philox(words, key_of(law, seed), block, stream, chunk, low, high)
+    if not finished:
+        return
     if law == GAUSSIAN:
         if first < 2 * LANES:
             normals(words, low, high)
         if last > 2 * LANES:
             normals(words, 2 * LANES + low, 2 * LANES + high)
+    elif law == HADAMARD:
+        expand(words, low, high)
     elif law == UNIFORM:
         for r in range(U(first), U(last)):
             words[r] = F(F(I(words[r] >> W(8))) * STEP).view(W)
@@ -113,17 +143,32 @@ def add(
     out: np.ndarray, offset: int, words: np.ndarray, law: int, scale: float, first: int, last: int
 ) -> None:
     """Add scale * element first + k, of the chunk in `words`, to each out[offset + k]."""
-    a = out.dtype.type(scale)
+    a = summed(out, scale)
     if law == RADEMACHER:
         for bit in range(first // CHUNK, (last - 1) // CHUNK + 1):
             base = bit * CHUNK
             skip = U(offset + base - first)  # wraps below 0; the sum with r does not
             for r in range(U(max(first - base, 0)), U(min(last - base, CHUNK))):
-                out[skip + r] += a if (words[r] >> W(bit)) & W(1) else -a
+                up = (words[r] >> W(bit)) & W(1)
+                save(out, skip + r, load(out, skip + r) + (a if up else -a))
     else:
         for k in range(U(last - first)):
             z = W(words[U(first) + k]).view(F)
-            out[U(offset) + k] = fma(a, out.dtype.type(z), out[U(offset) + k])
+            save(out, U(offset) + k, fma(a, summed(out, z), load(out, U(offset) + k)))
+
+
+@inlined
+def draw(
+    out: np.ndarray, offset: int, words: np.ndarray, law: int, scale: float, seed: int,
+    block: int, stream: int, chunk: int, first: int, last: int,
+) -> None:  # fmt: skip
+    """Add scale * element first + k of a chunk to each out[offset + k]; `words`: room for them."""
+    fused = law == HADAMARD and last - first == BYTES_CHUNK and out.itemsize < 8
+    fill(words, law, seed, block, stream, chunk, first, last, not fused)
+    if fused:
+        add_chunk(out, offset, words, scale)
+    else:
+        add(out, offset, words, law, scale, first, last)
 
 
 @inlined
@@ -132,13 +177,14 @@ def accumulate_all(
     seeds: Sequence[int] | np.ndarray, block: int, stream: int, start: int,
 ) -> None:  # fmt: skip
     """Add the noise of all terms to `out`, chunk by chunk."""
-    words = np.empty(CHUNK, np.uint32)
-    size = BITS_CHUNK if law == RADEMACHER else CHUNK
+    words = np.empty(BUFFER, np.uint32)
+    size = elements_of(law)
     at, stop = start, start + out.size
     while at < stop:
         chunk, first = at // size, at % size
         last = min(size, first + stop - at)
         for k in range(len(seeds)):  # all terms while this part of `out` is in the cache
-            fill(words, law, seeds[k], block, stream, chunk, first, last)
-            add(out, at - start, words, law, scales[k], first, last)
+            draw(
+                out, at - start, words, law, scales[k], seeds[k], block, stream, chunk, first, last
+            )
         at += last - first

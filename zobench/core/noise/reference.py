@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES, LAWS, M0, M1, ROUNDS, W0, W1
+from zobench.core.noise.layout import (
+    BITS_CHUNK,
+    BYTE_A,
+    BYTE_B,
+    BYTE_C,
+    BYTE_KEY,
+    BYTES_CHUNK,
+    CHUNK,
+    LANES,
+    LAWS,
+    M0,
+    M1,
+    ROUNDS,
+    W0,
+    W1,
+)
 from zobench.errors import unknown
 
 _LOW = 0xFFFFFFFF
@@ -30,11 +47,15 @@ def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) 
     if law not in LAWS:
         raise unknown("law", law, LAWS)
     element = np.arange(start, stop)
-    index = element // (BITS_CHUNK if law == "rademacher" else CHUNK) * LANES + element % LANES
+    size = {"rademacher": BITS_CHUNK, "hadamard": BYTES_CHUNK}.get(law, CHUNK)
+    index = element // size * LANES + element % LANES
     tags = [np.full_like(index, block), np.full_like(index, stream)]
-    words = philox(np.stack([index & _LOW, index >> 32, *tags]), (seed & _LOW, seed >> 32))
-    j = element % CHUNK // LANES
+    key = (seed & _LOW, seed >> 32 | (BYTE_KEY if law == "hadamard" else 0))
+    words = philox(np.stack([index & _LOW, index >> 32, *tags]), key)
     here = np.arange(element.size)
+    if law == "hadamard":
+        return rotated(byte_normals()[bytes_of(words)])[element % BYTES_CHUNK // LANES, here]
+    j = element % CHUNK // LANES
     if law == "rademacher":
         bit = words[j, here] >> (element % BITS_CHUNK // CHUNK).astype(np.uint32) & 1
         return np.where(bit == 1, 1, -1).astype(np.float32)
@@ -46,3 +67,37 @@ def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) 
     return (np.sqrt(-2 * np.log(u)) * np.where(j % 2, np.sin(turn), np.cos(turn))).astype(
         np.float32
     )
+
+
+def byte_normals() -> np.ndarray:
+    """Return x of each byte, float32, shape (256,): the numbers that hadamard rotates.
+
+    Operations and their order are those of kernels, on x / 4, a power of two apart.
+    """
+    t = (2 * np.arange(256, dtype=np.float64) - 255) / 256
+    y = np.float64(_rounded(_rounded(t * t) ** 2))
+    p = _rounded(np.float64(np.float32(BYTE_C)) * y + np.float64(np.float32(BYTE_B)))
+    p = _rounded(np.float64(p) * y + np.float64(np.float32(BYTE_A)))
+    return _rounded(t * p)
+
+
+def bytes_of(words: np.ndarray) -> np.ndarray:
+    """Return the 16 bytes of four words, shape (4, n) to (16, n): byte b of word w at 4 b + w."""
+    return np.concatenate([words >> np.uint32(8 * b) & np.uint32(255) for b in range(4)])
+
+
+def rotated(x: np.ndarray) -> np.ndarray:
+    """Return H x / 4, float32, for x of shape (16, n) and the Hadamard matrix H of 16 rows.
+
+    Sums are of pairs whose numbers differ in bit 2, 3, 0 and 1 of n, in this order.
+    """
+    z = (x * np.float32(0.25)).reshape(2, 2, 2, 2, -1)
+    for axis in (1, 0, 3, 2):
+        first, second = np.take(z, 0, axis), np.take(z, 1, axis)
+        z = np.stack([first + second, first - second], axis)
+    return z.reshape(16, -1)
+
+
+def _rounded(exact: Any) -> Any:
+    """Return float64 numbers rounded to float32: once, as float64 holds these products."""
+    return exact.astype(np.float32)

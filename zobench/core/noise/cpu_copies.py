@@ -1,0 +1,151 @@
+"""Two perturbed copies of weights in one pass on the CPU, with the moves that the weights wait for.
+
+Chunk by chunk, while the part is in the first caches: the weights move, the direction of the probes
+is drawn once, and both copies are written.
+
+    weight --moves--> weight --+ up z--> plus
+                             --+ down z--> minus
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zobench.core.noise.compiled import (
+    carray,
+    inlined,
+    pointer_f32,
+    pointer_f64,
+    pointer_i64,
+    pointer_u16,
+    shared_work,
+    take,
+)
+from zobench.core.noise.draw import (
+    BUFFER,
+    BYTES_CHUNK,
+    CHUNK,
+    HADAMARD,
+    RADEMACHER,
+    F,
+    U,
+    W,
+    draw,
+    elements_of,
+    fill,
+)
+from zobench.core.noise.elements import load, save, summed
+from zobench.core.noise.hadamard import copy_chunk, copy_one
+from zobench.core.noise.layout import BFLOAT16
+
+HEAD = 15  # numbers of a job
+
+
+@inlined
+def copy_part(
+    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, offset: int, words: np.ndarray,
+    law: int, up: float, down: float, first: int, last: int,
+) -> None:  # fmt: skip
+    """Set both copies of elements first to last of a chunk, whose values are in `words`."""
+    u, d = summed(weight, up), summed(weight, down)
+    if law == RADEMACHER:
+        for bit in range(first // CHUNK, (last - 1) // CHUNK + 1):
+            base = bit * CHUNK
+            skip = U(offset + base - first)  # wraps below 0; the sum with r does not
+            for r in range(U(max(first - base, 0)), U(min(last - base, CHUNK))):
+                z = F(1) if (words[r] >> W(bit)) & W(1) else F(-1)
+                copy_one(weight, plus, minus, skip + r, u, d, z)
+    else:
+        for k in range(U(last - first)):
+            z = W(words[U(first) + k]).view(F)
+            copy_one(weight, plus, minus, U(offset) + k, u, d, z)
+
+
+@inlined
+def move_part(
+    weight: np.ndarray, sums: np.ndarray, offset: int, words: np.ndarray, law: int,
+    scales: np.ndarray, seeds: np.ndarray, terms: int, block: int, stream: int, chunk: int,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    """Add `terms` terms to a part of a chunk, rounded once where elements have 16 bits."""
+    if weight.itemsize == 2 and terms > 1:
+        for k in range(U(last - first)):
+            sums[k] = load(weight, U(offset) + k)
+        for k in range(terms):
+            draw(sums, 0, words, law, scales[k], seeds[k], block, stream, chunk, first, last)
+        for k in range(U(last - first)):
+            save(weight, U(offset) + k, sums[k])
+    else:
+        for k in range(terms):
+            draw(weight, offset, words, law, scales[k], seeds[k], block, stream, chunk, first, last)
+
+
+@inlined
+def copies(
+    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, start: int, block: int, stream: int,
+    law: int, terms: int, scales: np.ndarray, seeds: np.ndarray,
+) -> None:  # fmt: skip
+    """Move the weights by the first terms, and set both copies by the last seed and two scales."""
+    words, size = np.empty(BUFFER, np.uint32), elements_of(law)
+    staged = weight.itemsize == 2 and terms > 1
+    sums = np.empty(min(size, weight.size) if staged else 0, np.float32)
+    up, down, seed = scales[terms], scales[terms + 1], seeds[terms]
+    at, stop = start, start + weight.size
+    while at < stop:
+        chunk, first, offset = at // size, at % size, at - start
+        last = min(size, first + stop - at)
+        move_part(
+            weight, sums, offset, words, law, scales, seeds, terms, block, stream, chunk, first,
+            last,
+        )  # fmt: skip
+        fused = law == HADAMARD and last - first == BYTES_CHUNK
+        fill(words, law, seed, block, stream, chunk, first, last, not fused)
+        if fused:
+            copy_chunk(weight, plus, minus, offset, words, up, down, terms == 0)
+        else:
+            copy_part(weight, plus, minus, offset, words, law, up, down, first, last)
+        at += last - first
+
+
+@shared_work
+def share(job: int) -> None:
+    """Make two copies of parts of weights; each thread that is called takes the next part.
+
+    `job` is the address of int64 numbers:
+
+        index     0          1      2     3       4     5      6         7      8
+        number    next part  parts  kind  weight  plus  minus  elements  start  elements of a part
+
+        index     9      10      11   12     13      14
+        number    block  stream  law  terms  scales  seeds
+
+    with addresses of the arrays, of the scales (float64: of the terms, of plus and of minus) and of
+    the seeds (int64: of the terms and of the copies). Parts start at multiples of their size. The
+    kind is FLOAT32 or BFLOAT16.
+    """
+    numbers = pointer_i64(job)
+    head = carray(numbers, HEAD)
+    count, kind, size, start, step = head[1], head[2], head[6], head[7], head[8]
+    block, stream, law, terms = head[9], head[10], head[11], head[12]
+    scales, seeds = (
+        carray(pointer_f64(head[13]), terms + 2),
+        carray(pointer_i64(head[14]), terms + 1),
+    )
+    stop, base = start + size, start // step
+    k = take(numbers)
+    while k < count:
+        first, last = max(start, (base + k) * step), min(stop, (base + k + 1) * step)
+        a, n = first - start, last - first
+        if kind == BFLOAT16:
+            copies(
+                carray(pointer_u16(head[3] + 2 * a), n), carray(pointer_u16(head[4] + 2 * a), n),
+                carray(pointer_u16(head[5] + 2 * a), n), first, block, stream, law, terms, scales,
+                seeds,
+            )  # fmt: skip
+        else:
+            copies(
+                carray(pointer_f32(head[3] + 4 * a), n), carray(pointer_f32(head[4] + 4 * a), n),
+                carray(pointer_f32(head[5] + 4 * a), n), first, block, stream, law, terms, scales,
+                seeds,
+            )  # fmt: skip
+        k = take(numbers)
