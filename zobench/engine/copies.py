@@ -15,12 +15,14 @@ from zobench.core.directions import Direction, Noise, Probe, Term, terms_of
 from zobench.core.fixed import key
 from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
+from zobench.core.noise.copies import perturbed_pair
 from zobench.core.noise.stored import store, store_rows
 from zobench.engine import low_rank
 from zobench.engine.merging import one_law
 from zobench.engine.passing import Passing
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
+from zobench.engine.unbroken import unbroken
 
 SMALL = 1 << 15  # elements of a block whose copies are made before the pass, with those of others
 ALL_SMALL = 1 << 20  # elements of all of them
@@ -136,7 +138,7 @@ class Copies:
             One tensor per probe: a part of its `outs`, or of the weight itself where the probe does
             not move it.
         """
-        self.passing.bring(block, start, stop)
+        self.passing.bring(block, 0, start)
         weight = block.out[start:stop]
         result = [weight] * len(which)
         place = {k: i for i, k in enumerate(which)}
@@ -146,8 +148,40 @@ class Copies:
                 continue
             for i, _ in members:
                 result[i] = outs[i][: stop - start]
-            self._fill([(result[i], s) for i, s in members], weight, along.terms, block, start)
+            made = [(result[i], scale) for i, scale in members]
+            if not self._pair(made, weight, along.terms, block, start):
+                self.passing.bring(block, start, stop)
+                self._fill(made, weight, along.terms, block, start)
+        self.passing.bring(block, start, stop)
         return result
+
+    def _pair(
+        self,
+        outs: Sequence[tuple[torch.Tensor, float]],
+        weight: torch.Tensor,
+        terms: Sequence[Term],
+        block: TensorBlock,
+        start: int,
+    ) -> bool:
+        """Move a slice and make two copies of it in one pass. Return False if that cannot be."""
+        if len(outs) != 2 or len(terms) != 1 or not noise.serves(weight.device.type):
+            return False
+        ((factor, direction),) = terms
+        due = self.passing.terms(block, start)
+        if type(direction) is not Noise or not (due == () or one_law(due) == direction.law):
+            return False
+        (plus, up), (minus, down) = outs
+        seed, stop = self.params.rounding_seed(), start + len(weight)
+        with unbroken:
+            perturbed_pair(
+                weight, plus, minus, (up * factor, down * factor), direction.seed, direction.law,
+                block.index, start=start, threads=torch.get_num_threads(),
+                moves=[(u, p.seed) for u, p in due if type(p) is Noise],
+                stochastic_seeds=None if seed is None else (seed, seed, seed),
+            )  # fmt: skip
+            if due:
+                self.passing.note(block, start, stop)
+        return True
 
     def whole(
         self, block: TensorBlock, which: tuple[int, ...], outs: Sequence[torch.Tensor]
