@@ -511,6 +511,8 @@ def test_a_stored_vector_moves_a_point_as_it_does_block_by_block(dtype, shapes):
         for block in params.blocks:
             add_terms(row[block.span], [(0.3, direction)], block, 0)
     assert (params.rows([(0.3, direction) for direction in vectors]) == expected).all()
+    zero = Dense(np.full(17, np.nan))  # a probe of scale 0 is the point itself
+    assert (params.rows([(0.0, zero)] * 3) == params.x).all()
     params.add(0.3, vectors[0])
     assert (params.x == expected[0]).all()
 

@@ -14,6 +14,9 @@ app = typer.Typer(
 )
 
 
+_BESIDE = "Another checkout of zobench, by its folder: measure it in turn, round by round."
+
+
 @app.command("step", short_help="Seconds per training step, against a textbook MeZO.")
 def step(
     model: Annotated[
@@ -35,6 +38,7 @@ def step(
     scratch: Annotated[
         bool, typer.Option("--scratch", help="Also with perturbed copies of the layers (scratch).")
     ] = False,
+    beside: Annotated[str, typer.Option(help=_BESIDE)] = "",
     paired: Annotated[
         bool, typer.Option("--paired", help="Also with both probes in one forward pass (paired).")
     ] = False,
@@ -79,7 +83,7 @@ def step(
     shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}
     size = {"batch": batch, "tokens": tokens, "dtype": dtype, "device": device}
     setup = Setup(model, **shape, **size)
-    show_step(setup, repeats, threads, estimator or [], scratch, graphs, paired)
+    show_step(setup, repeats, threads, estimator or [], scratch, graphs, paired, beside)
 
 
 @app.command("overhead", short_help="Cost per query, against plain scripts.")
@@ -89,6 +93,7 @@ def overhead(
         int, typer.Option(help="Rounds of the BBOB cases; 0: without these cases.")
     ] = 3,
     queries: Annotated[int, typer.Option(help="Queries per sample of the cheap cases.")] = 20_000,
+    beside: Annotated[str, typer.Option(help=_BESIDE)] = "",
 ) -> None:
     """Measure the cost per query through zobench, against the plainest script of the same work.
 
@@ -99,10 +104,11 @@ def overhead(
     \b
     zobench bench overhead
     zobench bench overhead --bbob-repeats 0       half a minute
+    zobench bench overhead --beside ../zobench-0.2
     """
     from zobench.display.bench import show_overhead
 
-    show_overhead(repeats, bbob_repeats, queries)
+    show_overhead(repeats, bbob_repeats, queries, beside)
 
 
 @app.command("noise", short_help="Passes of fused noise, against torch.")

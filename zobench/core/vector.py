@@ -142,10 +142,12 @@ class VectorParams(Params):
         if self._noise_rows(points, probes):
             return points
         for k, (scale, direction) in enumerate(probes):
+            if not scale:
+                continue
             if self._is_whole(direction):
                 points[k] += scale * direction.vector
                 continue
-            for block in self.blocks if scale else ():
+            for block in self.blocks:
                 terms = [(scale * w, p) for w, p in terms_of(direction, block)]
                 if terms:
                     add_terms(points[k, block.span], terms, block, 0)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from zobench.bench.beside import OVERHEAD, STEP, Checkout, in_turn
 from zobench.bench.floor import Machine
 from zobench.bench.step import DEFAULT, Cost, measure
 from zobench.bench.subject import Setup
+from zobench.bench.timing import Sample
 from zobench.display import text
 from zobench.display.progress import PAUSE
 
@@ -31,8 +36,12 @@ def show_step(
     scratch: bool,
     graphs: bool,
     paired: bool = False,
+    beside: str = "",
 ) -> None:
-    """Measure and print seconds per step, ratios to the textbook, shares of time, and the floor."""
+    """Measure and print seconds per step, ratios to the textbook, shares of time, and the floor.
+
+    `beside`: the folder of another checkout, to be measured in turn.
+    """
     import torch
 
     if threads:
@@ -40,8 +49,15 @@ def show_step(
     costs: dict[str, Cost] = {}
     speed = Machine(float("nan"), float("nan"))
     measured = measure(setup, repeats, names or DEFAULT, scratch, graphs, paired)
-    for title, costs, machine in measured:
-        speed = machine
+    request = {
+        "setup": asdict(setup),
+        "repeats": repeats,
+        "names": names or DEFAULT,
+        "threads": torch.get_num_threads(),
+    }
+    others: dict[str, Sample] = {}
+    for (title, costs, machine), latest in _in_turn(measured, beside, STEP, request):
+        speed, others = machine, latest
         progress(f"{title}: " + ", ".join(
             f"{name} {text.seconds(cost.seconds.median)}" for name, cost in costs.items()
         ))  # fmt: skip
@@ -62,9 +78,10 @@ def show_step(
             text.memory(cost.memory),
             text.seconds(sum(cost.floor)),
             f"{cost.seconds.median / sum(cost.floor):.1f}",
+            *_beside_cells(cost.seconds, others.get(name), beside, text.seconds),
         ])  # fmt: skip
     head = ["estimator", "per step", "quartiles", "speed", "per query", "forwards", "in forwards"]
-    head += ["noise, passes", "memory", "floor", "over floor"]
+    head += ["noise, passes", "memory", "floor", "over floor", *(_BESIDE if beside else ())]
     shape = setup.model or (
         f"random OPT, {setup.layers} layers, hidden {setup.hidden}, vocabulary {setup.vocab}"
     )
@@ -89,6 +106,37 @@ def show_step(
         f"floor: the forwards at {speed.flops / 1e12:.3g} TFLOP/s and the fewest passes over the "
         f"weights at\n{speed.bandwidth / 1e9:.3g} GB/s, both measured here."
     )
+    _explain_beside(beside)
+
+
+def _in_turn(
+    measured: Iterable[T], beside: str, code: str, request: dict[str, Any]
+) -> Iterator[tuple[T, dict[str, Sample]]]:
+    """Yield the parts of a measurement, with those of the checkout `beside` if there is one."""
+    if beside:
+        yield from in_turn(measured, Checkout(Path(beside), code, request))
+    else:
+        yield from ((part, {}) for part in measured)
+
+
+def _beside_cells(
+    here: Sample, there: Sample | None, beside: str, written: Callable[[float], str]
+) -> list[str]:
+    """Return the cells of the other checkout: its median, and the ratio of this one to it."""
+    if not beside:
+        return []
+    if there is None or len(there.values) != len(here.values):
+        return ["", ""]
+    return [written(there.median), f"{here.ratio(there):.2f}"]
+
+
+def _explain_beside(beside: str) -> None:
+    if beside:
+        typer.echo(f"beside: the same in {beside}, a round there after each round here; of it: the")
+        typer.echo("time here divided by the time there, median over the rounds.")
+
+
+_BESIDE = ["beside", "of it"]
 
 
 def progress(line: str) -> None:
@@ -115,20 +163,36 @@ def last_result(measurement: Iterable[tuple[str, list[T]]]) -> list[T]:
     return result
 
 
-def show_overhead(repeats: int, bbob_repeats: int, queries: int) -> None:
-    """Measure and print microseconds per query, and ratios to a plain script of the same work."""
+def show_overhead(repeats: int, bbob_repeats: int, queries: int, beside: str = "") -> None:
+    """Measure and print microseconds per query, and ratios to a plain script of the same work.
+
+    `beside`: the folder of another checkout, to be measured in turn.
+    """
     from zobench.bench.overhead import bbob, cheap
 
     rounds = "interleaved rounds"
-    rows = last_result(cheap(repeats, queries))
-    _show(rows, f"medians of {repeats} {rounds} of {queries:,} queries")
-    if bbob_repeats:
-        rows = last_result(bbob(bbob_repeats))
-        _show(rows, f"medians of {bbob_repeats} {rounds}; wall clock, with start-up")
+    request = {"repeats": repeats, "bbob_repeats": bbob_repeats, "queries": queries}
+    parts = chain(cheap(repeats, queries), bbob(bbob_repeats) if bbob_repeats else ())
+    rows: dict[str, OverheadRow] = {}
+    others: dict[str, Sample] = {}
+    for (title, latest), others in _in_turn(parts, beside, OVERHEAD, request):  # noqa: B007
+        rows |= {f"{row.group}: {row.name}": row for row in latest}
+        progress(title)
+    progress("")
+    for title, is_cheap in (
+        (f"medians of {repeats} {rounds} of {queries:,} queries", True),
+        (f"medians of {bbob_repeats} {rounds}; wall clock, with start-up", False),
+    ):
+        shown = {n: row for n, row in rows.items() if row.group.startswith("sphere") == is_cheap}
+        _show(shown, title, others, beside)
     typer.echo("added, ratio: against the plain script, the nearest row above with ratio 1.")
+    _explain_beside(beside)
 
 
-def _show(rows: Sequence[OverheadRow], unit: str) -> None:
+def _show(
+    named: Mapping[str, OverheadRow], unit: str, others: Mapping[str, Sample], beside: str
+) -> None:
+    rows = list(named.values())
     for group in dict.fromkeys(row.group for row in rows):
         cells = []
         for row in rows:
@@ -142,9 +206,15 @@ def _show(rows: Sequence[OverheadRow], unit: str) -> None:
                     f"{low:.2f} to {high:.2f}",
                     "" if first else f"{added:+.2f}",
                     "1" if first else f"{row.seconds.ratio(row.floor):.2f}",
+                    *_beside_cells(
+                        row.seconds,
+                        others.get(f"{row.group}: {row.name}"),
+                        beside,
+                        lambda seconds: f"{1e6 * seconds:.2f}",
+                    ),
                 ])  # fmt: skip
         typer.echo(text.bold(f"{group} ({unit})"))
-        head = ["", "us per query", "quartiles", "added", "ratio"]
+        head = ["", "us per query", "quartiles", "added", "ratio", *(_BESIDE if beside else ())]
         typer.echo("\n".join([*text.table(head, cells), ""]))
 
 
