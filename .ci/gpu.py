@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -79,13 +80,15 @@ def step(dry: bool) -> Iterator[Row]:
     """Measure steps of the published sizes, the most telling first."""
     first, rest = ("textbook", "inference", "mezo"), ("inference", "mezo-bcd", "lozo")
     if dry:
-        yield from _steps("", 2, 6, "float32", 1, ("textbook", "inference", "mezo", "mezo-bcd"))
+        names = ("textbook", "inference", "mezo", "mezo-bcd")
+        yield from _steps("", 2, 6, "float32", 1, names, paired=True)
         return
     for tokens, batch in ((40, 16), (300, 16)):  # as long as SST-2's texts, and as BoolQ's
         for model in ("opt-1.3b", "opt-13b", "opt-125m"):
+            repeats = 1 if model == "opt-13b" else 3
             for names in (first, ("textbook", *rest)):
-                repeats = 1 if model == "opt-13b" else 3
                 yield from _steps(model, batch, tokens, "bfloat16", repeats, names)
+            yield from _steps(model, batch, tokens, "bfloat16", repeats, first, paired=True)
 
 
 def graphs(dry: bool) -> Iterator[Row]:
@@ -106,14 +109,27 @@ def _steps(
     names: tuple[str, ...],
     **more: bool,
 ) -> Iterator[Row]:
-    """Yield a row per case after every round; only those of the last one have all columns."""
+    """Yield a row per case after every round; only those of the last one have all columns.
+
+    Of a measurement that fails, the last row has the error.
+    """
+    common = {"model": model or "toy", "batch": batch, "tokens": tokens, "dtype": dtype}
+    try:
+        yield from _rounds(common, model, repeats, names, **more)
+    except Exception as error:
+        traceback.print_exc()
+        yield common | {"estimator": " ".join(names), "round": f"failed: {error}"[:200]}
+
+
+def _rounds(
+    common: Row, model: str, repeats: int, names: tuple[str, ...], **more: bool
+) -> Iterator[Row]:
     from zobench.bench.step import measure
     from zobench.bench.subject import Setup
 
     shape = {} if model else {"layers": 2, "hidden": 16, "vocab": 64, "heads": 2}
     device = "cuda" if model else "cpu"
-    setup = Setup(model, batch=batch, tokens=tokens, dtype=dtype, device=device, **shape)
-    common = {"model": model or "toy", "batch": batch, "tokens": tokens, "dtype": dtype}
+    setup = Setup(**common | {"model": model}, device=device, **shape)
     for title, costs, machine in measure(setup, repeats, names, **more):
         baseline = next(iter(costs.values())).seconds
         for name, cost in costs.items():
