@@ -73,14 +73,15 @@ class Omissions:
         return next(iter([*self._faults, *(f"no runs: {note}" for note in self.notes())]), "")
 
 
-def matched_runs(
+def matched_curves(
     index: tuple[Path, int],
     entries: Sequence[IndexEntry],
     data: tuple[Path, Sequence[RunRows]],
     agree: Callable[[float, float], bool],
     omissions: Omissions,
-) -> list[tuple[IndexEntry, RunRows]]:
-    """Match the runs of an index file with those of its data file.
+    make: Callable[..., Curve],
+) -> list[Curve]:
+    """Return the curves of a data file, without copies of earlier files.
 
     Args:
         index: the index file, and the line of its entries.
@@ -88,10 +89,25 @@ def matched_runs(
         data: the data file, and its runs.
         agree: True if two lowest gaps agree, that of the index and that of the rows.
         omissions: collects the runs that are left out.
-
-    Returns:
-        The finished runs on which both files agree, in order.
+        make: makes a curve of the file from its instance, queries, gaps and length.
     """
+    curves = [
+        make(
+            instance=entry.instance, queries=rows.queries, gaps=rows.gaps, length=entry.evaluations
+        )
+        for entry, rows in _matched_runs(index, entries, data, agree, omissions)
+    ]
+    return omissions.without_copies(curves, data[0])
+
+
+def _matched_runs(
+    index: tuple[Path, int],
+    entries: Sequence[IndexEntry],
+    data: tuple[Path, Sequence[RunRows]],
+    agree: Callable[[float, float], bool],
+    omissions: Omissions,
+) -> list[tuple[IndexEntry, RunRows]]:
+    """Return the finished runs on which the index file and the data file agree, in order."""
     (path, line), (file, runs) = index, data
     position = f"{path} line {line}"
     with_rows = [entry for entry in entries if entry.evaluations or not entry.has_finished]

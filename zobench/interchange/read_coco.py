@@ -13,7 +13,7 @@ from pathlib import Path
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
-from zobench.interchange.listed import IndexEntry, Omissions, matched_runs
+from zobench.interchange.listed import IndexEntry, Omissions, matched_curves
 from zobench.interchange.numbering import COUNTED, PRECISION
 from zobench.interchange.read_rows import coco_runs
 from zobench.interchange.text import (
@@ -124,22 +124,15 @@ def _block(
             omissions.fault(error)
             continue
         agree = partial(_agree, precision=precision)
-        curves_of_file = []
-        for entry, rows in matched_runs((info, line), entries, (path, runs), agree, omissions):
-            curves_of_file.append(
-                Curve(
-                    estimator=estimator,
-                    suite=suite,
-                    function=function,
-                    name=function_name,
-                    dimension=dimension,
-                    instance=entry.instance,
-                    queries=rows.queries,
-                    gaps=rows.gaps,
-                    length=entry.evaluations,
-                )
-            )
-        curves += omissions.without_copies(curves_of_file, path)
+        make = partial(
+            Curve,
+            estimator=estimator,
+            suite=suite,
+            function=function,
+            name=function_name,
+            dimension=dimension,
+        )
+        curves += matched_curves((info, line), entries, (path, runs), agree, omissions, make)
     return curves
 
 

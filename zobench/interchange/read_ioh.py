@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
 from zobench.interchange.curve import Curve
-from zobench.interchange.listed import IndexEntry, Omissions, matched_runs
+from zobench.interchange.listed import IndexEntry, Omissions, matched_curves
 from zobench.interchange.numbering import COCO
 from zobench.interchange.read_rows import ioh_runs
 from zobench.interchange.text import DEEPEST, bad, file_inside, label, real, short, whole_number
@@ -63,22 +64,11 @@ def read_ioh(path: Path, folder: Path, omissions: Omissions) -> list[Curve]:
         except BadInput as error:
             omissions.fault(error)
             continue
-        curves_of_file = []
-        for entry, rows in matched_runs((path, line), entries, (file, runs), _agree, omissions):
-            curves_of_file.append(
-                Curve(
-                    estimator=estimator,
-                    suite=suite,
-                    function=function,
-                    name=name,
-                    dimension=dimension,
-                    instance=entry.instance,
-                    queries=rows.queries,
-                    gaps=rows.gaps,
-                    length=entry.evaluations,
-                )
-            )
-        curves += omissions.without_copies(curves_of_file, file)
+        make = partial(
+            Curve, estimator=estimator, suite=suite, function=function, name=name,
+            dimension=dimension,
+        )  # fmt: skip
+        curves += matched_curves((path, line), entries, (file, runs), _agree, omissions, make)
     return curves
 
 
