@@ -15,6 +15,7 @@ RUNS = {"harness", "results", "running", "analysis", "errors"}
 ALLOWED = {
     "errors": set(),
     "spreadsheet": set(),
+    "typed_values": set(),
     "beside": set(),
     "process_state": set(),
     "user_file": {"beside", "errors", "process_state"},
@@ -39,7 +40,7 @@ ALLOWED = {
     "display": RUNS | {"report", "tune", "bench", "watch", "registry", "testing"},
     "api": RUNS | {"core", "display", "registry"},
     "commands": RUNS | {"display", "report", "leaderboard", "bench", "new"},
-    "cli": {"commands", "harness", "errors"},
+    "cli": {"commands", "harness", "errors", "typed_values"},
     "__main__": {"cli"},
     "moved": set(),
 }
