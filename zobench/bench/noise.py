@@ -8,10 +8,11 @@ from time import perf_counter
 
 from zobench.bench.timing import Sample, TimedCase, interleave
 from zobench.core.noise import interface as noise
+from zobench.core.noise.copies import perturbed_pair
 from zobench.errors import BadInput
 
 TORCH, ADD = "torch.normal and add", "read and write"
-LAWS = ("gaussian", "rademacher")
+SLICE = 1 << 21  # bytes of a copy: a slice of the weights, which stays in the caches
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Pass:
 
     seconds: Sample
     moved: float
+    elements: int
+
+    @property
+    def per_element(self) -> float:
+        """Nanoseconds per element."""
+        return self.seconds.median / self.elements * 1e9
 
 
 def measure(
@@ -27,7 +34,8 @@ def measure(
 ) -> Iterator[tuple[str, dict[str, Pass]]]:
     """Yield (progress, passes so far): x += a z(seed) for a tensor of `size` elements.
 
-    It measures one large tensor, and the same elements as 1,000 small ones in one call. Raises
+    It measures one large tensor, the same elements as 1,000 small ones in one call, and copies
+    x + a z and x - a z, slice by slice, with a move of x in the same pass and without one. Raises
     BadInput for a size, type or device that does not exist.
     """
     if size < 1000 or repeats < 1:
@@ -68,9 +76,29 @@ def measure(
 
         return work
 
+    slices = list(x.split(SLICE // x.element_size()))
+    plus, minus = (torch.empty_like(slices[0]) for _ in range(2))
+
+    def copied(law: str, moves: bool) -> Callable[[], None]:
+        def work() -> None:
+            seed, start = next(seeds), 0
+            rounding = (seed, seed, seed) if stochastic else None
+            terms = [(1e-3, seed + 1)] if moves else []
+            for part in slices:
+                perturbed_pair(
+                    part, plus[: len(part)], minus[: len(part)], (1e-3, -1e-3), seed, law, 0,
+                    start=start, moves=terms, threads=threads, stochastic_seeds=rounding,
+                )  # fmt: skip
+                start += len(part)
+
+        return work
+
     works: dict[str, Callable[[], object]] = {ADD: lambda: x.add_(1e-3), TORCH: torch_pass}
-    works |= {law: fused(law) for law in LAWS}
-    works |= {f"{law}, 1000 tensors": small(law) for law in LAWS}
+    works |= {law: fused(law) for law in noise.LAWS}
+    works |= {f"{law}, 1000 tensors": small(law) for law in noise.LAWS}
+    directions = [law for law in noise.LAWS if law != "uniform"]
+    works |= {f"{law}, two copies": copied(law, False) for law in directions}
+    works |= {f"{law}, move and two copies": copied(law, True) for law in directions}
     sync = torch.cuda.synchronize if on.type == "cuda" else _nothing
 
     def case(work: Callable[[], object]) -> TimedCase:
@@ -84,10 +112,14 @@ def measure(
 
         return sample
 
-    moved = 2.0 * x.nbytes
+    once = {f"{law}, two copies" for law in directions}  # the weights are not written
     with torch.inference_mode():
         for done, samples in interleave({n: case(w) for n, w in works.items()}, repeats):
-            yield f"round {done} of {repeats}", {n: Pass(s, moved) for n, s in samples.items()}
+            passes = {
+                name: Pass(sample, (2.0 - (name in once)) * x.nbytes, size)
+                for name, sample in samples.items()
+            }
+            yield f"round {done} of {repeats}", passes
 
 
 def _nothing() -> None:

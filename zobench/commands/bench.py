@@ -126,8 +126,9 @@ def noise(
 ) -> None:
     """Measure passes x += a z(seed) over a large tensor, and over 1,000 tensors of the same sum.
 
-    They are compared with torch.normal and an add, and with an add alone, which measures the
-    memory bandwidth.
+    Also measured are passes that make two perturbed copies, x + a z and x - a z, with a move of x
+    or without one. They are compared with torch.normal and an add, and with an add alone, which
+    measures the memory bandwidth.
 
     \b
     zobench bench noise

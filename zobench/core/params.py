@@ -13,8 +13,17 @@ import numpy as np
 
 from zobench.core.directions import Array, Block, Direction, Mask, Probe, add_terms, terms_of
 from zobench.core.fixed import locked
+from zobench.errors import unknown
 
+NORMAL = ("gaussian", "hadamard")  # laws of normal directions
 CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule that stores them
+
+
+def law_named(law: str) -> str:
+    """Return the law of normal directions of a name. Raises BadInput where there is none."""
+    if law not in NORMAL:
+        raise unknown("law of normal directions", law, NORMAL)
+    return law
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,8 @@ class Params(ABC):
         blocks: the arrays of the point, in their order; see `zobench.Block`.
         groups: the groups of blocks that block-coordinate methods move together.
         ops: the module that rules compute with: numpy, or torch for tensors.
+        law: the law of the normal directions that samplers draw: "gaussian", or "hadamard", which
+            takes a third of the time; see `zobench.Noise`.
 
     Example:
         >>> import numpy as np
@@ -59,6 +70,7 @@ class Params(ABC):
     blocks: Sequence[Block]
     groups: Sequence[Group]
     ops: Any  # a module: the functions of numpy and torch that rules call have the same names
+    law: str = "gaussian"
 
     @property
     def size(self) -> int:

@@ -42,6 +42,7 @@ __all__ = [
     "by_name",
     "every_group",
     "gaussian",
+    "hadamard",
     "rademacher",
     "sphere",
 ]
@@ -69,7 +70,7 @@ class Sampler(Protocol):
 
 
 def gaussian(params: Params, t: int, seed: int, base: int) -> Direction:
-    """Draw d ~ N(0, I).
+    """Draw d ~ N(0, I), by the law `params.law`.
 
     Args:
         params: the point.
@@ -80,7 +81,22 @@ def gaussian(params: Params, t: int, seed: int, base: int) -> Direction:
     Returns:
         The direction.
     """
-    return Noise(seed)
+    return Noise(seed, params.law)
+
+
+def hadamard(params: Params, t: int, seed: int, base: int) -> Direction:
+    """Draw d of the law "hadamard", whose moments up to order 7 are those of N(0, I).
+
+    Args:
+        params: the point.
+        t: number of the step, from 0.
+        seed: fresh at every draw.
+        base: seed of the run.
+
+    Returns:
+        The direction.
+    """
+    return Noise(seed, "hadamard")
 
 
 def rademacher(params: Params, t: int, seed: int, base: int) -> Direction:
@@ -110,7 +126,7 @@ def sphere(params: Params, t: int, seed: int, base: int) -> Direction:
     Returns:
         The direction.
     """
-    noise = Noise(seed)
+    noise = Noise(seed, params.law)
     return Recipe(((math.sqrt(params.size) / params.norm(noise), noise),))
 
 
@@ -134,7 +150,7 @@ class Orthogonal:
         if self.n > params.size:
             raise Unsuitable(f"needs n <= d: {self.n} orthogonal directions, d = {params.size}")
         if not self.frame:
-            noises = [Noise(s) for s in fold_range(seed, 0, self.n)]
+            noises = [Noise(s, params.law) for s in fold_range(seed, 0, self.n)]
             upper = np.linalg.cholesky(params.gram(noises)).T
             weights = math.sqrt(params.size) * np.linalg.inv(upper)  # column k makes direction k
             for k in reversed(range(self.n)):
@@ -185,7 +201,7 @@ class Sparse:
 
     def __call__(self, params: Params, t: int, seed: int, base: int) -> Direction:
         period = t // self.refresh if self.refresh else 0
-        return RandomMask(Noise(seed), fold(base, _MASKS, period), self.keep)
+        return RandomMask(Noise(seed, params.law), fold(base, _MASKS, period), self.keep)
 
 
 @dataclass
@@ -222,7 +238,7 @@ class SmallWeights:
                 raise Unsuitable("compares magnitudes of weights, and most weights of each block "
                                  "are 0: start elsewhere, or set refresh")  # fmt: skip
             self.mask, self.step = params.mask(self.thresholds), t
-        return FixedMask(Noise(seed), self.mask)
+        return FixedMask(Noise(seed, params.law), self.mask)
 
 
 def _check_mask(keep: float, refresh: int) -> None:
@@ -332,14 +348,14 @@ class Coordinates:
         self._t = -1
 
 
-NAMES = ("gaussian", "rademacher", "sphere", "orthogonal")
+NAMES = ("gaussian", "hadamard", "rademacher", "sphere", "orthogonal")
 
 
 def by_name(name: str, n: int) -> Sampler:
     """Return the sampler of a law.
 
     Args:
-        name: "gaussian", "rademacher", "sphere" or "orthogonal".
+        name: "gaussian", "hadamard", "rademacher", "sphere" or "orthogonal".
         n: number of directions per step, which "orthogonal" makes a frame of.
 
     Returns:
@@ -358,6 +374,7 @@ def by_name(name: str, n: int) -> Sampler:
         raise BadInput(f"directions are one of {', '.join(NAMES)}, not {name!r}")
     plain: dict[str, Sampler] = {
         "gaussian": gaussian,
+        "hadamard": hadamard,
         "rademacher": rademacher,
         "sphere": sphere,
     }

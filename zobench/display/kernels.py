@@ -29,18 +29,20 @@ def show_noise(
         rows.append([
             name,
             text.seconds(one_pass.seconds.median),
+            f"{one_pass.per_element:.3f}",
             f"{text.seconds(low)} to {text.seconds(high)}",
             f"{one_pass.moved / one_pass.seconds.median / 1e9:.3g} GB/s",
             f"{passes[ADD].seconds.ratio(one_pass.seconds):.0%}",
             f"{passes[TORCH].seconds.ratio(one_pass.seconds):.1f}x",
         ])  # fmt: skip
-    head = ["pass", "time", "quartiles", "traffic", "of bandwidth", "x torch"]
+    head = ["pass", "time", "ns per element", "quartiles", "traffic", "of bandwidth", "x torch"]
     rounding = ", rounded stochastically" if stochastic else ""
     typer.echo(f"x += a z(seed), {size:,} elements, {dtype} on {device}{rounding}")
     typer.echo(f"{torch.get_num_threads()} threads, medians of {repeats} interleaved rounds")
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
     typer.echo(f"of bandwidth: relative to {ADD!r}, x += a, which only moves x. x torch: speed "
-               "relative to torch.normal and an add.")  # fmt: skip
+               "relative to torch.normal and an add. Copies are x + a z and x - a z, for a slice "
+               "of 2 MiB at a time, which stay in caches; a move is x += a z before.")  # fmt: skip
 
 
 def show_numerics(

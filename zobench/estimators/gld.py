@@ -28,7 +28,7 @@ class GLD:
         compare_only(evaluate)
         unit = self.params.size**-0.5  # |d| is about sqrt(size)
         probes: list[Probe] = [
-            (radius * unit, Noise(fold(self.seed, self.t, k)))
+            (radius * unit, Noise(fold(self.seed, self.t, k), self.params.law))
             for k, radius in enumerate([0.0, *self.radii])
         ]
         losses = evaluate(probes)

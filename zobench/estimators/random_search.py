@@ -27,7 +27,7 @@ class RandomSearch:
         """Ask for the losses of n samples, and move to the best if it is better than x."""
         compare_only(evaluate)
         seeds = fold_range(self.seed, self.drawn, self.drawn + self.n)
-        probes: list[Probe] = [(self.sigma, Noise(seed)) for seed in seeds]
+        probes: list[Probe] = [(self.sigma, Noise(seed, self.params.law)) for seed in seeds]
         self.drawn += self.n
         if self.low is None:
             self.low, *losses = evaluate([(0.0, probes[0][1]), *probes])

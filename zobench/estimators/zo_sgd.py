@@ -30,9 +30,9 @@ def zo_sgd(
         g = (1/n) sum_i c_i d_i   or the least-squares fit of the slopes (combine="align")
         x <- x - lr g             or x <- x - lr g / |g|       (normalised=True)
 
-    `directions`: gaussian, rademacher, sphere or orthogonal, all with E[d dᵀ] = I; `clip` bounds
-    |c_i| (0: no bound). Queries per step: 2n (central) or n + 1 (forward). Memory: the weights.
-    Deviation: by default the central form; the paper uses the forward form with n = 1.
+    `directions`: gaussian, hadamard, rademacher, sphere or orthogonal, all with E[d dᵀ] = I; `clip`
+    bounds |c_i| (0: no bound). Queries per step: 2n (central) or n + 1 (forward). Memory: the
+    weights. Deviation: by default the central form; the paper uses the forward form with n = 1.
     """
     rule = Normalised(lr) if normalised else SGD(lr)
     return ComposedEstimator(

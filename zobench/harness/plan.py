@@ -25,6 +25,9 @@ from zobench.harness.suite import ProblemSpec, Suite
 
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 definition_text = _ENCODER.encode  # of what defines results, for hashes
+# Settings that objectives got after results were stored, with the values that those results had.
+# At these values they are no part of what defines a result, so that its key is what it was.
+LATER = {"llm": {"law": "gaussian"}}
 MOST = 1_000_000  # runs of a plan, some 2 GB: more is a typing error
 
 
@@ -58,9 +61,12 @@ class RunSpec:
         settings of all instances instead.
         """
         p, e = self.problem, self.estimator
+        first, *more = settings
+        later = LATER.get(p.objective, {})
+        defining = {k: v for k, v in first.items() if k not in later or v != later[k]}
         return [
             *(self.suite, self.suite_version, p.id, identity(p.objective), p.version),
-            *(*settings, p.budget, p.targets, p.scored),
+            *(defining, *more, p.budget, p.targets, p.scored),
             *(identity(e.entry), e.version, e.settings),
         ]
 

@@ -16,7 +16,7 @@ from torch import nn
 from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe, Recipe
 from zobench.core.estimator import ComposedEstimator, Finished
-from zobench.core.params import Params
+from zobench.core.params import Params, law_named
 from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 from zobench.optim import journal, recordable, state, trajectory
@@ -153,6 +153,7 @@ class Engine:
             "blocks": self.fingerprint(),
             "writes": self.weights.writes,
             "rounding": self.weights.rounding,
+            "law": self.weights.law,
             "held": state.Writer(self.entry).attributes(self.estimator, self.weights.blocks),
         }
 
@@ -171,6 +172,8 @@ class Engine:
 
     def load(self, saved: dict[str, Any]) -> None:
         """Go on from a checked `state`."""
+        law = saved.get("law", "gaussian")  # that of states of zobench 0.2
+        self.weights.law = self.params.law = law_named(law)
         self._begin(decode(saved["settings"]), saved["seed"], saved["held"])
         self.weights.writes, self.weights.rounding = saved["writes"], saved["rounding"]
 
@@ -195,6 +198,7 @@ class Engine:
             members=[sorted(inside) for inside in self.params.members],
             writes=self.weights.writes,
             rounding=self.weights.rounding,
+            law=self.weights.law,
             start=trajectory.digest(self.weights),
             blocks=trajectory.blocks(self.weights),
             ties=trajectory.ties(model, [block.tensor for block in self.weights.blocks]),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 import torch
 from torch import nn
 
+from zobench.core.params import law_named
 from zobench.engine.buffers import Buffers
 from zobench.engine.caches import forget
 from zobench.engine.unbroken import signals_held
@@ -79,6 +80,8 @@ class ZerothOrder(torch.optim.Optimizer):
         check: call the closure once more at the first probe, which is not a query; its two losses
             must be equal.
         stochastic_rounding: round writes to 16-bit weights stochastically.
+        law: of the normal directions: "gaussian", or "hadamard", which takes a third of the time.
+            Low-rank directions are Gaussian.
         realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
             perturbed copies, "paired" does so for all probes of a step in one forward pass, "auto"
             chooses between the first two.
@@ -115,6 +118,7 @@ class ZerothOrder(torch.optim.Optimizer):
         delay: bool = False,
         check: bool = True,
         stochastic_rounding: bool = False,
+        law: str = "gaussian",
         realisation: str = "walk",
         reuse_prefix: bool = False,
         **settings: Any,
@@ -140,6 +144,7 @@ class ZerothOrder(torch.optim.Optimizer):
         self._is_fixed, self._trained = True, trained
         rounding = seed if stochastic_rounding else None
         self._weights = weights = realised(realisation, trained, trained.groups(groups), rounding)
+        weights.law = law_named(law)
         moves = Scaled(weights, trained.members)
         self._engine = Engine(estimator, self._rates.settings, seed, weights, moves)
         if self._skips and self._engine.asks_and_tells:

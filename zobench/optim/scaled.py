@@ -29,6 +29,7 @@ class Scaled(Params):
         """`members[i]` are the blocks of parameter group i."""
         self.inner, self.members = inner, members
         self.blocks, self.groups, self.ops = inner.blocks, inner.groups, inner.ops
+        self.law = inner.law
         self.moved: Callable[[float, Direction], None] = _nothing  # called by add, for a record
         self.changed: Callable[[], None] = _nothing  # called by update and shrink
         self.masked: Callable[[Mask], None] = _nothing  # called by mask

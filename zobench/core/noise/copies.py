@@ -71,7 +71,8 @@ def perturbed_pair(
     if weight.device.type == "cpu" and "cpu" not in interface._backends:
         tensors = interface._module("tensors")
         slab = tensors.slab(weight, block, start)
-        tensors.slab(plus, block, start), tensors.slab(minus, block, start)
+        for out in (plus, minus):
+            tensors.slab(out, block, start)  # checked
         if stochastic_seeds is None and slab[0] in tensors.COPIED:
             _fused(slab, plus, minus, interface._numbers(terms), code, stream, threads)
             return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zobench.core.directions import Probe
+from zobench.core.params import law_named
 from zobench.core.problem import Losses
 from zobench.core.seeds import fold
 from zobench.errors import BadInput, unknown
@@ -41,8 +42,10 @@ class FineTuning(LabelLoss):
         realisation: str = "walk",
         rounding: str = "nearest",
         graphs: str = "auto",
+        law: str = "gaussian",
     ) -> None:
         super().__init__(realisation, graphs, micro_batch)
+        self.law = law_named(law)
         self.task, self.source, self.batch, self.max_length = task, model, batch, max_length
         self.rounding = rounding
 
@@ -65,6 +68,7 @@ class FineTuning(LabelLoss):
         decide(net, words, max(longest, int(self.dev.lengths.max())))
         rounding = fold(seed, 0) if self.rounding == "stochastic" else None
         self.realise(net, words, longest, rounding)
+        self.params.law = self.law
         self.trace = self.params.observer = Trace(self.params.blocks)
         self.reset_meters()
         self._last_minibatch: tuple[int, Batch] | None = None
@@ -141,6 +145,7 @@ class FineTuning(LabelLoss):
             "dtype": str(next(self.net.parameters()).dtype).removeprefix("torch."),
             "realisation": self.realisation,
             "rounding": self.rounding,
+            "law": self.law,
             "prefix_reuse": bool(self.prefix.layers),
             "graphs": self.graphs.describe(),
         }
@@ -176,6 +181,7 @@ def llm(
     realisation: str = "walk",
     rounding: str = "nearest",
     graphs: str = "auto",
+    law: str = "gaussian",
 ) -> FineTuning:
     """Fine-tune a causal language model on a task given by prompts and label words.
 
@@ -193,7 +199,8 @@ def llm(
     "stochastic". Groups: embeddings, each decoder layer, head; layers below the first one that a
     call's probes move are computed once per call. `graphs` records losses as CUDA graphs, for
     buckets of lengths: "auto" for models below 1 billion weights that are walked on one GPU; "on"
-    for any size, and on a CPU as a test of the recordings; "off".
+    for any size, and on a CPU as a test of the recordings; "off". `law` of normal directions:
+    "gaussian" or "hadamard".
     """
     if batch < 1:
         raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
@@ -218,4 +225,6 @@ def llm(
     else:
         texts = glue.glue(task, data or None, data_seed)
     source = {"model": model, "device": device, "dtype": dtype, "pretrained": pretrained}
-    return FineTuning(texts, source, batch, max_length, micro_batch, realisation, rounding, graphs)
+    return FineTuning(
+        texts, source, batch, max_length, micro_batch, realisation, rounding, graphs, law
+    )
