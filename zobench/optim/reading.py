@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zobench.core.directions import Mask
+from zobench.core.params import NORMAL
 from zobench.engine.tensor_block import TensorBlock
 from zobench.errors import BadInput
 from zobench.optim.events import UNSIGNED, Decoder, parsed
@@ -129,6 +130,7 @@ class Record:
             "blocks": all(map(_is_block, head["blocks"])),
             "members": _is_partition(head["members"], len(head["blocks"])),
             "ties": all(map(_is_names, head["ties"] or ())),
+            "law": head.get("law", "gaussian") in NORMAL,  # records of zobench 0.2 have none
         }
         for name, right in proper.items():
             if not right:

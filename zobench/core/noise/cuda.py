@@ -30,7 +30,15 @@ import torch
 import triton.language as tl
 
 from zobench.core.noise import cuda_kernels, cuda_memory
-from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES, LAWS, RADEMACHER
+from zobench.core.noise.layout import (
+    BITS_CHUNK,
+    BYTES_CHUNK,
+    CHUNK,
+    HADAMARD,
+    LANES,
+    LAWS,
+    RADEMACHER,
+)
 from zobench.errors import BadInput
 
 
@@ -39,7 +47,9 @@ class Tuning(NamedTuple):
 
     warps: int = 4
     lane_bytes: int = 16  # of neighbouring lanes in a thread: the width of a load
-    busy_bytes: int = 8  # the same where 16 bits have several terms or stochastic rounding
+    busy_bytes: int = (
+        8  # the same for 16 bits of several terms, rounded stochastically, of hadamard
+    )
     bits: int = 8  # rademacher: bits of each word that one program uses, a power of 2
 
 
@@ -72,7 +82,7 @@ def accumulate(
         return
     size = out.element_size()
     origin = (out.data_ptr() - start * size + 2**63) % 2**64 - 2**63  # may lie below address 0
-    height = _height(size, len(terms), stochastic_seed is not None)
+    height = _height(size, law, len(terms), stochastic_seed is not None)
     span, parts = _program(LAWS.index(law), height)
     programs = ((start + out.numel() - 1) // span - start // span + 1) * parts
     where = (origin, start, start + out.numel(), block, *_ONE)
@@ -106,7 +116,7 @@ def accumulate_blocks(
         spans = tuple((out.data_ptr(), out.numel(), block) for out, block in members if len(out))
         if not spans or not terms:
             continue
-        height = _height(first.element_size(), len(terms), stochastic_seed is not None)
+        height = _height(first.element_size(), law, len(terms), stochastic_seed is not None)
         program = _program(LAWS.index(law), height)
         queue = cuda_memory.queue(device)
         rows, row_of = cuda_memory.tensors_table(device, queue, spans, *program)
@@ -163,8 +173,6 @@ def _launch(
     stochastic_seed: int | None,
 ) -> None:
     """Run the kernel; `where`: its arguments `origin` to `programs_per_row`."""
-    if law == "hadamard":
-        raise BadInput("no hadamard noise on a GPU yet; take gaussian")
     code, size, device = LAWS.index(law), out.element_size(), out.device
     queue = cuda_memory.queue(device)
     table, argued = None, []
@@ -206,9 +214,9 @@ def _check(out: torch.Tensor) -> None:
         raise BadInput(f"noise needs a floating-point tensor of 16, 32 or 64 bits, not {out.dtype}")
 
 
-def _height(size: int, terms: int, stochastic: bool) -> int:
+def _height(size: int, law: str, terms: int, stochastic: bool) -> int:
     """Return the chunks of a tile, for elements of `size` bytes: fewer lanes, fewer registers."""
-    busy = size == 2 and (terms > 1 or stochastic)
+    busy = size == 2 and (terms > 1 or stochastic or law == "hadamard")
     lanes = (TUNING.busy_bytes if busy else TUNING.lane_bytes) // size
     return max(1, TUNING.warps * 32 * lanes // LANES)
 
@@ -217,4 +225,4 @@ def _program(law: int, height: int) -> tuple[int, int]:
     """Return the number of elements of a tile, and of programs that share it."""
     if law == RADEMACHER:
         return height * BITS_CHUNK, 32 // TUNING.bits
-    return height * CHUNK, 1
+    return height * (BYTES_CHUNK if law == HADAMARD else CHUNK), 1

@@ -22,13 +22,13 @@ STEP = tl.constexpr(2.0**-24)
 
 
 @triton.jit
-def philox(c0, c1, c2, c3, seed):
-    """Return four words (uint32) of each counter, for a seed (int64).
+def philox(c0, c1, c2, c3, seed, key: tl.constexpr):
+    """Return four words (uint32) of each counter, for a seed (int64) and the bit of a law.
 
     c0 is a tensor and the others are scalars, which saves most of the work of the first two rounds.
     """
     k0 = seed.to(tl.uint32)
-    k1 = (seed >> 32).to(tl.uint32)
+    k1 = (seed >> 32).to(tl.uint32) | key
     for _ in tl.static_range(ROUNDS):
         p0, p1 = c0.to(tl.uint64) * M0, c2.to(tl.uint64) * M1  # one wide multiplication each
         c0 = (p1 >> 32).to(tl.uint32) ^ c1 ^ k0

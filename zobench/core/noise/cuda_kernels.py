@@ -37,6 +37,7 @@ import triton
 import triton.language as tl
 
 from zobench.core.noise.cuda_draw import rounded
+from zobench.core.noise.cuda_hadamard import BYTES_CHUNK, HADAMARD
 from zobench.core.noise.cuda_tile import BITS_CHUNK, CHUNK, RADEMACHER, add_tile
 
 STORED = tl.constexpr(1024)  # elements that one program of `store` takes
@@ -103,7 +104,9 @@ def accumulate(
         stop = start + width
         origin += (row_out - row_in) * width * (element.primitive_bitwidth // 8)
     PARTS: tl.constexpr = 32 // bits if law == RADEMACHER else 1
-    SPAN: tl.constexpr = height * (BITS_CHUNK if law == RADEMACHER else CHUNK)
+    SPAN: tl.constexpr = height * (
+        BITS_CHUNK if law == RADEMACHER else (BYTES_CHUNK if law == HADAMARD else CHUNK)
+    )
     start, stop = start.to(tl.int64), stop.to(tl.int64)
     tile = start // SPAN + program // PARTS
     first_bit = (program % PARTS).to(tl.int32) * bits

@@ -10,7 +10,8 @@ that the low word of a counter does not overflow within one, and 64-bit arithmet
     Gaussian             radius(w0)       radius(w0)   radius(w2)   radius(w2)
                          x cos(w1)        x sin(w1)    x cos(w3)    x sin(w3)
 
-For rademacher such a row of 1024 elements is one bit of the words, and a chunk has 32 rows.
+For rademacher such a row of 1024 elements is one bit of the words, and a chunk has 32 rows. For
+hadamard a chunk has 16 rows of 256 elements, all made of the four words (`cuda_hadamard`).
 
 The numbers of the lanes are loaded (`counters`), as Triton gives a chain of operations the layout
 of the load that it starts with. If they were computed, they would be spread over threads in another
@@ -26,7 +27,9 @@ import triton
 import triton.language as tl
 
 from zobench.core.noise import interface, layout
-from zobench.core.noise.cuda_draw import normals, philox, rounded, signed, uniform
+from zobench.core.noise.cuda_draw import normals, philox, signed, uniform
+from zobench.core.noise.cuda_elements import load, save
+from zobench.core.noise.cuda_hadamard import BYTES_CHUNK, HADAMARD, add_bytes
 
 GAUSSIAN = tl.constexpr(layout.GAUSSIAN)
 RADEMACHER = tl.constexpr(layout.RADEMACHER)
@@ -36,30 +39,9 @@ ROUNDING = tl.constexpr(interface.ROUNDING)
 
 
 @triton.jit
-def _load(at, offset, left, right, wide: tl.constexpr, masked: tl.constexpr):
-    if masked:
-        x = tl.load(at + offset, mask=(offset >= left) & (offset < right))
-    else:
-        x = tl.load(at + offset)
-    return x.to(wide)
-
-
-@triton.jit
-def _save(
-    at, offset, left, right, x, word, element: tl.constexpr, stochastic: tl.constexpr,
-    masked: tl.constexpr,
-):  # fmt: skip
-    x = rounded(x, word, element) if stochastic else x.to(element)
-    if masked:
-        tl.store(at + offset, x, mask=(offset >= left) & (offset < right))
-    else:
-        tl.store(at + offset, x)
-
-
-@triton.jit
 def _add_values(x0, x1, x2, x3, scale, seed, low, high, block, stream, law: tl.constexpr):
     """Return x + scale z, gaussian or uniform, for the elements of the four words."""
-    w0, w1, w2, w3 = philox(low, high, block, stream, seed)
+    w0, w1, w2, w3 = philox(low, high, block, stream, seed, 0)
     if law == GAUSSIAN:
         z0, z1 = normals(w0, w1)
         z2, z3 = normals(w2, w3)
@@ -89,10 +71,10 @@ def _add_words(
     terms: tl.constexpr, stochastic: tl.constexpr, height: tl.constexpr, masked: tl.constexpr,
 ):  # fmt: skip
     """Add all terms to the elements of the four words; for rademacher, to those of one bit."""
-    x0 = _load(at, offset, left, right, wide, masked)
-    x1 = _load(at, offset + LANES, left, right, wide, masked)
-    x2 = _load(at, offset + 2 * LANES, left, right, wide, masked)
-    x3 = _load(at, offset + 3 * LANES, left, right, wide, masked)
+    x0 = load(at, offset, left, right, wide, masked)
+    x1 = load(at, offset + LANES, left, right, wide, masked)
+    x2 = load(at, offset + 2 * LANES, left, right, wide, masked)
+    x3 = load(at, offset + 3 * LANES, left, right, wide, masked)
     for k in tl.static_range(terms):
         if law == RADEMACHER:
             x0, x1, x2, x3 = _add_signs(x0, x1, x2, x3, scales[k], words[k], bit)
@@ -105,7 +87,7 @@ def _add_words(
             scale = tl.load(table + k).to(tl.float64, bitcast=True).to(wide)
             seed = tl.load(table + count + k)
             if law == RADEMACHER:
-                drawn = philox(low, high, block, stream, seed)
+                drawn = philox(low, high, block, stream, seed, 0)
                 x0, x1, x2, x3 = _add_signs(x0, x1, x2, x3, scale, drawn, bit)
             else:
                 x0, x1, x2, x3 = _add_values(
@@ -117,11 +99,11 @@ def _add_words(
             begin = (tile * height * 32 + bit) * LANES
             low = (number % LANES) + (number // LANES) * (32 * LANES) + begin.to(tl.uint32)
             high = (begin >> 32).to(tl.uint32)
-        u0, u1, u2, u3 = philox(low, high, block, tl.full((), ROUNDING, tl.uint32), rounding)
-    _save(at, offset, left, right, x0, u0, element, stochastic, masked)
-    _save(at, offset + LANES, left, right, x1, u1, element, stochastic, masked)
-    _save(at, offset + 2 * LANES, left, right, x2, u2, element, stochastic, masked)
-    _save(at, offset + 3 * LANES, left, right, x3, u3, element, stochastic, masked)
+        u0, u1, u2, u3 = philox(low, high, block, tl.full((), ROUNDING, tl.uint32), rounding, 0)
+    save(at, offset, left, right, x0, u0, element, stochastic, masked)
+    save(at, offset + LANES, left, right, x1, u1, element, stochastic, masked)
+    save(at, offset + 2 * LANES, left, right, x2, u2, element, stochastic, masked)
+    save(at, offset + 3 * LANES, left, right, x3, u3, element, stochastic, masked)
 
 
 @triton.jit
@@ -142,9 +124,14 @@ def add_tile(
     low = number + index.to(tl.uint32)
     high = (index >> 32).to(tl.uint32)
     words = ()
-    if law == RADEMACHER:
+    if law == HADAMARD:
+        add_bytes(
+            at, row * BYTES_CHUNK + lane, left, right, tile, number, low, high, block, stream,
+            scales, seeds, count, table, rounding, element, wide, terms, stochastic, height, masked,
+        )  # fmt: skip
+    elif law == RADEMACHER:
         for k in tl.static_range(terms):
-            words += (philox(low, high, block, stream, seeds[k]),)
+            words += (philox(low, high, block, stream, seeds[k], 0),)
         first, last = left // CHUNK, (right - 1) // CHUNK  # of the tile's 32 * height runs
         for bit in range(first_bit, first_bit + bits):
             offset = row * BITS_CHUNK + (lane + bit * CHUNK)

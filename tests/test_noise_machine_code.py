@@ -1,0 +1,92 @@
+"""Machine code of the Triton kernels for GPUs that are not here: what a launch would compile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from zobench.core.noise import interface as noise
+
+pytest.importorskip("triton")
+
+# Instructions per element of a tile without masks, one term, at most. An H200 has time for 43 per
+# element of bfloat16 and 85 of float32 at 70 % of the bandwidth of a copy (see `cuda`).
+MOST = {
+    "gaussian": {"bfloat16": 38.0, "float32": 39.0},
+    "hadamard": {"bfloat16": 21.0, "float32": 19.0},
+    "rademacher": {"bfloat16": 7.5, "float32": 6.5},
+}
+LANES = {"bfloat16": {"hadamard": 4}, "float32": {}}  # of a thread, where not 16 bytes
+
+
+@pytest.mark.parametrize("capability", [80, 90, 100])
+def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_path):
+    """A thread's elements: its lanes, times the rows of a chunk that its counters give."""
+    code = f"""
+        import re, subprocess
+        from pathlib import Path
+        import torch, triton
+        from triton.backends.compiler import GPUTarget
+        from triton.runtime import driver
+
+        class Device:
+            def get_current_device(self): return 0
+            def get_current_stream(self, device): return 0
+            def get_current_target(self): return GPUTarget("cuda", {capability}, 32)
+
+        driver.set_active(Device())
+        from zobench.core.noise import cuda, cuda_kernels
+        made = []
+
+        class Compile:
+            def __init__(self, kernel): self.kernel = kernel
+            def __getitem__(self, grid):
+                return lambda *a, **k: made.append(self.kernel.warmup(*a, grid=grid, **k))
+
+        cuda_kernels.accumulate = Compile(cuda_kernels.accumulate)
+        tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
+        place = Path({str(tmp_path)!r}) / "kernel.cubin"
+        most, lanes_of = {MOST!r}, {LANES!r}
+        for law in most:
+            for dtype in ("bfloat16", "float32"):
+                kind = getattr(torch, dtype)
+                cuda.accumulate(torch.zeros(90000, dtype=kind), [(0.5, 1)], law, 1, 0, 0, None)
+                kernel = made.pop()
+                assert "convert_layout" not in kernel.asm["ttgir"], (law, dtype)
+                assert kernel.metadata.shared == 0, (law, dtype)
+                place.write_bytes(kernel.asm["cubin"])
+                text = subprocess.run(
+                    [tool, "-sass", place], capture_output=True, text=True, check=True
+                ).stdout
+                operation = r"^\\s+/\\*[0-9a-f]{{4,}}\\*/\\s+(?:@!?U?P\\w+ )?\\s*([A-Z0-9_.]+)"
+                names = re.findall(operation, text, re.M)
+                assert not [n for n in names if n.startswith(("LDL", "STL"))], (law, dtype)
+                whole = names[: names.index("EXIT") + 1]  # a tile without masks comes first
+                width = 16 if dtype == "float32" or law != "hadamard" else 8
+                lanes = lanes_of[dtype].get(law, 16 // kind.itemsize)
+                rows = {{"gaussian": 4, "hadamard": 16, "rademacher": 4 * cuda.TUNING.bits}}[law]
+                loads = [n for n in whole if re.fullmatch(rf"LDG.E.{{8 * width}}(\\..*)?", n)]
+                looped = 1 if law != "rademacher" else cuda.TUNING.bits
+                assert len(loads) * looped >= rows, (law, dtype, len(loads))
+                count = len(whole) / (lanes * rows // looped)
+                bound = most[law][dtype] * (1 if looped == 1 else 3)
+                assert count <= bound, (law, dtype, count)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(noise.__file__).parents[3]),
+            "TRITON_CACHE_DIR": str(tmp_path / "cache"),
+            "TRITON_INTERPRET": "0",
+        },
+    )
+    assert done.returncode == 0, done.stderr
