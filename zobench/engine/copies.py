@@ -24,7 +24,7 @@ from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
 from zobench.engine.unbroken import unbroken
 
-SMALL = 1 << 15  # elements of a block whose copies are made before the pass, with those of others
+SMALL = 1 << 16  # elements of a block whose copies are made before the pass, with those of others
 ALL_SMALL = 1 << 20  # elements of all of them
 
 
@@ -79,30 +79,44 @@ class Copies:
             row = torch.cat([block.out for block in blocks])
             rows = row.expand(len(which), -1).contiguous()
             at = 0
-            parts: list[list[torch.Tensor]] = [[] for _ in which]
             for block in blocks:
                 self._small[block.index] = rows, at
-                for part, copy in zip(parts, rows):
-                    part.append(copy[at : at + block.size])
                 at += block.size
-            for part, k in zip(parts, which):
-                self._add_all(part, blocks, k)
+            alike: dict[Any, tuple[Sequence[Term], list[tuple[int, float]], list[int]]] = {}
+            for i, block in enumerate(blocks):
+                for terms, probes in self._along[block.index]:
+                    members = [(which.index(k), scale) for k, scale in probes if k in which]
+                    name = tuple((weight, key(p)) for weight, p in terms), tuple(members)
+                    if members:
+                        alike.setdefault(name, (terms, members, []))[2].append(i)
+            for terms, members, places in alike.values():
+                self._add_all(rows, blocks, terms, members, places)
 
-    def _add_all(self, outs: Sequence[torch.Tensor], blocks: Sequence[TensorBlock], k: int) -> None:
-        """Add the probe k to copies of whole blocks."""
-        alike: dict[Any, list[int]] = {}
-        terms_of: dict[Any, list[Term]] = {}
-        for i, block in enumerate(blocks):
-            for along in self._along[block.index]:
-                scale = dict(along.members).get(k)
-                if scale is not None:
-                    name = tuple((weight, key(primitive)) for weight, primitive in along.terms)
-                    terms_of[name] = [(scale * weight, p) for weight, p in along.terms]
-                    alike.setdefault(name, []).append(i)
-        for name, places in alike.items():
-            self.params.write_all(
-                [outs[i] for i in places], [blocks[i] for i in places], terms_of[name]
-            )
+    def _add_all(
+        self,
+        rows: torch.Tensor,
+        blocks: Sequence[TensorBlock],
+        terms: Sequence[Term],
+        members: Sequence[tuple[int, float]],
+        places: Sequence[int],
+    ) -> None:
+        """Add scale * the sum of terms to the blocks `places` of rows, for pairs (row, scale)."""
+        params, own = self.params, [blocks[i] for i in places]
+        whole = len(own) == len(blocks)
+        if len(members) == 1 or not whole or params.rounding_seed() is not None:
+            for k, scale in members:
+                scaled = [(scale * weight, p) for weight, p in terms]
+                outs = [rows[k, a : a + b.size] for b in own for a in [self._small[b.index][1]]]
+                params.write_all(outs, own, scaled)
+            return
+        z = self._zeros(rows[0])
+        outs = [z[a : a + b.size] for b in own for a in [self._small[b.index][1]]]
+        params.write_all(outs, own, terms)
+        for k, scale in members:
+            if rows.element_size() > 2:
+                rows[k].add_(z, alpha=scale)
+            else:
+                rows[k].copy_(rows[k] + scale * z)
 
     def stack(self, block: TensorBlock, which: tuple[int, ...]) -> torch.Tensor | None:
         """Return the copies (probes, *shape) of a small block; None for another one."""

@@ -111,6 +111,7 @@ class Paired:
         self.layers = {id(layer) for layer in layers}
         self.room = Room()
         self.plans: dict[Any, plans.Plan] = {}
+        self.parts: dict[nn.Module, list[nn.Module]] = {}  # all modules in an entry
         self._call: Call | None = None
         self._warned: set[str] = set()
 
@@ -374,7 +375,10 @@ class Call:
         self, entry: Entry, leaves: list[Any], form: TreeSpec, args: Any, kwargs: Any
     ) -> plans.Plan:
         found = self.realisation.plans
-        name = plans.name_of(entry.module, leaves, form)
+        parts = self.realisation.parts.setdefault(entry.module, [])
+        if not parts:
+            parts.extend(entry.module.modules())
+        name = plans.name_of(entry.module, parts, args, kwargs)
         if name not in found:
             found[name] = plan = plans.made(self, entry, leaves, form)
             if not plan.works:

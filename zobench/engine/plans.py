@@ -53,11 +53,18 @@ class Plan:
     draws: SameDraws | None = None
 
 
-def name_of(module: nn.Module, leaves: Sequence[Any], form: TreeSpec) -> Any:
-    """Return what a plan depends on: the module, its mode, and the kinds of its inputs."""
-    training = sum(part.training for part in module.modules())
+def name_of(module: nn.Module, parts: Sequence[nn.Module], args: Any, kwargs: Any) -> Any:
+    """Return what a plan depends on: the module, its mode, and the kinds of its inputs.
+
+    `parts`: all modules in it.
+    """
+    leaves, form = tree_flatten((args, kwargs))
+    training = sum([part.training for part in parts])
     rows = rows_of(leaves)
-    return module, training, repr(form), rows == 1, tuple(_kind(leaf, rows) for leaf in leaves)
+    kinds = tuple([_kind(leaf, rows) for leaf in leaves])
+    # The form of nested inputs, which are rare, is slow to name.
+    nested = form.num_leaves != len(args) + len(kwargs)
+    return module, training, len(args), (*kwargs,), repr(form) if nested else "", rows == 1, kinds
 
 
 def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
