@@ -1,4 +1,4 @@
-"""Registries: names and the factories that they stand for.
+"""Registries: names and their factories.
 
 The parameters of a factory are the settings of its element.
 """
@@ -97,7 +97,7 @@ class Entry:
         return (inspect.getdoc(self.make) or "").partition("\n")[0]
 
     def check_size(self, dimension: int) -> None:
-        """Check that the estimator takes points of so many coordinates.
+        """Check that the estimator takes points with this number of coordinates.
 
         Args:
             dimension: the number of coordinates.

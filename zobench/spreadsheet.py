@@ -1,4 +1,4 @@
-"""What a spreadsheet takes for a formula: one place for all that read or write CSV."""
+"""The texts that a spreadsheet takes for formulas, for all code that reads or writes CSV."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ GUARDED = (*FORMULA, "\t", "\r", "\n")  # and what some spreadsheets drop in fro
 
 
 def plain(value: Any) -> Any:
-    """`value`, behind an apostrophe if it is text that a spreadsheet would compute."""
+    """Return `value`, with an apostrophe before text that a spreadsheet would compute."""
     return f"'{value}" if isinstance(value, str) and value.startswith(GUARDED) else value

@@ -131,7 +131,7 @@ def _counts(queries: Speedup, side: int) -> str:
 
 
 def _runs(queries: Speedup) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(successes, runs) of a and of b, on the problems that both ran."""
+    """Return (successes, runs) of a and of b, on the problems that both ran."""
     ran = [p for p in queries.problems if p.outcome != "missing"]
     return (
         (sum(p.successes_a for p in ran), sum(p.runs_a for p in ran)),

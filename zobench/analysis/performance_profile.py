@@ -55,7 +55,7 @@ def memory_ratios(table: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
 
 
 def _memory(table: pd.DataFrame) -> dict[tuple, float]:
-    """(problem, target_index, estimator) -> median bytes; NaN if no run was measured."""
+    """Map (problem, target_index, estimator) to median bytes; NaN if no run was measured."""
     cells: Any = table.groupby(["problem", "target_index", "estimator"], sort=False)
     medians = cells.agg(bytes=("peak_memory", "median"), met=("success", "any"))
     return dict(zip(medians.index, np.where(medians["met"], medians["bytes"], np.inf)))

@@ -73,7 +73,7 @@ def _two_sided(chances: np.ndarray, at: int) -> float:
 
 @lru_cache(maxsize=256)
 def _null(order: tuple[int, ...], count: int) -> tuple[np.ndarray, int]:
-    """(probability of each sum of `count` of the doubled ranks, from the least sum on; that sum).
+    """Return the probabilities of the sums of `count` doubled ranks, and the least sum.
 
     Without ties all samples of one size have the same ranks in `order`, hence the cache.
     """

@@ -129,7 +129,7 @@ def run_tables(
 
 
 def _pairs(of_runs: Any, of_targets: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (run, target) of each pair with the same problem: by runs, then by targets.
+    """Return the rows (run, target) of all pairs with the same problem, by runs, then by targets.
 
     The rows are computed here: a merge of data frames takes several times their memory.
     """
@@ -147,7 +147,7 @@ def _pairs(of_runs: Any, of_targets: Any) -> tuple[np.ndarray, np.ndarray]:
 def _first_hits(
     runs: Any, scored: Any, hits: Any, run: np.ndarray, target: np.ndarray, columns: Sequence[str]
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Whether each (run, target) was hit, and the smallest value of each column; NaN: not hit."""
+    """Return True for each (run, target) that was hit, and the least value per column; else NaN."""
     pair_key, key = np.zeros(len(run), np.int64), np.zeros(len(hits), np.int64)
     is_known_value = np.ones(len(hits), bool)
     sides = ("run_key", runs, run), ("kind", scored, target), ("target_index", scored, target)

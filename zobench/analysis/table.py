@@ -103,7 +103,7 @@ def _hardest(table: pd.DataFrame, references: dict[str, bool]) -> Targets:
 
 
 def _cases_at(table: pd.DataFrame, targets: Mapping[str, Targets]) -> dict[Any, RunLengths]:
-    """`Cases` at these targets; those at all targets would take most of the time."""
+    """Return `Cases` at these targets only, which takes much less time than at all targets."""
     cases: dict[Any, RunLengths] = {}
     for chosen_targets in targets.values():
         cases |= Cases(at_targets(table, chosen_targets))

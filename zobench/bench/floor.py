@@ -21,7 +21,7 @@ BUFFER = {"cpu": 1 << 26, "cuda": 1 << 31}  # bytes that a copy moves, far above
 
 @dataclass(frozen=True)
 class Machine:
-    """What the device reaches in this process: FLOP/s of matrix products, bytes/s of a pass."""
+    """The speed of the device in this process: FLOP/s of matrix products, bytes/s of a pass."""
 
     flops: float
     bandwidth: float

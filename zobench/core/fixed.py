@@ -65,7 +65,7 @@ def waits(direction: Direction) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Expanded(Direction):
-    """What a direction expanded into when it was probed.
+    """The expansion of a direction at the time when it was probed.
 
     Args:
         terms: pairs (weight, primitive) of each block of the point.
@@ -78,7 +78,7 @@ class Expanded(Direction):
 
 
 def settled(direction: Direction, blocks: Sequence[Block]) -> Direction:
-    """Return what stands for a direction in moves that may wait.
+    """Return the direction, or its stored expansion, for moves that may wait.
 
     It is the direction itself, or what a user's direction expands into now, if that is made of
     zobench's own directions and cannot change.

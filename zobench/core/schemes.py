@@ -73,7 +73,7 @@ class Scheme(Protocol):
 
 @dataclass
 class _Averaged:
-    """What schemes of n directions share.
+    """The common part of the schemes that average over n directions.
 
     Args:
         eps: smoothing radius, or a schedule of it.

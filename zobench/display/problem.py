@@ -59,7 +59,7 @@ def _lines(names: list[str], columns: TextColumns) -> tuple[list[str], list[list
 
 
 def _reach(rows: pd.DataFrame, which: str) -> TextColumns:
-    """How many runs reach the target, and the queries and the time until then."""
+    """Return columns: runs that reach the target, and the queries and the time until then."""
     columns: TextColumns = {"reached": [], "queries": [], "time": []}
     row: Any
     for _, row in rows.iterrows():

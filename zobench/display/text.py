@@ -66,7 +66,7 @@ def _sizes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _spare(sizes: list[int], indent: str) -> int:
-    """Columns of the terminal beside the table; for a file, a large number."""
+    """Return the free columns of the terminal beside the table; a large number for a file."""
     return width(10_000) - len(indent) - sum(sizes) - 2 * (len(sizes) - 1)
 
 

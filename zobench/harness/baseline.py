@@ -1,4 +1,4 @@
-"""Baselines: the tuned settings of an estimator on a suite, and how many trials found them."""
+"""Baselines: the tuned settings of an estimator on a suite, and the number of trials."""
 
 from __future__ import annotations
 

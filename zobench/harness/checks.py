@@ -40,7 +40,7 @@ def newest(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def fingerprint_of(db: sqlite3.Connection) -> str:
-    """A hash of the checksums of all rows: as long as it is the same, so are the rows."""
+    """Return a hash of the checksums of all rows; it changes if a row changes."""
     rows = db.execute("SELECT kind, id, checksum FROM checks ORDER BY kind, id").fetchall()
     return hashlib.blake2b(marshal.dumps(rows, 2), digest_size=16).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Where the data files that ship with zobench lie: suites and baselines."""
+"""The folders of the data files that ship with zobench: suites and baselines."""
 
 from __future__ import annotations
 

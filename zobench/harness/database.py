@@ -26,9 +26,10 @@ MEND = (
 
 
 def take_lock(folder: Path) -> IO[str]:
-    """An open file that only one process holds; the system frees it however that process ends.
+    """Open the lock file, which only one process can hold until it ends.
 
-    Makes the folder. Raises BadInput when that fails, or when another process holds the lock.
+    The folder is made if needed. Raises BadInput if that fails, or if another process holds the
+    lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,14 +50,14 @@ def take_lock(folder: Path) -> IO[str]:
 
 
 def damaged(error: Exception) -> str:
-    """What to tell of an error of SQLite's while a results file is read; "" of any other error."""
+    """Return the message for an error of SQLite while results are read; "" for any other error."""
     if not isinstance(error, sqlite3.DatabaseError):
         return ""
     return unusable(Path(FILE), error)
 
 
 def unusable(file: Path, error: Exception | str) -> str:
-    """What to tell of a results file that SQLite cannot read, or cannot make."""
+    """Return the message for a results file that SQLite cannot read or make."""
     if "disk is full" in str(error):
         return f"{file}: {error}; make room, or choose another folder"
     if reason := has_obstacle(file, str(error)):
@@ -68,7 +69,7 @@ def unusable(file: Path, error: Exception | str) -> str:
 
 
 def unreadable(file: Path, error: Exception) -> str:
-    """What to tell of a results file that opens, and of which a part cannot be read."""
+    """Return the message for a results file that opens, but has a part that cannot be read."""
     # SQLite says so of text that is not UTF-8, which it hands to the function of checksums.
     text = "user-defined function" in str(error) or "decode to UTF-8" in str(error)
     if not is_damage(error) and not text:
@@ -77,17 +78,17 @@ def unreadable(file: Path, error: Exception) -> str:
 
 
 def is_damage(error: object) -> bool:
-    """Does SQLite say of the file itself that it is damaged? Of its place it says other things."""
+    """True if the error is about damage of the file, not about its folder or disk."""
     return type(error) is sqlite3.DatabaseError or (
         isinstance(error, sqlite3.Error) and ("no such" in str(error) or "malformed" in str(error))
     )
 
 
 def has_obstacle(file: Path, message: str) -> str:
-    """Why the system does not let SQLite at a file that may be sound; "" where it does.
+    """Return the reason of the system that SQLite cannot use a file; "" if there is none.
 
-    SQLite says "unable to open database file" of many things: of a disk without room for one more
-    file, of a file that this user may not read.
+    SQLite says "unable to open database file" in many cases, such as a full disk or a file that
+    this user may not read.
     """
     if not file.is_file() or "malformed" in message or "not a database" in message:
         return ""
@@ -103,14 +104,14 @@ def has_obstacle(file: Path, message: str) -> str:
 
 
 class NoResults(BadInput):
-    """There is nothing to read in a folder, and a writer may begin there."""
+    """The folder holds no results yet; a writer may begin there."""
 
 
 def connect(folder: Path, write: bool) -> sqlite3.Connection:
-    """The database of a folder, made if need be when writing.
+    """Open the database of a folder; a writer makes it if needed.
 
-    Raises BadInput, one line: to read, NoResults where there is no file, or a file without tables,
-    which a process that was ended while it made the file has left.
+    Raises BadInput. For a reader that is NoResults if there is no file, or a file without tables,
+    which remains if a process ends while it makes the file.
     """
     file = folder / FILE
     if not write and not file.is_file():
@@ -152,12 +153,12 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
 
 
 def has_checksums(db: sqlite3.Connection) -> bool:
-    """Were the rows of this file written with checksums?"""
+    """True if the rows of this file have checksums."""
     return db.execute("PRAGMA user_version").fetchone()[0] != BARE
 
 
 def _migrate(db: sqlite3.Connection, layout: int) -> None:
-    """Bring a file of layout `found` to the next one, all of it or nothing."""
+    """Bring a file of this layout to the next one, all of it or nothing."""
     with db:
         db.execute("BEGIN")
         _MIGRATIONS[layout](db)
@@ -184,11 +185,10 @@ _MIGRATIONS = {1: _add_checks, 2: _add_columns}  # layout -> what makes the next
 
 
 def fold_in(db: sqlite3.Connection) -> None:
-    """Put what the side files hold (-wal, -shm) into the results file, before it is closed.
+    """Write the content of the side files (-wal, -shm) into the results file, before it is closed.
 
-    The next reader then makes no side files either, which it would have to leave behind. Where
-    another process still reads, nothing is done: the side files are complete, and a later writer
-    folds them in.
+    The next reader then makes no side files either. If another process still reads, nothing is
+    done: the side files are complete, and a later writer merges them.
     """
     with suppress(sqlite3.OperationalError):
         db.execute("PRAGMA busy_timeout = 100")  # milliseconds
@@ -197,7 +197,7 @@ def fold_in(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no cycles of garbage meanwhile: with many rows it takes longer than to read them."""
+    """Pause the collector of garbage: with many rows it takes longer than to read them."""
     was = gc.isenabled()
     gc.disable()
     try:

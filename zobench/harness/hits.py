@@ -22,7 +22,7 @@ class Hits:
         self._next = {"current": 0, "best": 0}
 
     def reach(self, kind: str, score: float, queries: int, seconds: float) -> bool:
-        """Record every further target that `score` reaches. Was the last of the scored kind?"""
+        """Record the further targets that `score` reaches; True: the scored kind is complete."""
         index = first = self._next[kind]
         while index < len(self.targets) and score <= self.targets[index]:
             self.rows.append((kind, index, self.targets[index], queries, seconds))
@@ -33,7 +33,7 @@ class Hits:
         return first < index == len(self.targets) and kind == self.scored
 
     def scan(self, scores: Sequence[float], before: int, seconds: float) -> bool:
-        """`reach` for a call's evaluated points; `before` queries were spent before the call."""
+        """Call `reach` for the points of a call, before which `before` queries were made."""
         ended = False
         for number, score in enumerate(scores, 1):
             if score <= self.next_target:

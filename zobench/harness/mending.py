@@ -1,4 +1,4 @@
-"""Damaged results: which rows they are, and a new file of all that are sound."""
+"""Find the damaged rows of results, and write a new file with the sound ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FEW = 3  # damaged rows that are named
 
 
 def damage_text(db: sqlite3.Connection, misfit_rows: Mapping[str, Sequence[int]]) -> str:
-    """What to say of rows of `checks.misfits`, in one line."""
+    """Return one line on the rows of `checks.misfits`."""
     names = [_name(db, kind, id) for kind, ids in misfit_rows.items() for id in ids[:FEW]]
     count = sum(map(len, misfit_rows.values()))
     more = f" and {count - FEW} more" if count > FEW else ""
@@ -35,11 +35,11 @@ def damage_text(db: sqlite3.Connection, misfit_rows: Mapping[str, Sequence[int]]
 
 
 def mend(folder: Path) -> list[str]:
-    """Where results are damaged, set their file aside and put its sound rows in its place.
+    """Set a damaged results file aside and put its sound rows in its place.
 
-    Returns what to tell the user, a line each: nothing where all is sound, or there is no file.
-    Raises BadInput when the folder cannot be written, another process is writing, or nothing of a
-    file can be rescued, which then stays where it is.
+    Returns lines for the user: none if all rows are sound, or if there is no file. Raises BadInput
+    if the folder cannot be written, if another process is writing, or if no run of the file can be
+    rescued; the file then stays where it is.
     """
     file = folder / FILE
     fault, broken = _damage(folder)
@@ -60,7 +60,7 @@ def mend(folder: Path) -> list[str]:
             if (side := file.with_name(FILE + end)).exists():
                 side.rename(aside.with_name(aside.name + end))
         part.rename(file)
-    least = "at least " * broken  # what is not in a file any more, nothing tells of
+    least = "at least " * broken  # a run that the file does not mention cannot be counted
     remainder = (
         f"; {least}{n_lost:,} other{'s' * (n_lost != 1)} could not be read" if n_lost else ""
     )
@@ -71,9 +71,9 @@ def mend(folder: Path) -> list[str]:
 
 
 def _damage(folder: Path) -> tuple[str, bool]:
-    """(what is damaged, in words, "" where all is sound; can SQLite not read the file?).
+    """Return the damage in words ("": none), and True if SQLite cannot read the file.
 
-    Raises BadInput where the file is sound and cannot be used: another layout, say.
+    Raises BadInput if the file is sound and cannot be used, for example for its layout.
     """
     file = folder / FILE
     try:
@@ -99,7 +99,7 @@ def _source(folder: Path, broken: bool) -> sqlite3.Connection:
 
 
 def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
-    """What a row is called: of a run, its estimator, problem and number."""
+    """Return the name of a row; of a run: its estimator, problem and number."""
     table = "plans.id = ?" if kind == "plan" else "runs.id = ?"
     query = f"""
         SELECT plans.estimator, problems.problem, plans.repetition + 1 FROM plans
@@ -117,7 +117,7 @@ def _name(db: sqlite3.Connection, kind: str, id: int) -> str:
 def _rescued(db: sqlite3.Connection, part: Path) -> tuple[int, int]:
     """Write all sound rows of a damaged database into a new file.
 
-    Returns how many runs there are, and how many others the damaged one tells of.
+    Returns the number of runs in it, and of others that the damaged file mentions.
     """
     new = sqlite3.connect(part)
     register(new)
@@ -140,7 +140,7 @@ def _rescued(db: sqlite3.Connection, part: Path) -> tuple[int, int]:
 
 
 def _recorded_ids(db: sqlite3.Connection) -> set[int]:
-    """The ids of all runs of which a row is left, as far as that can be read."""
+    """Return the ids of all runs with a row in any table, as far as it can be read."""
     ids = set(_sound_ids(db, "run"))
     for column, table in (("id", "runs"), ("run", "traces"), ("run", "hits")):
         with suppress(sqlite3.DatabaseError):

@@ -18,7 +18,7 @@ from zobench.registry import Entry, Registry, estimators, objectives
 
 @dataclass(frozen=True)
 class Needs:
-    """What the process of a run loads."""
+    """The modules and files that the process of a run loads."""
 
     files: tuple[str, ...]
     packages: tuple[str, ...]

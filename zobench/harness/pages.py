@@ -21,7 +21,7 @@ _PAGE = mmap.PAGESIZE
 
 
 def file_pages() -> list[Range]:
-    """Where pages of files are mapped in this process now."""
+    """Return the address ranges where pages of files are mapped in this process."""
     ranges: list[Range] = []
     if sys.platform != "linux":
         return ranges

@@ -1,4 +1,4 @@
-"""What a run gave: status, meters, the trace of its score, and the targets it hit."""
+"""The result of a run: status, meters, the trace of its score, and the targets it hit."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TraceRow = tuple[
 
 @dataclass
 class RunResult:
-    """One run, finished in whatever way."""
+    """A finished run, whatever its status."""
 
     key: str
     status: str  # ok, target, budget, diverged, failed, timeout, oom or skipped
-    reason: str = ""  # one line; empty where the status says all
+    reason: str = ""  # one line; empty if the status says all
     missing: str = ""  # a package that is not installed: the run is made again once it is
     queries: int = 0
-    calls: int = 0  # rounds: calls that asked for any number of losses at once
+    calls: int = 0  # of `evaluate`, each with one or more probes
     samples: int = 0
     forward_equivalents: float = 0.0
     estimator_seconds: float = 0.0
@@ -59,7 +59,7 @@ class RunResult:
 
     @property
     def settled(self) -> bool:
-        """Need the run not be made again?"""
+        """True if the run need not be made again."""
         return self.status in SETTLED and not self.missing
 
     def measured(self, oracle: Oracle, problem: Problem, seconds: float) -> None:
@@ -133,7 +133,7 @@ def _row(name: str, row: Any, kinds: tuple[type, ...]) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """What JSON lacks: NumPy's numbers and arrays as Python's, anything else as text.
+    """Convert a value for JSON: NumPy's numbers and arrays to Python's, anything else to text.
 
     Raises BadInput for numbers that Python does not have.
     """

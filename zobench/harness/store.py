@@ -54,18 +54,18 @@ class Store:
         self.environment = ""  # hash of the environment of the runs that are added
         self._facts = ""  # of that environment, as JSON
         self._file = ResultFiles(folder / FILE, lock) if lock is not None else None
-        self._loss = ""  # what became of the file, once it is not in its place
+        self._loss = ""  # the message, once the file was moved, replaced or deleted
         self._checked = checked or lock is not None or not has_checksums(db)
         self._cached_cells: tuple[tuple[int, int], tables.CellRuns] | None = None
 
     @classmethod
     def open(cls, folder: str | Path, write: bool = True, checked: bool = False) -> Store:
-        """The results of a folder, made if need be when writing.
+        """Open the results of a folder; a writer makes the file if needed.
 
-        A reader checks every row before it gives the first table, unless the caller just did:
-        `checked`. A writer does not: `mending.mend` comes first.
-        Raises BadInput, one line, when the folder cannot be written (or, to read, holds no
-        results), another process is writing, or the file is not a database or has another layout.
+        A reader checks every row before it gives the first table, unless `checked` says that the
+        caller has just done so. A writer does not: `mending.mend` comes first.
+        Raises BadInput if the folder cannot be written (or, for a reader, holds no results), if
+        another process is writing, or if the file is not a database or has another layout.
         """
         folder = Path(folder)
         lock = take_lock(folder) if write else None
@@ -79,10 +79,10 @@ class Store:
     def begin(
         self, specs: Sequence[RunSpec], environment: dict[str, Any], suite_file: str = ""
     ) -> None:
-        """Note what is asked for, before the runs of `specs` are added; `add` notes where they ran.
+        """Store the plan of `specs`, before their runs are added.
 
-        What is noted already, and shown, is not noted again. `suite_file`: where the suite of the
-        specs was read from, if it is the user's own.
+        Rows of the plan that are stored and shown already are not stored again. `suite_file`: the
+        file of the suite, if it is the user's own.
         """
         from zobench.harness.environment import fingerprint
 
@@ -111,9 +111,9 @@ class Store:
                 self.db.execute("INSERT INTO traces VALUES (?, ?)", (run, rows.tobytes()))
 
     def check_place(self) -> None:
-        """Raises BadInput where the file that is written is no longer in its place.
+        """Raise BadInput if the file that is written was moved, replaced or deleted.
 
-        The sentence says what became of it, and which runs are kept. Nothing is added any more.
+        The message states the change and which runs are kept. No run is added afterwards.
         """
         if self._file is None:
             return
@@ -123,19 +123,19 @@ class Store:
             raise BadInput(self._loss)
 
     def imported(self) -> bool:
-        """Were runs of this file made elsewhere, by another tool?"""
+        """True if runs of this file were made by another tool."""
         with self._reading():
             query = "SELECT 1 FROM plans WHERE estimator_version = ? LIMIT 1"
             return self.db.execute(query, (IMPORTED,)).fetchone() is not None
 
     def done(self, keys: Iterable[str]) -> set[str]:
-        """Those of `keys` whose last attempt settled the run."""
+        """Return those of `keys` whose last attempt settled the run."""
         with self._reading():
             last = dict(self.db.execute("SELECT run_key, settled FROM runs ORDER BY id"))
         return {key for key in keys if last.get(key)}
 
     def keys(self) -> set[str]:
-        """The keys of all runs that are stored, however they ended."""
+        """Return the keys of all stored runs, whatever their status."""
         with self._reading():
             return {key for (key,) in self.db.execute("SELECT DISTINCT run_key FROM runs")}
 
@@ -150,13 +150,13 @@ class Store:
             return tables.hits(self.db, self._cells())
 
     def hit_counts(self, keys: Iterable[str]) -> dict[tuple[str, str], int]:
-        """(run_key, kind) -> the number of targets hit, of a few runs."""
+        """Map (run_key, kind) to the number of targets hit, for a few runs."""
         with self._reading():
             self._check()
             return tables.hit_counts(self.db, keys)
 
     def content(self) -> str:
-        """A hash of the checksums of all rows, which changes with any of them; "" without these."""
+        """Return a hash of the checksums of all rows; "" if there are none."""
         with self._reading():
             self._check()
             return fingerprint_of(self.db) if has_checksums(self.db) else ""
@@ -172,7 +172,7 @@ class Store:
             return tables.problems(self.db, self._cells())
 
     def environments(self) -> dict[str, dict[str, Any]]:
-        """What `environment` in `runs` stands for; empty of one that damage took."""
+        """Map `environment` in `runs` to its facts; empty if they were lost by damage."""
         with self._reading():
             rows = self.db.execute("SELECT hash, json FROM environments")
             facts = {key: json.loads(text) for key, text in rows}
@@ -180,7 +180,7 @@ class Store:
             return {key: {} for (key,) in keys if key not in facts} | facts
 
     def suite_file(self, suite: str, version: str) -> str:
-        """Where the suite was read from, if it is the user's own and that is known; or ""."""
+        """Return the file of a user's own suite; "" for another suite, or if it is unknown."""
         with self._reading():
             if not self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'suites'").fetchone():
                 return ""  # a file of an earlier layout
@@ -189,9 +189,9 @@ class Store:
             return row[0] if row else ""
 
     def specs(self) -> list[RunSpec]:
-        """The runs that tables show, whether made or not, as they were asked for.
+        """Return the specifications of the runs that tables show, whether made or not.
 
-        Raises BadInput where names hold control characters, which no name of ours does.
+        Raises BadInput if a name holds control characters, which zobench never writes.
         """
         with self._reading():
             return tables.specs(self.db, self._cells())
@@ -216,7 +216,7 @@ class Store:
         self.close()
 
     def _cells(self) -> tables.CellRuns:
-        """See `tables.cell_runs`; found again where the file has changed."""
+        """Return `tables.cell_runs`, read again if the file has changed."""
         self._check()
         state = self.db.total_changes, self.db.execute("PRAGMA data_version").fetchone()[0]
         if self._cached_cells is None or self._cached_cells[0] != state:

@@ -38,7 +38,7 @@ REPETITIONS = 5  # if neither the suite nor the instances say how many
 
 @dataclass(frozen=True)
 class SuiteSource:
-    """Where the problems of a suite stand in its file, for errors that come after reading."""
+    """The positions of a suite's problems in its file, for errors after reading."""
 
     file: TomlFile
     table_of: dict[str, int]  # id of a problem -> index of its [[problem]]
@@ -78,7 +78,7 @@ def suite_files() -> dict[str, Path]:
 
 
 def description(path: Path) -> str:
-    """What a suite file says of itself. Raises BadInput for a file that cannot be read."""
+    """Return the description in a suite file. Raises BadInput if it cannot be read."""
     file = TomlFile(path)
     return file.typed(file.data.get("description", ""), "text", "description")
 

@@ -120,7 +120,7 @@ def hits(db: sqlite3.Connection, run_of_cell: CellRuns) -> pd.DataFrame:
 
 
 def hit_counts(db: sqlite3.Connection, keys: Iterable[str]) -> dict[tuple[str, str], int]:
-    """(run_key, kind) -> how many targets the last attempt of that run hit."""
+    """Map (run_key, kind) to the number of targets that the last attempt of the run hit."""
     counts = {}
     query = """
         SELECT kind, COUNT(*) FROM hits
@@ -287,7 +287,7 @@ def _numbers(values: Sequence[Any]) -> np.ndarray:
 
 
 def _of_runs(owners: np.ndarray, run_of_cell: CellRuns) -> np.ndarray:
-    """True for each of these runs that is shown."""
+    """Return True for each of these runs that is shown."""
     shown_runs = np.array([run for run in run_of_cell.values() if run is not None], int)
     return np.isin(owners, shown_runs)
 
@@ -305,7 +305,7 @@ def _keys(db: sqlite3.Connection, owners: np.ndarray) -> pd.Series:
 
 
 def _frame(columns: Any, numbers: Iterable[str]) -> pd.DataFrame:
-    """Columns `numbers` are NaN where unknown, also where all are. Raises ValueError for text."""
+    """Make a frame whose columns `numbers` are NaN if unknown. Raises ValueError for text."""
     import pandas as pd
 
     frame = pd.DataFrame(columns)

@@ -42,7 +42,7 @@ class Curve:
         return self.estimator, self.suite, self.function, self.name, self.dimension
 
     def gaps_at(self, queries: np.ndarray) -> np.ndarray:
-        """Return the lowest gap after so many queries, each at least 1."""
+        """Return the lowest gap after each of these numbers of queries, which are at least 1."""
         return self.gaps[np.searchsorted(self.queries, queries, side="right") - 1]
 
     def queries_to(self, target: float) -> int | None:

@@ -18,7 +18,7 @@ MOST = 9  # faults that have a note of their own
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """What an index file says of a run."""
+    """The facts of a run in an index file."""
 
     instance: int
     evaluations: int  # 0 for a run that did not finish

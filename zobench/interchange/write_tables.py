@@ -61,7 +61,7 @@ def _is_quick(dtype: Any) -> bool:
 
 
 def _quoted(column: Any) -> tuple[Any, Any]:
-    """(the distinct texts of a column as cells, an empty one last; the place of each row's)."""
+    """Return the distinct texts of a column as cells, an empty one last; and each row's index."""
     import numpy as np
     import pandas as pd
 

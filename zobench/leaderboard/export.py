@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportResult:
-    """What an export wrote, and what it left out."""
+    """The rows that an export wrote, and those that it left out."""
 
     file: Path
     n_rows: int  # of the file

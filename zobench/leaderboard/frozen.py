@@ -32,7 +32,7 @@ ENDING = "-reference"  # of the file's stem
 
 @dataclass(frozen=True)
 class FrozenFigures:
-    """What the frozen runs say about the problems of a row, at the final targets."""
+    """The results of the frozen runs on the problems of a row, at the final targets."""
 
     dimensions: frozenset[str]
     digest: str  # of these runs, "" without any

@@ -1,4 +1,4 @@
-"""What a suite asks for and nobody ran: leaderboard rows are about all problems of a group."""
+"""Runs that a suite defines and that were not made: a row is about all problems of a group."""
 
 from __future__ import annotations
 

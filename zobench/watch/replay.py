@@ -21,7 +21,7 @@ DIGITS = 6  # the fewest digits of a run key that select a run
 
 @dataclass(frozen=True)
 class BestScore:
-    """A stored run, and the place of its best score."""
+    """A stored run, and the query of its best score."""
 
     spec: RunSpec
     queries: int  # at its best score

@@ -1,4 +1,4 @@
-"""A row of a leaderboard against its suite, its estimator and the frozen runs.
+"""Compare a row of a leaderboard with its suite, its estimator and the frozen runs.
 
 Each check returns "column ...: what is wrong", or "" if nothing is.
 """
@@ -38,7 +38,7 @@ class RowResult:
 
     @property
     def name(self) -> str:
-        """What the row is about, in words."""
+        """The method, group and dimension of the row, in words."""
         cells = self.cells
         if not cells:
             return "cannot be read"
@@ -171,7 +171,7 @@ def _own_fault(row: RowResult, frozen: FrozenRuns, figures: FrozenFigures) -> st
 
 
 def _both_reached_fault(row: RowResult, figures: FrozenFigures) -> str:
-    """Check that the row and the frozen runs can both have reached so many problems."""
+    """Check that the row and the frozen runs can both have reached `n_speedup` problems."""
     cells = row.cells
     n_both, problems = int(cells["n_speedup"] or 0), int(cells["n_problems"])
     rates = number(cells, "success_rate") * problems  # the sum over problems, each at most 1

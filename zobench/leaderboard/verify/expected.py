@@ -1,4 +1,4 @@
-"""What a suite and the estimators say that a row has to hold; nothing is run or built."""
+"""The cells of a row that follow from its suite and estimator, without running or building."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ProblemSpecs = tuple[ProblemSpec, ...]
 
 @dataclass
 class SuiteFacts:
-    """What the rows of a suite have to hold; each fact is computed once."""
+    """The facts that the rows of a suite must agree with; each is computed once."""
 
     suite: Suite
     _problems: dict[tuple[str, int], dict[str, ProblemSpecs]] = field(default_factory=dict)

@@ -45,7 +45,7 @@ EVALUATION = 1e-8  # seconds of the objective per query and dimension, roughly
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came of running a row again."""
+    """The outcome of running a row again."""
 
     row: RowResult
     status: str

@@ -1,1 +1,1 @@
-"""Prompt objectives: the model is frozen, and only what stands before the text moves."""
+"""Prompt objectives: the model is frozen, and only the prompt before the text moves."""

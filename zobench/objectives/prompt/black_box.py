@@ -148,7 +148,7 @@ class BlackBox(ChoiceProblem):
         return super().finish() | self.bill()
 
     def bill(self) -> dict[str, float]:
-        """Count what the service was asked for.
+        """Return the counts of texts and requests, and their price.
 
         Returns:
             The numbers of requests with and without an answer, of texts sent and reused, and of

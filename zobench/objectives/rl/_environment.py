@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnvironmentSource:
-    """How to make an environment, with its facts."""
+    """A function that makes an environment, and its facts."""
 
     name: str
     make: Callable[..., gymnasium.Env]  # takes render_mode=... for films

@@ -26,7 +26,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class BlockSettings:
-    """How the point is split into blocks, each of which is a group."""
+    """The split of the point into blocks, each of which is a group."""
 
     blocks: int = 1  # of sizes that are equal up to one
     matrix: bool = False  # each block as a matrix, where its size has divisors
@@ -46,7 +46,7 @@ class BlockSettings:
 
 @dataclass(frozen=True)
 class TensorSettings:
-    """How the point is stored."""
+    """The storage of the point: type and device."""
 
     dtype: str = "float32"  # float32, float64 or bfloat16
     device: str = "cpu"  # of torch
