@@ -12,7 +12,7 @@ from zobench.errors import BadInput
 from zobench.optim import ZerothOrder, replay
 
 LR, EPS = 0.02, 1e-2
-SCRATCH = {"realisation": "scratch"}
+SCRATCH, PAIRED = {"realisation": "scratch"}, {"realisation": "paired"}
 BCD = {"lr": 0.05, "eps": EPS, "dwell": 1, "order": "ascending"}
 
 
@@ -107,7 +107,8 @@ def test_it_trains_as_walk_does(make, estimator):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_weights_are_never_perturbed(dtype):
+@pytest.mark.parametrize("given", [SCRATCH, PAIRED], ids=str)
+def test_weights_are_never_perturbed(dtype, given):
     model = stack(dtype)
     before, seen = raw(model), []
 
@@ -115,13 +116,13 @@ def test_weights_are_never_perturbed(dtype):
         seen.append(bool(raw(model).isnan().all()) or torch.equal(raw(model), before))
         return cross_entropy(model)
 
-    opt = ZerothOrder(model, "mezo", lr=0.0, eps=1.0, **SCRATCH)
+    opt = ZerothOrder(model, "mezo", lr=0.0, eps=1.0, **given)
     for _ in range(5):
         opt.step(closure)
         assert torch.equal(raw(model), before)  # without a flush, and nothing drifts
     assert all(seen)  # where no module is at work there are no weights at all
     assert opt.queries == 10
-    assert opt.realisation == "scratch"
+    assert opt.realisation == given["realisation"]
     assert model.__dict__.keys() == stack(dtype).__dict__.keys()
 
 
@@ -174,12 +175,13 @@ def test_auto_is_scratch_for_sixteen_bits_that_are_read_where_they_are():
     assert ZerothOrder([torch.zeros(2).half()], realisation="auto").realisation == "walk"
 
 
-def test_a_record_of_scratch_replays_and_a_state_resumes(tmp_path):
+@pytest.mark.parametrize("realisation", [SCRATCH, PAIRED, PAIRED | {"delay": True}], ids=str)
+def test_a_record_without_walks_replays_and_a_state_resumes(tmp_path, realisation):
     for estimator, given in (("mezo", {}), ("mezo-bcd", {"dwell": 2}), ("zo-momentum", {})):
         path, model = tmp_path / f"{estimator}.zo", stack(torch.bfloat16)
         start = copy.deepcopy(model)
         opt = ZerothOrder(
-            model, estimator, lr=LR, eps=0.05, stochastic_rounding=True, **SCRATCH, **given
+            model, estimator, lr=LR, eps=0.05, stochastic_rounding=True, **realisation, **given
         )
         opt.record(path)
         for _ in range(4):
@@ -188,13 +190,14 @@ def test_a_record_of_scratch_replays_and_a_state_resumes(tmp_path):
         assert replay(path, start) == 4
         assert torch.equal(raw(start), raw(model))
         twin = copy.deepcopy(model)
-        resumed = ZerothOrder(twin, estimator, **SCRATCH)
+        resumed = ZerothOrder(twin, estimator, **realisation)
         opt.close()
         resumed.load_state_dict(opt.state_dict())
         torch.manual_seed(8)
         losses = [opt.step(lambda m=model: cross_entropy(m)) for _ in range(3)]
         torch.manual_seed(8)
         assert losses == [resumed.step(lambda m=twin: cross_entropy(m)) for _ in range(3)]
+        opt.flush(), resumed.flush()
         assert torch.equal(raw(twin), raw(model))
 
 
@@ -345,10 +348,11 @@ class Soft(nn.Module):
 
 
 @pytest.mark.parametrize("view", [False, True])
-def test_a_weight_that_leaves_its_module_is_refused(view):
+@pytest.mark.parametrize("given", [SCRATCH, PAIRED], ids=str)
+def test_a_weight_that_leaves_its_module_is_refused(view, given):
     model = Soft(view)
     before = raw(model)
-    refused("outside the forward", model, "mezo", loss_of(model), **SCRATCH)
+    refused("outside the forward", model, "mezo", loss_of(model), **given)
     assert torch.equal(raw(model), before)
 
 
@@ -369,17 +373,19 @@ def test_what_cannot_be_scratch_says_so():
     refused("the closure computes gradients", model, "mezo", with_gradient, **SCRATCH)
 
 
-def test_a_loss_that_is_not_finite_is_not_blamed_on_scratch():
+@pytest.mark.parametrize("given", [SCRATCH, PAIRED], ids=str)
+def test_a_loss_that_is_not_finite_is_not_blamed_on_scratch(given):
     model = net()
-    opt = ZerothOrder(model, on_nonfinite="skip", **SCRATCH)
+    opt = ZerothOrder(model, on_nonfinite="skip", **given)
     opt.step(lambda: model(X).sum() * float("nan"))
     assert opt.skipped == 1
 
 
-def test_a_compiled_model_trains_in_scratch_too():
+@pytest.mark.parametrize("given", [SCRATCH, PAIRED], ids=str)
+def test_a_compiled_model_trains_in_scratch_too(given):
     """As if it were not compiled."""
     plain, model = net(), net()
     losses = run(plain, lr=LR, eps=EPS, closure=loss_of(plain), steps=3)[0]
     compiled = torch.compile(model, backend="eager")
-    ours = run(model, lr=LR, eps=EPS, closure=loss_of(compiled), steps=3, **SCRATCH)[0]
+    ours = run(model, lr=LR, eps=EPS, closure=loss_of(compiled), steps=3, **given)[0]
     assert ours == pytest.approx(losses, rel=1e-5)

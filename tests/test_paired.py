@@ -322,3 +322,57 @@ def test_an_error_in_a_forward_leaves_the_point():
     assert (params.flat() == other.flat()).all()
     assert not (twin == other.flat()).all()
     assert not any("forward" in vars(m) for m in model.modules())
+
+
+class Block(nn.Module):
+    """A residual layer with a scale of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.scale = nn.Linear(8, 8), nn.Parameter(torch.randn(8))
+        self.runs = 0
+
+    def forward(self, x):
+        self.runs += 1
+        return x + self.scale * self.linear(x).tanh()
+
+
+class Bare(nn.Module):
+    """A class token, positions and a shift beside the modules that are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.token = nn.Linear(4, 8), nn.Parameter(torch.randn(1, 1, 8))
+        self.places, self.shift = nn.Parameter(torch.randn(1, 6, 8)), nn.Parameter(torch.randn(8))
+        self.layers, self.head = nn.ModuleList(Block() for _ in range(3)), nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = torch.cat((self.token.expand(len(x), -1, -1), self.linear(x)), 1) + self.places
+        for layer in self.layers:
+            x = layer(x)
+        return self.head((x - self.shift)[:, 0])
+
+
+class Odd(Bare):
+    """The same, with a parameter that is read in another way."""
+
+    def forward(self, x):
+        return super().forward(x) * self.shift.norm()
+
+
+@pytest.mark.parametrize("kind", [Bare, Odd])
+@pytest.mark.parametrize("estimator", ["mezo", "mezo-bcd"])
+def test_bare_parameters_beside_modules(kind, estimator):
+    torch.manual_seed(0)
+    model, x, y = kind(), torch.randn(4, 5, 4), torch.randint(2, (4,))
+    found = []
+    for realisation in ("scratch", "paired"):
+        twin = copy.deepcopy(model)
+        opt = ZerothOrder(twin, estimator, lr=1e-2, eps=1e-2, realisation=realisation)
+        loss = lambda m=twin: nn.functional.cross_entropy(m(x), y)  # noqa: E731
+        losses = [opt.step(loss) for _ in range(6)]
+        twin.layers[1].runs = 0
+        losses.append(opt.step(loss))
+        found.append((losses, twin.layers[1].runs))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-4)
+    assert found[1][1] == (2 if kind is Odd else 1)  # as a module of which all runs once per probe

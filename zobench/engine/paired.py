@@ -96,8 +96,9 @@ class Paired:
             if own or isinstance(part, _NormBase):
                 self.units[part] = unit_of(part, own)
         for part, unit in self.units.items():
-            below = (self.units[m] for m in part.modules() if m in self.units)
+            below = [self.units[m] for m in part.modules() if m in self.units]
             unit.below = [block for u in below for _, block in u.own]
+            unit.is_container = len(below) > 1
         for name, tensor in named:
             if place(tensor) not in found:
                 raise Unsuitable(
@@ -213,6 +214,7 @@ class Call:
         self.depth = 0  # above 0, a module runs once per probe
         self.is_apart = False  # True as soon as the rows of the probes differ
         self.draws: SameDraws | None = None
+        self.bare = False
         self.kinds: Iterator[tuple[nn.Module, Any]] | None = None
         # while it is tested:
         self.noted: list[tuple[nn.Module, int | None]] | None = None
@@ -322,6 +324,7 @@ class Call:
         mode = (
             ByProbe(lambda: len(self.which), rows, plan.draws) if plan.by_probe else nullcontext()
         )
+        self.bare = plan.bare
         with self._running(self.chunk, rows, plan.draws, facts), mode:
             output = entry.inner(args, kwargs)
         outputs, output_form = tree_flatten(output)
@@ -433,9 +436,10 @@ class Entry:
         if rows is None:
             rows = stacking.rows_of(tree_flatten((args, kwargs))[0])
         shared = call.kind(self.module, rows)
-        moves = any(call.copies.moves(block) for block in unit.below)
+        is_open = unit.is_container and call.bare
+        moves = any(call.copies.moves(block) for block in (unit.blocks if is_open else unit.below))
         if not moves and (len(call.which) == 1 or not reads_batch(self.module)):
-            with call.inside():
+            with nullcontext() if is_open else call.inside():
                 return self.forward(*args, **kwargs)
         call.is_apart = True
         return unit.run(call, self.forward, args, kwargs, shared)

@@ -40,6 +40,8 @@ class Plan:
             the same for all rows.
         outputs: how each output is cut.
         output_form: of the outputs.
+        bare: True if parameters that a module reads beside the modules that it calls are replaced
+            by copies where they are read; False if such a module runs once per probe.
         by_probe: True if losses or random draws are to be computed for each probe.
         draws: the generators, if the forward draws random numbers.
     """
@@ -49,6 +51,7 @@ class Plan:
     kinds: list[tuple[nn.Module, bool]] = field(default_factory=list)
     outputs: list[str] | None = None
     output_form: TreeSpec | None = None
+    bare: bool = False
     by_probe: bool = True
     draws: SameDraws | None = None
 
@@ -86,13 +89,22 @@ def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
         buffers.rewind()
         draws.put(states)
 
+    units = call.realisation.units
+    has_bare = any(m in units and units[m].is_container for m in entry.module.modules())
+    plan = Plan(False)
     try:
-        return _tested(call, entry, leaves, form, draws, states, put_back)
-    except Refused as error:
-        return Plan(False, str(error))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        return Plan(False, f"it raises {type(error).__name__} ({_line(error)})")
+        for bare in (True, False) if has_bare else (False,):
+            call.bare = bare
+            try:
+                plan = _tested(call, entry, leaves, form, draws, states, put_back)
+                break
+            except Refused as error:
+                plan = Plan(False, str(error))
+            except (RuntimeError, TypeError, ValueError, IndexError) as error:
+                plan = Plan(False, f"it raises {type(error).__name__} ({_line(error)})")
+        return plan
     finally:
+        call.bare = False
         buffers.undo()
         draws.put(states)
         call.noted = call.found = None
@@ -111,7 +123,7 @@ def _tested(
 ) -> Plan:
     ones, probes = _alone(call, entry, leaves, form, put_back)
     has_drawn = not all(map(torch.equal, states, ones.states))
-    plan = Plan(draws=draws if has_drawn else None)
+    plan = Plan(draws=draws if has_drawn else None, bare=call.bare)
     put_back()
     _take(call, probes)
     call.noted, call.found = None, []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +19,7 @@ from torch.autograd.graph import increment_version
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from zobench.engine.bare import BareReads
 from zobench.engine.caches import forget
 from zobench.engine.copies import Copies, on_host
 from zobench.engine.draws import SameDraws
@@ -42,6 +43,7 @@ class Batch(Protocol):
     which: tuple[int, ...]  # the probes whose rows it holds, one after the other
     rows: int  # of one probe, at the entry of the model
     draws: SameDraws | None  # None if the model draws nothing
+    bare: bool  # True if parameters beside the modules that are called are replaced where read
 
     @property
     def room(self) -> Room:
@@ -61,6 +63,7 @@ class Whole:
         self.module, self.own = module, own
         self.blocks = [block for _, block in own]
         self.below = self.blocks  # also of the modules in it
+        self.is_container = False  # True if it calls other modules with weights
 
     def run(
         self, batch: Batch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
@@ -76,6 +79,7 @@ class Whole:
         """
         which = batch.which
         moved = [(p, b) for p, b in self.own if batch.copies.moves(b)]
+        is_open = self.is_container and batch.bare
         like = [b.tensor for _, b in moved for _ in which]
         with batch.room.taken(like) as taken:
             n = len(which)
@@ -86,7 +90,12 @@ class Whole:
             parameters = [parameter for parameter, _ in moved]
             if n == 1:
                 values = [copy[0] for copy in copies]
-                with placed(parameters, values), batch.alone(which[0]):
+                inner = nullcontext() if is_open else batch.alone(which[0])
+                with placed(parameters, values), inner:
+                    return forward(*args, **kwargs)
+            if is_open:
+                stacks = [torch.stack(copy) for copy in copies]
+                with BareReads(parameters, stacks):
                     return forward(*args, **kwargs)
             leaves, form = tree_flatten((args, kwargs))
             rows = rows_of(leaves)
