@@ -15,7 +15,6 @@ RUNS = {"harness", "results", "running", "analysis", "errors"}
 ALLOWED = {
     "errors": set(),
     "spreadsheet": set(),
-    "typed_values": set(),
     "beside": set(),
     "process_state": set(),
     "user_file": {"beside", "errors", "process_state"},
@@ -40,7 +39,7 @@ ALLOWED = {
     "display": RUNS | {"report", "tune", "bench", "watch", "registry", "testing"},
     "api": RUNS | {"core", "display", "registry"},
     "commands": RUNS | {"display", "report", "leaderboard", "bench", "new"},
-    "cli": {"commands", "harness", "errors", "typed_values"},
+    "cli": {"commands", "harness", "errors"},
     "__main__": {"cli"},
     "moved": set(),
 }

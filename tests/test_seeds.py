@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zobench.core.seeds import fold, fold_range
+from zobench.core.seed_range import fold_range
+from zobench.core.seeds import fold
 
 
 @pytest.mark.parametrize("seed", [0, 1, 12345, 2**62, 2**63 - 1, 2**64 - 1, -1])

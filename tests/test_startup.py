@@ -10,7 +10,7 @@ from zobench.registry import Registry, estimators, objectives
 
 HEAVY = {
     "torch", "transformers", "numba", "scipy", "pandas", "pyarrow", "nevergrad", "cma", "cocoex",
-    "gymnasium", "jinja2", "psutil", "pydantic", "rich", "ssl",
+    "gymnasium", "jinja2", "psutil", "rich", "ssl",
 }  # fmt: skip
 
 FIRST_QUERY = """

@@ -10,10 +10,9 @@ from signal import SIGINT
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from zobench.errors import BadInput, Missing, not_installed
-from zobench.typed_values import prepared
 
 ABOUT = """\b
 Zeroth-order optimization, benchmarked in queries, seconds and memory.
@@ -44,14 +43,6 @@ COMMANDS = {  # name -> (function or group in zobench.commands, one line of help
 }
 
 
-class QuickCommand(TyperCommand):
-    """A command whose values are converted without loading pydantic."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the arguments and options."""
-        return prepared(super().get_params(ctx))
-
-
 class Commands(TyperGroup):
     """The group of all commands; a command is imported when it is called, to start quickly."""
 
@@ -72,12 +63,8 @@ class Commands(TyperGroup):
         part = getattr(import_module(f"zobench.commands.{module}"), name)
         if not isinstance(part, typer.Typer):
             function, part = part, typer.Typer(add_completion=False, rich_markup_mode=None)
-            part.command(cmd_name, cls=QuickCommand, short_help=line)(function)
+            part.command(cmd_name, short_help=line)(function)
         return typer.main.get_command(part)
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Return the options, whose values are converted without loading pydantic."""
-        return prepared(super().get_params(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the names and lines of help, without importing a command."""

@@ -28,7 +28,8 @@ from zobench.core.directions import (
     Restricted,
 )
 from zobench.core.params import Group, Params
-from zobench.core.seeds import fold, fold_range
+from zobench.core.seed_range import fold_range
+from zobench.core.seeds import fold
 from zobench.errors import BadInput, Unsuitable
 
 __all__ = [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zobench.core.directions import Noise, Probe
 from zobench.core.params import Params
 from zobench.core.schemes import Evaluate, at_least_one, compare_only
-from zobench.core.seeds import fold_range
+from zobench.core.seed_range import fold_range
 from zobench.registry import estimators
 
 

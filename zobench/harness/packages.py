@@ -22,7 +22,18 @@ OURS = zobench.__name__
 
 def versions() -> dict[str, str]:
     """Return the version of every installed package, by its canonical name."""
-    return {canonical(package.name): package.version for package in metadata.distributions()}
+    return {canonical(name): version for name, version in map(_identity, metadata.distributions())}
+
+
+def _identity(package: metadata.Distribution) -> tuple[str, str]:
+    """Return the name and the version of an installed package.
+
+    `Distribution.name` parses all that the package says of itself, ten times as long.
+    """
+    text = package.read_text("METADATA") or package.read_text("PKG-INFO") or ""
+    head = (line.partition(": ") for line in text.partition("\n\n")[0].splitlines())
+    facts = {key: value.strip() for key, _, value in head if key in ("Name", "Version")}
+    return facts.get("Name") or package.name, facts.get("Version") or package.version
 
 
 def canonical(name: str) -> str:
