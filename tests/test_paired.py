@@ -112,9 +112,9 @@ def closure_of(model, x):
     return lambda: (model(x).float() - x.float()[:, :1]).square().mean()
 
 
-def trained(model, x, realisation, steps=5, **given):
+def trained(model, x, realisation, steps=5, estimator="mezo", **given):
     torch.manual_seed(1)
-    opt = ZerothOrder(model, "mezo", lr=1e-2, eps=1e-2, realisation=realisation, **given)
+    opt = ZerothOrder(model, estimator, lr=1e-2, eps=1e-2, realisation=realisation, **given)
     losses = [opt.step(closure_of(model, x)) for _ in range(steps)]
     opt.flush()
     return losses
@@ -290,14 +290,20 @@ def test_layers_before_the_first_moved_one_run_on_the_rows_of_one_probe():
         assert rows[-4:] == [4 * 9] * k + [8 * 9] * (4 - k)  # rows and tokens in one axis
 
 
-def test_delayed_moves_are_written_by_the_next_pass():
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("estimator", ["mezo", "mezo-bcd"])
+def test_delayed_moves_are_written_by_the_next_pass(estimator, dtype):
+    """Also those of a group that the next probes do not move."""
     torch.manual_seed(0)
-    model, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), torch.randn(16, 4)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)).to(dtype)
+    x, given = torch.randn(16, 4, dtype=dtype), {"estimator": estimator, "steps": 8}
     plain, waiting = copy.deepcopy(model), copy.deepcopy(model)
-    assert trained(plain, x, "paired") == trained(waiting, x, "paired", delay=True)
+    losses = trained(plain, x, "paired", **given)
+    assert losses == trained(waiting, x, "paired", delay=True, **given)
     for a, b in zip(plain.parameters(), waiting.parameters()):
         assert torch.equal(a, b)
     opt = ZerothOrder(waiting, "mezo", lr=1e-2, realisation="paired", delay=True)
+    opt.flush()
     before = waiting[0].weight.detach().clone()
     opt.step(closure_of(waiting, x))
     assert torch.equal(waiting[0].weight, before)  # the point before the move

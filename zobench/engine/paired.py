@@ -121,6 +121,8 @@ class Paired:
         """Inside, `probed` visits the probes in their order, and forwards run for all of them."""
         with params.passing() as passing:
             copies = Copies(params, probes, passing)
+            # Weights that no probe moves are read where they are.
+            passing.bring_all([block for block in params.blocks if not copies.moves(block)])
             moved = [
                 parameter
                 for unit in self.units.values()
