@@ -135,8 +135,8 @@ def _cells(which: str, unit: str, result: Ert) -> dict[str, float]:
     return {f"{which}_successes": result.successes} | values
 
 
-def _medians(part: Columns, made: np.ndarray) -> dict[str, float]:
-    numbers = {name: part[name][made].astype(float) for name in NUMBERS}
+def _medians(part: Columns, has_run: np.ndarray) -> dict[str, float]:
+    numbers = {name: part[name][has_run].astype(float) for name in NUMBERS}
     queries = np.where(numbers["queries"] > 0, numbers["queries"], np.nan)
     columns = {
         "seconds_per_query": numbers["seconds"] / queries,

@@ -81,10 +81,10 @@ class TensorProblem(InPlaceProblem):
         return self.params
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
-        self._gaps = seen = []
+        self._gaps = gaps = []
         losses = super().losses(probes, seed)
         self.samples += len(probes)
-        self.probe_scores, self._gaps = seen, []
+        self.probe_scores, self._gaps = gaps, []
         return losses
 
     def loss(self, seed: int) -> float:
