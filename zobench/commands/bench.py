@@ -1,4 +1,4 @@
-"""`zobench bench`: overhead, step, numerics, blocks, rollouts and prompts."""
+"""`zobench bench`: overhead, step, noise, law, numerics, blocks, rollouts and prompts."""
 
 from __future__ import annotations
 
@@ -137,6 +137,45 @@ def noise(
     from zobench.display.kernels import show_noise
 
     show_noise(size, dtype, device, repeats, threads, stochastic)
+
+
+@app.command("law", short_help="How near a law of noise is to independent normals.")
+def law(
+    law: Annotated[
+        str, typer.Option(help="hadamard, gaussian, or another law to compare with.")
+    ] = "hadamard",
+    count: Annotated[int, typer.Option(help="Values to draw.")] = 1 << 24,
+    words: Annotated[
+        bool, typer.Option("--words", help="Write 32-bit words to the output, without an end.")
+    ] = False,
+) -> None:
+    """Show moments, correlations and distances from a normal distribution.
+
+    Exact ones, from all 256 values that a byte gives, and others of drawn values. With --words,
+    values become uniform words for a battery of tests.
+
+    \b
+    zobench bench law
+    zobench bench law --law gaussian
+    zobench bench law --words | dieharder -a -g 200
+    """
+    from zobench.core.noise.interface import LAWS
+    from zobench.errors import BadInput, unknown
+
+    if law not in LAWS:
+        raise unknown("law", law, LAWS)
+    if count < 1 << 17:
+        raise BadInput(f"count is a number of at least {1 << 17}, not {count}")
+    if words:
+        import sys
+
+        from zobench.bench.laws import write_words
+
+        write_words(law, sys.stdout.buffer)
+        return
+    from zobench.display.laws import show_law
+
+    show_law(law, count)
 
 
 @app.command("numerics", short_help="Effects of rounding on probes and moves.")

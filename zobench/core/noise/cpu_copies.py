@@ -9,10 +9,13 @@ is drawn once, and both copies are written.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from zobench.core.noise.compiled import (
     carray,
+    fma,
     inlined,
     pointer_f32,
     pointer_f64,
@@ -23,9 +26,7 @@ from zobench.core.noise.compiled import (
 )
 from zobench.core.noise.draw import (
     BUFFER,
-    BYTES_CHUNK,
     CHUNK,
-    HADAMARD,
     RADEMACHER,
     F,
     U,
@@ -35,10 +36,19 @@ from zobench.core.noise.draw import (
     fill,
 )
 from zobench.core.noise.elements import load, save, summed
-from zobench.core.noise.hadamard import copy_chunk, copy_one
 from zobench.core.noise.layout import BFLOAT16
 
 HEAD = 15  # numbers of a job
+
+
+@inlined
+def copy_one(
+    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, k: Any, u: Any, d: Any, z: Any
+) -> None:
+    """Set plus[k] = weight[k] + u z and minus[k] = weight[k] + d z."""
+    x, y = load(weight, k), summed(weight, z)
+    save(plus, k, fma(u, y, x))
+    save(minus, k, fma(d, y, x))
 
 
 @inlined
@@ -98,12 +108,8 @@ def copies(
             weight, sums, offset, words, law, scales, seeds, terms, block, stream, chunk, first,
             last,
         )  # fmt: skip
-        fused = law == HADAMARD and last - first == BYTES_CHUNK
-        fill(words, law, seed, block, stream, chunk, first, last, not fused)
-        if fused:
-            copy_chunk(weight, plus, minus, offset, words, up, down, terms == 0)
-        else:
-            copy_part(weight, plus, minus, offset, words, law, up, down, first, last)
+        fill(words, law, seed, block, stream, chunk, first, last, True)
+        copy_part(weight, plus, minus, offset, words, law, up, down, first, last)
         at += last - first
 
 

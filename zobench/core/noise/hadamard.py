@@ -22,7 +22,7 @@ LANES, BYTES_CHUNK = layout.LANES, layout.BYTES_CHUNK
 N1, N2, N3, N4 = U(LANES), U(2 * LANES), U(3 * LANES), U(4 * LANES)
 # of h = t / 2, and with the 1/4 of the rotation: powers of two, which change no bit
 A, B, C = F(layout.BYTE_A) / F(2), F(layout.BYTE_B) * F(8), F(layout.BYTE_C) * F(128)
-SEGMENT = 16  # lanes that are written between two requests to memory: a vector of AVX-512
+SEGMENT = 64  # bytes of a row that are written between two requests to memory: a cache line
 AHEAD = 1  # chunks
 
 
@@ -94,58 +94,15 @@ def move(out: np.ndarray, k: Any, a: Any, z: Any) -> None:
 @inlined
 def add_chunk(out: np.ndarray, offset: int, words: np.ndarray, scale: float) -> None:
     """Add scale z of a whole chunk, given its words, to out[offset : offset + BYTES_CHUNK]."""
-    a, size = summed(out, scale), BYTES_CHUNK * out.itemsize
+    a, lanes = summed(out, scale), SEGMENT // out.itemsize
+    size = BYTES_CHUNK * out.itemsize
     at = out.ctypes.data + offset * out.itemsize + AHEAD * size
-    for begin in range(0, LANES, SEGMENT):
-        ask(at + begin * size // LANES, SEGMENT * size // LANES)
-        for i in range(U(begin), U(begin + SEGMENT)):
+    for begin in range(0, LANES, lanes):
+        ask(at + begin * size // LANES, lanes * size // LANES)
+        for i in range(U(begin), U(begin + lanes)):
             first, second, third, fourth = of_words(words, i)
             k = U(offset) + i
             move(out, k, a, first)
             move(out, k + N4, a, second)
             move(out, k + N4 + N4, a, third)
             move(out, k + N4 + N4 + N4, a, fourth)
-
-
-@inlined
-def copy_chunk(
-    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, offset: int, words: np.ndarray,
-    up: float, down: float, far: bool,
-) -> None:  # fmt: skip
-    """Set plus = weight + up z and minus = weight + down z for a whole chunk, given its words.
-
-    `far`: the weights are not in the first caches.
-    """
-    u, d, size = summed(weight, up), summed(weight, down), BYTES_CHUNK * weight.itemsize
-    at = weight.ctypes.data + offset * weight.itemsize + AHEAD * size
-    for begin in range(0, LANES, SEGMENT):
-        if far:
-            ask(at + begin * size // LANES, SEGMENT * size // LANES)
-        for i in range(U(begin), U(begin + SEGMENT)):
-            first, second, third, fourth = of_words(words, i)
-            k = U(offset) + i
-            copy(weight, plus, minus, k, u, d, first)
-            copy(weight, plus, minus, k + N4, u, d, second)
-            copy(weight, plus, minus, k + N4 + N4, u, d, third)
-            copy(weight, plus, minus, k + N4 + N4 + N4, u, d, fourth)
-
-
-@within
-def copy(
-    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, k: Any, u: Any, d: Any, z: Any
-) -> None:
-    """Set the two copies for four values, a row apart."""
-    copy_one(weight, plus, minus, k, u, d, z[0])
-    copy_one(weight, plus, minus, k + N1, u, d, z[1])
-    copy_one(weight, plus, minus, k + N2, u, d, z[2])
-    copy_one(weight, plus, minus, k + N3, u, d, z[3])
-
-
-@within
-def copy_one(
-    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, k: Any, u: Any, d: Any, z: Any
-) -> None:
-    """Set plus[k] = weight[k] + u z and minus[k] = weight[k] + d z."""
-    x, y = load(weight, k), summed(weight, z)
-    save(plus, k, fma(u, y, x))
-    save(minus, k, fma(d, y, x))
