@@ -89,7 +89,8 @@ def test_records_and_states_have_the_law(name, realisation, dtype, tmp_path):
     assert torch.equal(raw(again), raw(model))
     resumed = net(dtype)
     resumed.load_state_dict(half)
-    other = ZerothOrder(resumed, name, **given | {"law": "gaussian"})
+    given["law"] = "gaussian"
+    other = ZerothOrder(resumed, name, **given)
     other.load_state_dict(saved)  # the law is the state's
     for _ in range(3):
         other.step(loss_of(resumed))

@@ -18,9 +18,11 @@ from scipy import special, stats
 from zobench.core.noise import interface as noise
 from zobench.core.noise import reference
 from zobench.core.noise.layout import BYTES_CHUNK, LANES
+from zobench.errors import BadInput, unknown
 
 DIMENSION = 256  # of the linear functions: d + 2 must differ from d + 1 by more than an error
 PIECE = 1 << 20  # values at once
+LEAST = 1 << 17  # values that show anything
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,11 @@ def directions(law: str, count: int) -> Iterator[Fact]:
 
 
 def facts(law: str, count: int) -> Iterator[Fact]:
-    """Yield all figures of a law."""
+    """Yield all figures of a law. Raises BadInput for a law or a count that cannot be measured."""
+    if law not in noise.LAWS:
+        raise unknown("law", law, noise.LAWS)
+    if count < LEAST:
+        raise BadInput(f"count is a number of at least {LEAST}, not {count}")
     if law == "hadamard":
         yield from exact()
     yield from drawn(law, count)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from zobench.display import text
 from zobench.display.bench import progress
+
+
+def show_words(law: str) -> None:
+    """Write words to the output until the reader ends."""
+    from zobench.bench.laws import write_words
+
+    write_words(law, sys.stdout.buffer)
 
 
 def show_law(law: str, count: int) -> None:
