@@ -30,6 +30,7 @@ GOALS = (  # model, estimator, least speed relative to the textbook step
     ("opt-1.3b", "mezo-bcd", 8.0),
     ("opt-13b", "mezo-bcd", 6.0),
 )
+LAWS = ("gaussian", "hadamard")
 LEAST_SHARE, MOST_OVER_FLOOR = 0.91, 1.3  # of inference in a step of MeZO; relative to the floor
 PUBLISHED_MS = "published for OPT-13B: 464 ms per step of MeZO, 110 ms of MeZO-BCD"
 
@@ -81,14 +82,15 @@ def step(dry: bool) -> Iterator[Row]:
     first, rest = ("textbook", "inference", "mezo"), ("inference", "mezo-bcd", "lozo")
     if dry:
         names = ("textbook", "inference", "mezo", "mezo-bcd")
-        yield from _steps("", 2, 6, "float32", 1, names, paired=True)
+        yield from _steps("", 2, 6, "float32", 1, names, paired=True, laws=LAWS)
         return
     for tokens, batch in ((40, 16), (300, 16)):  # as long as SST-2's texts, and as BoolQ's
         for model in ("opt-1.3b", "opt-13b", "opt-125m"):
             repeats = 1 if model == "opt-13b" else 3
             for names in (first, ("textbook", *rest)):
                 yield from _steps(model, batch, tokens, "bfloat16", repeats, names)
-            yield from _steps(model, batch, tokens, "bfloat16", repeats, first, paired=True)
+            setting = model, batch, tokens, "bfloat16", repeats, first
+            yield from _steps(*setting, paired=True, laws=LAWS)
 
 
 def graphs(dry: bool) -> Iterator[Row]:
@@ -107,7 +109,7 @@ def _steps(
     dtype: str,
     repeats: int,
     names: tuple[str, ...],
-    **more: bool,
+    **more: Any,
 ) -> Iterator[Row]:
     """Yield a row per case after every round; only those of the last one have all columns.
 
@@ -122,7 +124,7 @@ def _steps(
 
 
 def _rounds(
-    common: Row, model: str, repeats: int, names: tuple[str, ...], **more: bool
+    common: Row, model: str, repeats: int, names: tuple[str, ...], **more: Any
 ) -> Iterator[Row]:
     from zobench.bench.step import measure
     from zobench.bench.subject import Setup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from zobench.bench.subject import FixedBatch, Meter, Setup, build
 from zobench.bench.timing import Sample, interleave
 from zobench.core.estimator import Estimator
 from zobench.core.oracle import Oracle
+from zobench.core.params import law_named
 from zobench.errors import BadInput
 from zobench.registry import estimators
 
@@ -67,6 +69,7 @@ def measure(
     scratch: bool = False,
     graphs: bool = False,
     paired: bool = False,
+    laws: Sequence[str] = ("gaussian",),
 ) -> Iterator[tuple[str, dict[str, Cost], Machine]]:
     """Yield (progress, costs so far, what the device reaches). The last costs are complete.
 
@@ -83,6 +86,8 @@ def measure(
         scratch: measure each estimator also in that realisation.
         graphs: measure each case also with recorded losses.
         paired: measure each estimator also in that realisation.
+        laws: of the normal directions. For each but the first, all realisations of each estimator
+            are measured once more.
 
     Raises:
         BadInput: the model, shape, type or an estimator does not exist.
@@ -92,6 +97,8 @@ def measure(
     for name in names:
         if name not in (TEXTBOOK, INFERENCE):
             _ = estimators[name]  # unknown: raises with near names
+    for law in laws:
+        law_named(law)
     model, batch = build(setup)
     import torch
 
@@ -100,7 +107,7 @@ def measure(
     sync = torch.cuda.synchronize if on_gpu else meter.sync
     apart = ["scratch"] * scratch + ["paired"] * paired
     reached, watch = machine(model, batch, sync), PeakMemory(on_gpu)
-    steppers = _steppers(names, model, batch, meter, apart, graphs)
+    steppers = _steppers(names, model, batch, meter, apart, graphs, laws)
     shares: dict[str, list[float]] = {name: [] for name in steppers}
     memory: dict[str, list[float]] = {name: [] for name in steppers}
 
@@ -155,6 +162,7 @@ def _steppers(
     meter: Meter,
     apart: Sequence[str],
     graphs: bool,
+    laws: Sequence[str],
 ) -> dict[str, Stepper]:
     from zobench.bench.textbook import TextbookMeZO
 
@@ -171,18 +179,21 @@ def _steppers(
                 recorded = FixedBatch(model, batch, meter, graphs=True)
                 steppers[f"{name}, graphs"] = _inference(recorded)
         else:
-            steppers[name] = stepper = _stepper(name, FixedBatch(model, batch, meter))
-            back = FixedBatch(model, batch, meter)
+            first = FixedBatch(model, batch, meter, law=laws[0])
+            steppers[name] = stepper = _stepper(name, first)
+            back = FixedBatch(model, batch, meter, law=laws[0])
             steppers[f"{name}, no delay"] = _stepper(name, back, delay=False)
             if stepper.count > 2:
-                plain = FixedBatch(model, batch, meter, reuse=False)
+                plain = FixedBatch(model, batch, meter, reuse=False, law=laws[0])
                 steppers[f"{name}, no reuse"] = _stepper(name, plain)
-            for realisation in apart:
-                steppers[f"{name}, {realisation}"] = _stepper(
-                    name, FixedBatch(model, batch, meter, realisation)
-                )
+            for law, realisation in product(laws, ("walk", *apart)):
+                words = [realisation] * (realisation != "walk") + [law] * (law != laws[0])
+                if words:
+                    steppers[", ".join([name, *words])] = _stepper(
+                        name, FixedBatch(model, batch, meter, realisation, law=law)
+                    )
             if graphs:
-                recorded = FixedBatch(model, batch, meter, graphs=True)
+                recorded = FixedBatch(model, batch, meter, graphs=True, law=laws[0])
                 steppers[f"{name}, graphs"] = _stepper(name, recorded)
     return steppers
 

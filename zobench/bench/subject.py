@@ -87,15 +87,18 @@ class FixedBatch(LabelLoss):
         realisation: str = "walk",
         reuse: bool = True,
         graphs: bool = False,
+        law: str = "gaussian",
     ) -> None:
-        """`reuse`: let probes share layers. `graphs`: record the losses."""
+        """`reuse`: let probes share layers. `graphs`: record the losses. `law`: of directions."""
         super().__init__(realisation, "on" if graphs else "off")
         self.model, self.batch, self.meter, self.reuse = model, batch, meter, reuse
+        self.law = law
 
     def start(self, seed: int) -> TensorParams:
         from zobench.engine.scratch import Scratch
 
         params = self.realise(self.model, self.batch.words, self.batch.ids.shape[1])
+        params.law = self.law
         if isinstance(params.realisation, Scratch):
             params.realisation.making = self.meter.aside
         if not self.reuse:

@@ -39,6 +39,12 @@ def step(
         bool, typer.Option("--scratch", help="Also with perturbed copies of the layers (scratch).")
     ] = False,
     beside: Annotated[str, typer.Option(help=_BESIDE)] = "",
+    law: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Law of normal directions: gaussian or hadamard; repeatable.  [default: gaussian]"
+        ),
+    ] = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Also with both probes in one forward pass (paired).")
     ] = False,
@@ -83,7 +89,17 @@ def step(
     shape = {"layers": layers, "hidden": hidden, "vocab": vocab, "heads": heads}
     size = {"batch": batch, "tokens": tokens, "dtype": dtype, "device": device}
     setup = Setup(model, **shape, **size)
-    show_step(setup, repeats, threads, estimator or [], scratch, graphs, paired, beside)
+    show_step(
+        setup,
+        repeats,
+        threads,
+        estimator or [],
+        scratch,
+        graphs,
+        paired,
+        beside,
+        law or ["gaussian"],
+    )
 
 
 @app.command("overhead", short_help="Cost per query, against plain scripts.")

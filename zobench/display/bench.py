@@ -37,6 +37,7 @@ def show_step(
     graphs: bool,
     paired: bool = False,
     beside: str = "",
+    laws: Sequence[str] = ("gaussian",),
 ) -> None:
     """Measure and print seconds per step, ratios to the textbook, shares of time, and the floor.
 
@@ -48,7 +49,7 @@ def show_step(
         torch.set_num_threads(threads)
     costs: dict[str, Cost] = {}
     speed = Machine(float("nan"), float("nan"))
-    measured = measure(setup, repeats, names or DEFAULT, scratch, graphs, paired)
+    measured = measure(setup, repeats, names or DEFAULT, scratch, graphs, paired, laws)
     request = {
         "setup": asdict(setup),
         "repeats": repeats,
