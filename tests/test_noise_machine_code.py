@@ -19,6 +19,7 @@ pytest.importorskip("triton")
 MOST = {
     "gaussian": {"bfloat16": 38.0, "float32": 39.0},
     "hadamard": {"bfloat16": 21.0, "float32": 19.0},
+    "copies": {"bfloat16": 43.0, "float32": 38.0},  # a move and both copies, of hadamard
 }
 
 
@@ -38,7 +39,7 @@ def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_
             def get_current_target(self): return GPUTarget("cuda", {capability}, 32)
 
         driver.set_active(Device())
-        from zobench.core.noise import cuda, cuda_kernels
+        from zobench.core.noise import cuda, cuda_copies, cuda_kernels
         made = []
 
         class Compile:
@@ -47,13 +48,19 @@ def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_
                 return lambda *a, **k: made.append(self.kernel.warmup(*a, grid=grid, **k))
 
         cuda_kernels.accumulate = Compile(cuda_kernels.accumulate)
+        cuda_copies.copies = Compile(cuda_copies.copies)
         tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
         place = Path({str(tmp_path)!r}) / "kernel.cubin"
         most = {MOST!r}
-        for law in ("gaussian", "hadamard", "rademacher"):
+        for law in ("gaussian", "hadamard", "rademacher", "copies"):
             for dtype in ("bfloat16", "float32"):
                 kind = getattr(torch, dtype)
-                cuda.accumulate(torch.zeros(90000, dtype=kind), [(0.5, 1)], law, 1, 0, 0, None)
+                x = torch.zeros(90000, dtype=kind)
+                if law == "copies":
+                    terms = [(0.5, 1), (0.1, 2), (-0.1, 2)]
+                    cuda.copies(x, x.clone(), x.clone(), terms, "hadamard", 1, 0, 0)
+                else:
+                    cuda.accumulate(x, [(0.5, 1)], law, 1, 0, 0, None)
                 kernel = made.pop()
                 assert "convert_layout" not in kernel.asm["ttgir"], (law, dtype)
                 assert kernel.metadata.shared == 0, (law, dtype)
@@ -67,8 +74,8 @@ def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_
                 whole = names[: names.index("EXIT") + 1]  # a tile without masks comes first
                 if law == "rademacher":  # a loop over bits: not counted here
                     continue
-                width = 8 if (dtype, law) == ("bfloat16", "hadamard") else 16  # bytes
-                rows = {{"gaussian": 4, "hadamard": 16}}[law]
+                narrow = dtype == "bfloat16" and law != "gaussian"
+                width, rows = 8 if narrow else 16, 4 if law == "gaussian" else 16  # bytes
                 wide = [n for n in whole if n.startswith(f"LDG.E.{{8 * width}}")]
                 assert len(wide) == rows, (law, dtype, wide)
                 count = len(whole) / (width // kind.itemsize * rows)

@@ -76,6 +76,15 @@ def perturbed_pair(
         if stochastic_seeds is None and slab[0] in tensors.COPIED:
             _fused(slab, plus, minus, interface._numbers(terms), code, stream, threads)
             return
+    elif (
+        stochastic_seeds is None
+        and interface._triton_serves(weight.device.type)
+        and weight.device.type not in interface._backends
+    ):
+        cuda = interface._module("cuda")
+        if len(moves) <= cuda.COPIED:
+            cuda.copies(weight, plus, minus, terms, law, block, stream, start)
+            return
     at, up, down = stochastic_seeds or (None, None, None)
     if moves:
         interface.accumulate(weight, moves, law, block, stream, start, threads, at)

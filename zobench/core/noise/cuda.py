@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import torch
 import triton.language as tl
 
-from zobench.core.noise import cuda_kernels, cuda_memory
+from zobench.core.noise import cuda_copies, cuda_kernels, cuda_memory
 from zobench.core.noise.layout import (
     BITS_CHUNK,
     BYTES_CHUNK,
@@ -148,6 +148,61 @@ def accumulate_rows(
     aligned = out.data_ptr() % 16 == 0 and width * size % 16 == 0
     programs = len(out) * programs_per_row
     _launch(out, programs, where, height, aligned, terms, law, stream, stochastic_seed)
+
+
+COPIED = 2  # moves at most that `copies` takes: their scales and those of the copies are arguments
+
+
+def copies(
+    weight: torch.Tensor,
+    plus: torch.Tensor,
+    minus: torch.Tensor,
+    terms: Sequence[tuple[Any, Any]],
+    law: str,
+    block: int,
+    stream: int,
+    start: int,
+) -> None:
+    """Move weights and make both copies in one launch; the last two terms are those of the copies.
+
+    See `copies.perturbed_pair`. At most COPIED + 2 terms.
+    """
+    _check(weight)
+    if not weight.numel():
+        return
+    code, size, device = LAWS.index(law), weight.element_size(), weight.device
+    height = _height(size, law, len(terms) - 1, stochastic=False)
+    span, parts = _program(code, height)
+    programs = ((start + weight.numel() - 1) // span - start // span + 1) * parts
+    origins = [
+        (out.data_ptr() - start * size + 2**63) % 2**64 - 2**63 for out in (weight, plus, minus)
+    ]
+    argued: list[Any] = []
+    with cuda_memory.on(device):
+        for scale, seed in terms:
+            argued += cuda_memory.scale_argument(scale, device)
+            argued += cuda_memory.seed_argument(seed, device)
+        argued += [0, None] * (2 * ARGUED - len(argued) // 2)
+        kernel: Any = cuda_copies.copies
+        kernel[(programs,)](
+            *origins,
+            start,
+            start + weight.numel(),
+            block,
+            stream,
+            cuda_memory.counters(device, cuda_memory.queue(device), height * LANES),
+            *argued,
+            TYPES[weight.dtype],
+            tl.float64 if size == 8 else tl.float32,
+            code,
+            len(terms) - 2,
+            all(origin % 16 == 0 for origin in origins),
+            height,
+            TUNING.bits if code == RADEMACHER else 1,
+            num_warps=TUNING.warps,
+            num_stages=1,
+            enable_fp_fusion=False,  # bits: see `cuda_draw`
+        )
 
 
 def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:
