@@ -6,12 +6,13 @@ are read there, and tables are copied from pinned memory on the stream of the la
 Instructions of a thread per element, counted in the machine code for the H100 and H200 (sm_90; one
 term, no masks, the first instructions of a program included):
     gaussian    37, of which Philox 10, logarithm 8, root 3, sine and cosine 8, sum and rounding 3
+    hadamard    20 (bfloat16) or 18 (float32)
     uniform     19
     rademacher   7 (bfloat16) or 6 (float32), of which Philox 1.5, sign 2, sum 1
-Stochastic rounding adds 24; a second Gaussian term adds 32. An H200 (132 multiprocessors, 128 lanes
-each, about 1.9 GHz) has time for 43 per element of bfloat16, and 85 of float32, at 70 % of the
-bandwidth of a copy (4.3 TB/s read and written). By this count Gaussian bfloat16 is bound by
-instructions, and all else of one term by memory.
+Stochastic rounding adds 24; a second Gaussian term adds 32, and a second hadamard term 17. An H200
+(132 multiprocessors, 128 lanes each, about 1.9 GHz) has time for 43 per element of bfloat16, and 85
+of float32, at 70 % of the bandwidth of a copy (4.3 TB/s read and written). By this count Gaussian
+bfloat16 is bound by instructions, and all else of one term by memory.
 
 To measure: torch.randn(2**30, dtype=...) with each law, 1, 2 and 4 terms, with and without
 `stochastic_seed`; time 20 calls between two CUDA events after 3 calls that compile; bandwidth =

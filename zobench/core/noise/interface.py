@@ -5,13 +5,14 @@
 Element e of a stream depends on (law, seed, block, stream, e) alone: not on slices, order, threads
 or device, and no global generator is touched. `layout` has the definition, `reference` a readable
 version. To import this module loads neither numba (0.3 s) nor torch; the first use loads numba,
-and compiles the kernels once per installation (some seconds). The first CUDA tensor loads Triton.
+and compiles the kernels once per installation (ten seconds). The first CUDA tensor loads Triton.
 
-    interface -> arrays  -> cpu, cpu_rows, cpu_tables   NumPy arrays
-              -> tensors -> arrays, rounding            torch tensors on a CPU
-              -> cuda    -> cuda_kernels                torch tensors on a GPU
-    cpu*      -> draw     -> compiled, layout           numba
-    cuda_*    -> cuda_tile -> cuda_draw -> layout       Triton
+    interface -> arrays  -> cpu, cpu_halves, cpu_rows, cpu_tables   NumPy arrays
+              -> tensors -> arrays, cpu_store                       torch tensors on a CPU
+              -> cuda    -> cuda_kernels, cuda_copies               torch tensors on a GPU
+    copies    -> cpu_copies, cuda                                   perturbed copies in one pass
+    cpu*      -> draw -> hadamard -> elements -> rounding           numba
+    cuda_*    -> cuda_tile -> cuda_hadamard -> cuda_draw            Triton
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def accumulate(
         terms: pairs (scale, seed), seeds in [0, 2^63). Both may be 0-d tensors (floating point;
             int64, whose range is not checked). On the CUDA device of `out` they are read there, and
             the host does not wait for them.
-        law: "gaussian", "rademacher" or "uniform".
+        law: "gaussian", "hadamard", "rademacher" or "uniform".
         block: index of the block, in [0, 2^32).
         stream: use of the noise, in [0, 2^32).
         start: position of out[0] in the block.
@@ -189,7 +190,8 @@ def pair(
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:
     """Return elements `start` to `stop` of a stream: float32, shape (stop - start,).
 
-    Laws: "gaussian" N(0, 1), |z| <= 5.89; "rademacher" -1 or 1; "uniform" [0, 1) in steps of 2^-24.
+    Laws: "gaussian" N(0, 1), |z| <= 5.89; "hadamard" the same to moments of order 7, |z| <= 11.31;
+    "rademacher" -1 or 1; "uniform" [0, 1) in steps of 2^-24.
     """
     out = np.zeros(stop - start, np.float32)
     accumulate(out, ((1.0, seed),), law, block, stream, start)

@@ -29,7 +29,7 @@ def accumulate_rows(
     out[r, i] += sum of scale * z(seed)[places[r] * width + i], for `out` of shape (rows, width), a
     contiguous torch tensor as `accumulate` takes. `places`: int64, shape (rows,), on the device of
     `out`, in any order and repeated at will; negative ones are undefined. Nothing waits for a
-    device. On a CPU a chunk of 1024 elements is drawn once for rows of it that follow each other.
+    device. On a CPU a chunk is drawn once for rows of it that follow each other.
 
     Raises BadInput as `accumulate` does, for shapes that do not fit, and where `serves_rows` is
     False.
