@@ -382,3 +382,81 @@ def test_bare_parameters_beside_modules(kind, estimator):
         found.append((losses, twin.layers[1].runs))
     assert found[1][0] == pytest.approx(found[0][0], rel=1e-4)
     assert found[1][1] == (2 if kind is Odd else 1)  # as a module of which all runs once per probe
+
+
+IDS = torch.randint(3, 60, (3, 7), generator=torch.Generator().manual_seed(3))
+IMAGES = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+TEXT = {"input_ids": IDS, "labels": IDS}
+PICTURES = {"pixel_values": IMAGES, "labels": torch.tensor([0, 1, 1])}
+OTHERS = {
+    "positions that a module makes": lambda: (
+        transformers.BartForConditionalGeneration(
+            transformers.BartConfig(
+                vocab_size=60, d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=32,
+                decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2,
+                max_position_embeddings=64,
+            )
+        ),
+        TEXT,
+    ),
+    "distances looked up in a layer": lambda: (
+        transformers.T5ForConditionalGeneration(
+            transformers.T5Config(
+                vocab_size=60, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2,
+                decoder_start_token_id=0,
+            )
+        ),
+        TEXT | {"use_cache": False},
+    ),
+    "experts": lambda: (
+        transformers.MixtralForCausalLM(
+            transformers.MixtralConfig(
+                num_hidden_layers=1, hidden_size=16, num_attention_heads=2, vocab_size=60,
+                intermediate_size=32, num_key_value_heads=2, num_local_experts=4,
+            )
+        ),
+        TEXT,
+    ),
+    "one layer called several times": lambda: (
+        transformers.AlbertForSequenceClassification(
+            transformers.AlbertConfig(
+                num_hidden_layers=3, hidden_size=16, num_attention_heads=2, vocab_size=60,
+                intermediate_size=32, embedding_size=8,
+            )
+        ),
+        {"input_ids": IDS, "labels": torch.tensor([0, 1, 1])},
+    ),
+    "a class token and positions": lambda: (
+        transformers.ViTForImageClassification(
+            transformers.ViTConfig(
+                num_hidden_layers=2, hidden_size=16, num_attention_heads=2, intermediate_size=32,
+                image_size=32, patch_size=8, num_labels=2,
+            )
+        ),
+        PICTURES,
+    ),
+    "scales of layers": lambda: (
+        transformers.ConvNextForImageClassification(
+            transformers.ConvNextConfig(
+                hidden_sizes=[8, 16], depths=[1, 1], num_stages=2, num_labels=2
+            )
+        ),
+        PICTURES,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_models_of_other_kinds(kind, training):
+    torch.manual_seed(0)
+    model, given = OTHERS[kind]()
+    model.train(training)
+    found = []
+    for realisation in ("scratch", "paired"):
+        twin = copy.deepcopy(model)
+        torch.manual_seed(5)
+        opt = ZerothOrder(twin, "mezo", lr=1e-3, eps=1e-2, realisation=realisation)
+        found.append([opt.step(lambda m=twin: m(**given).loss) for _ in range(3)])
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+    assert all(plan.works for plan in opt._weights.realisation.plans.values())

@@ -167,6 +167,13 @@ class Paired:
                     parameter.data = block.tensor
         self.room, self._call = Room(), None
 
+    def around(self, module: nn.Module) -> Whole:
+        """Return how a module without weights of its own runs once per probe."""
+        unit = Whole(module, ())
+        unit.below = [b for m in module.modules() if m in self.units for b in self.units[m].blocks]
+        unit.is_container = True
+        return unit
+
     def say(self, what: str) -> None:
         """Warn once per text."""
         if what not in self._warned:
@@ -217,6 +224,7 @@ class Call:
         self.is_apart = False  # True as soon as the rows of the probes differ
         self.draws: SameDraws | None = None
         self.bare = False
+        self.apart: frozenset[nn.Module] = frozenset()
         self.kinds: Iterator[tuple[nn.Module, Any]] | None = None
         # while it is tested:
         self.noted: list[tuple[nn.Module, int | None]] | None = None
@@ -326,7 +334,7 @@ class Call:
         mode = (
             ByProbe(lambda: len(self.which), rows, plan.draws) if plan.by_probe else nullcontext()
         )
-        self.bare = plan.bare
+        self.bare, self.apart = plan.bare, plan.apart
         with self._running(self.chunk, rows, plan.draws, facts), mode:
             output = entry.inner(args, kwargs)
         outputs, output_form = tree_flatten(output)
@@ -421,6 +429,8 @@ class Entry:
         call = self.call
         if self.unit is not None:
             return self._unit(self.unit, args, kwargs)
+        if self.module in call.apart:
+            return self._unit(call.realisation.around(self.module), args, kwargs)
         if self.is_layer and len(call.which) > 1 and not call.is_apart:
             return self._once(args, kwargs)
         return self.forward(*args, **kwargs)

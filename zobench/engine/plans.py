@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zobench.engine.paired import Call, Entry
 
 SCALES = [1e-3 * 4**k for k in range(6)]  # of the test's probes, until the outputs differ clearly
+MOST_APART = 4  # times that more modules are run once per probe
 MOST_COMPARED = 1 << 22  # elements of a buffer
 MIXED = "it mixes rows of the batch, or draws random numbers in a way that is not known"
 
@@ -40,6 +41,7 @@ class Plan:
             the same for all rows.
         outputs: how each output is cut.
         output_form: of the outputs.
+        apart: modules without weights of their own that run once per probe, with all they call.
         bare: True if parameters that a module reads beside the modules that it calls are replaced
             by copies where they are read; False if such a module runs once per probe.
         by_probe: True if losses or random draws are to be computed for each probe.
@@ -51,6 +53,7 @@ class Plan:
     kinds: list[tuple[nn.Module, bool]] = field(default_factory=list)
     outputs: list[str] | None = None
     output_form: TreeSpec | None = None
+    apart: frozenset[nn.Module] = frozenset()
     bare: bool = False
     by_probe: bool = True
     draws: SameDraws | None = None
@@ -93,8 +96,14 @@ def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
     has_bare = any(m in units and units[m].is_container for m in entry.module.modules())
     plan = Plan(False)
     try:
-        for bare in (True, False) if has_bare else (False,):
+        ways = [(True, False)] * has_bare + [(False, False)] + [(False, True)] * MOST_APART
+        for bare, apart in ways:
             call.bare = bare
+            if apart:
+                others = call.apart | _around_shared(call, entry)
+                if others == call.apart:
+                    break
+                call.apart = others
             try:
                 plan = _tested(call, entry, leaves, form, draws, states, put_back)
                 break
@@ -104,7 +113,7 @@ def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
                 plan = Plan(False, f"it raises {type(error).__name__} ({_line(error)})")
         return plan
     finally:
-        call.bare = False
+        call.bare, call.apart = False, frozenset()
         buffers.undo()
         draws.put(states)
         call.noted = call.found = None
@@ -123,7 +132,7 @@ def _tested(
 ) -> Plan:
     ones, probes = _alone(call, entry, leaves, form, put_back)
     has_drawn = not all(map(torch.equal, states, ones.states))
-    plan = Plan(draws=draws if has_drawn else None, bare=call.bare)
+    plan = Plan(draws=draws if has_drawn else None, bare=call.bare, apart=call.apart)
     put_back()
     _take(call, probes)
     call.noted, call.found = None, []
@@ -140,6 +149,16 @@ def _tested(
     plan.kinds, plan.outputs, plan.output_form = call.found, kinds, output_form
     plan.by_probe = has_drawn or ONE_EACH in kinds
     return plan
+
+
+def _around_shared(call: Call, entry: Entry) -> frozenset[nn.Module]:
+    """Return the modules around those that read the same for all rows, such as positions."""
+    shared = {module for module, is_shared in call.found or () if is_shared}
+    return frozenset(
+        part
+        for part in entry.module.modules()
+        if part is not entry.module and any(child in shared for child in part.children())
+    )
 
 
 class _Ones(NamedTuple):

@@ -42,13 +42,16 @@ def part_of(leaves: Sequence[Any], rows: int, k: int, count: int) -> list[Any]:
     return [x[k * size : (k + 1) * size] if _has_rows(x, rows) else x for x in leaves]
 
 
-def joined(parts: Sequence[Any], rows: int | None) -> Any:
+def joined(parts: Sequence[Any], given: int | None, rows: int) -> Any:
     """Join the outputs of a module for each probe into its output for all of them.
+
+    An output that has no axis of rows is repeated for all rows.
 
     Args:
         parts: one output per probe, equal in form.
-        rows: of the batch of one probe, if the outputs do not depend on the batch: each is repeated
-            for all rows. None if each is of the rows of its probe.
+        given: the rows of one probe that the module was given; None if it was given the same for
+            all rows.
+        rows: of the batch of one probe.
     """
     flat, form = zip(*(tree_flatten(part) for part in parts))
     if any(other != form[0] for other in form):
@@ -60,7 +63,7 @@ def joined(parts: Sequence[Any], rows: int | None) -> Any:
             leaves.append(first)
         elif not first.dim():
             raise Refused("a module with weights gives one number for the whole batch")
-        elif rows is None:
+        elif given and first.shape[0] % given == 0:
             leaves.append(torch.cat(values))
         else:
             leaves.append(torch.cat([for_rows(value, rows) for value in values]))

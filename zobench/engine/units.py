@@ -111,7 +111,7 @@ class Whole:
                     values = [copy[i] for copy in copies]
                     with placed(parameters, values), batch.alone(k):
                         outputs.append(forward(*own_args, **own_kwargs))
-        return joined(outputs, batch.rows if shared or rows is None else None)
+        return joined(outputs, None if shared or rows is None else rows // n, batch.rows)
 
 
 class LayerNorm(Whole):
@@ -256,9 +256,10 @@ class Embedding(Whole):
             return super().run(batch, forward, args, kwargs, shared)
         which, n = batch.which, len(batch.which)
 
+        given = rows_of(tree_flatten((args, kwargs))[0])
+
         def look_up(ids: torch.Tensor) -> torch.Tensor | None:
-            if n > 1 and not shared and ids.shape[0] % n:
-                raise Unread
+            alike = shared or ids.shape[0] != given  # positions, which it makes itself
             flat = ids.reshape(-1).long()
             if ids.device.type == "cpu":
                 index, where = torch.unique(flat, return_inverse=True)
@@ -269,7 +270,7 @@ class Embedding(Whole):
             tables = batch.copies.rows(block, which, index)
             if n == 1:
                 return fn.embedding(where.view(ids.shape), tables[0])
-            if shared:
+            if alike:
                 values = [fn.embedding(where.view(ids.shape), rows) for rows in tables]
                 return torch.cat([for_rows(value, batch.rows) for value in values])
             parts = where.view(ids.shape).view(n, -1, *ids.shape[1:])
