@@ -224,7 +224,7 @@ class Noise(PrimitiveDirection):
     Args:
         seed: integer from 0 to 2^63 - 1; equal seeds give equal noise on every machine.
         law: "gaussian"; "rademacher" (-1 or 1); or "hadamard", a normal law to moments of order 7
-            that takes a third of the time of "gaussian" on a CPU.
+            that takes less than half the time of "gaussian" on a CPU.
 
     Example:
         >>> import numpy as np

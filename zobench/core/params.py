@@ -56,7 +56,7 @@ class Params(ABC):
         groups: the groups of blocks that block-coordinate methods move together.
         ops: the module that rules compute with: numpy, or torch for tensors.
         law: the law of the normal directions that samplers draw: "gaussian", or "hadamard", which
-            takes a third of the time; see `zobench.Noise`.
+            takes less than half the time; see `zobench.Noise`.
 
     Example:
         >>> import numpy as np

@@ -80,8 +80,8 @@ class ZerothOrder(torch.optim.Optimizer):
         check: call the closure once more at the first probe, which is not a query; its two losses
             must be equal.
         stochastic_rounding: round writes to 16-bit weights stochastically.
-        law: of the normal directions: "gaussian", or "hadamard", which takes a third of the time.
-            Low-rank directions are Gaussian.
+        law: of the normal directions: "gaussian", or "hadamard", which takes less than half the
+            time. Low-rank directions are Gaussian.
         realisation: "walk" moves the weights to each probe and back, "scratch" lets layers read
             perturbed copies, "paired" does so for all probes of a step in one forward pass, "auto"
             chooses between the first two.
