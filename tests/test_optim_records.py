@@ -372,3 +372,18 @@ def test_a_record_that_unpacks_to_more_than_any_record_is_refused(tmp_path, monk
         monkeypatch.undo()
         bomb.write_bytes(gzip.compress(b"\0" * 70_000_000, 1))
         replay(bomb, net(width=4))
+
+
+def test_a_replay_says_if_other_code_wrote_to_the_weights(tmp_path):
+    model = net(width=4)
+    twin = copy.deepcopy(model)
+    opt = ZerothOrder(model, "mezo", lr=1e-2)
+    opt.record(tmp_path / "run.zo")
+    for _ in range(3):
+        opt.step(loss_of(model))
+        with torch.no_grad():
+            for p in model.parameters():
+                p.clamp_(-0.1, 0.1)
+    opt.close()
+    with pytest.warns(RuntimeWarning, match="ended with other weights than its events make"):
+        assert replay(tmp_path / "run.zo", twin) == 3

@@ -1,5 +1,6 @@
 """Tensors, modules and processes of other kinds: they train, or one sentence says why not."""
 
+import copy
 import subprocess
 import sys
 
@@ -374,3 +375,80 @@ def test_layers_of_torch_jit_are_not_left_out():
     model = nn.ModuleDict({"layers": nn.ModuleList(torch.jit.script(net()) for _ in range(2))})
     with pytest.raises(BadInput, match=r"leave out layers that torch.jit compiled"):
         ZerothOrder(model, "mezo-bcd", reuse_prefix=True)
+
+
+def inputs(model):
+    dtype = next(model.parameters()).dtype
+    return torch.linspace(-1, 1, 24).view(8, 3).to(dtype)
+
+
+def _by_hook(model):
+    def clip(module, inputs):
+        with torch.no_grad():
+            module.weight.renorm_(2, 0, 0.1)
+
+    model[0].register_forward_pre_hook(clip)
+    return lambda: model(inputs(model)).square().mean()
+
+
+def _by_data(model):
+    def loss():
+        model[0].weight.data.clamp_(-0.01, 0.01)
+        return model(inputs(model)).square().mean()
+
+    return loss
+
+
+@pytest.mark.parametrize("closure", [_by_hook, _by_data])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("realisation", ["walk", "scratch", "paired", "auto"])
+def test_a_closure_that_writes_to_weights_is_refused(closure, dtype, realisation):
+    """At a probe it would cut what the way back then takes off."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 1))
+    loss = closure(model)
+    loss()  # nothing is left to clip at the point
+    model.to(dtype)
+    opt = ZerothOrder(model, "mezo", lr=1e-3, realisation=realisation)
+    with pytest.raises(BadInput, match="writes to weights"):
+        opt.step(lambda: loss().float())
+
+
+@pytest.mark.parametrize("alias", [lambda p: p.data, lambda p: p.detach().numpy()])
+@pytest.mark.parametrize("realisation", ["scratch", "paired"])
+def test_weights_that_are_read_through_arrays_made_before_are_noticed(alias, realisation):
+    model = torch.nn.Linear(3, 1)
+    aliases = [alias(p) for p in model.parameters()]
+    before = [p.detach().clone() for p in model.parameters()]
+    opt = ZerothOrder(model, "mezo", lr=1e-3, realisation=realisation)
+    with pytest.raises(BadInput, match="reads weights outside the forward"):
+        opt.step(
+            lambda: model(inputs(model)).square().mean() + sum(float((a**2).sum()) for a in aliases)
+        )
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before))
+
+
+def test_auto_walks_where_weights_are_read_through_arrays_made_before():
+    model = torch.nn.Linear(3, 1).to(torch.bfloat16)
+    aliases = [p.data for p in model.parameters()]
+    opt = ZerothOrder(model, "mezo", lr=1e-3, realisation="auto")
+    assert opt.realisation == "scratch"
+    opt.step(lambda: sum(a.float().square().sum() for a in aliases))
+    assert opt.realisation == "walk"
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("realisation", ["scratch", "paired"])
+def test_what_copies_of_weights_cannot_serve_is_refused(realisation):
+    def forward_mode():
+        return torch.func.jvp(model, (inputs(model),), (inputs(model),))[1].square().mean()
+
+    def of_a_copy():
+        return copy.deepcopy(model)(X).square().mean()
+
+    for loss, what in ((forward_mode, "gradients are computed"), (of_a_copy, "a copy of a module")):
+        model = torch.nn.Linear(3, 1)
+        opt = ZerothOrder(model, "mezo", lr=1e-3, realisation=realisation)
+        with pytest.raises(BadInput, match=what):
+            opt.step(loss)
+        opt = ZerothOrder(model, "mezo", lr=1e-3, realisation="walk")
+        assert float(opt.step(loss)) > 0

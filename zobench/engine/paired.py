@@ -31,6 +31,7 @@ from zobench.engine.by_probe import ByProbe
 from zobench.engine.copies import Copies
 from zobench.engine.draws import SameDraws
 from zobench.engine.hidden import as_written, check, nowhere
+from zobench.engine.perturbed import refuse_derivatives
 from zobench.engine.room import Room
 from zobench.engine.stacking import PLAIN, Refused
 from zobench.engine.tensor_block import TensorBlock
@@ -41,10 +42,6 @@ from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
 from zobench.errors import Unsuitable
 
 MOST = 8  # probes in one forward; more run in several
-GRADIENTS = (
-    "paired: gradients are computed inside the loss, from weights that are there for one call "
-    "only; use torch.no_grad() or realisation = walk"
-)
 
 
 class Paired:
@@ -272,8 +269,7 @@ class Call:
 
     def enter(self, entry: Entry, args: Any, kwargs: Any) -> Any:
         """Run a forward that is called from outside: for all probes, or find what it made."""
-        if torch.is_grad_enabled():
-            raise Unsuitable(GRADIENTS)
+        refuse_derivatives("paired")
         leaves, form = tree_flatten((args, kwargs))
         number, self.number = self.number, self.number + 1
         if number < len(self.made):

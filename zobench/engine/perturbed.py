@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.autograd.graph import increment_version
 from torch.nn.functional import embedding
 
@@ -35,11 +36,7 @@ class Perturbed:
         self.weights, self.rows, self.name = weights, rows, name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if torch.is_grad_enabled():
-            raise Unsuitable(
-                f"{self.name}: gradients are computed inside the loss, from weights that are "
-                "there for one call only; use torch.no_grad() or realisation = walk"
-            )
+        refuse_derivatives(self.name)
         return self.run(*args, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
@@ -61,6 +58,15 @@ class Perturbed:
                 increment_version(self.parameters)
                 for parameter, data in zip(self.parameters, former):
                     parameter.data = data
+
+
+def refuse_derivatives(name: str) -> None:
+    """Raise Unsuitable if torch computes derivatives, backwards or forwards (torch.func.jvp)."""
+    if torch.is_grad_enabled() or forward_ad._current_level >= 0:
+        raise Unsuitable(
+            f"{name}: gradients are computed inside the loss, from weights that are there for one "
+            "call only; use torch.no_grad() or realisation = walk"
+        )
 
 
 class LookedUp(Perturbed):

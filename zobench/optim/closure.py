@@ -116,9 +116,12 @@ class ClosureEvaluator:
         sharing = _no_layers if self.doubts.repeat else self.sharing
 
         def evaluated(_: int, __: float) -> list[Any]:
-            values = self._values(shared)
-            if self.doubts.repeat and not again:
-                again.extend(self._values(shared))
+            if not self.doubts.repeat or again:
+                return self._values(shared)
+            moves = self.params.realisation.moves_weights
+            with self.doubts.unwritten() if moves else nullcontext():
+                values = self._values(shared)
+            again.extend(self._values(shared))
             return values
 
         try:

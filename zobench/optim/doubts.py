@@ -1,4 +1,4 @@
-"""Checks of a closure until it passes them once: equal losses at one point, no gradients."""
+"""Checks of a closure until it passes them: equal losses at one point, no gradients, no writes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ GRADIENTS = (
     "the closure computes gradients (backward or torch.enable_grad), which a zeroth-order step "
     "does not use: return the loss alone, or its detach() where gradients are part of the loss; "
     "in Lightning set automatic_optimization = False"
+)
+WRITES = (
+    "the closure, or a forward that it calls, writes to weights that are trained (clipping, "
+    "renormalising): at a probe no way leads back from there; write to them after step()"
 )
 
 
@@ -33,6 +37,7 @@ class Doubts:
         """
         self.repeat = repeat
         self._tensors: Sequence[torch.Tensor] = tensors
+        self._moving = tensors
         steps = [torch.finfo(t.dtype).eps for t in computes if t.is_floating_point()]
         devices = {t.device.type for t in computes}
         # sums of atomic adds on a GPU are in another order each time
@@ -53,6 +58,14 @@ class Doubts:
             raise BadInput(GRADIENTS)
         self._tensors = ()
 
+    @contextmanager
+    def unwritten(self) -> Iterator[None]:
+        """Inside is a call at a probe. Raises BadInput if it writes to weights, which are there."""
+        before = [_sum(t) for t in self._moving]
+        yield
+        if before != [_sum(t) for t in self._moving]:
+            raise BadInput(WRITES)
+
     def note(self, loss: Any) -> None:
         """Take a loss as the closure returned it: one of 16 bits is compared more coarsely."""
         if self.repeat and isinstance(loss, torch.Tensor) and loss.element_size() < 4:
@@ -67,6 +80,12 @@ class Doubts:
                 "check=False leaves this test out"
             )
         self.repeat = not (math.isfinite(one) and math.isfinite(two))
+
+
+def _sum(tensor: torch.Tensor) -> float:
+    """Return the sum of the elements, read as whole numbers: a write changes it."""
+    whole = {2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
+    return tensor.detach().view(whole).sum().item()
 
 
 def _gradient(tensor: torch.Tensor) -> tuple[int, Any] | None:

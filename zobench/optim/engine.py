@@ -219,16 +219,18 @@ class Engine:
         if self.journal:
             self.journal.sync()
             path = self.journal.path
-            self.close()
+            self.close(is_whole=False)
             warnings.warn(
                 f"the record {path} ends here: a step was stopped in the middle, from which the "
                 "same weights are not made again to the bit; record() into a new file",
                 RuntimeWarning, stacklevel=4,
             )  # fmt: skip
 
-    def close(self) -> None:
-        """End the record."""
+    def close(self, is_whole: bool = True) -> None:
+        """End the record. `is_whole`: True if it makes the present weights again."""
         if self.journal:
+            if is_whole:
+                self.journal.ended(trajectory.digest(self.weights))
             self.journal.close()
             self.journal = None
             self.weights.written = self.params.moved = self.params.changed = _nothing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ from zobench.optim.restore import decode
 from zobench.registry import Entry
 
 UNSIGNED = range(1 << 64)
+_DIGEST = re.compile("[0-9a-f]{32}")
 MOST_RANK = 1 << 20
 CORE = (Noise, LowRank, RandomMask, Coordinate)
 
@@ -67,6 +69,8 @@ class Decoder:
             return kind, facts[0]
         if kind == "w" and not facts:
             return kind, None
+        if kind == "d" and len(facts) == 1 and _DIGEST.fullmatch(facts[0]):
+            return kind, facts[0]
         if kind == "m":
             self._mask, self._last = self.take(self._thresholds(facts)), (None, None)
             return kind, None

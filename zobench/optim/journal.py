@@ -118,6 +118,10 @@ class Journal:
         """Record that delayed moves were written."""
         self._line(["w"])
 
+    def ended(self, digest: str) -> None:
+        """Record a hash of the weights at the end, which replayed weights are to have too."""
+        self._line(["d", digest])
+
     def refuse(self) -> None:
         """Raise BadInput: an estimator without a rule moved by an array."""
         raise BadInput(BY_ARRAYS)

@@ -68,7 +68,8 @@ def replay(path: str | Path, model: nn.Module | ParamsT, estimator: str | None =
     MeZO step. The whole record is read and checked before a weight moves. A record that is still
     written, or whose program was killed, ends with the last events that were written to the file.
     A file that is cut off in the middle of a write is replayed up to its last checksum, with a
-    RuntimeWarning.
+    RuntimeWarning. There is another one if the weights at `close()` were others: what code other
+    than `step` writes to weights is not recorded. Nor are buffers, such as running statistics.
 
     Args:
         path: the file that `ZerothOrder.record` wrote.
@@ -115,7 +116,7 @@ def replay(path: str | Path, model: nn.Module | ParamsT, estimator: str | None =
         weights.blocks, entry, rule is not None, lambda thresholds: Mask(tuple(thresholds), empty)
     ):
         pass  # all are right, or this has raised
-    t, steps = head["t"] - 1, 0
+    t, steps, end = head["t"] - 1, 0, ""
     with torch.no_grad():
         for kind, facts in record.events(weights.blocks, entry, rule is not None, weights.mask):
             if kind == "p":
@@ -137,7 +138,17 @@ def replay(path: str | Path, model: nn.Module | ParamsT, estimator: str | None =
                 t = facts - 1
             elif kind == "w":
                 weights.flush()
+            elif kind == "d":
+                weights.flush()
+                end = facts
         weights.flush()
+    if end and digest(weights) != end:
+        warnings.warn(
+            f"{path} ended with other weights than its events make: code other than step() wrote "
+            "to them in between (clipping, averaging, load_state_dict), which a record does not "
+            "hold, or it was made on another kind of device",
+            RuntimeWarning, stacklevel=2,
+        )  # fmt: skip
     if record.is_cut:
         warnings.warn(
             f"{path} is cut off: the {steps} steps that it has were replayed",
