@@ -443,7 +443,7 @@ def test_what_copies_of_weights_cannot_serve_is_refused(realisation):
         return torch.func.jvp(model, (inputs(model),), (inputs(model),))[1].square().mean()
 
     def of_a_copy():
-        return copy.deepcopy(model)(X).square().mean()
+        return copy.deepcopy(model)(inputs(model)).square().mean()
 
     for loss, what in ((forward_mode, "gradients are computed"), (of_a_copy, "a copy of a module")):
         model = torch.nn.Linear(3, 1)

@@ -69,8 +69,9 @@ class Decoder:
             return kind, facts[0]
         if kind == "w" and not facts:
             return kind, None
-        if kind == "d" and len(facts) == 1 and _DIGEST.fullmatch(facts[0]):
-            return kind, facts[0]
+        if kind == "d":
+            (digest,) = facts
+            return kind, _digest(digest)
         if kind == "m":
             self._mask, self._last = self.take(self._thresholds(facts)), (None, None)
             return kind, None
@@ -147,6 +148,12 @@ def parsed(line: bytes) -> Any:
         raise ValueError(f"{word} is not a number")
 
     return json.loads(line.decode("utf-8"), parse_constant=refused)
+
+
+def _digest(value: Any) -> str:
+    if type(value) is not str or not _DIGEST.fullmatch(value):
+        raise ValueError("a hash of weights has 32 hex digits")
+    return value
 
 
 def _number(value: Any) -> float:
