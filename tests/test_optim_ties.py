@@ -11,7 +11,7 @@ from zobench.errors import BadInput
 from zobench.optim import ZerothOrder
 
 X = torch.randn(32, 6, generator=torch.Generator().manual_seed(1))
-REALISATIONS = ("walk", "scratch")
+REALISATIONS = ("walk", "scratch", "paired")
 
 
 def free() -> nn.Sequential:
@@ -87,9 +87,10 @@ def test_ties_by_memory_move_as_ties_of_parameters_do(tie, realisation):
 
 
 @pytest.mark.parametrize("tie", [one_data, detached, one_is_frozen, in_one_buffer])
-def test_walk_and_scratch_agree(tie):
-    (walk, one), (scratch, other) = (trained(made(tie), r) for r in REALISATIONS)
-    torch.testing.assert_close(walk, scratch, rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("realisation", ["scratch", "paired"])
+def test_walk_and_copies_agree(tie, realisation):
+    (walk, one), (copies, other) = (trained(made(tie), r) for r in ("walk", realisation))
+    torch.testing.assert_close(walk, copies, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
