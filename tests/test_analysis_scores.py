@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from zobench.analysis.ecdf import band, ecdf
 from zobench.analysis.runlengths import run_table
-from zobench.analysis.scores import aocc, aocc_of_trace, log_area, mean_score, run_scores
+from zobench.analysis.scores import (
+    aocc,
+    aocc_of_trace,
+    least_log_area,
+    log_area,
+    mean_score,
+    run_scores,
+)
 
 RUNS = [
     ("f", "a", 0, [1, 10], {}),
@@ -44,6 +51,50 @@ def test_scores_of_runs_and_their_mean_over_problems():
     of_b = mean_score(scores, "b", "aocc")
     assert (of_b.value, of_b.problems) == (pytest.approx(0.005), 1)
     assert mean_score(scores, "nobody", "aocc").runs == 0
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_runs_have_a_log_area_below_the_least_with_their_aocc(data):
+    budgets = data.draw(st.lists(st.integers(1, 10**6), min_size=1, max_size=4))
+    more = data.draw(st.lists(st.integers(1, 10**6), max_size=3))  # of problems that were not run
+    pull = data.draw(st.sampled_from([0.0, 0.2, 1.0, 4.0]))  # above 0: q in small or large shares
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    means = []
+    for budget in budgets:
+        shape = tuple(data.draw(st.tuples(st.integers(1, 5), st.integers(1, 8))))  # runs, targets
+        queries = np.ceil(budget * rng.random(shape) ** pull).clip(1, budget)
+        success = rng.random(shape) < data.draw(st.sampled_from([0.5, 0.9, 1.0]))
+        full = np.full(shape, budget)
+        means.append([f(queries, success, full).mean() for f in (aocc, log_area)])
+    soon, area = np.mean(means, axis=0)
+    assert area <= soon + 1e-12
+    assert area >= least_log_area(soon, budgets) - 1e-12
+    assert area >= least_log_area(soon, [*budgets, *more], len(budgets)) - 1e-12
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 100, 1_000_000])
+def test_the_least_log_area_is_that_of_hits_at_one_query(budget):
+    for queries in {1, 2, 3, budget // 9, budget // 2, budget - 1, budget} & {
+        *range(1, budget + 1)
+    }:
+        case = [np.array([x]) for x in (queries, True, budget)]
+        least = least_log_area(float(aocc(*case)[0]), [budget])
+        assert least == pytest.approx(float(log_area(*case)[0]), abs=0.01)
+    assert least_log_area(0.0, [budget]) == 0
+
+
+def test_the_least_log_area_of_two_budgets_is_reached_by_some_runs():
+    hits = [
+        np.transpose(
+            [f(np.arange(1, b + 1), np.ones(b, bool), np.full(b, b)) for f in (aocc, log_area)]
+        )
+        for b in (30, 3000)
+    ]
+    pairs = (hits[0][:, np.newaxis] + hits[1]).reshape(-1, 2) / 2
+    for goal in (0.3, 0.7, 0.9, 0.99):
+        near = pairs[np.abs(pairs[:, 0] - goal) < 1e-3]
+        assert least_log_area(goal, [30, 3000]) == pytest.approx(near[:, 1].min(), abs=0.01)
 
 
 def test_the_interval_of_one_problem_is_students():

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from interchange_tools import HEAD, coco_folder, ioh_folder, suite_in
 
 from zobench.errors import BadInput
+from zobench.harness.suite_file import load
 from zobench.interchange.curve import Curve, distinct_names, file_name
 from zobench.interchange.read import read_folders
 from zobench.interchange.read_coco import pairs
@@ -136,10 +138,28 @@ def test_coco_data_of_other_dimensions_become_a_suite_of_their_own(tmp_path):
         import_folders([folder], "bbob", tmp_path / "other")
 
 
+def test_a_function_of_the_other_suite_of_coco_is_named_with_its_suite(tmp_path):
+    """Both have f1 in 20 dimensions, and they are different functions."""
+    runs = [(1, 9, [(1, 80.0), (9, 1.0)])]
+    large = (
+        "suite = 'bbob-largescale', funcId = 1, DIM = {d}, algId = 'A', data_format = 'bbob-new2'"
+    )
+    mine = coco_folder(tmp_path / "a", runs, dimension=20)
+    theirs = coco_folder(tmp_path / "b", runs, dimension=20, head=large.format(d=20))
+    found = import_folders([mine, theirs], "bbob", tmp_path / "out")
+    assert (found.runs, found.notes) == (
+        1, ["left out 1 run: f1 of bbob-largescale in 20 dimensions is not in the suite"]
+    )  # fmt: skip
+    suite = load("bbob")
+    noisy = [replace(p, settings=p.settings | {"noise": "gauss"}) for p in suite.problems]
+    with pytest.raises(BadInput, match="f1 of bbob in 20 dimensions is in the suite with noise"):
+        to_results(read_folders([mine])[0], replace(suite, problems=tuple(noisy)))
+
+
 def test_data_of_another_suite_do_not_fit(tmp_path):
     suite = suite_in(tmp_path)
     curves, _ = read_folders([coco_folder(tmp_path / "a", RUNS, function=3)])
-    with pytest.raises(BadInput, match="no run fits suite 't': f3 in 2 dimensions"):
+    with pytest.raises(BadInput, match="no run fits suite 't': f3 of bbob in 2 dimensions"):
         to_results(curves, suite)
     current = suite_in(tmp_path, (tmp_path / "t.toml").read_text().replace('"best"', '"current"'))
     with pytest.raises(BadInput, match="judged by its current point"):
@@ -405,5 +425,5 @@ targets = [0.5]
     found = import_folders([mine, other], str(tmp_path / "t.toml"), tmp_path / "out")
     assert (found.problems, found.runs) == (1, 1)
     assert found.notes == [
-        "left out 1 runs: MyFun is judged by its current point, which such data do not hold"
+        "left out 1 run: MyFun is judged by its current point, which such data do not hold"
     ]

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "zobench"
 NUMBERS = {"core", "errors"}
 RUNS = {"harness", "results", "running", "analysis", "errors"}
 ALLOWED = {
-    "errors": set(),
+    "errors": {"beside"},
     "spreadsheet": set(),
     "beside": set(),
     "process_state": set(),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
+
 import pytest
 from harness_tools import element, suite_of
 
-from zobench.errors import BadInput
+from zobench.cli import status_of
+from zobench.errors import BadInput, not_installed
 from zobench.harness.examine import apart
 from zobench.harness.plan import plan
 from zobench.harness.pool import run_all
 from zobench.harness.store import Store
 from zobench.harness.suite_file import load
+from zobench.user_file import load as load_file
 
 MINE = """
 import os, sys
@@ -91,6 +97,91 @@ def test_a_module_beside_the_file_is_part_of_the_key_and_frozen(tmp_path, way):
         assert "helper.py changed after the run was planned; start again" in frozen.reason
     else:
         assert frozen.best_score == plain.best_score
+
+
+LOADING = "import {name}\ndef mine(n: int = 1):\n    return 1\n"
+BUILDING = "def mine(n: int = 1):\n    import {name}\n    return 1\n"
+ABOVE = "write import os, sys; sys.path.insert(0, os.path.dirname(__file__))"
+
+
+@pytest.mark.parametrize("code", [LOADING, BUILDING])
+@pytest.mark.parametrize(
+    ("name", "beside", "found"),
+    [
+        ("helper", "helper.py", "helper.py"),
+        ("helper", "helper/__init__.py", "helper"),
+        ("helper.deep", "helper/deep.py", "helper"),  # a package without __init__.py
+        ("helper", "helper/data.txt", ""),
+        ("mine", "mine.txt", ""),  # the file has the name of the package that it imports
+    ],
+)
+def test_a_module_beside_the_file_is_not_to_be_installed(tmp_path, code, name, beside, found):
+    """A package of that name would be a stranger's."""
+    (tmp_path / beside).parent.mkdir(exist_ok=True)
+    (tmp_path / beside).write_text("SIZE = 1\n")
+    file = tmp_path / "mine.py"
+    file.write_text(code.format(name=name))
+    with pytest.raises((BadInput, ModuleNotFoundError)) as error:
+        load_file(file, "it")[0].mine()
+    end = error.value
+    text = not_installed(end) if isinstance(end, ModuleNotFoundError) else str(end)
+    told = f"{found} lies beside mine.py, in a folder that is not on sys.path: above the import, "
+    expected = told + ABOVE if found else f"needs the package '{name}': pip install {name}"
+    assert text.endswith(expected)
+    if found:  # what is said mends it
+        file.write_text(f"{ABOVE.removeprefix('write ')}\n{file.read_text()}")
+        (tmp_path / "run.py").write_text(
+            f"import zobench.user_file as u; from pathlib import Path\n"
+            f"assert u.load(Path({str(file)!r}), 'it')[0].mine() == 1"
+        )
+        command = [sys.executable, "-P", str(tmp_path / "run.py")]
+        assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("code", [LOADING, BUILDING])
+def test_a_run_of_a_file_names_the_module_beside_it(tmp_path, code, capfd):
+    (tmp_path / "helper.py").write_text("")
+    (tmp_path / "mine.py").write_text(code.format(name="helper"))
+    words = [
+        "run",
+        f"{tmp_path}/mine.py:mine",
+        "-s",
+        "quick",
+        "-p",
+        "bbob-rosenbrock-d10",
+        "-r",
+        "1",
+    ]
+    assert status_of([*words, "-b", "5", "-j", "1", "-o", str(tmp_path / "out")]) in (1, 2)
+    said = "".join(capfd.readouterr())
+    assert "helper.py lies beside mine.py, in a folder that is not on sys.path" in said
+    assert "pip install" not in said
+
+
+def test_a_module_that_no_pip_installs():
+    for code, told in (
+        ("import json.none", "json has no module json.none"),
+        ("import none_such.none", "needs the package 'none_such': pip install none_such"),
+    ):
+        with pytest.raises(ModuleNotFoundError) as error:
+            exec(code, {})
+        assert not_installed(error.value) == told
+    error = ModuleNotFoundError("No module named 'tkinter'", name="tkinter")
+    assert not_installed(error) == "this Python lacks tkinter, a module of its standard library"
+
+
+def test_a_module_beside_another_one_of_a_package(tmp_path, monkeypatch):
+    folder = tmp_path / "parts_of_mine"
+    folder.mkdir()
+    for name, text in {"__init__": "", "deep": "import leaf_of_mine", "leaf_of_mine": ""}.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModuleNotFoundError) as error:
+        importlib.import_module("parts_of_mine.deep")
+    assert not_installed(error.value) == (
+        "leaf_of_mine.py lies beside deep.py, in the package parts_of_mine: if it is meant, write "
+        "from parts_of_mine import leaf_of_mine; else install 'leaf_of_mine'"
+    )
 
 
 def test_what_else_lies_in_the_folder_is_none_of_it(tmp_path):

@@ -1,14 +1,17 @@
 """The modules beside a user's Python file that it imports, and those that they import.
 
 They follow from the texts alone, so that every process finds the same ones. Not among them are
-modules of other folders, names that the code computes, and files that the code opens.
+modules of other folders, names that the code computes, and files that the code opens. That they are
+covered does not make them importable: the folder has to be on `sys.path`.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 MOST = 1000  # files; more cannot be the modules of one file
@@ -50,6 +53,51 @@ def modules_beside(file: str, text: bytes, read: ReadText) -> tuple[dict[str, by
     return modules, by_path & modules.keys()
 
 
+@dataclass(frozen=True)
+class ModuleBeside:
+    """A module that Python did not find, though it lies beside the file that imports it.
+
+    Attributes:
+        path: of the module: a file, or the folder of a package.
+        imported_in: the path of the file that imports it.
+        package: the dotted name of the package that this file is in; "" for none.
+    """
+
+    path: str
+    imported_in: str
+    package: str
+
+
+def module_beside(error: ModuleNotFoundError) -> ModuleBeside | None:
+    """Return the module that an import did not find beside its file; None if none lies there.
+
+    None also for an import in an installed package, whose modules may have the names of other
+    packages.
+    """
+    importer: dict[str, str] = {}
+    step = error.__traceback__
+    while step is not None:  # to the innermost frame, but for those of importlib
+        values = step.tb_frame.f_globals
+        facts = {key: str(values.get(key) or "") for key in ("__name__", "__file__", "__package__")}
+        importer = importer if facts["__name__"].partition(".")[0] == "importlib" else facts
+        step = step.tb_next
+    file = Path(importer.get("__file__", ""))
+    name = (error.name or "").partition(".")[0]
+    if not name or not file.is_file() or _is_installed(importer["__name__"], file):
+        return None
+    spec = PathFinder.find_spec(name, [str(file.parent)])
+    if spec is None:
+        return None
+    path = Path(spec.origin) if spec.origin else file.parent / name
+    if spec.origin is None and not any(path.glob("*.py")):  # a folder of data
+        return None
+    if path.name == "__init__.py":
+        path = path.parent
+    if path == file:  # a file with the name of the package that it imports
+        return None
+    return ModuleBeside(path=str(path), imported_in=str(file), package=importer["__package__"])
+
+
 def names_imported(file: str, texts: Mapping[str, bytes]) -> dict[str, str]:
     """Map the dotted name of each module that is imported to its full path.
 
@@ -67,6 +115,13 @@ def names_imported(file: str, texts: Mapping[str, bytes]) -> dict[str, str]:
                 if path in texts and path != file:
                     result[".".join(Path(path).relative_to(home).with_suffix("").parts)] = path
     return {name.removesuffix(".__init__"): path for name, path in result.items()}
+
+
+def _is_installed(module: str, file: Path) -> bool:
+    """Return True for a module of zobench, of Python itself, or of an installed package."""
+    is_ours = module.partition(".")[0] == _OURS
+    is_packages = any(part in ("site-packages", "dist-packages") for part in file.parts)
+    return is_ours or is_packages or file.is_relative_to(Path(ast.__file__).parent)
 
 
 def _candidates(home: str, path: str, level: int, parts: tuple[str, ...]) -> Iterator[str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable
+
+from zobench.beside import module_beside
 
 MANY, FEW = 60, 5  # names: a message lists at most MANY, and FEW of more
 
@@ -55,10 +59,26 @@ class Missing(Exception):  # noqa: N818 - it names what is missing, not the code
 
 
 def not_installed(error: ModuleNotFoundError) -> str:
-    """Return the message for a module that some code imports and that does not exist."""
-    package = (error.name or "").partition(".")[0]
-    if package == "zobench":  # which is installed, as this code runs
-        return f"zobench has no module {error.name}"
+    """Return the message for a module that some code imports and that does not exist.
+
+    `pip install` is advice for packages alone: for another name, it may install a stranger's code.
+    """
+    package, dot, _ = (error.name or "").partition(".")
+    if dot and sys.modules.get(package) is not None:  # it is installed: it was imported
+        return f"{package} has no module {error.name}"
+    if package in sys.stdlib_module_names:
+        return f"this Python lacks {error.name}, a module of its standard library"
+    if module := module_beside(error):
+        own, other = map(os.path.basename, (module.imported_in, module.path))
+        if module.package:
+            return (
+                f"{other} lies beside {own}, in the package {module.package}: if it is meant, "
+                f"write from {module.package} import {package}; else install {package!r}"
+            )
+        return (
+            f"{other} lies beside {own}, in a folder that is not on sys.path: above the import, "
+            "write import os, sys; sys.path.insert(0, os.path.dirname(__file__))"
+        )
     return f"needs the package {package!r}: pip install {package}" if package else str(error)
 
 

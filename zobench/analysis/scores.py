@@ -15,6 +15,7 @@ Runs are averaged within a problem, then problems: each problem weighs the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,44 @@ def aocc(queries: np.ndarray, success: np.ndarray, budget: np.ndarray) -> np.nda
     """
     share = (np.asarray(budget, float) - np.maximum(queries, 1) + 1) / budget
     return np.where(success, np.clip(share, 0, 1), 0.0)
+
+
+def least_log_area(aocc_mean: float, budgets: Sequence[int], count: int | None = None) -> float:
+    """Return a number that the mean `log_area` of runs with this mean `aocc` cannot be below.
+
+    A target with a budget B gives the point (aocc, log_area): on a convex curve if it is hit, at
+    q = 1..B, and (0, 0) if it is missed. For every slope s, the means over targets, runs and
+    problems satisfy
+
+        mean log_area >= s * mean aocc + mean over problems of min over points (log_area - s * aocc)
+
+    The result is the largest right side of 64 slopes, around those of the curves at the mean. It
+    is at least 0. A budget of 1 counts as 2, whose points include those of 1.
+
+    Args:
+        aocc_mean: the mean over problems, from 0 to 1.
+        budgets: queries per run of each problem.
+        count: how many of the problems were run, whichever they are; None: all.
+
+    Example:
+        >>> least_log_area(1.0, [400])
+        1.0
+        >>> round(least_log_area(0.75, [400]), 3)  # as of hits at query 101
+        0.23
+    """
+    values, numbers = np.unique(np.maximum(budgets, 2), return_counts=True)
+    budget = values[:, np.newaxis].astype(float)
+    rate = budget / np.log(budget)  # the curve's slope is rate / q
+    own = rate / (budget * (1 - aocc_mean) + 1)
+    slopes = np.geomspace(own.min() / 2, own.max() * 2, 64)
+    at = np.floor(np.clip(rate / slopes, 1, budget))  # the least is at this q or the next one
+    least = np.zeros(at.shape)  # of a target that is missed
+    for queries in (at, np.minimum(at + 1, budget)):
+        is_hit = np.ones(at.shape, bool)
+        areas = log_area(queries, is_hit, budget) - slopes * aocc(queries, is_hit, budget)
+        least = np.minimum(least, areas)
+    of_problems = np.sort(np.repeat(least, numbers, axis=0), axis=0)[:count]
+    return float(max(0.0, (slopes * aocc_mean + of_problems.mean(axis=0)).max()))
 
 
 def aocc_of_trace(

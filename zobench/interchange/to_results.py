@@ -62,7 +62,7 @@ def to_results(
         else:
             problem = problems.get(curve.name) or problems.get(f"{curve.name}-d{curve.dimension}")
         if problem is None:
-            left_out[f"{curve.name} in {curve.dimension} dimensions is not in the suite"] += 1
+            left_out[_absent(curve, suite)] += 1
             continue
         if problem.id not in kinds:
             kinds[problem.id] = kind(problem)
@@ -100,10 +100,23 @@ def to_results(
             )
             specs.append(spec)
             results.append(_result(spec, curve))
-    notes = [f"left out {n} runs: {reason}" for reason, n in left_out.most_common(3)]
-    if len(left_out) > 3:
-        notes.append(f"left out runs on {len(left_out) - 3} other functions")
+    notes = [f"left out {n} run{'s' * (n > 1)}: {reason}" for reason, n in left_out.most_common(3)]
+    if (others := len(left_out) - 3) > 0:
+        notes.append(f"left out runs on {others} other function{'s' * (others > 1)}")
     return ImportedRuns(specs, results, notes)
+
+
+def _absent(curve: Curve, suite: Suite) -> str:
+    """Return why no problem of the suite is the function of the curve."""
+    dimensions = f"in {curve.dimension} dimensions"
+    if curve.suite not in COCO:
+        return f"{curve.name} {dimensions} is not in the suite"
+    name = f"{curve.name} of {curve.suite} {dimensions}"
+    case = (curve.suite, curve.function, curve.dimension)
+    keys = ("function", "dim")
+    if case in [(p.objective, *(p.settings.get(key) for key in keys)) for p in suite.problems]:
+        return f"{name} is in the suite with noise only, which COCO's data are without"
+    return f"{name} is not in the suite"
 
 
 def _functions(suite: Suite) -> dict[tuple[str, int, int], ProblemSpec]:

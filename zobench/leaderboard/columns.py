@@ -118,7 +118,7 @@ def _intervals(cells: Cells) -> str:
 
 def _middle(value: float, low: float, high: float) -> str:
     """Return "" if a score is the middle of its interval, which is cut at 0 and 1, else a fault."""
-    off, fine = low + high - 2 * value, 2 * _digit(value) + _digit(low) + _digit(high)
+    off, fine = low + high - 2 * value, 2 * half_digit(value) + half_digit(low) + half_digit(high)
     if low > 0 and high < 1 and abs(off) > fine:
         return "not the middle"
     if (low == 0 and high < 1 and off < -fine) or (high == 1 and low > 0 and off > fine):
@@ -126,7 +126,7 @@ def _middle(value: float, low: float, high: float) -> str:
     return ""
 
 
-def _digit(value: float) -> float:
+def half_digit(value: float) -> float:
     """Return half a unit of the sixth digit, and a little more."""
     return 0.505 * 10.0 ** (math.floor(math.log10(value)) - 5) if value > 0 else 0.0
 

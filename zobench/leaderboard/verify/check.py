@@ -23,6 +23,7 @@ from zobench.leaderboard.verify.content import (
     RowResult,
     coverage_fault,
     estimator_fault,
+    scores_fault,
     speedup_fault,
 )
 from zobench.leaderboard.verify.expected import SuiteFacts, suite_facts
@@ -112,6 +113,7 @@ class BoardChecker:
         return (
             self._problems_fault(row, facts)
             or coverage_fault(row)
+            or scores_fault(row)
             or estimator_fault(row, facts)
             or speedup_fault(row, self.frozen)
         )

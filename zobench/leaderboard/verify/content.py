@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import zobench
+from zobench.analysis.scores import least_log_area
 from zobench.errors import BadInput
 from zobench.harness.baseline import read_baseline
 from zobench.harness.estimator_spec import EstimatorSpec
 from zobench.harness.packages import required
 from zobench.harness.suite import ProblemSpec, Suite
-from zobench.leaderboard.columns import UNKNOWN, Cells, agree, number, packages_of
+from zobench.leaderboard.columns import UNKNOWN, Cells, agree, half_digit, number, packages_of
 from zobench.leaderboard.frozen import FrozenFigures, FrozenRuns
 from zobench.leaderboard.releases import is_earlier
 from zobench.leaderboard.verify.expected import SuiteFacts, estimator_of, repetitions
@@ -72,6 +73,24 @@ def coverage_fault(row: RowResult) -> str:
             return f"column {name}: above {top:.6g}, the most with that success_rate"
     if runs < planned:
         row.note = f"{runs} of {planned} runs"
+    return ""
+
+
+def scores_fault(row: RowResult) -> str:
+    """Check that runs within the budgets of these problems can have both scores."""
+    cells = row.cells
+    both = [number(cells, name) for name in ("aocc", "log_area")]
+    if any(map(math.isnan, both)):
+        return ""
+    soon, area = both
+    budgets, covered = [p.budget for p in row.problems], int(cells["n_problems"])
+    least = least_log_area(max(0.0, soon - half_digit(soon)), budgets, covered)
+    if area + half_digit(area) < least - 1e-9:
+        return f"column log_area: below {least:.6g}, the least with that aocc and budget"
+    most = max(p.budget * len(p.targets) for p in row.problems)  # a success is at least one hit
+    least = number(cells, "success_rate") / most
+    if soon < least * (1 - 1e-5):
+        return f"column aocc: below {least:.6g}, the least with that success_rate and budget"
     return ""
 
 
