@@ -127,7 +127,7 @@ BREACHES = {
     "no memory": (" Memory: the weights.", "", "docstring", "write 'Memory: the weights.'"),
     "no formula": ("x <- x - lr", "lr", "docstring", "states no update formula"),
     "no paper": ('paper="ours", ', "", "facts", "names no paper"),
-    "a strange span": ('{"lr": (1e-5', '{"rate": (1e-5', "facts", "has no setting named 'rate'"),
+    "a strange span": ('{"lr": (1e-5', '{"rate": (1e-5', "facts", "has no setting 'rate'"),
     "other queries": ("step: 2.", "step: 1.", "queries", "makes 2 queries in a step"),
     "no formula of queries": ("step: 2.", "step: few.", "queries", "not a formula"),
     "no end": (ASK, CATCHING, "budget", "catches what evaluate raises"),

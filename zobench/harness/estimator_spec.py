@@ -71,7 +71,7 @@ def split_settings(text: str) -> tuple[str, dict[str, str]]:
     """
     path, colon, rest = text.partition(".py:")
     name, colon_after, settings_text = (rest if colon else text).partition(":")
-    if colon_after and not settings_text:
+    if name and colon_after and not settings_text:
         raise BadInput(f"{text!r}: no setting after the colon; write {text}name=value")
     typed: dict[str, str] = {}
     for item in _items(settings_text) if settings_text else ():
