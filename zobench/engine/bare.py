@@ -14,7 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from zobench.engine.reads import ABOUT
-from zobench.engine.stacking import Refused
+from zobench.engine.stacking import NotStacked
 
 _NAMES = ("add", "sub", "mul", "div", "true_divide", "multiply", "subtract", "divide")
 _OPERATORS = ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv")
@@ -50,13 +50,13 @@ class BareReads(TorchFunctionMode):
                 return self._by_element(func, args, place)
             if func in EXPANDS and place == 0:
                 return self._expanded(args)
-        raise Refused(f"it reads a parameter of its own in {getattr(func, '__name__', func)}")
+        raise NotStacked(f"it reads a parameter of its own in {getattr(func, '__name__', func)}")
 
     def _by_element(self, func: Any, args: Any, place: int) -> Any:
         parameter, stack = self.stacks[id(args[place])]
         x, n, spare = args[1 - place], len(stack), args[1 - place].dim() - parameter.dim()
         if not x.dim() or x.shape[0] % n or spare < 0 or (spare == 0 and parameter.shape[0] != 1):
-            raise Refused("it reads a parameter of its own that is not one for all rows")
+            raise NotStacked("it reads a parameter of its own that is not one for all rows")
         shape = parameter.shape if spare else (1, *parameter.shape[1:])
         values = stack.view(n, *[1] * spare, *shape)
         pair = [x.reshape(n, x.shape[0] // n, *x.shape[1:]), values]
@@ -66,6 +66,6 @@ class BareReads(TorchFunctionMode):
         _, stack = self.stacks[id(args[0])]
         sizes = args[1] if isinstance(args[1], tuple | list) else args[1:]
         if sizes[0] % len(stack):
-            raise Refused("it expands a parameter of its own, but not to the rows of the batch")
+            raise NotStacked("it expands a parameter of its own, but not to the rows of the batch")
         rows = sizes[0] // len(stack)
         return torch.cat([copy.expand(rows, *sizes[1:]) for copy in stack])

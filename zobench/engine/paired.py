@@ -33,7 +33,7 @@ from zobench.engine.draws import SameDraws
 from zobench.engine.hidden import as_written, check, nowhere
 from zobench.engine.perturbed import refuse_derivatives
 from zobench.engine.room import Room
-from zobench.engine.stacking import PLAIN, Refused
+from zobench.engine.stacking import PLAIN, NotStacked
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
 from zobench.engine.ties import check_unmoved, place
@@ -110,7 +110,7 @@ class Paired:
         self.room = Room()
         self.plans: dict[Any, plans.Plan] = {}
         self.parts: dict[nn.Module, list[nn.Module]] = {}  # all modules in an entry
-        self._call: Call | None = None
+        self._call: PairedCall | None = None
         self._warned: set[str] = set()
 
     @contextmanager
@@ -126,7 +126,7 @@ class Paired:
                 for parameter, block in unit.own
                 if copies.moves(block)
             ]
-            call = Call(self, copies)
+            call = PairedCall(self, copies)
             try:
                 self._call = call
                 with as_written(), nowhere(moved), wrapped(self._wrappers(call)):
@@ -177,17 +177,17 @@ class Paired:
             self._warned.add(what)
             warnings.warn(f"paired: {what}", RuntimeWarning, stacklevel=2)
 
-    def _wrappers(self, call: Call) -> Iterator[tuple[nn.Module, Wrapper]]:
+    def _wrappers(self, call: PairedCall) -> Iterator[tuple[nn.Module, Wrapper]]:
         for part in self.entries:
             unit = self.units.get(part)
             is_layer = id(part) in self.layers
-            yield part, lambda f, p=part, u=unit, i=is_layer: Entry(call, p, u, f, i)
+            yield part, lambda f, p=part, u=unit, i=is_layer: EntryForward(call, p, u, f, i)
 
 
-class Made(NamedTuple):
+class MadeOutputs(NamedTuple):
     """The outputs that a forward made for several probes, and the inputs it was given."""
 
-    entry: Entry
+    entry: EntryForward
     leaves: list[Any]
     form: TreeSpec
     versions: list[int]
@@ -196,7 +196,7 @@ class Made(NamedTuple):
     plan: plans.Plan
     after: list[torch.Tensor] | None  # the states of the generators
 
-    def fits(self, entry: Entry, leaves: list[Any], form: TreeSpec) -> bool:
+    def fits(self, entry: EntryForward, leaves: list[Any], form: TreeSpec) -> bool:
         """Return True if a call hands that forward equal inputs."""
         if entry is not self.entry or form != self.form:
             return False
@@ -204,7 +204,7 @@ class Made(NamedTuple):
         return all(_equal(a, b, version) for a, b, version in pairs)
 
 
-class Call:
+class PairedCall:
     """The probes of one call: which of them is visited, and what was made for the others."""
 
     def __init__(self, realisation: Paired, copies: Copies) -> None:
@@ -213,7 +213,7 @@ class Call:
         self.at = -1  # the probe that is visited
         self.chunk: tuple[int, ...] = ()  # the probes that run together with it
         self.number = 0  # of the next call of a forward, within an evaluation
-        self.made: list[Made | None] = []
+        self.made: list[MadeOutputs | None] = []
         # while a forward runs:
         self.which: tuple[int, ...] = ()
         self.rows = 0
@@ -267,7 +267,7 @@ class Call:
         finally:
             self.which, self.depth = which, self.depth - 1
 
-    def enter(self, entry: Entry, args: Any, kwargs: Any) -> Any:
+    def enter(self, entry: EntryForward, args: Any, kwargs: Any) -> Any:
         """Run a forward that is called from outside: for all probes, or find what it made."""
         refuse_derivatives("paired")
         leaves, form = tree_flatten((args, kwargs))
@@ -292,14 +292,14 @@ class Call:
         states = plan.draws.states() if plan.draws else None
         try:
             outputs, output_form = self.several(entry, leaves, form, plan, iter(plan.kinds))
-        except Refused as error:
+        except NotStacked as error:
             if plan.draws and states:
                 plan.draws.put(states)
             self._stop(entry, plan, str(error))
             self.made.append(None)
             return self.one(entry, args, kwargs)
         after = plan.draws.states() if plan.draws else None
-        made = Made(entry, leaves, form, versions, outputs, output_form, plan, after)
+        made = MadeOutputs(entry, leaves, form, versions, outputs, output_form, plan, after)
         self.made.append(made)
         return self._of(made, self.at)
 
@@ -310,14 +310,14 @@ class Call:
                 return self.copies.whole(block, (self.at,), taken)[0][index]
         return self.copies.rows(block, (self.at,), index)[0]
 
-    def one(self, entry: Entry, args: Any, kwargs: Any, k: int | None = None) -> Any:
+    def one(self, entry: EntryForward, args: Any, kwargs: Any, k: int | None = None) -> Any:
         """Run a forward for one probe: by default the one that is visited."""
         with self._running((self.at if k is None else k,), 0, None, None):
             return entry.inner(args, kwargs)
 
     def several(
         self,
-        entry: Entry,
+        entry: EntryForward,
         leaves: list[Any],
         form: TreeSpec,
         plan: plans.Plan,
@@ -335,7 +335,7 @@ class Call:
             output = entry.inner(args, kwargs)
         outputs, output_form = tree_flatten(output)
         if plan.outputs is not None and output_form != plan.output_form:
-            raise Refused("its outputs are of another form than before")
+            raise NotStacked("its outputs are of another form than before")
         return outputs, output_form
 
     def kind(self, module: nn.Module, rows: int | None) -> bool:
@@ -348,14 +348,16 @@ class Call:
             return False
         other, fact = next(self.kinds, (None, False))
         if other is not module:
-            raise Refused("its modules do not run in one order")
+            raise NotStacked("its modules do not run in one order")
         if self.found is None:
             return fact and len(self.which) > 1
         # A test, in which the fact is the number of rows for one probe.
         count = len(self.which)
         shared = count > 1 and (fact is None or rows == fact)
         if count > 1 and not shared and rows != count * (fact or 0):
-            raise Refused("the batch of one of its modules does not grow with the number of probes")
+            raise NotStacked(
+                "the batch of one of its modules does not grow with the number of probes"
+            )
         self.found.append((module, shared))
         return shared
 
@@ -374,14 +376,14 @@ class Call:
         finally:
             self.which, self.depth = (), 0
 
-    def _of(self, made: Made, k: int) -> Any:
+    def _of(self, made: MadeOutputs, k: int) -> Any:
         kinds = made.plan.outputs
         assert kinds is not None
         place, count = self.chunk.index(k), len(self.chunk)
         return tree_unflatten(stacking.cut(made.outputs, kinds, place, count), made.output_form)
 
     def _plan(
-        self, entry: Entry, leaves: list[Any], form: TreeSpec, args: Any, kwargs: Any
+        self, entry: EntryForward, leaves: list[Any], form: TreeSpec, args: Any, kwargs: Any
     ) -> plans.Plan:
         found = self.realisation.plans
         parts = self.realisation.parts.setdefault(entry.module, [])
@@ -394,22 +396,27 @@ class Call:
                 self._warn(entry, plan.why)
         return found[name]
 
-    def _stop(self, entry: Entry, plan: plans.Plan, why: str) -> None:
+    def _stop(self, entry: EntryForward, plan: plans.Plan, why: str) -> None:
         plan.works, plan.why = False, why
         self._warn(entry, why)
 
-    def _warn(self, entry: Entry, why: str) -> None:
+    def _warn(self, entry: EntryForward, why: str) -> None:
         self.realisation.say(
             f"the probes run through {type(entry.module).__name__} one by one, which costs more: "
             f"{why}"
         )
 
 
-class Entry:
+class EntryForward:
     """What runs in place of the forward of a module while probes are evaluated."""
 
     def __init__(
-        self, call: Call, module: nn.Module, unit: Whole | None, forward: ModuleForward, layer: bool
+        self,
+        call: PairedCall,
+        module: nn.Module,
+        unit: Whole | None,
+        forward: ModuleForward,
+        layer: bool,
     ) -> None:
         """`unit`: how it runs, if it has weights of its own. `layer`: True for one of a list."""
         self.call, self.module, self.unit, self.forward = call, module, unit, forward

@@ -19,10 +19,10 @@ from zobench.core.directions import Noise, Probe
 from zobench.engine.buffers import Buffers
 from zobench.engine.copies import Copies
 from zobench.engine.draws import SameDraws
-from zobench.engine.stacking import ONE_EACH, Refused, cut, kinds_of, rows_of
+from zobench.engine.stacking import ONE_EACH, NotStacked, cut, kinds_of, rows_of
 
 if TYPE_CHECKING:
-    from zobench.engine.paired import Call, Entry
+    from zobench.engine.paired import EntryForward, PairedCall
 
 SCALES = [1e-3 * 4**k for k in range(6)]  # of the test's probes, until the outputs differ clearly
 MOST_APART = 4  # times that more modules are run once per probe
@@ -73,7 +73,7 @@ def name_of(module: nn.Module, parts: Sequence[nn.Module], args: Any, kwargs: An
     return module, training, len(args), (*kwargs,), repr(form) if nested else "", rows == 1, kinds
 
 
-def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
+def made(call: PairedCall, entry: EntryForward, leaves: list[Any], form: TreeSpec) -> Plan:
     """Make the plan of a forward for its present inputs; buffers and generators do not change."""
     if rows_of(leaves) is None:
         return Plan(False, "it is given no tensor")
@@ -107,7 +107,7 @@ def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
             try:
                 plan = _tested(call, entry, leaves, form, draws, states, put_back)
                 break
-            except Refused as error:
+            except NotStacked as error:
                 plan = Plan(False, str(error))
             except (RuntimeError, TypeError, ValueError, IndexError) as error:
                 plan = Plan(False, f"it raises {type(error).__name__} ({_line(error)})")
@@ -122,8 +122,8 @@ def made(call: Call, entry: Entry, leaves: list[Any], form: TreeSpec) -> Plan:
 
 
 def _tested(
-    call: Call,
-    entry: Entry,
+    call: PairedCall,
+    entry: EntryForward,
     leaves: list[Any],
     form: TreeSpec,
     draws: SameDraws,
@@ -138,20 +138,20 @@ def _tested(
     call.noted, call.found = None, []
     outputs, output_form = call.several(entry, leaves, form, plan, iter(ones.noted))
     if output_form != ones.form:
-        raise Refused("its outputs for several probes are not of the form of those for one")
+        raise NotStacked("its outputs for several probes are not of the form of those for one")
     kinds = kinds_of(ones.values[0], outputs, 2)
     for k, values in enumerate(ones.values):
         for a, b, other in zip(cut(outputs, kinds, k, 2), values, ones.values[1 - k]):
             if isinstance(b, torch.Tensor) and not _is_near(a, b, other):
-                raise Refused(MIXED)
+                raise NotStacked(MIXED)
     if not all(_is_near(a, b, b) for a, b in zip(_copied(entry.module), ones.buffers)):
-        raise Refused("it writes what it computes from the whole batch into a buffer")
+        raise NotStacked("it writes what it computes from the whole batch into a buffer")
     plan.kinds, plan.outputs, plan.output_form = call.found, kinds, output_form
     plan.by_probe = has_drawn or ONE_EACH in kinds
     return plan
 
 
-def _around_shared(call: Call, entry: Entry) -> frozenset[nn.Module]:
+def _around_shared(call: PairedCall, entry: EntryForward) -> frozenset[nn.Module]:
     """Return the modules around those that read the same for all rows, such as positions."""
     shared = {module for module, is_shared in call.found or () if is_shared}
     return frozenset(
@@ -172,7 +172,11 @@ class _Ones(NamedTuple):
 
 
 def _alone(
-    call: Call, entry: Entry, leaves: list[Any], form: TreeSpec, put_back: Callable[[], None]
+    call: PairedCall,
+    entry: EntryForward,
+    leaves: list[Any],
+    form: TreeSpec,
+    put_back: Callable[[], None],
 ) -> tuple[_Ones, list[Probe]]:
     """Run the forward for each of two probes that are far enough apart; return them too."""
     args, kwargs = tree_unflatten(leaves, form)
@@ -190,24 +194,24 @@ def _alone(
             drawn = SameDraws(_devices(entry, leaves)).states()
             facts.append((call.noted, drawn, _copied(entry.module)))
         if forms[0] != forms[1]:
-            raise Refused("its outputs at two probes are not of one form")
+            raise NotStacked("its outputs at two probes are not of one form")
         if not all(_is_finite(x) for pair in values for x in pair):
             break
         best = _Ones(values, forms[0], *facts[0]), probes
         if all(_are_apart(a, b) for a, b in zip(*values)):
             break
     if best is None:
-        raise Refused("its outputs are not finite")
+        raise NotStacked("its outputs are not finite")
     return best
 
 
-def _take(call: Call, probes: list[Probe]) -> None:
+def _take(call: PairedCall, probes: list[Probe]) -> None:
     call.copies = Copies(call.copies.params, probes, call.copies.passing)
     call.chunk, call.at = (0, 1), 0
     call.copies.prepare(call.chunk)
 
 
-def _devices(entry: Entry, leaves: Sequence[Any]) -> list[torch.device]:
+def _devices(entry: EntryForward, leaves: Sequence[Any]) -> list[torch.device]:
     tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
     return sorted({t.device for t in (*entry.module.parameters(), *tensors)}, key=str)
 

@@ -19,7 +19,7 @@ PLAIN = (int, float, bool, complex, str, bytes, type(None), enum.Enum, torch.dty
 CUT, ONE_EACH, SHARED, LOST = "cut", "one each", "shared", "lost"
 
 
-class Refused(Exception):  # noqa: N818 - a fact about a model
+class NotStacked(Exception):  # noqa: N818 - a fact about a model
     """A forward that does not run on the batches of several probes together. Says why."""
 
 
@@ -55,14 +55,14 @@ def joined(parts: Sequence[Any], given: int | None, rows: int) -> Any:
     """
     flat, form = zip(*(tree_flatten(part) for part in parts))
     if any(other != form[0] for other in form):
-        raise Refused("the outputs at several probes are not of one form")
+        raise NotStacked("the outputs at several probes are not of one form")
     leaves = []
     for values in zip(*flat):
         first = values[0]
         if not isinstance(first, torch.Tensor):
             leaves.append(first)
         elif not first.dim():
-            raise Refused("a module with weights gives one number for the whole batch")
+            raise NotStacked("a module with weights gives one number for the whole batch")
         elif given and first.shape[0] % given == 0:
             leaves.append(torch.cat(values))
         else:
@@ -95,7 +95,7 @@ class Lost:
 def kinds_of(one: Sequence[Any], several: Sequence[Any], count: int) -> list[str]:
     """Say how each output of several probes is cut, by comparison with that of one probe.
 
-    Raises Refused for outputs that cannot be cut.
+    Raises NotStacked for outputs that cannot be cut.
     """
     kinds = []
     for a, b in zip(one, several, strict=True):
@@ -107,7 +107,7 @@ def kinds_of(one: Sequence[Any], several: Sequence[Any], count: int) -> list[str
             elif a.shape == b.shape:
                 kinds.append(SHARED)
             else:
-                raise Refused(
+                raise NotStacked(
                     f"an output of shape {tuple(a.shape)} has the shape {tuple(b.shape)} for "
                     f"{count} probes"
                 )
@@ -116,7 +116,7 @@ def kinds_of(one: Sequence[Any], several: Sequence[Any], count: int) -> list[str
         elif hasattr(a, "get_seq_length"):  # keys and values
             kinds.append(LOST)
         else:
-            raise Refused(f"an output is a {type(a).__name__}, which cannot be cut")
+            raise NotStacked(f"an output is a {type(a).__name__}, which cannot be cut")
     return kinds
 
 

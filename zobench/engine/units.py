@@ -36,7 +36,7 @@ CLOSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 Own = Sequence[tuple[nn.Parameter, TensorBlock]]
 
 
-class Batch(Protocol):
+class PairedBatch(Protocol):
     """What a batch holds while a module runs."""
 
     copies: Copies
@@ -66,7 +66,7 @@ class Whole:
         self.is_container = False  # True if it calls other modules with weights
 
     def run(
-        self, batch: Batch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
+        self, batch: PairedBatch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
     ) -> Any:
         """Run on the rows of all probes of the batch.
 
@@ -118,7 +118,7 @@ class LayerNorm(Whole):
     """nn.LayerNorm and nn.RMSNorm, whose functions take the copies directly."""
 
     def run(
-        self, batch: Batch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
+        self, batch: PairedBatch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
     ) -> Any:
         module: Any = self.module
         small = [batch.copies.stack(block, batch.which) for block in self.blocks]
@@ -157,7 +157,7 @@ class Linear(Whole):
         self.transposed = transposed
 
     def run(
-        self, batch: Batch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
+        self, batch: PairedBatch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
     ) -> Any:
         module: Any = self.module
         blocks = {id(parameter): block for parameter, block in self.own}
@@ -184,7 +184,7 @@ class Linear(Whole):
 
     @contextmanager
     def _bias(
-        self, batch: Batch, block: TensorBlock | None, bias: torch.Tensor | None
+        self, batch: PairedBatch, block: TensorBlock | None, bias: torch.Tensor | None
     ) -> Iterator[Sequence[torch.Tensor] | torch.Tensor | None]:
         """Inside, the value is the bias of each probe, or None."""
         n = len(batch.which)
@@ -202,7 +202,7 @@ class Linear(Whole):
 
     def _product(
         self,
-        batch: Batch,
+        batch: PairedBatch,
         x: torch.Tensor,
         weight: TensorBlock,
         bias: Sequence[torch.Tensor] | torch.Tensor | None,
@@ -249,7 +249,7 @@ class Embedding(Whole):
     """nn.Embedding: only the rows that are looked up are made."""
 
     def run(
-        self, batch: Batch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
+        self, batch: PairedBatch, forward: ModuleForward, args: Any, kwargs: Any, shared: bool
     ) -> Any:
         ((table, block),) = self.own
         if not batch.copies.moves(block) or not batch.copies.serves_rows(block):
