@@ -124,7 +124,9 @@ def test_a_hash_of_other_runs_is_a_difference_where_the_environment_is_the_same(
 
 def test_a_false_row_does_not_reproduce(board, verify):
     row = row_of(board, "mine.py:Mine", 5)
-    edit(board, row, success_rate="1", aocc="0.9", aocc_low="0.85", aocc_high="0.95")
+    better = {"log_area": "0.8", "log_area_low": "0.75", "log_area_high": "0.85"}
+    better |= {"aocc": "0.9", "aocc_low": "0.85", "aocc_high": "0.95"}
+    edit(board, row, success_rate="1", **better)
     status, out, _ = verify("--rows", f"{row}-{row}", *MADE)
     assert status == 1
     assert (

@@ -115,6 +115,7 @@ def read_board(file: Path) -> pd.DataFrame:
             if fault := cell_fault(name, row.cells[name]):
                 text = f"column {name}: {fault}; zobench verify --form-only {file}"
                 raise table.fault(row.number, text)
+    for row in table.rows:
         if fault := row_hash_fault(row.cells):
             raise table.fault(row.number, fault)
     later_columns = {name: text for name, text in LATER.items() if name not in table.columns}
