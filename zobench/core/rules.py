@@ -105,7 +105,7 @@ class SGD(CheckedRule):
     weight_decay: float = 0.0
 
     def apply(self, params: Params, gradient: Recipe, t: int) -> None:
-        lr = at(self.lr, t)
+        lr = self.lr if type(self.lr) is float else at(self.lr, t)  # a call takes 0.1 us
         if self.weight_decay:
             decay(params, gradient, lr * self.weight_decay)
         for weight, direction in gradient.terms:

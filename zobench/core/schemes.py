@@ -140,7 +140,7 @@ class Central(_Averaged):
     """
 
     def __call__(self, params: Params, evaluate: Evaluate, draw: Draw, t: int) -> Recipe:
-        eps = at(self.eps, t)
+        eps = self.eps if type(self.eps) is float else at(self.eps, t)  # a call takes 0.1 us
         half = 0.5 / eps
         if self.n == 1 and self.plain:  # the common case, without its loops
             direction = draw()
