@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import special
 from typer.testing import CliRunner
 
 from zobench.bench import laws
@@ -117,3 +118,16 @@ def test_the_command_prints_a_table_and_refuses_in_one_line():
     )  # fmt: skip
     assert done.returncode == 2
     assert "did you mean 'hadamard'" in done.stderr
+
+
+def test_words_in_order_are_those_of_the_elements(tmp_path):
+    file = tmp_path / "words"
+    command = f"{sys.executable} -m zobench bench law --words --seed 7"
+    words = []
+    for order in ("--in-order", ""):
+        subprocess.run(f"{command} {order} | head -c 8192 > {file}", shell=True, check=True)
+        words.append(np.fromfile(file, np.uint16))
+    z = noise.values("hadamard", 7, 0, 0, 0, 4096).astype(np.float64)
+    expected = np.minimum(special.ndtr(z) * 2**16, 2**16 - 1).astype(np.uint16)
+    assert (words[0] == expected).all()
+    assert (words[1] == expected.reshape(16, 256).T.ravel()).all()

@@ -163,17 +163,19 @@ def facts(law: str, count: int) -> Iterator[Fact]:
     yield from directions(law, count)
 
 
-def write_words(law: str, out: BinaryIO, seed: int = 1) -> None:
+def write_words(law: str, out: BinaryIO, seed: int = 1, in_order: bool = False) -> None:
     """Write 32-bit words without an end, for test batteries: two values give one.
 
     A value gives the first 16 bits of its normal distribution function, uniform if it is normal.
-    The 16 values of a counter follow each other, where a relation between them would show most.
+    The 16 values of a counter follow each other, where a relation between them would show most,
+    unless they are wanted `in_order` of the elements.
     """
     start = 0
     try:
         while True:
             z = noise.values(law, seed, 0, 0, start, start + PIECE).astype(np.float64)
-            z = z.reshape(-1, BYTES_CHUNK // LANES, LANES).swapaxes(1, 2)
+            if not in_order:
+                z = z.reshape(-1, BYTES_CHUNK // LANES, LANES).swapaxes(1, 2)
             out.write(np.minimum(special.ndtr(z) * 2**16, 2**16 - 1).astype(np.uint16).tobytes())
             start += PIECE
     except BrokenPipeError:

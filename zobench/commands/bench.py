@@ -164,6 +164,14 @@ def law(
     words: Annotated[
         bool, typer.Option("--words", help="Write 32-bit words to the output, without an end.")
     ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the words.")] = 1,
+    in_order: Annotated[
+        bool,
+        typer.Option(
+            "--in-order",
+            help="Words of the elements in their order, not of a counter's 16 values side by side.",
+        ),
+    ] = False,
 ) -> None:
     """Show moments, correlations and distances from a normal distribution.
 
@@ -178,7 +186,7 @@ def law(
     from zobench.display.laws import show_law, show_words
 
     if words:
-        show_words(law)
+        show_words(law, seed, in_order)
     else:
         show_law(law, count)
 

@@ -10,11 +10,11 @@ from zobench.display import text
 from zobench.display.bench import progress
 
 
-def show_words(law: str) -> None:
+def show_words(law: str, seed: int, in_order: bool) -> None:
     """Write words to the output until the reader ends."""
     from zobench.bench.laws import write_words
 
-    write_words(law, sys.stdout.buffer)
+    write_words(law, sys.stdout.buffer, seed, in_order)
 
 
 def show_law(law: str, count: int) -> None:
