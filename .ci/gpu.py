@@ -30,7 +30,6 @@ GOALS = (  # model, estimator, least speed relative to the textbook step
     ("opt-1.3b", "mezo-bcd", 8.0),
     ("opt-13b", "mezo-bcd", 6.0),
 )
-LAWS = ("gaussian", "hadamard")
 LEAST_SHARE, MOST_OVER_FLOOR = 0.91, 1.3  # of inference in a step of MeZO; relative to the floor
 PUBLISHED_MS = "published for OPT-13B: 464 ms per step of MeZO, 110 ms of MeZO-BCD"
 
@@ -79,10 +78,12 @@ def kernels(dry: bool) -> Iterator[Row]:
 
 def step(dry: bool) -> Iterator[Row]:
     """Measure steps of the published sizes, the most telling first."""
+    from zobench.core.params import NORMAL
+
     first, rest = ("textbook", "inference", "mezo"), ("inference", "mezo-bcd", "lozo")
     if dry:
         names = ("textbook", "inference", "mezo", "mezo-bcd")
-        yield from _steps("", 2, 6, "float32", 1, names, paired=True, laws=LAWS)
+        yield from _steps("", 2, 6, "float32", 1, names, paired=True, laws=NORMAL)
         return
     for tokens, batch in ((40, 16), (300, 16)):  # as long as SST-2's texts, and as BoolQ's
         for model in ("opt-1.3b", "opt-13b", "opt-125m"):
@@ -90,7 +91,7 @@ def step(dry: bool) -> Iterator[Row]:
             for names in (first, ("textbook", *rest)):
                 yield from _steps(model, batch, tokens, "bfloat16", repeats, names)
             setting = model, batch, tokens, "bfloat16", repeats, first
-            yield from _steps(*setting, paired=True, laws=LAWS)
+            yield from _steps(*setting, paired=True, laws=NORMAL)
 
 
 def graphs(dry: bool) -> Iterator[Row]:
@@ -164,10 +165,10 @@ def tests(dry: bool) -> Iterator[Row]:
         yield {"test": "", "outcome": "pytest is not installed"}
         return
     files = ["tests/test_graphs.py"] + ([] if dry else ["tests/test_noise_triton.py"])
-    marks = ["-m", "gpu"] if dry else ["-m", "gpu or not slow", "-k", "gpu or cuda or triton"]
+    which = ["-m", "gpu"] if dry else ["-m", "not slow", "-k", "gpu or cuda or triton"]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "tests.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *marks]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *which]
         status = subprocess.run([*command, f"--junitxml={report}"], check=False).returncode
         if not report.is_file():
             yield {"test": "", "outcome": f"pytest ended with status {status}"}
@@ -222,7 +223,7 @@ def profile(dry: bool) -> Iterator[Row]:
     import torch
     from torch.profiler import ProfilerActivity
 
-    from zobench.bench.step import _stepper
+    from zobench.bench.step import stepper_of
     from zobench.bench.subject import FixedBatch, Meter, Setup, build
 
     if dry:
@@ -232,7 +233,7 @@ def profile(dry: bool) -> Iterator[Row]:
     model, batch = build(setup)
     activities = [ProfilerActivity.CPU] + ([] if dry else [ProfilerActivity.CUDA])
     for name in ("mezo", "mezo-bcd"):
-        stepper = _stepper(name, FixedBatch(model, batch, Meter()))
+        stepper = stepper_of(name, FixedBatch(model, batch, Meter()))
         stepper.step()
         with torch.profiler.profile(activities=activities) as profiler:
             for _ in range(2):

@@ -383,12 +383,12 @@ def test_the_floor_counts_the_matrices_and_the_weights(subject):
 
 
 def test_a_sweep_of_the_step_benchmark_visits_every_group(subject):
-    from zobench.bench.step import _stepper
+    from zobench.bench.step import stepper_of
     from zobench.bench.subject import FixedBatch
 
     model, batch, meter = subject
     problem = FixedBatch(model, batch, meter)
-    method = _stepper("mezo-bcd", problem, lr=1.0)
+    method = stepper_of("mezo-bcd", problem, lr=1.0)
     moved, last = [], problem.params.flat()
     assert method.count == len(problem.params.groups)
     for _ in range(method.count):

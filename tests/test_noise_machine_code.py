@@ -14,6 +14,8 @@ from zobench.core.noise import interface as noise
 
 pytest.importorskip("triton")
 
+PLACES = str(Path(noise.__file__).parents[3]), str(Path(__file__).parent)  # of what is imported
+
 # Instructions per element of a tile without masks, one term, at most. An H200 has time for 43 per
 # element of bfloat16 and 85 of float32 at 70 % of the bandwidth of a copy (see `cuda`).
 MOST = {
@@ -33,25 +35,10 @@ def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_
         import re, subprocess
         from pathlib import Path
         import torch, triton
-        from triton.backends.compiler import GPUTarget
-        from triton.runtime import driver
+        from triton_tools import compiling
+        from zobench.core.noise import cuda
 
-        class Device:
-            def get_current_device(self): return 0
-            def get_current_stream(self, device): return 0
-            def get_current_target(self): return GPUTarget("cuda", {capability}, 32)
-
-        driver.set_active(Device())
-        from zobench.core.noise import cuda, cuda_copies, cuda_kernels
-        made = []
-
-        class Compile:
-            def __init__(self, kernel): self.kernel = kernel
-            def __getitem__(self, grid):
-                return lambda *a, **k: made.append(self.kernel.warmup(*a, grid=grid, **k))
-
-        cuda_kernels.accumulate = Compile(cuda_kernels.accumulate)
-        cuda_copies.copies = Compile(cuda_copies.copies)
+        made = compiling({capability})
         tool = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
         place = Path({str(tmp_path)!r}) / "kernel.cubin"
         most = {MOST!r}
@@ -91,7 +78,7 @@ def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_
         timeout=600,
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(noise.__file__).parents[3]),
+            "PYTHONPATH": os.pathsep.join(PLACES),
             "TRITON_CACHE_DIR": str(tmp_path / "cache"),
             "TRITON_INTERPRET": "0",
         },

@@ -29,6 +29,7 @@ from zobench.errors import BadInput
 cuda = pytest.importorskip("zobench.core.noise.cuda")
 
 DEVICE = torch.device("cuda" if GPU else "cpu")
+PLACES = str(Path(noise.__file__).parents[3]), str(Path(__file__).parent)  # of what is imported
 LAWS = noise.LAWS
 NORMAL = ("gaussian", "hadamard")  # with fused operations, which the interpreter may round twice
 TYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -320,25 +321,10 @@ def test_the_kernel_compiles_for_an_h200_with_wide_loads(tmp_path):
     """What a launch would compile, without the GPU: no spills, no traffic between threads."""
     code = """
         import torch
-        from triton.backends.compiler import GPUTarget
-        from triton.runtime import driver
+        from triton_tools import compiling
+        from zobench.core.noise import cuda
 
-        class Device:
-            def get_current_device(self): return 0
-            def get_current_stream(self, device): return 0
-            def get_current_target(self): return GPUTarget("cuda", 90, 32)
-
-        driver.set_active(Device())
-        from zobench.core.noise import cuda, cuda_kernels
-        made = []
-
-        class Compile:
-            def __init__(self, kernel): self.kernel = kernel
-            def __getitem__(self, grid):
-                return lambda *a, **k: made.append(self.kernel.warmup(*a, grid=grid, **k))
-
-        cuda_kernels.accumulate = Compile(cuda_kernels.accumulate)
-        cuda_kernels.store = Compile(cuda_kernels.store)
+        made = compiling(90)
         for dtype in (torch.float16, torch.bfloat16):
             cuda.store(torch.zeros(9000, dtype=dtype), torch.zeros(9000), torch.zeros(9000))
             assert "convert_layout" not in made.pop().asm["ttgir"]
@@ -360,6 +346,6 @@ def python(code: str, **environment: str) -> None:
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": str(Path(noise.__file__).parents[3]), **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(PLACES), **environment},
     )
     assert done.returncode == 0, done.stderr

@@ -168,9 +168,10 @@ def test_mezo_bcd_costs_three_quarters_and_moves_alike():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_scratch_never_drifts(dtype):
+@pytest.mark.parametrize("realisation", ["scratch", "paired"])
+def test_what_moves_no_weights_never_drifts(realisation, dtype):
     model = net("opt", dtype)
-    problem = OneBatch(model, "scratch")
+    problem = OneBatch(model, realisation)
     before = copy.deepcopy(model.state_dict())
     for name in ("mezo", "mezo-bcd", "lozo"):
         estimator = estimators[name].build({"lr": 0.0})

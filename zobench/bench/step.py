@@ -180,21 +180,21 @@ def _steppers(
                 steppers[f"{name}, graphs"] = _inference(recorded)
         else:
             first = FixedBatch(model, batch, meter, law=laws[0])
-            steppers[name] = stepper = _stepper(name, first)
+            steppers[name] = stepper = stepper_of(name, first)
             back = FixedBatch(model, batch, meter, law=laws[0])
-            steppers[f"{name}, no delay"] = _stepper(name, back, delay=False)
+            steppers[f"{name}, no delay"] = stepper_of(name, back, delay=False)
             if stepper.count > 2:
                 plain = FixedBatch(model, batch, meter, reuse=False, law=laws[0])
-                steppers[f"{name}, no reuse"] = _stepper(name, plain)
+                steppers[f"{name}, no reuse"] = stepper_of(name, plain)
             for law, realisation in product(laws, ("walk", *apart)):
                 words = [realisation] * (realisation != "walk") + [law] * (law != laws[0])
                 if words:
-                    steppers[", ".join([name, *words])] = _stepper(
+                    steppers[", ".join([name, *words])] = stepper_of(
                         name, FixedBatch(model, batch, meter, realisation, law=law)
                     )
             if graphs:
                 recorded = FixedBatch(model, batch, meter, graphs=True, law=laws[0])
-                steppers[f"{name}, graphs"] = _stepper(name, recorded)
+                steppers[f"{name}, graphs"] = stepper_of(name, recorded)
     return steppers
 
 
@@ -205,7 +205,7 @@ def _inference(problem: FixedBatch) -> Stepper:
     return Stepper(count, 2, count.queries, count.queries, 0.0)
 
 
-def _stepper(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True) -> Stepper:
+def stepper_of(name: str, problem: FixedBatch, lr: float = LR, delay: bool = True) -> Stepper:
     """Return a step of a registered estimator, with its own params over the weights.
 
     `delay`: let the way back from the last probe of a step wait for the next step.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from zobench.bench.beside import OVERHEAD, STEP, Checkout, in_turn
+from zobench.bench.checkout import OVERHEAD, STEP, Checkout, in_turn
 from zobench.bench.floor import Machine
 from zobench.bench.step import DEFAULT, Cost, measure
 from zobench.bench.subject import Setup

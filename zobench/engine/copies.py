@@ -34,6 +34,10 @@ class Along(NamedTuple):
     terms: tuple[Term, ...]
     members: list[tuple[int, float]]
 
+    def within(self, which: tuple[int, ...]) -> list[tuple[int, float]]:
+        """Return pairs (place among the probes `which`, scale) of those that are among them."""
+        return [(which.index(k), scale) for k, scale in self.members if k in which]
+
 
 class Copies:
     """Makes copies of weights for the probes of one call. `which` are numbers of probes."""
@@ -84,8 +88,8 @@ class Copies:
                 at += block.size
             alike: dict[Any, tuple[Sequence[Term], list[tuple[int, float]], list[int]]] = {}
             for i, block in enumerate(blocks):
-                for terms, probes in self._along[block.index]:
-                    members = [(which.index(k), scale) for k, scale in probes if k in which]
+                for along in self._along[block.index]:
+                    terms, members = along.terms, along.within(which)
                     name = tuple((weight, key(p)) for weight, p in terms), tuple(members)
                     if members:
                         alike.setdefault(name, (terms, members, []))[2].append(i)
@@ -155,9 +159,8 @@ class Copies:
         self.passing.bring(block, 0, start)
         weight = block.out[start:stop]
         result = [weight] * len(which)
-        place = {k: i for i, k in enumerate(which)}
         for along in self._along.get(block.index, ()):
-            members = [(place[k], scale) for k, scale in along.members if k in place]
+            members = along.within(which)
             if not members:
                 continue
             for i, _ in members:
@@ -212,9 +215,8 @@ class Copies:
             return [copy.view(block.shape) for copy in made]
         self.passing.bring(block)
         weight, result = block.data, [block.tensor] * len(which)
-        place = {k: i for i, k in enumerate(which)}
         for along in self._along.get(block.index, ()):
-            members = [(place[k], scale) for k, scale in along.members if k in place]
+            members = along.within(which)
             flats = [(outs[i][: block.size], scale) for i, scale in members]
             self._fill(flats, weight, along.terms, block, 0)
             for (i, _), (flat, _) in zip(members, flats):
@@ -283,9 +285,8 @@ class Copies:
         if due:  # those rows as they will be; the table is written when the pass comes to it
             self._add_rows(weight, index, due, 1.0, block, seed)
         result = [weight] * len(which)
-        place = {k: i for i, k in enumerate(which)}
         for along in self._along.get(block.index, ()):
-            members = [(place[k], scale) for k, scale in along.members if k in place]
+            members = along.within(which)
             if len(members) == 1:
                 ((i, scale),) = members
                 result[i] = weight.clone()

@@ -36,10 +36,9 @@ from zobench.engine.room import Room
 from zobench.engine.stacking import PLAIN, NotStacked
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
-from zobench.engine.ties import check_unmoved, place
+from zobench.engine.ties import check_read, check_unmoved, place
 from zobench.engine.units import CLOSED, Whole, reads_batch, unit_of
 from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
-from zobench.errors import Unsuitable
 
 MOST = 8  # probes in one forward; more run in several
 
@@ -70,38 +69,32 @@ class Paired:
                 tensor of it without being tied to it.
         """
         owned = {place(p): block for (_, p), block in zip(named, blocks)}
-        check_unmoved(module, owned, "paired")
+        check_unmoved(module, owned, self.name)
         closed = [part for part in module.modules() if isinstance(part, CLOSED)]
         inside = {id(p) for part in closed for p in part.modules() if p is not part}
         self.units: dict[nn.Module, Whole] = {}
-        found = set()
         for part in module.modules():
             if id(part) in inside:
                 continue
-            every = part.parameters(recurse=isinstance(part, CLOSED))
+            is_closed = isinstance(part, CLOSED)
+            every = part.parameters(recurse=is_closed)
             # What a module inside owns too is read there: a head keeps the bias of its decoder.
             others = {
                 id(p) for m in part.modules() if m is not part for p in m._parameters.values()
             }
-            is_closed = isinstance(part, CLOSED)
             own = [
                 (p, owned[place(p)])
                 for p in every
                 if place(p) in owned and (is_closed or id(p) not in others)
             ]
-            found |= {place(p) for p, _ in own}
             if own or isinstance(part, _NormBase):
                 self.units[part] = unit_of(part, own)
         for part, unit in self.units.items():
             below = [self.units[m] for m in part.modules() if m in self.units]
             unit.below = [block for u in below for _, block in u.own]
             unit.is_container = len(below) > 1
-        for name, tensor in named:
-            if place(tensor) not in found:
-                raise Unsuitable(
-                    f"paired: {name} is not a parameter of {type(module).__name__}, whose forward "
-                    "could read a perturbed copy of it; use realisation = walk"
-                )
+        read = {place(p) for unit in self.units.values() for p, _ in unit.own}
+        check_read(module, named, read, self.name)
         # All that may be called from outside, and then run for all probes.
         self.entries = [
             part for part in module.modules() if any(m in self.units for m in part.modules())

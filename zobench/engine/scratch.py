@@ -27,9 +27,8 @@ from zobench.engine.perturbed import LookedUp, Perturbed
 from zobench.engine.room import Room
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
-from zobench.engine.ties import check_unmoved, place
+from zobench.engine.ties import check_read, check_unmoved, place
 from zobench.engine.wrapping import ModuleForward, wrapped
-from zobench.errors import Unsuitable
 
 CACHED = 1 << 16  # elements that are copied before their noise is added, on a CPU
 
@@ -81,13 +80,8 @@ class Scratch:
                 own = [p for p in part.parameters(recurse=is_layer) if place(p) in owned]
                 if own:
                     self._units[part] = [(p, owned[place(p)]) for p in own]
-        owned_here = {place(p) for members in self._units.values() for p, _ in members}
-        for name, tensor in named:
-            if place(tensor) not in owned_here:
-                raise Unsuitable(
-                    f"scratch: {name} is not a parameter of {type(module).__name__}, whose forward "
-                    "could read a perturbed copy of it; use realisation = walk"
-                )
+        read = {place(p) for members in self._units.values() for p, _ in members}
+        check_read(module, named, read, self.name)
         self._room = Room()
         self.making: Callable[[], AbstractContextManager[Any]] = nullcontext  # around each copy
 

@@ -82,6 +82,28 @@ def check_unmoved(module: nn.Module, owned: Mapping[Hashable, TensorBlock], name
         )
 
 
+def check_read(
+    module: nn.Module, named: Iterable[tuple[str, torch.Tensor]], read: set[Hashable], name: str
+) -> None:
+    """Check that a module of `module` reads each weight that moves.
+
+    Args:
+        module: the module whose weights move.
+        named: pairs (name, parameter) of them.
+        read: the weights that a module reads, by `place`.
+        name: of the realisation, for the message.
+
+    Raises:
+        Unsuitable: a weight is not a parameter of `module`.
+    """
+    for path, tensor in named:
+        if place(tensor) not in read:
+            raise Unsuitable(
+                f"{name}: {path} is not a parameter of {type(module).__name__}, whose forward "
+                "could read a perturbed copy of it; use realisation = walk"
+            )
+
+
 def _span(array: torch.Tensor | np.ndarray) -> tuple[str, int, int] | None:
     """Return (device, address of the first byte, address after the last byte).
 

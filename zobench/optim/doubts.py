@@ -37,7 +37,7 @@ class Doubts:
         """
         self.repeat = repeat
         self._tensors: Sequence[torch.Tensor] = tensors
-        self._moving = tensors
+        self._watches = bool(tensors)  # until the first call that stores no gradient
         steps = [torch.finfo(t.dtype).eps for t in computes if t.is_floating_point()]
         devices = {t.device.type for t in computes}
         # sums of atomic adds on a GPU are in another order each time
@@ -49,21 +49,21 @@ class Doubts:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Inside is a call of the closure. Raises BadInput if it stores gradients."""
-        if not self._tensors:
+        if not self._watches:
             yield
             return
         before = [_gradient(t) for t in self._tensors]
         yield
         if before != [_gradient(t) for t in self._tensors]:
             raise BadInput(GRADIENTS)
-        self._tensors = ()
+        self._watches = False
 
     @contextmanager
     def unwritten(self) -> Iterator[None]:
         """Inside is a call at a probe. Raises BadInput if it writes to weights, which are there."""
-        before = [_sum(t) for t in self._moving]
+        before = [_sum(t) for t in self._tensors]
         yield
-        if before != [_sum(t) for t in self._moving]:
+        if before != [_sum(t) for t in self._tensors]:
             raise BadInput(WRITES)
 
     def note(self, loss: Any) -> None:
