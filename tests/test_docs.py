@@ -47,8 +47,8 @@ class Block:
 
 
 BLOCKS = [Block(page, *found) for page in PAGES for found in BLOCK.findall(page.read_text())]
-SPANS = [  # commands inside sentences
-    (page, shlex.split(span)[1:])
+SPANS = [  # commands inside sentences; behind | stands another program
+    (page, shlex.split(span.partition(" | ")[0])[1:])
     for page in PAGES
     for span in re.findall(r"`(zobench [^`]+)`", BLOCK.sub("", page.read_text()))
     if "..." not in span
