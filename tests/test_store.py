@@ -112,6 +112,18 @@ def test_a_failed_run_gets_a_new_attempt_and_its_row_stays(filled, tmp_path):
     assert rows == [("failed", 1), ("budget", 2)]
 
 
+def test_earlier_attempts_change_no_type_of_a_column(filled, tmp_path):
+    specs = specs_of(tmp_path, "walk", repetitions=1)
+    usual, results = filled(tmp_path / "usual", specs)
+    killed = RunResult(specs[0].key, "failed", "killed before the problem was built")
+    with Store.open(tmp_path / "r") as store:
+        store.begin(specs, PLACE)
+        store.add([killed])
+        store.add(results)
+        assert (store.runs().dtypes == usual.runs().dtypes).all()
+        assert (store.problems().dtypes == usual.problems().dtypes).all()
+
+
 @pytest.mark.parametrize("status", ["ok", "target", "budget", "diverged", "skipped"])
 def test_settled_statuses_are_done(filled, tmp_path, status):
     specs = specs_of(tmp_path, "walk", repetitions=1)

@@ -92,7 +92,9 @@ def runs(db: sqlite3.Connection, run_of_cell: CellRuns) -> pd.DataFrame:
         ("of", "problems", OF_PROBLEM, OF_PROBLEM),
         ("run", "runs", of_run, OF_RUN),
     ):
-        rows = db.execute(_select(table, selected))
+        # the rows shown alone: an earlier attempt without a number would make integers floats
+        wanted = set(owners[owner].tolist())
+        rows = (row for row in db.execute(_select(table, selected)) if row[0] in wanted)
         more = _columns(rows, ("id", *names), ("id", *NUMBERS))
         rows_of_more = np.searchsorted(more.pop("id"), owners[owner])
         for name, values in more.items():
