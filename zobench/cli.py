@@ -32,6 +32,7 @@ COMMANDS = {  # name -> (function or group in zobench.commands, one line of help
     "compare": ("compare.compare", "Run estimators on a suite and compare them."),
     "run": ("compare.run", "Run estimators on a suite and list the runs, without a verdict."),
     "check": ("check.check", "Check the contract of your own estimator, objective, suite, ..."),
+    "explain": ("explain.explain", "Say why an estimator is fast or slow on a problem."),
     "tune": ("tune.tune", "Search for better settings, with equal effort per estimator."),
     "report": ("report.report", "Write one HTML page of stored results."),
     "export": ("export.export", "Write results as a leaderboard, or for cocopp and IOHprofiler."),

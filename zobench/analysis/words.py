@@ -27,7 +27,7 @@ def finite(value: float, digits: int) -> str:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if size >= 6 or size < -4:
-        return f"{value:.{digits - 2}e}"
+        return f"{value:.{max(0, digits - 2)}e}"
     decimals = digits - 1 - size
     return f"{round(value, decimals):,.{max(0, decimals)}f}"
 

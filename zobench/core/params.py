@@ -13,7 +13,7 @@ import numpy as np
 
 from zobench.core.directions import Array, Block, Direction, Mask, Probe, add_terms, terms_of
 from zobench.core.fixed import locked
-from zobench.errors import unknown
+from zobench.errors import Unsuitable, unknown
 
 NORMAL = ("gaussian", "hadamard")  # laws of normal directions
 CHUNK = 1 << 16  # coordinates of a direction that exist at once, outside a rule that stores them
@@ -102,6 +102,17 @@ class Params(ABC):
     @abstractmethod
     def flush(self) -> None:
         """Write the delayed moves, so that the blocks hold the point x."""
+
+    def returning(self) -> AbstractContextManager[None]:
+        """Try moves: when the context ends, the point is what it was, to the last bit.
+
+        Returns:
+            A context manager, which stores one copy of the point.
+
+        Raises:
+            Unsuitable: these params cannot do so.
+        """
+        raise Unsuitable(f"needs a point that can be restored, which {type(self).__name__} lacks")
 
     def probed(self, scale: float, direction: Direction) -> AbstractContextManager[None]:
         """Evaluate at a probe: inside the context, readers of the blocks find the probe.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -105,6 +106,14 @@ class VectorParams(Params):
 
     def flush(self) -> None:
         """Do nothing: moves are written at once."""
+
+    @contextmanager
+    def returning(self) -> Iterator[None]:
+        stored = self._x.copy()
+        try:
+            yield
+        finally:
+            self._x[:] = stored
 
     def dense(self, direction: Direction, block: VectorBlock) -> np.ndarray:
         out = np.zeros(block.size)

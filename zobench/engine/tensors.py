@@ -121,6 +121,19 @@ class TensorParams(Params):
                 self._due = before
             raise
 
+    @contextmanager
+    def returning(self) -> Iterator[None]:
+        self.flush()
+        stored, writes = [block.tensor.detach().clone() for block in self.blocks], self.writes
+        try:
+            yield
+        finally:
+            self.home()
+            with torch.no_grad():
+                for block, tensor in zip(self.blocks, stored):
+                    block.tensor.copy_(tensor)
+            self.writes = writes
+
     def probed(self, scale: float, direction: Direction) -> AbstractContextManager[None]:
         return self.realisation.probed(self, scale, direction)
 
