@@ -165,27 +165,37 @@ def test_run_lists_the_runs_and_resumes(zobench, here):
 
 
 def test_tune_writes_what_compare_then_uses(zobench, here):
-    arguments = ("tune", "spsa", "zo-sgd:n=2", "-s", "tiny.toml", "-n", "3", "-r", "1")
+    arguments = ("tune", "spsa", "zo-sgd:n=2", "-s", "tiny.toml", "-n", "5", "-r", "1")
     arguments = (*arguments, "--out", "mine")
     status, out, err = zobench(*arguments, "-g", "spheres")
     assert status == 0
-    assert "2 searches of 3 trials, 36 runs in all" in out
-    assert "[spheres, round 1 of 3: 8/8] " in err
-    assert "[spheres, round 2 of 3: 1/4] " in err
-    assert "[spheres, round 2 of 3: 4/4] " in err
-    assert "[spheres, round 3 of 3: 24/24] " in err
+    limit = 2 * (5 * 480 + 5 * 600)
+    assert f"2 searches of 5 trials, at most {limit:,} queries in all" in " ".join(out.split())
+    assert "rounds of 5, then 4 trials" in " ".join(out.split())
+    assert "[spheres, round 1 of 2: 20/20] " in err
+    assert "[spheres, round 2 of 2: 20/20] " in err
     kept = tomllib.loads(Path("mine/tiny/zo-sgd.toml").read_text())
     record = kept["record"]["spheres"]
-    assert record["trials"] == len(record["tried"]) == 3
-    assert (record["finalists"], record["again"], sorted(record["final"])) == (3, 2, [0, 1, 2])
+    assert (record["for"], record["trials"], len(record["tried"])) == ("final", 5, 6)
     assert record["problems"] == ["sphere-d3", "sphere-d5"]
+    assert record["rounds"][0]["queries"] == {"sphere-d3": 240, "sphere-d5": 240}
+    assert 0 < record["queries_made"] <= limit / 2
+    assert {problem: len(counts) for problem, counts in record["reached"].items()} == {
+        "sphere-d3": 3,
+        "sphere-d5": 3,
+    }
     assert kept["settings"]["spheres"] == record["tried"][record["chosen"]]["settings"]
     assert kept["settings"]["spheres"]["n"] == 2
-    best = max(trial["score"] for trial in record["tried"])
-    assert record["tried"][record["chosen"]]["score"] == best
-    assert f"{best:.3f}" in out
+    counts = [len(trial["costs"]) for trial in record["tried"]]
+    assert counts[0] == 1  # the defaults, in the last round
+    assert sorted(counts[1:]) == [1, 2, 2, 2, 2]
+    last = [record["tried"][0], *(t for t in record["tried"] if len(t["costs"]) == 2)]
+    first, second = (record["tried"][record[key]]["costs"][-1] for key in ("chosen", "runner_up"))
+    assert [first, second] == sorted(trial["costs"][-1] for trial in last)[:2]
+    assert f"{10**first:,.0f}" in out
 
-    status, out, _ = zobench(*arguments)  # the other group joins, the first one is kept
+    status, out, err = zobench(*arguments)  # the other group joins, the first one is kept
+    assert "spheres" not in err  # no run is made again
     both = tomllib.loads(Path("mine/tiny/zo-sgd.toml").read_text())
     assert set(both["settings"]) == {"spheres", "rosenbrock"}
     assert both["settings"]["spheres"] == kept["settings"]["spheres"]
@@ -216,7 +226,7 @@ def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
     with Store.open("t", write=False) as store:
         specs = [spec for spec in store.specs() if "#" in spec.estimator.text]
     scored = pd.read_csv("scored/runs.csv")
-    assert len(specs) == 2 * (2 + 4)  # each of two trials: two repetitions, and four as a finalist
+    assert len(specs) == 3 * 2  # two trials and the defaults, two repetitions
     assert not {spec.settings["instance"] for spec in specs} & set(scored["instance"])
     assert not {spec.problem_seed for spec in specs} & set(scored["seed"])
 
@@ -229,7 +239,7 @@ from zobench.registry import estimators
 
 
 def table(dim: int = 1, instance: int = 1) -> VectorProblem:
-    won = 0.0 if instance == 1000 else 1.0  # the instance of the first run of every trial
+    won = 0.0 if instance == 1001 else 1.0  # the instance of the first round
 
     def f(x):
         return np.where(x[:, 0] == 0, 1.0, np.where(x[:, 0] < 0.5, 0.3, won))
@@ -262,17 +272,17 @@ def test_tuning_does_not_choose_a_trial_that_was_lucky_once(zobench, here):
         'name = "g"\nversion = "1"\n[[problem]]\nid = "table"\nobjective = "g.py:table"\n'
         'budget = 20\ninstances = "1-3"\ntargets = [0.5, 0.1]\n'
     )
-    arguments = ("g.py:bettor", "-s", "g.toml", "-n", "3", "-r", "1", "--out", "b")
+    arguments = ("g.py:bettor", "-s", "g.toml", "-n", "12", "-r", "1", "--out", "b")
     folder = ("--results", "tuned")
     status, _, err = zobench("tune", *arguments, *folder)
     assert status == 0, err
     record = tomllib.loads(next(Path("b/g").iterdir()).read_text())["record"]["table"]
     stakes = [trial["settings"]["stake"] for trial in record["tried"]]
-    scores = [trial["score"] for trial in record["tried"]]
-    assert any(stake > 0.5 for stake in stakes)  # somebody bet, and won in the first two rounds
-    for stake, score in zip(stakes, scores):  # both targets at query 1 or 2, or only the first
-        assert (score < 0.35) == (stake > 0.5)
-    assert stakes[record["chosen"]] < 0.5
+    assert sum(stake > 0.5 for stake in stakes) >= 4  # these win the first round, by luck
+    finalists = [trial for trial in record["tried"] if len(trial["costs"]) == 2]
+    assert [trial["settings"]["stake"] > 0.5 for trial in finalists] == [True] * 4
+    assert record["chosen"] == 0  # the defaults, as no lucky trial keeps its luck
+    assert record["reached"] == {"table": [len(stakes), sum(stake > 0.5 for stake in stakes)]}
 
     # Another suite may have a problem of the same name, in the same folder.
     (here / "h.toml").write_text((here / "g.toml").read_text().replace('"g"', '"h"'))
@@ -510,6 +520,8 @@ targets = [1e-9]
         ("ruin mezo", "No such command 'ruin'"),
         ("tune mezo -s tiny.toml -g cubes", "no group in suite 'tiny' named 'cubes'"),
         ("tune mezo -s tiny.toml -n 0", "--trials is a number of at least 1, not 0"),
+        ("tune mezo -s tiny.toml --for speed", "no goal of a search named 'speed'"),
+        ("tune mezo -s tiny.toml -b 0", "budget must be above 0, not 0"),
         ("list estimator mezzo", "did you mean 'mezo'?"),
         ("list mezzo", "did you mean 'mezo'?"),
         ("bench step --layers 0", "layers is a number of at least 1, not 0"),

@@ -1,23 +1,16 @@
-"""The parts of the command line: numbers, tables, time left, tuning's draws, scores and files."""
+"""The parts of the command line: numbers, tables, time left."""
 
 import math
-import tomllib
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from zobench.analysis.frames import Frames
 from zobench.bench.timing import Sample, interleave
 from zobench.display import text
 from zobench.display.eta import Eta, clock
 from zobench.errors import BadInput
 from zobench.harness.plan import plan
 from zobench.harness.suite import ProblemSpec, Suite
-from zobench.registry import Entry, estimators
-from zobench.tune import record
-from zobench.tune.score import trial_scores
-from zobench.tune.space import narrowed, trials
 
 
 @pytest.mark.parametrize(
@@ -119,124 +112,6 @@ def test_a_ratio_pairs_the_rounds():
     assert slow.median == 2.0
     assert Sample((3.0,)).spread == (3.0, 3.0)
     assert slow.minus(fast).values == (1.0, 30.0, 1.0)
-
-
-def test_trials_start_with_the_defaults_and_repeat_themselves():
-    entry = estimators["mezo-bcd"]
-    few, many = trials(entry, 3, {}, "suite", "group"), trials(entry, 200, {}, "suite", "group")
-    assert few[0] == {key: entry.defaults[key] for key in entry.space}
-    assert many[:3] == few
-    assert trials(entry, 3, {}, "suite", "other")[1] != few[1]
-    for key, (low, high, _) in entry.space.items():
-        values = [settings[key] for settings in many]
-        assert low <= min(values) < max(values) <= high
-        assert all(type(value) is type(entry.defaults[key]) for value in values)
-    logs = np.log10([settings["lr"] for settings in many])
-    assert abs(np.mean(logs) - -3.0) < 0.5  # log-uniform from 1e-6 to 1
-    entry.build(many[7])
-
-
-def test_linear_spaces_are_drawn_linearly():
-    entry = Entry("x", lambda a=0.5: a, space={"a": (0.0, 10.0, "linear")})
-    values = [settings["a"] for settings in trials(entry, 300, {}, "s")][1:]
-    assert abs(np.mean(values) - 5.0) < 0.6
-
-
-def test_fixed_settings_are_not_searched():
-    found = trials(estimators["spsa"], 5, {"lr": 0.5}, "s")
-    assert {settings["lr"] for settings in found} == {0.5}
-    assert len({settings["eps"] for settings in found}) == 5
-    with pytest.raises(BadInput, match="nothing to tune"):
-        trials(estimators["spsa"], 5, {"lr": 0.5, "eps": 0.1}, "s")
-    with pytest.raises(BadInput, match="declares no space"):
-        trials(Entry("bare", lambda lr=0.1: lr), 5, {}, "s")
-    with pytest.raises(BadInput, match="at least 1"):
-        trials(estimators["spsa"], 0, {}, "s")
-
-
-def test_a_record_is_toml_and_reads_back(tmp_path):
-    path = tmp_path / "deep" / "x.toml"
-    settings = {"lr": 1e-06, "n": 4, "name": 'a "quoted" one', "yes": True}
-    tried = [{"score": 0.5, "settings": {"lr": 1e-300}}, {"score": float("nan"), "settings": {}}]
-    kept = {"chosen": 1, "span": [1e-6, 1, "log"], "tried": tried}
-    tables = {"settings": {"a group": settings}, "record": {"a group": kept}}
-    record.write(path, tables, "head\nof two lines")
-    assert path.read_text().startswith("# head\n# of two lines\n")
-    back = tomllib.loads(path.read_text())
-    assert back["settings"]["a group"] == settings
-    assert back["record"]["a group"]["tried"][0] == tried[0]
-    assert record.read(path)["settings"] == back["settings"]
-    assert list(tmp_path.glob("deep/*")) == [path]
-
-
-def test_a_broken_record_gives_one_line(tmp_path):
-    path = tmp_path / "x.toml"
-    path.write_text("[settings\n")
-    with pytest.raises(BadInput, match=r"x\.toml: .*line 1"):
-        record.read(path)
-
-
-def frames(hits, kind="best"):
-    """Two trials on one problem of two targets and 100 queries, scored by `kind`."""
-    runs = pd.DataFrame({
-        "run_key": ["r0", "r1", "r2"],
-        "suite": "s",
-        "problem": "p",
-        "instance": float("nan"),
-        "estimator": ["t0", "t0", "t1"],
-        "repetition": [1000, 1001, 1000],
-        "seed": [1, 2, 1],
-        "status": "budget",
-        "queries": 100,
-        "seconds": 1.0,
-        "final_score": [3.0, 2.0, float("nan")],
-        "scored": kind,
-    })  # fmt: skip
-    facts = {"problem": "p", "group": "g", "dimension": 1, "budget": 100, "kind": kind}
-    problems = pd.DataFrame({"target_index": [0, 1], "target": [1.0, 0.1], **facts})
-    columns = pd.Index(["run_key", "kind", "target_index", "queries", "seconds"])
-    traces = pd.DataFrame({"run_key": ["r0", "r0", "r1", "r2"], "score": [2.5, 9.0, 2.5, 2.5]})
-    hit = pd.DataFrame([(*hit, 0.5) for hit in hits], columns=columns)
-    return Frames(runs, hit, traces, problems)
-
-
-def test_trials_are_ranked_by_area_and_then_by_final_score():
-    early = [("r0", "best", 0, 1), ("r0", "best", 1, 10), ("r2", "best", 0, 50)]
-    ranked = trial_scores(frames(early))
-    # r0: (1 + 1/2) / 2, r1: 0; r2: (1 - log 50 / log 100) / 2
-    scores = {name: score for name, score, _ in ranked}
-    assert scores == pytest.approx({"t0": 0.375, "t1": 0.0752575})
-    assert [name for name, *_ in ranked] == ["t0", "t1"]
-    assert [n for n, *_ in trial_scores(frames([("r2", "best", 0, 50)]))] == ["t1", "t0"]
-    ranked = trial_scores(frames([("r2", "current", 0, 5)]))  # the other kind: finals decide
-    assert [name for name, *_ in ranked] == ["t0", "t1"]
-    assert [score for _, score, _ in ranked] == [0.0, 0.0]
-
-
-def test_a_trial_that_ends_worse_than_it_began_has_reached_nothing():
-    hits = [("r0", "current", 0, 1), ("r1", "current", 0, 10), ("r2", "current", 0, 1)]
-    ranked = trial_scores(frames(hits, "current"))
-    # From 2.5, r0 ends at 3 and r2 at nan; r1 ends at 2: its target after 10 of 100 queries counts.
-    assert {name: score for name, score, _ in ranked} == {"t0": 0.125, "t1": 0.0}
-
-
-def test_the_second_round_is_about_the_best_of_the_first():
-    entry = Entry(
-        "x",
-        lambda lr=0.1, eps=0.1, k=5: lr,
-        space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log"), "k": (1, 100, "log")},
-    )
-    best = {"lr": 1e-3, "eps": 0.1, "k": 10}
-    found = narrowed(entry, best, 100, {}, "suite")
-    assert found == narrowed(entry, best, 100, {}, "suite")
-    logs = np.log10([settings["lr"] for settings in found])
-    assert -4.01 < logs.min() < -3.8
-    assert -2.2 < logs.max() < -1.99  # a third of the six decades, about the best
-    assert min(settings["eps"] for settings in found) > 0.1 * 10**-0.51  # cut at the span's end
-    assert max(settings["eps"] for settings in found) <= 0.1
-    assert {type(settings["k"]) for settings in found} == {int}
-    assert {settings["lr"] for settings in narrowed(entry, best, 3, {"lr": 5.0})} == {5.0}
-    assert narrowed(entry, best, 0, {}) == []
 
 
 # bench

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 _KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
+RATE = "lr"  # the setting that is a learning rate, in every method that has one
 LONGEST = 200  # bytes of a name that may be that of a file; file systems take up to 255
-_ANY = (-math.inf, math.inf, "linear")
 
 # Examines a user's file in another process, so that it cannot end the command: (registry, path,
 # name) -> entry. None: files are loaded here.
@@ -36,6 +36,8 @@ look_apart: Look | None = None
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])  # a function or a class
 Span = tuple[float, float, str]  # (low, high, "log" or "linear"), which a tuner searches
+Choices = list[Any]  # values that a tuner chooses from
+Space = Mapping[str, Span | Choices]
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Entry:
         paper: where the method or the problem comes from.
         needs: a module that only the factory or a run imports; without it, runs are skipped.
         install: what to `pip install` if `needs` is missing; "": the same name.
-        space: what `zobench tune` searches: setting -> (low, high, "log" or "linear").
+        space: what `zobench tune` searches: setting -> (low, high, "log" or "linear"), or a list
+            of choices.
         sanity: settings that solve the contract test.
         first_order: True for a method with gradients, which is shown and never ranked.
         in_worker: heavy modules that a worker imports once, before its runs.
@@ -72,7 +75,7 @@ class Entry:
     paper: str = ""
     needs: str = ""
     install: str = ""
-    space: Mapping[str, Span] = field(default_factory=dict)
+    space: Space = field(default_factory=dict)
     sanity: Mapping[str, Any] = field(default_factory=dict)
     first_order: bool = False
     in_worker: tuple[str, ...] = ()
@@ -90,6 +93,33 @@ class Entry:
         """The settings that may be schedules: those with the annotation `schedules.Value`."""
         parameters = inspect.signature(self.make).parameters.values()
         return tuple(p.name for p in parameters if p.annotation in (schedules.Value, "Value"))
+
+    def is_log(self, key: str) -> bool:
+        """Return True if a tuner searches the logarithm of a setting.
+
+        Args:
+            key: the name of the setting.
+
+        Returns:
+            True for a span on a log scale.
+        """
+        span = self.space.get(key)
+        return isinstance(span, tuple) and span[2] == "log"
+
+    def searched(self, key: str) -> str:
+        """Return what a tuner searches for a setting, in words.
+
+        Args:
+            key: the name of the setting.
+
+        Returns:
+            Such as "1e-06 to 1, log"; "": nothing.
+        """
+        span = self.space.get(key)
+        if isinstance(span, tuple):
+            decay = ", constant or cosine" if key == RATE and key in self.varying else ""
+            return f"{span[0]:g} to {span[1]:g}, {span[2]}{decay}"
+        return ", ".join(_example(value) for value in span or ())
 
     @property
     def summary(self) -> str:
@@ -186,7 +216,7 @@ class Registry:
         paper: str = "",
         needs: str = "",
         install: str = "",
-        space: Mapping[str, Span] | None = None,
+        space: Space | None = None,
         sanity: Mapping[str, Any] | None = None,
         first_order: bool = False,
         in_worker: tuple[str, ...] = (),
@@ -202,7 +232,8 @@ class Registry:
             paper: where the method or the problem comes from.
             needs: a module that only the factory or a run imports; without it, runs are skipped.
             install: what to `pip install` if `needs` is missing; default: `needs`.
-            space: what `zobench tune` searches: setting -> (low, high, "log" or "linear").
+            space: what `zobench tune` searches: setting -> (low, high, "log" or "linear"), or a
+                list of choices. An `lr` that may be a schedule is searched as one, too.
             sanity: settings that solve the contract test.
             first_order: True for a method with gradients, which is shown for comparison and never
                 ranked.
@@ -403,7 +434,7 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
                 raise BadInput(f"{title}: {error}") from error
         else:
             checked[key] = value = _as_type_of(defaults[key], value, title)
-        if entry.space.get(key, _ANY)[2] == "log":
+        if entry.is_log(key):
             may_be_0 = key == "lr" or defaults[key] == 0
             if not (value > 0 or (may_be_0 and value == 0)):
                 bound = "0 or above" if may_be_0 else "above 0"

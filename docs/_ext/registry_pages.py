@@ -60,9 +60,8 @@ def _linked(text: str) -> list[nodes.Node]:
 def _settings(entry: Entry) -> nodes.table:
     rows = []
     for name, value in entry.defaults.items():
-        low, high, scale = entry.space.get(name, (None, None, ""))
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
-        rows.append((f"`{name}`", f"`{shown}`", f"{low:g} to {high:g}, {scale}" if scale else ""))
+        rows.append((f"`{name}`", f"`{shown}`", entry.searched(name)))
     head = ("setting", "default", "searched by zobench tune")
     columns = 3 if entry.space else 2
     return table(head[:columns], [row[:columns] for row in rows])

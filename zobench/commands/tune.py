@@ -13,15 +13,27 @@ from zobench.commands.options import Budget, Estimators, Jobs, Problems, SuiteOp
 def tune(
     estimators: Estimators,
     suite: SuiteOption = "quick",
+    goal: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            metavar="GOAL",
+            help="What settings are chosen for: final (expected queries to the final target) or "
+            "area (log_area).",
+        ),
+    ] = "final",
     trials: Annotated[
         int,
         typer.Option(
-            "--trials", "-n", metavar="N", help="Trials per estimator and group of problems."
+            "--trials",
+            "-n",
+            metavar="N",
+            help="Trials per estimator and group of problems, beside the defaults.",
         ),
     ] = 20,
     repetitions: Annotated[
         int,
-        typer.Option("--repetitions", "-r", metavar="N", help="Runs per trial and problem."),
+        typer.Option("--repetitions", "-r", metavar="N", help="Runs of each finalist per problem."),
     ] = 3,
     group: Annotated[
         list[str] | None,
@@ -48,13 +60,16 @@ def tune(
         bool, typer.Option("--force", help="Replace the settings of another search.")
     ] = False,
 ) -> None:
-    """Search for better settings, with the same number of trials for every estimator.
+    """Search for better settings, with the same trials and queries for every estimator.
 
     Each group of problems is tuned by itself, on repetitions from 1000 on, whose seeds and
-    instances no comparison uses. Round 1 has half of the trials: the defaults, then settings spread
-    over the whole space. Round 2 has the other half, around the best trial of round 1. Round 3 runs
-    the best three trials on twice as many further repetitions, and the mean of all their runs
-    decides, as the best of many trials may be so by chance.
+    instances no comparison uses. Trials are spread over the whole space, with constant and with
+    decaying learning rates. Round 1 has all of them at a small part of the budget; each later
+    round keeps a quarter and spends as many queries on these. The last round runs the best four and
+    the defaults at the full budget, on repetitions of its own, and decides alone.
+
+    --for final ranks trials by expected queries to the final target, as verdicts and leaderboards
+    do: the queries of all runs per run that reaches it. --for area ranks by log_area.
 
     The best settings go to baselines/SUITE/ESTIMATOR.toml, with the record of every trial; compare
     and run use them. After Ctrl-C the same command continues. NAME:setting=value fixes that
@@ -70,6 +85,7 @@ def tune(
     show_tuning(
         estimators,
         suite,
+        goal,
         trials,
         repetitions,
         tuple(group or ()),

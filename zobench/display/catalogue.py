@@ -95,8 +95,7 @@ def _settings(entry: Entry) -> Iterator[str]:
         return
     rows = [("setting", "default", "searched by `zobench tune`" if entry.space else "")]
     for key, value in defaults.items():
-        low, high, scale = entry.space.get(key, (None, None, ""))
-        rows.append((key, _toml(value), f"{low:g} to {high:g}, {scale}" if scale else ""))
+        rows.append((key, _toml(value), entry.searched(key)))
     first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
     for a, b, c in rows:
         yield f"  {a:{first}}  {b:{second}}  {c}".rstrip()

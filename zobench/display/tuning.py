@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +15,23 @@ from zobench.harness.plan import RunSpec
 from zobench.harness.suite_file import load
 from zobench.running.building import check_problems
 from zobench.running.making import check_jobs, make
-from zobench.tune.search import AGAIN, FINALISTS, FIRST
+from zobench.tune.rounds import FIRST
+from zobench.tune.score import shown
+from zobench.tune.search import Search, Tuned
 from zobench.tune.tuning import searches, tune
+
+UNITS = {
+    "final": "Defaults and tuned: expected queries to the final target, the geometric mean over "
+    "problems; at least 10 times all queries of the runs where none reaches it.",
+    "area": "Defaults and tuned: log_area, 0 to 1, how early the targets are reached on a log axis "
+    "of queries.",
+}
 
 
 def show_tuning(
     estimators: Sequence[str],
     suite_name: str,
+    goal: str,
     trials: int,
     repetitions: int,
     groups: Sequence[str],
@@ -41,6 +51,7 @@ def show_tuning(
         estimators,
         count=trials,
         repetitions=repetitions,
+        goal=goal,
         groups=groups,
         problems=problems,
         budget=budget,
@@ -48,16 +59,7 @@ def show_tuning(
         force=force,
     )
     folder = results or Path("results") / f"tune-{suite.name}"
-    per_trial = sum(len(search.runs) // len(search.settings) for search in planned)
-    finalists = min(FINALISTS, trials) if trials > 1 else 0
-    runs = per_trial * (trials + AGAIN * finalists)
-    line = (
-        f"{len(planned)} search{'es' * (len(planned) > 1)} of {trials} trials, {runs:,} runs in "
-        "all, one group after the other: round 1 over the whole space, round 2 around the best "
-        f"trial, round 3 the best {finalists} again; with repetitions from {FIRST} on, which no "
-        "comparison uses"
-    )
-    typer.echo("\n".join(text.wrapped(line)))
+    typer.echo("\n".join(text.wrapped(_plan(planned))))
     check_jobs(jobs)
     check_problems(suite, [spec for search in planned for spec in search.runs])
     for line in mend(folder):
@@ -71,15 +73,14 @@ def show_tuning(
         [
             tuned.search.estimator.text,
             tuned.search.group,
-            "skipped" if tuned.skipped else f"{tuned.scores[0]:.3f}",
-            "-" if tuned.skipped else f"{tuned.scores[tuned.best]:.3f}",
+            *(["skipped", "-"] if tuned.skipped else map(_shown(tuned), (0, tuned.best))),
             ", ".join(f"{k}={v}" for k, v in tuned.settings.items()) or "-",
         ]
         for tuned in outcomes
     ]
     head = ["estimator", "group", "defaults", "tuned", "settings"]
     typer.echo("\n".join(["", *text.table(head, rows, left=2), ""]))
-    typer.echo("score: 0 to 1, how early the targets are reached on a log axis of queries.")
+    typer.echo("\n".join(text.wrapped(UNITS[goal])))
     for tuned in outcomes:
         name, group = tuned.search.estimator.text, tuned.search.group
         if tuned.skipped:
@@ -91,3 +92,26 @@ def show_tuning(
             typer.echo(f"{name} on {group}: {tuned.failed} runs failed")
     for file in dict.fromkeys(t.search.file for t in outcomes if not t.skipped):
         typer.echo(f"wrote {file}")
+
+
+def _plan(planned: Sequence[Search]) -> str:
+    """Return what the searches will do, in a sentence."""
+    search = planned[0]
+    queries = sum(_queries(search) for search in planned)
+    kept = ", then ".join(f"{made.trials}" for made in search.rounds)
+    return (
+        f"{len(planned)} search{'es' * (len(planned) > 1)} of {search.trials} trials, at most "
+        f"{queries:,} queries in all, one group after the other: rounds of {kept} trials; the "
+        f"last one with the defaults, at the full budget; with repetitions from {FIRST} on, which "
+        "no comparison uses"
+    )
+
+
+def _queries(search: Search) -> int:
+    """Return the queries that a search may make; the defaults are in the last round alone."""
+    return sum(made.trials * made.queries for made in search.rounds) + search.rounds[-1].queries
+
+
+def _shown(tuned: Tuned) -> Callable[[int], str]:
+    """Return a function from a trial of the last round to its cost as text."""
+    return lambda trial: shown(tuned.costs[-1][trial], tuned.search.goal)

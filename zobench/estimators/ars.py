@@ -11,7 +11,12 @@ from zobench.registry import estimators
 @estimators.register(
     "ars",
     paper="arXiv:1803.07055",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 1.0, "log")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 1.0, "log"),
+        "n": [8, 16, 32],
+        "keep": [4, 8],
+    },
     sanity={"lr": 0.05},
 )
 def ars(lr: Value = 0.02, eps: float = 0.03, n: int = 8, keep: int = 4) -> ComposedEstimator:

@@ -89,7 +89,7 @@ class BDPL:
 @estimators.register(
     "bdpl",
     paper="arXiv:2201.08531",
-    space={"lr": (1e-3, 10.0, "log")},
+    space={"lr": (1e-3, 10.0, "log"), "n": [10, 20, 40]},
     sanity={"lr": 0.05},
 )
 def bdpl(lr: float = 1.0, eps: float = 0.1, n: int = 20) -> BDPL:

@@ -90,7 +90,7 @@ def _full(x0: np.ndarray, sigma: float, rng: np.random.Generator, population: in
     version="4",
     paper="arXiv:1604.00772",
     needs="cma",
-    space={"sigma": (1e-4, 5.0, "log")},
+    space={"sigma": (1e-4, 5.0, "log"), "diagonal": ["auto", "yes"]},
     sanity={"sigma": 0.3},
 )
 def cma_es(sigma: float = 0.5, growth: float = 2.0, diagonal: str = "auto") -> Adapted:

@@ -11,7 +11,11 @@ from zobench.registry import estimators
 @estimators.register(
     "coordinate",
     paper="arXiv:1606.00498",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-6, 0.1, "log")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-6, 0.1, "log"),
+        "scheme": ["central", "forward"],
+    },
     sanity={"lr": 0.2},
 )
 def coordinate(

@@ -11,7 +11,12 @@ from zobench.registry import estimators
 @estimators.register(
     "lozo",
     paper="arXiv:2410.07698",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "rank": [1, 2, 4, 8],
+        "refresh": (1, 100, "log"),
+    },
     sanity={"lr": 0.02, "refresh": 5},
 )
 def lozo(

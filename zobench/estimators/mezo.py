@@ -11,7 +11,7 @@ from zobench.registry import estimators
 @estimators.register(
     "mezo",
     paper="arXiv:2305.17333",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
+    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log"), "n": [1, 4]},
     sanity={"lr": 0.02},
 )
 def mezo(

@@ -12,7 +12,12 @@ from zobench.registry import estimators
 @estimators.register(
     "mezo-bcd",
     paper="arXiv:2501.19099",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "dwell": (1, 100, "log"),
+        "order": ["random", "ascending", "flip-flop"],
+    },
     sanity={"lr": 0.05, "dwell": 5},
 )
 def mezo_bcd(

@@ -12,7 +12,12 @@ from zobench.registry import estimators
 @estimators.register(
     "r-mezo",
     paper="arXiv:2402.15751",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log"), "sparsity": (0.3, 0.9, "linear")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "sparsity": (0.3, 0.9, "linear"),
+        "refresh": [0, 1],
+    },
     sanity={"lr": 0.05, "sparsity": 0.5},
 )
 def r_mezo(

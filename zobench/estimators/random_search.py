@@ -43,7 +43,7 @@ class RandomSearch:
     "random-search",
     version="2",
     paper="Matyas 1965",
-    space={"sigma": (1e-4, 10.0, "log")},
+    space={"sigma": (1e-4, 10.0, "log"), "n": [1, 4, 16]},
     sanity={"sigma": 0.1},
 )
 def random_search(sigma: float = 1.0, n: int = 16) -> RandomSearch:

@@ -20,7 +20,12 @@ def share_of_moves(sparsity: float) -> float:
 @estimators.register(
     "sparse-mezo",
     paper="arXiv:2402.15751",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log"), "sparsity": (0.3, 0.9, "linear")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "sparsity": (0.3, 0.9, "linear"),
+        "refresh": [0, 100],
+    },
     sanity={"lr": 0.05, "sparsity": 0.5, "refresh": 5},
 )
 def sparse_mezo(

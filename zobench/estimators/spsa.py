@@ -11,7 +11,12 @@ from zobench.registry import estimators
 @estimators.register(
     "spsa",
     paper="doi:10.1109/9.119632",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.3, "log")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 0.3, "log"),
+        "alpha": [0.0, 0.602, 1.0],
+        "offset": [10.0, 100.0, 1000.0],
+    },
     sanity={"lr": 0.02},
 )
 def spsa(

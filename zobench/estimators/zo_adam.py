@@ -10,7 +10,13 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-adam",
     paper="arXiv:1910.06513",
-    space={"lr": (1e-5, 0.3, "log"), "eps": (1e-4, 0.1, "log")},
+    space={
+        "lr": (1e-5, 0.3, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "b2": [0.9, 0.99, 0.999],
+        "amsgrad": [False, True],
+        "n": [1, 4],
+    },
     sanity={"lr": 0.05},
 )
 def zo_adam(

@@ -11,7 +11,12 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-momentum",
     paper="arXiv:2402.11592",
-    space={"lr": (1e-7, 0.3, "log"), "eps": (1e-4, 0.1, "log")},
+    space={
+        "lr": (1e-7, 0.3, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "beta": [0.5, 0.9, 0.99],
+        "n": [1, 4],
+    },
     sanity={"lr": 0.003},
 )
 def zo_momentum(

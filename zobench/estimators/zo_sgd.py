@@ -10,7 +10,13 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-sgd",
     paper="arXiv:1309.5549",
-    space={"lr": (1e-6, 1.0, "log"), "eps": (1e-4, 0.1, "log")},
+    space={
+        "lr": (1e-6, 1.0, "log"),
+        "eps": (1e-4, 0.1, "log"),
+        "n": [1, 4, 16],
+        "directions": ["gaussian", "rademacher"],
+        "normalised": [False, True],
+    },
     sanity={"lr": 0.02},
 )
 def zo_sgd(

@@ -10,7 +10,7 @@ from zobench.registry import estimators
 @estimators.register(
     "zo-signsgd",
     paper="openreview:BJe-DsC5Fm",
-    space={"lr": (1e-7, 0.1, "log"), "eps": (1e-4, 0.1, "log")},
+    space={"lr": (1e-7, 0.1, "log"), "eps": (1e-4, 0.1, "log"), "n": [4, 8, 16, 32]},
     sanity={"lr": 0.01},
 )
 def zo_signsgd(

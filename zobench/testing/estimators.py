@@ -169,7 +169,12 @@ def its_facts_are_complete(subject: CheckSubject) -> None:
         if unknown := set(getattr(entry, fact)) - set(entry.defaults):
             raise Breach(f"has no setting {sorted(unknown)[0]!r}, which its {fact} names: take the "
                          f"names of its parameters ({', '.join(entry.defaults)})")  # fmt: skip
-    for name, (low, high, scale) in entry.space.items():
+    for name, span in entry.space.items():
+        if isinstance(span, list):
+            if len(span) < 2:
+                raise Breach(f"searches {name!r} in {span}: give at least two choices")
+            continue
+        low, high, scale = span
         if not low < high or scale not in ("log", "linear") or (scale == "log" and low <= 0):
             raise Breach(f"searches {name!r} in {(low, high, scale)}: give (low, high, 'log' or "
                          "'linear') with low < high, and low > 0 for 'log'")  # fmt: skip

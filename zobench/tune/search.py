@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,26 +12,31 @@ from zobench.harness.estimator_spec import EstimatorSpec
 from zobench.harness.plan import RunSpec, plan
 from zobench.harness.suite import Suite
 from zobench.registry import estimators
-from zobench.tune.space import narrowed
+from zobench.tune.rounds import Round
+from zobench.tune.space import at_edge
 
-FIRST = 1000  # the number of the first repetition: its seeds and instances are never scored
-FINALISTS = 3  # the best trials are run again, as the best of many may be so by chance
-AGAIN = 2  # further repetitions of a finalist, per repetition of the first rounds
+Costs = dict[int, float]  # trial -> its cost, the best trial first
+Reach = tuple[str, int, int]  # a problem, the index of a target, and a trial that reached it
 
 
 @dataclass(frozen=True)
 class Search:
-    """The trials of one estimator on one group of problems."""
+    """The trials of one estimator on one group of problems. Trial 0 has the default settings."""
 
     estimator: EstimatorSpec
-    suite: Suite  # the problems of the group
+    suite: Suite  # the problems of the group, at their full budgets
     group: str
-    trials: int  # over both rounds
-    repetitions: int
-    budget: int | None
+    goal: str  # a key of `score.GOALS`
+    repetitions: int  # of each finalist, per problem
     file: Path
-    settings: list[dict[str, Any]]  # of each trial so far
-    finalists: tuple[int, ...] = ()  # trials with further repetitions; empty before round 3
+    rounds: list[Round]
+    settings: list[dict[str, Any]]  # of each trial
+    kept: tuple[tuple[int, ...], ...]  # the trials of each round so far
+
+    @property
+    def trials(self) -> int:
+        """The number of trials, the defaults aside."""
+        return len(self.settings) - 1
 
     def name(self, trial: int) -> str:
         """Return the name of a trial in the results: "mezo #3"."""
@@ -42,57 +46,59 @@ class Search:
         """Return the number of the trial that a run belongs to."""
         return int(spec.estimator.text.rpartition("#")[2])
 
+    @property
+    def round(self) -> Round:
+        """The last round so far."""
+        return self.rounds[len(self.kept) - 1]
+
     @cached_property
     def runs(self) -> list[RunSpec]:
-        """The runs of the trials so far."""
+        """The runs of the last round so far."""
         trials = [
             replace(
                 self.estimator,
                 text=self.name(trial),
-                settings=settings,
-                settings_from=dict.fromkeys(settings, "user"),
+                settings=self.settings[trial],
+                settings_from=dict.fromkeys(self.settings[trial], "user"),
             )
-            for trial, settings in enumerate(self.settings)
+            for trial in self.kept[-1]
         ]
-        finalists = [trials[trial] for trial in self.finalists]
-        middle = FIRST + self.repetitions
-        end = middle + AGAIN * self.repetitions
-        return self._plan(trials, range(FIRST, middle)) + self._plan(finalists, range(middle, end))
+        suite = replace(self.suite, problems=self.round.problems)
+        return plan(suite, trials, repetitions=self.round.repetitions, baselines=False)
 
-    def _plan(self, trials: list[EstimatorSpec], numbers: range) -> list[RunSpec]:
-        return plan(self.suite, trials, repetitions=numbers, budget=self.budget, baselines=False)
-
-    @property
-    def seed(self) -> tuple[str, ...]:
-        """The seed of the trials: the same for every estimator."""
-        return self.suite.name, self.group
-
-    def narrowed(self, best: int) -> Search:
-        """Return the search with the trials of round 2, around the best trial of round 1."""
-        entry, count = estimators[self.estimator.entry], self.trials - len(self.settings)
-        fixed = self.estimator.settings
-        points = narrowed(entry, self.settings[best], count, fixed, *self.seed)
-        return replace(self, settings=self.settings + points)
-
-    def final(self, ranked: Sequence[int]) -> Search:
-        """Return the search with further repetitions of the finalists; unchanged for one trial."""
-        return replace(self, finalists=tuple(ranked[:FINALISTS]) if len(ranked) > 1 else ())
+    def next(self, ranked: Sequence[int]) -> Search:
+        """Return the search with one more round, of the best trials; the defaults join the last."""
+        number = len(self.kept)
+        best = tuple(ranked[: self.rounds[number].trials])
+        is_last = number == len(self.rounds) - 1
+        return replace(self, kept=(*self.kept, (0, *best) if is_last else best))
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The outcome of a search. Trial 0 has the default settings."""
+    """The outcome of the rounds of a search so far."""
 
     search: Search
-    ranked: tuple[int, ...]  # the trials, the best first; after round 3 the finalists alone
-    scores: tuple[float, ...]  # of each trial, in [0, 1]
-    failed: int  # runs that failed, over all trials
+    costs: tuple[Costs, ...] = ()  # of each round
+    queries: int = 0  # made, over all runs
+    failed: int = 0  # runs that failed
+    reached: frozenset[Reach] = frozenset()
     skipped: str = ""  # the reason if no run could be made; then no file is written
+
+    @property
+    def ranked(self) -> list[int]:
+        """The trials of the last round, the best first."""
+        return list(self.costs[-1])
 
     @property
     def best(self) -> int:
         """The number of the best trial."""
         return self.ranked[0]
+
+    @property
+    def runner_up(self) -> int:
+        """The number of the second best trial."""
+        return self.ranked[1]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -102,13 +108,5 @@ class Tuned:
     @property
     def at_edge(self) -> list[str]:
         """Settings in the outer twentieth of their span, which may be too narrow."""
-        edge = []
-        for key, (low, high, scale) in estimators[self.search.estimator.entry].space.items():
-            value = self.settings.get(key)
-            if value is None or key in self.search.estimator.settings:
-                continue
-            if scale == "log":
-                low, high, value = math.log(low), math.log(high), math.log(value)
-            if not 0.05 <= (value - low) / (high - low) <= 0.95:
-                edge.append(key)
-        return edge
+        search = self.search
+        return at_edge(estimators[search.estimator.entry], self.settings, search.estimator.settings)

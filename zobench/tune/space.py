@@ -1,4 +1,4 @@
-"""Trials in the space that an estimator declares: Halton points, everywhere or around a point."""
+"""Trials in the space that an estimator declares: points of a Halton sequence."""
 
 from __future__ import annotations
 
@@ -7,11 +7,32 @@ from typing import Any
 
 import numpy as np
 
+from zobench.core.schedules import parse, start_of
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
-from zobench.registry import Entry, Span
+from zobench.registry import RATE, Choices, Entry, Span
 
-NARROW = 1 / 3  # the share of a span that the second round searches
+SCHEDULE = f"{RATE} over the run"  # the dimension of a learning rate's schedule
+SCHEDULES: Choices = ["constant", "cosine"]
+
+
+def searched(entry: Entry, fixed: dict[str, Any]) -> dict[str, Span | Choices]:
+    """Return the dimensions of a search: the space less fixed settings, and the rate's schedule.
+
+    Args:
+        entry: the estimator, with its space.
+        fixed: settings of the user.
+
+    Raises:
+        BadInput: there is nothing to search.
+    """
+    found = {key: of for key, of in entry.space.items() if key not in fixed}
+    if not found:
+        reason = "declares no space" if not entry.space else "has every setting of its space fixed"
+        raise BadInput(f"{entry.name} {reason}: there is nothing to tune")
+    if RATE in found and RATE in entry.varying:
+        found[SCHEDULE] = SCHEDULES
+    return found
 
 
 def trials(
@@ -20,11 +41,12 @@ def trials(
     """Return settings over the whole space: the defaults, then points of a Halton sequence.
 
     The points fill the space evenly; as few independent draws would leave gaps. A longer search
-    begins with the trials of a shorter one.
+    begins with the trials of a shorter one. Estimators with the same dimensions get the same
+    shares of their spans.
 
     Args:
         entry: the estimator, with its space.
-        count: the number of trials.
+        count: the number of trials beside the defaults.
         fixed: settings of the user, which are in every trial and never searched.
         seed: decides the scrambling (Owen, arXiv:1706.02808).
 
@@ -33,47 +55,43 @@ def trials(
     """
     if count < 1:
         raise BadInput(f"--trials is a number of at least 1, not {count}")
-    spans = {k: span for k, span in entry.space.items() if k not in fixed}
-    if not spans:
-        reason = "declares no space" if not entry.space else "has every setting of its space fixed"
-        raise BadInput(f"{entry.name} {reason}: there is nothing to tune")
-    defaults = {k: entry.defaults[k] for k in spans} | fixed
-    return [defaults, *_points(entry, spans, count - 1, fixed, *seed)]
-
-
-def narrowed(
-    entry: Entry, best: dict[str, Any], count: int, fixed: dict[str, Any], *seed: str | int
-) -> list[dict[str, Any]]:
-    """Return settings from a third of each span, around `best`; of log spans, in logarithms."""
-    spans = {}
-    for key, (low, high, scale) in entry.space.items():
-        if key in fixed:
-            continue
-        ends, middle = (low, high), min(max(best[key], low), high)
-        if scale == "log":
-            ends, middle = (math.log(low), math.log(high)), math.log(middle)
-        half = NARROW * (ends[1] - ends[0]) / 2
-        near = max(middle - half, ends[0]), min(middle + half, ends[1])
-        spans[key] = (*map(math.exp, near), scale) if scale == "log" else (*near, scale)
-    return _points(entry, spans, count, fixed, *seed, "narrowed")
-
-
-def _points(
-    entry: Entry, spans: dict[str, Span], count: int, fixed: dict[str, Any], *seed: str | int
-) -> list[dict[str, Any]]:
+    dimensions = searched(entry, fixed)
+    defaults = {key: entry.defaults[key] for key in dimensions if key != SCHEDULE} | fixed
     from scipy.stats import qmc  # slow to import
 
     rng = np.random.default_rng(derive("tune", *seed))
-    points = qmc.Halton(len(spans), scramble=True, rng=rng).random(count)
-    return [
-        {k: _value_at(share, spans[k], entry.defaults[k]) for share, k in zip(point, spans)} | fixed
-        for point in points
-    ]
+    points = qmc.Halton(len(dimensions), scramble=True, rng=rng).random(count)
+    found = []
+    for point in points:
+        shares = zip(point, dimensions.items())
+        settings = {k: _value_at(share, of, entry.defaults.get(k)) for share, (k, of) in shares}
+        if settings.pop(SCHEDULE, SCHEDULES[0]) != SCHEDULES[0]:
+            settings[RATE] = f"cosine({settings[RATE]:g})"
+        found.append(settings | fixed)
+    return [defaults, *found]
 
 
-def _value_at(share: float, span: Span, default: Any) -> float | int:
-    """The value at a share of a span, in 3 digits and in the type of the default."""
-    low, high, scale = span
+def at_edge(entry: Entry, settings: dict[str, Any], fixed: dict[str, Any]) -> list[str]:
+    """Return the settings in the outer twentieth of their span, which may be too narrow."""
+    edge = []
+    for key, span in entry.space.items():
+        if key in fixed or not isinstance(span, tuple):
+            continue
+        low, high, scale = span
+        value = settings[key]
+        value = start_of(parse(value) if isinstance(value, str) else value)
+        if scale == "log":
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        if not 0.05 <= (value - low) / (high - low) <= 0.95:
+            edge.append(key)
+    return edge
+
+
+def _value_at(share: float, of: Span | Choices, default: Any) -> Any:
+    """The value at a share of a span, in 3 digits and in the type of the default; or a choice."""
+    if isinstance(of, list):
+        return of[min(int(share * len(of)), len(of) - 1)]
+    low, high, scale = of
     if scale == "log":
         value = low * (high / low) ** float(share)
     else:

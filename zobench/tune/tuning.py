@@ -1,4 +1,4 @@
-"""Searches for settings: the same number of trials for every estimator."""
+"""Searches for settings: the same trials and rounds for every estimator."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from zobench.harness.suite import Suite
 from zobench.registry import estimators
 from zobench.results.results import frames_of
 from zobench.tune import record
-from zobench.tune.score import DEFINITION, trial_scores
-from zobench.tune.search import AGAIN, FINALISTS, FIRST, Search, Tuned
-from zobench.tune.space import trials
+from zobench.tune.rounds import rounds
+from zobench.tune.score import GOALS, trial_costs
+from zobench.tune.search import Reach, Search, Tuned
+from zobench.tune.space import searched, trials
 
 if TYPE_CHECKING:
     from zobench.analysis.frames import Frames
     from zobench.harness.store import Store
 
-ROUNDS = 3
 HEAD = """Tuned settings, written by `zobench tune`; the tables `record` describe the search.
 The commands compare and run use them for settings that the command line does not give."""
 
@@ -38,6 +38,7 @@ def searches(
     *,
     count: int,
     repetitions: int,
+    goal: str = "final",
     groups: Sequence[str] = (),
     problems: Sequence[str] = (),
     budget: int | None = None,
@@ -46,17 +47,18 @@ def searches(
 ) -> list[Search]:
     """Plan the searches, group by group.
 
-    A baseline file whose record has the same trials, repetitions, budget and versions may be
-    written again: an interrupted search goes on like that.
+    A baseline file whose record has the same facts may be written again: an interrupted search
+    goes on like that.
 
     Args:
         suite: the suite.
         names: estimators as typed; their settings are fixed.
-        count: trials per search.
-        repetitions: runs per trial and problem.
+        count: trials per search, the defaults aside.
+        repetitions: runs of each finalist per problem.
+        goal: what settings are chosen for, a key of `score.GOALS`.
         groups: groups of problems; none means all.
         problems: glob patterns on problem ids; none means all.
-        budget: queries per run. None: as in the suite.
+        budget: queries per run of a finalist. None: as in the suite.
         folder: where the baseline files are. None: in zobench's own folder.
         force: overwrite the settings of another search.
 
@@ -65,6 +67,10 @@ def searches(
     """
     if repetitions < 1:
         raise BadInput(f"--repetitions is a number of at least 1, not {repetitions}")
+    if budget is not None and budget < 1:
+        raise BadInput(f"budget must be above 0, not {budget}")
+    if goal not in GOALS:
+        raise unknown("goal of a search", goal, list(GOALS))
     suite = suite.pick(tuple(problems))
     all_groups = list(dict.fromkeys(p.group for p in suite.problems))
     for group in groups:
@@ -75,18 +81,20 @@ def searches(
         raise BadInput("an estimator is given twice: its settings go to one file")
     result = []
     for group in groups or all_groups:
-        part = replace(suite, problems=tuple(p for p in suite.problems if p.group == group))
+        own = [p for p in suite.problems if p.group == group]
+        own = [p if budget is None else replace(p, budget=budget) for p in own]
+        part = replace(suite, problems=tuple(own))
         for spec in specs:
             # Every estimator gets points at the same shares of its spans.
-            entry, seed = estimators[spec.entry], (suite.name, group)
-            first = trials(entry, count - count // 2, spec.settings, *seed)
+            settings = trials(estimators[spec.entry], count, spec.settings, suite.name, group)
+            made = rounds(count, repetitions, own)
+            first = tuple(range(1 if len(made) > 1 else 0, count + 1))
             file = baseline_file(suite.name, spec.entry, folder)
-            search = Search(spec, part, group, count, repetitions, budget, file, first)
+            search = Search(spec, part, group, goal, repetitions, file, made, settings, (first,))
             result.append(search)
             old = record.read(file)
-            differs = {k: old["record"].get(group, {}).get(k) for k in _facts(search)} != _facts(
-                search
-            )
+            facts = _facts(search)
+            differs = {k: old["record"].get(group, {}).get(k) for k in facts} != facts
             if group in old["settings"] and differs and not force:
                 raise BadInput(f"{file} has settings for {group!r} of another search; "
                                "--force overwrites them")  # fmt: skip
@@ -100,8 +108,8 @@ def tune(
 ) -> Iterator[Tuned]:
     """Make the runs of each group, choose settings and write the baseline files.
 
-    Half of the trials are spread over the whole space, the others around the best of these. Then
-    the best trials are run again, and the mean over all of their runs decides.
+    Round by round the best trials are kept; the runs of the last round alone decide, since the
+    best of many trials may be so by chance.
 
     Args:
         searches: the searches, as `searches` plans them.
@@ -112,72 +120,99 @@ def tune(
         The outcome of each search.
     """
     for group in dict.fromkeys(search.group for search in searches):
-        keys: set[str] = set()
-
-        def ranked(part: list[Search], number: int, keys=keys, group=group) -> list[Tuned]:
-            return _round(part, keys, results, run, f"{group}, round {number} of {ROUNDS}")
-
-        first = ranked([search for search in searches if search.group == group], 1)
-        second = ranked([t.search.narrowed(t.best) for t in first if not t.skipped], 2)
-        for tuned in ranked([t.search.final(t.ranked) for t in second], 3):
+        running = [Tuned(search) for search in searches if search.group == group]
+        skipped = []
+        number = len(running[0].search.rounds)
+        for index in range(number):
+            if index:
+                running = [replace(t, search=t.search.next(t.ranked)) for t in running]
+            running = _round(running, results, run, f"{group}, round {index + 1} of {number}")
+            skipped += [tuned for tuned in running if tuned.skipped]
+            running = [tuned for tuned in running if not tuned.skipped]
+        for tuned in running:
             _write(tuned)
             yield tuned
-        yield from (tuned for tuned in first if tuned.skipped)
+        yield from skipped
 
 
 def _round(
-    searches: list[Search], keys: set[str], results: Callable[[], Store], run: MakeRuns, title: str
+    running: list[Tuned], results: Callable[[], Store], run: MakeRuns, title: str
 ) -> list[Tuned]:
-    """Make the runs whose keys are not in `made`, add their keys, and rank the trials."""
+    """Make the runs of a round, and rank its trials."""
+    if not running:
+        return []
     # Trial by trial, so that estimators advance evenly.
-    by_trial: dict[int, list[RunSpec]] = {}
-    for search in searches:
+    by_place: dict[int, list[RunSpec]] = {}
+    for search in (tuned.search for tuned in running):
+        place_of = {trial: place for place, trial in enumerate(search.kept[-1])}
         for spec in search.runs:
-            if spec.key not in keys:
-                by_trial.setdefault(search.trial(spec), []).append(spec)
-    if specs := [spec for trial in sorted(by_trial) for spec in by_trial[trial]]:
-        run(specs, title)
-        keys.update(spec.key for spec in specs)
+            by_place.setdefault(place_of[search.trial(spec)], []).append(spec)
+    run([spec for place in sorted(by_place) for spec in by_place[place]], title)
     with results() as store:
         frames = frames_of(store)
-    return [_ranked(search, frames) for search in searches]
+    return [_ranked(tuned, frames) for tuned in running]
 
 
-def _ranked(search: Search, frames: Frames) -> Tuned:
-    """Rank the trials of a search by its runs among those of a store."""
+def _ranked(tuned: Tuned, frames: Frames) -> Tuned:
+    """Add the costs of the last round, from its runs among those of a store."""
+    search = tuned.search
+    numbers = {search.name(trial): trial for trial in search.kept[-1]}
+    budgets = {problem.id: problem.budget for problem in search.round.problems}
     keys = [spec.key for spec in search.runs]
-    names = {search.name(trial): trial for trial in range(len(search.settings))}
-    ids = list(dict.fromkeys(spec.problem.id for spec in search.runs))
     # A results folder may have runs on two suites with a problem of the same name.
     runs: Any = frames.runs
     problems: Any = frames.problems
-    own = runs["run_key"].isin(keys) & runs["problem"].isin(ids)
-    own &= runs["estimator"].isin(list(names))
-    runs = runs[own & (runs["suite"] == search.suite.name)]
-    problems = problems[problems["problem"].isin(ids) & (problems["suite"] == search.suite.name)]
+    runs = runs[runs["run_key"].isin(keys) & (runs["suite"] == search.suite.name)]
+    runs = runs[runs["estimator"].isin(list(numbers)) & runs["problem"].isin(list(budgets))]
+    own = problems["problem"].map(budgets) == problems["budget"]
+    problems = problems[own & (problems["suite"] == search.suite.name)]
+    problems = problems.drop_duplicates(["problem", "target_index"])
     if (runs["status"] == "skipped").all():
-        return Tuned(search, (0,), (), 0, str(runs["reason"].iloc[0]))
+        return replace(tuned, skipped=str(runs["reason"].iloc[0]))
     own_frames = replace(frames.select(runs), problems=problems)
-    scores = {names[name]: (score, tie) for name, score, tie in trial_scores(own_frames)}
-    failed = int(runs["status"].isin(["failed", "timeout", "oom"]).sum())
+    costs = {numbers[name]: (cost, tie) for name, cost, tie in trial_costs(own_frames, search.goal)}
     # Of equal trials the first: the defaults stay unless another trial is better.
-    order = sorted(search.finalists or scores, key=lambda t: (-scores[t][0], scores[t][1], t))
-    return Tuned(search, tuple(order), tuple(scores[t][0] for t in range(len(scores))), failed)
+    order = sorted(costs, key=lambda trial: (*costs[trial], trial))
+    return replace(
+        tuned,
+        costs=(*tuned.costs, {trial: costs[trial][0] for trial in order}),
+        queries=tuned.queries + int(runs["queries"].sum()),
+        failed=tuned.failed + int(runs["status"].isin(["failed", "timeout", "oom"]).sum()),
+        reached=tuned.reached | _reached(own_frames, numbers),
+    )
+
+
+def _reached(frames: Frames, numbers: dict[str, int]) -> frozenset[Reach]:
+    """Return which trials reached which targets by the kind of score that counts."""
+    columns = ["run_key", "problem", "estimator", "scored"]
+    hits: Any = frames.hits.merge(frames.runs[columns], on="run_key")
+    hits = hits[hits["kind"] == hits["scored"]]
+    cells = zip(hits["problem"], hits["target_index"], hits["estimator"])
+    return frozenset((str(p), int(index), numbers[name]) for p, index, name in cells)
 
 
 def _facts(search: Search) -> dict[str, Any]:
     """The facts of a search; searches with equal facts are the same search."""
-    first = search.runs[0]
+    spec = search.estimator
+    entry = estimators[spec.entry]
     return {
+        "for": search.goal,
         "trials": search.trials,
         "repetitions": search.repetitions,
-        "finalists": FINALISTS,
-        "again": AGAIN * search.repetitions,
-        "queries": sorted({spec.problem.budget for spec in search.runs}),
-        "problems": list(dict.fromkeys(spec.problem.id for spec in search.runs)),
-        "suite_version": first.suite_version,
-        "estimator_version": search.estimator.version,
-        "fixed": search.estimator.settings,
+        "queries": sorted({problem.budget for problem in search.suite.problems}),
+        "problems": [problem.id for problem in search.suite.problems],
+        "suite_version": search.suite.version,
+        "estimator_version": spec.version,
+        "fixed": spec.settings,
+        "space": {key: list(of) for key, of in searched(entry, spec.settings).items()},
+        "rounds": [
+            {
+                "trials": made.trials,
+                "repetitions": [made.repetitions[0], made.repetitions[-1]],
+                "queries": {problem.id: problem.budget for problem in made.problems},
+            }
+            for made in search.rounds
+        ],
     }
 
 
@@ -185,19 +220,30 @@ def _write(tuned: Tuned) -> None:
     search = tuned.search
     tables = record.read(search.file)
     tables["settings"][search.group] = tuned.settings
-    space = estimators[search.estimator.entry].space
-    tables["record"][search.group] = _facts(search) | {
-        "first_repetition": FIRST,
-        "score": DEFINITION,
-        "chosen": tuned.best,
-        "final": list(tuned.search.finalists),
-        "failed_runs": tuned.failed,
-        "zobench": zobench.__version__,
-        "date": datetime.now(UTC).date().isoformat(),
-        "space": {k: list(span) for k, span in space.items()},
-        "tried": [
-            {"score": round(score, 6), "settings": settings}
-            for score, settings in zip(tuned.scores, search.settings)
-        ],
-    }
+    tables["record"][search.group] = (
+        _facts(search)
+        | {
+            "cost": GOALS[search.goal],
+            "queries_made": tuned.queries,
+            "reached": {  # how many trials reached each target, the easiest first
+                problem.id: [
+                    sum(reach[:2] == (problem.id, index) for reach in tuned.reached)
+                    for index in range(len(problem.targets))
+                ]
+                for problem in search.suite.problems
+            },
+            "chosen": tuned.best,
+            "runner_up": tuned.runner_up,
+            "failed_runs": tuned.failed,
+            "zobench": zobench.__version__,
+            "date": datetime.now(UTC).date().isoformat(),
+            "tried": [  # trial 0 has the default settings, and takes part in the last round alone
+                {
+                    "costs": [round(costs[trial], 6) for costs in tuned.costs if trial in costs],
+                    "settings": search.settings[trial],
+                }
+                for trial in range(len(search.settings))
+            ],
+        }
+    )
     record.write(search.file, tables, HEAD)
