@@ -139,6 +139,29 @@ def test_moves_are_scaled_as_the_schedule_says():
     assert moves == pytest.approx([0.5 * 0.5 * (1 + np.cos(np.pi * t / 4)) for t in range(4)])
 
 
+@pytest.mark.parametrize("name", sorted({name for name, key in scheduled() if key == "lr"}))
+def test_a_rate_over_the_run_is_that_over_its_number_of_steps(name):
+    entry, ends = estimators[name], []
+    lr = entry.sanity.get("lr", entry.defaults["lr"])
+
+    def after(steps, schedule, budget):
+        problem = objectives["quadratic"].build({"dim": 16, "matrix": True, "blocks": 2})
+        params = problem.start(1)
+        estimator = entry.build({**entry.sanity, "lr": schedule})
+        estimator.start(params, 3)
+        oracle = Oracle(problem, budget, 5)
+        oracle.gradients = entry.first_order
+        for _ in range(steps):
+            estimator.step(oracle)
+        return params.flat(), oracle.queries
+
+    _, queries = after(1, lr, 10**6)
+    for schedule in (f"cosine({lr})", f"cosine({lr}, 4)", lr):
+        ends.append(after(4, schedule, 4 * queries)[0])
+    assert np.array_equal(ends[0], ends[1])
+    assert not np.array_equal(ends[0], ends[2])
+
+
 def test_a_schedule_without_steps_needs_a_budget():
     params = VectorParams(np.zeros(2))
     estimator = estimators["mezo"].build({"lr": "cosine(0.5)"})

@@ -145,6 +145,8 @@ def test_early_rounds_cut_the_budget_and_then_the_problems():
 
 # the costs
 
+WHOLE = {"p": 200, "q": 200}  # two runs of 100 queries
+
 
 def frames(hits, ends, kind="current", problem="p", start=2.0):
     """Trials t0, t1, ... of two runs each, on one problem of two targets and 100 queries.
@@ -177,7 +179,7 @@ def frames(hits, ends, kind="current", problem="p", start=2.0):
 
 
 def costs(found, goal="final"):
-    return {name: cost for name, cost, _ in trial_costs(found, goal)}
+    return {name: cost for name, cost, _ in trial_costs(found, goal, WHOLE)}
 
 
 def test_the_cost_is_the_expected_queries_to_the_final_target():
@@ -199,10 +201,16 @@ def test_trials_that_never_arrive_are_ranked_by_how_far_they_come():
         "t3": math.log10(whole / 0.01),
         "t4": math.log10(whole / 0.01),
     })  # fmt: skip
-    order = [name for name, *_ in trial_costs(frames([], ends))]
+    order = [name for name, *_ in trial_costs(frames([], ends), "final", WHOLE)]
     assert order == ["t1", "t0", "t2", "t4", "t3"]  # of t3 and t4 the final scores decide
     one = costs(frames([(0, 0, 1, 100)], [(0.0, 2.0), (0.001, 0.001)]))
     assert one["t0"] < one["t1"] - 0.9  # one arrival in two runs counts more than two that are near
+
+
+def test_costs_of_short_runs_are_those_of_a_finalist_that_comes_as_far():
+    """So that trials of different rounds can be shown in one figure."""
+    ((_, cost, _),) = trial_costs(frames([], [(0.5, 0.5)]), "final", {"p": 3 * 5000})
+    assert cost == pytest.approx(math.log10(10 * 3 * 5000 / 0.75))
 
 
 def test_a_target_that_the_start_meets_is_no_way():
@@ -224,8 +232,8 @@ def test_early_targets_win_the_area_and_not_the_final_target():
     early = [(0, 0, 0, 2), (0, 1, 0, 2)]
     late = [(1, 0, 0, 60), (1, 0, 1, 90), (1, 1, 0, 60), (1, 1, 1, 90)]
     both = frames(early + late, [(0.5, 0.5), (0.0, 0.0)])
-    assert trial_costs(both, "area")[0][0] == "t0"
-    assert trial_costs(both, "final")[0][0] == "t1"
+    assert trial_costs(both, "area", WHOLE)[0][0] == "t0"
+    assert trial_costs(both, "final", WHOLE)[0][0] == "t1"
 
 
 def test_the_area_is_that_of_leaderboards():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -129,25 +130,34 @@ class ComposedEstimator:
             evaluate: function from probes to their losses.
         """
         if self.t == 1:  # the first step has shown what a step costs
-            self._fit(evaluate)
+            fit_schedules((self.scheme, self.rule), evaluate)
         gradient = self.scheme(self.params, evaluate, self._draw, self.t)
         self.rule.apply(self.params, gradient, self.t)
         self.t += 1
 
-    def _fit(self, evaluate: Evaluate) -> None:
-        """Give schedules that span the whole run its number of steps: budget / queries per step."""
-        for part in (self.scheme, self.rule):
-            settings: dict[str, Any] = getattr(part, "__dict__", {})
-            for name, value in list(settings.items()):
-                if spans_the_run(value):
-                    queries, budget = (getattr(evaluate, n, 0) for n in ("queries", "budget"))
-                    if not queries:
-                        raise BadInput(f"{name}: give the number of steps, as in {EXAMPLE}")
-                    setattr(part, name, over(value, max(1, budget // queries)))
-
     def _draw(self) -> Direction:
         self.drawn += 1
         return self.sampler(self.params, self.t, fold(self.seed, self.drawn), self.seed)
+
+
+def fit_schedules(parts: Iterable[object], evaluate: Evaluate) -> None:
+    """Give schedules that span the whole run its number of steps: budget / queries per step.
+
+    Args:
+        parts: objects whose attributes may be schedules.
+        evaluate: the function from probes to losses, after the first step.
+
+    Raises:
+        BadInput: the number of steps is unknown.
+    """
+    for part in parts:
+        settings: dict[str, Any] = getattr(part, "__dict__", {})
+        for name, value in list(settings.items()):
+            if spans_the_run(value):
+                queries, budget = (getattr(evaluate, n, 0) for n in ("queries", "budget"))
+                if not queries:
+                    raise BadInput(f"{name}: give the number of steps, as in {EXAMPLE}")
+                setattr(part, name, over(value, max(1, budget // queries)))
 
 
 def __getattr__(name: str) -> Any:

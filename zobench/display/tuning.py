@@ -22,7 +22,7 @@ from zobench.tune.tuning import searches, tune
 
 UNITS = {
     "final": "Defaults and tuned: expected queries to the final target, the geometric mean over "
-    "problems; at least 10 times all queries of the runs where none reaches it.",
+    "problems; at least 10 times what a finalist may spend where none reaches it.",
     "area": "Defaults and tuned: log_area, 0 to 1, how early the targets are reached on a log axis "
     "of queries.",
 }

@@ -2,6 +2,7 @@
 
 from zobench.core.first_order import GradientDescent
 from zobench.core.rules import Adam
+from zobench.core.schedules import Value
 from zobench.registry import estimators
 
 
@@ -12,7 +13,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.05},
     first_order=True,
 )
-def adam_first_order(lr: float = 1e-3, b1: float = 0.9, b2: float = 0.999) -> GradientDescent:
+def adam_first_order(lr: Value = 1e-3, b1: float = 0.9, b2: float = 0.999) -> GradientDescent:
     """Adam with the gradients of the objective: a reference line, not a zeroth-order method.
 
         x <- x - lr m / (sqrt(v) + 1e-8),    m, v: running means of g and g^2, bias removed

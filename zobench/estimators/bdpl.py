@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from zobench.core.directions import Dense, Restricted
+from zobench.core.estimator import fit_schedules
 from zobench.core.fixed import locked
 from zobench.core.params import Params
+from zobench.core.schedules import Value, at
 from zobench.core.schemes import Evaluate
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
@@ -27,7 +29,7 @@ def to_simplex(p: np.ndarray) -> np.ndarray:
 class BDPL:
     """Variance-reduced policy gradient over independent choices, and normals beside them."""
 
-    lr: float
+    lr: Value
     eps: float
     n: int
 
@@ -48,6 +50,8 @@ class BDPL:
 
     def step(self, evaluate: Evaluate) -> None:
         """Ask for the losses of n samples of the policy, and move it."""
+        if self.t == 1:
+            fit_schedules([self], evaluate)
         rng = np.random.default_rng(fold(self.seed, self.t))
         x = self.params.flat()
         samples = locked(np.stack([self._sample(x, rng) for _ in range(self.n)]))
@@ -71,18 +75,18 @@ class BDPL:
 
     def _move(self, x: np.ndarray, samples: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return -lr times the policy gradient, projected on the simplex for choices."""
-        move = np.zeros(len(x))
+        move, lr = np.zeros(len(x)), at(self.lr, self.t)
         for b in self.params.blocks:
             part = slice(b.start, b.start + b.size)
             if b.index in self.rest:
-                move[part] = -self.lr * weights @ samples[:, part] / self.eps**2
+                move[part] = -lr * weights @ samples[:, part] / self.eps**2
                 continue
             p = to_simplex(x[part])
             drawn = (samples[:, part] + x[part]).argmax(1)
             pull = weights / p[drawn]  # of the sampled candidates
             gradient = np.full(b.size, -pull.sum())
             np.add.at(gradient, drawn, 2.0 * pull)
-            move[part] = to_simplex(p - self.lr * gradient) - x[part]
+            move[part] = to_simplex(p - lr * gradient) - x[part]
         return move
 
 
@@ -92,7 +96,7 @@ class BDPL:
     space={"lr": (1e-3, 10.0, "log"), "n": [10, 20, 40]},
     sanity={"lr": 0.05},
 )
-def bdpl(lr: float = 1.0, eps: float = 0.1, n: int = 20) -> BDPL:
+def bdpl(lr: Value = 1.0, eps: float = 0.1, n: int = 20) -> BDPL:
     """Policy gradient over words: each slot of a prompt has probabilities of its candidates.
 
         j_i ~ Cat(p_i) for every slot i: one prompt;  n prompts per step, of losses f_1 ... f_n

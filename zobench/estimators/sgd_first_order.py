@@ -1,6 +1,7 @@
 """SGD on exact gradients (Robbins & Monro, 1951, doi:10.1214/aoms/1177729586): a reference."""
 
 from zobench.core.first_order import GradientDescent
+from zobench.core.schedules import Value
 from zobench.registry import estimators
 
 
@@ -11,7 +12,7 @@ from zobench.registry import estimators
     sanity={"lr": 0.1},
     first_order=True,
 )
-def sgd_first_order(lr: float = 1e-2) -> GradientDescent:
+def sgd_first_order(lr: Value = 1e-2) -> GradientDescent:
     """SGD with the gradients of the objective: a reference line, not a zeroth-order method.
 
         x <- x - lr grad f(x)

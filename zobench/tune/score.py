@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
 
     from zobench.analysis.frames import Frames
 
-NEVER = 10  # a problem without a success costs at least so many times the budgets of its runs
+NEVER = 10  # a problem without a success costs at least so many times what a finalist may spend
 LEAST = 0.01  # the least share of the way to a target that is told from none
 GOALS = {
     "final": (
         "log10 of the expected queries to the final target (queries of all runs / runs that reach "
         "it), mean over problems; a problem on which no run reaches it counts as 10 times the "
-        "budgets of its runs, divided by the mean share of the way to the target at their ends "
-        "(in targets, interpolated; at least 0.01)"
+        "queries that a finalist may make there, divided by the mean share of the way to it at "
+        "the ends of the runs (in targets, interpolated; at least 0.01)"
     ),
     "area": (
         "1 - log_area: 1 - mean over problems, runs and targets of 1 - log(queries)/log(budget); 1 "
@@ -28,7 +29,9 @@ GOALS = {
 }
 
 
-def trial_costs(frames: Frames, goal: str = "final") -> list[tuple[str, float, float]]:
+def trial_costs(
+    frames: Frames, goal: str, whole: Mapping[str, int]
+) -> list[tuple[str, float, float]]:
     """Return (trial, cost, tie-breaker) of each trial, the best first; lower is better.
 
     The tie-breaker, for trials that come equally far, is the mean over problems of the rank of the
@@ -38,6 +41,7 @@ def trial_costs(frames: Frames, goal: str = "final") -> list[tuple[str, float, f
         frames: the runs of trials, at one budget per problem; the column `estimator` names the
             trial.
         goal: a key of GOALS, which define the costs.
+        whole: problem -> the queries that a finalist may make there, over all of its runs.
     """
     from zobench.analysis.runlengths import run_table
 
@@ -45,7 +49,7 @@ def trial_costs(frames: Frames, goal: str = "final") -> list[tuple[str, float, f
     table = run_table(runs, frames.hits, frames.problems)
     by_run = _ends(frames)
     if goal == "final":
-        by_cell = _expected(table, by_run, frames.problems)
+        by_cell = _expected(table, by_run, frames.problems, whole)
     else:
         by_cell = _missed_area(table, by_run)
     ends = by_run.fillna({"end": math.inf}).groupby(["problem", "estimator"])["end"].mean()
@@ -69,7 +73,9 @@ def _ends(frames: Frames) -> Any:
     return runs.assign(begin=begin.reindex(runs["run_key"]).to_numpy(float), end=end)
 
 
-def _expected(table: pd.DataFrame, by_run: Any, problems: pd.DataFrame) -> Any:
+def _expected(
+    table: pd.DataFrame, by_run: Any, problems: pd.DataFrame, whole: Mapping[str, int]
+) -> Any:
     """Return log10 of the expected queries to the final target, by problem and trial."""
     from zobench.analysis.ert import ert
     from zobench.analysis.runlengths import at_targets
@@ -79,7 +85,6 @@ def _expected(table: pd.DataFrame, by_run: Any, problems: pd.DataFrame) -> Any:
         str(name): part.sort_values("target_index")["target"].to_numpy(float)
         for name, part in problems.groupby("problem")
     }
-    budgets = dict(zip(problems["problem"], problems["budget"]))
     keys = ["problem", "estimator"]
     final: Any = at_targets(table, final_targets(problems))
     reached = {key: ert(part["length"], part["success"]) for key, part in final.groupby(keys)}
@@ -91,7 +96,7 @@ def _expected(table: pd.DataFrame, by_run: Any, problems: pd.DataFrame) -> Any:
             return math.log10(queries)
         shares = [_share(*pair, targets[problem]) for pair in zip(part["begin"], part["end"])]
         way = max(LEAST, float(np.mean(shares)))
-        return math.log10(NEVER * len(part) * float(budgets[problem]) / way)
+        return math.log10(NEVER * whole[problem] / way)
 
     return by_run.groupby(keys)[["begin", "end"]].apply(cost)
 

@@ -170,7 +170,9 @@ def _ranked(tuned: Tuned, frames: Frames) -> Tuned:
     if (runs["status"] == "skipped").all():
         return replace(tuned, skipped=str(runs["reason"].iloc[0]))
     own_frames = replace(frames.select(runs), problems=problems)
-    costs = {numbers[name]: (cost, tie) for name, cost, tie in trial_costs(own_frames, search.goal)}
+    whole = {p.id: p.budget * search.repetitions for p in search.suite.problems}
+    ranked = trial_costs(own_frames, search.goal, whole)
+    costs = {numbers[name]: (cost, tie) for name, cost, tie in ranked}
     # Of equal trials the first: the defaults stay unless another trial is better.
     order = sorted(costs, key=lambda trial: (*costs[trial], trial))
     return replace(
