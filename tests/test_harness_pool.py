@@ -154,10 +154,11 @@ def test_two_names_of_equal_settings_are_one_run_and_none_is_made_twice(ordinary
     assert set(runs.attempt) == {1}
 
 
-def test_runs_that_share_a_process_have_no_memory_of_their_own(ordinary):
+def test_runs_that_share_a_process_have_the_peak_of_a_traced_repetition(ordinary):
     runs = ordinary[3]
     assert runs.memory_ratio.isna().all()
-    assert runs.peak_memory.isna().all()
+    assert set(runs.memory_kind) == {"traced"}
+    assert runs.peak_memory.between(100, 1e6).all()
 
 
 def test_peak_memory_does_not_depend_on_what_ran_before(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from zobench.cli import status_of
 from zobench.errors import BadInput
 from zobench.harness.mending import mend
-from zobench.harness.schema import ADDED, VERSION
+from zobench.harness.schema import ADDED_IN, VERSION
 from zobench.harness.store import Store
 from zobench.results.stored import stored
 
@@ -50,7 +50,8 @@ def test_it_is_read_as_it_is(folder):
     results = stored(folder, "stored")
     assert list(results.runs["estimator"]) == ["spsa", "zo-sgd"] * 2
     assert results.runs["queries"].eq(60).all()
-    assert results.runs[list(ADDED)].isna().all(axis=None)
+    later = [c for number, columns in ADDED_IN.items() if number > layout(folder) for c in columns]
+    assert results.runs[later].isna().all(axis=None)
     assert not results.traces.empty
     assert not results.hits.empty
     assert (folder / "results.sqlite").read_bytes() == before
@@ -80,6 +81,7 @@ def test_it_resumes_and_new_runs_say_more(folder, tmp_path, monkeypatch):
         assert list(kept["started"]) == list(old["started"])
     new = runs[runs["estimator"] == "mezo"]
     assert new["score_name"].eq("gap").all()
+    assert new["memory_kind"].eq("traced").all()
     assert (new["build_seconds"] > 0).all()
     assert (new["score_seconds"] >= 0).all()
 
@@ -96,7 +98,7 @@ def test_damage_of_it_is_found_before_and_after_the_upgrade(folder):
         stored(folder, "stored")
     assert "3 sound runs were kept" in mend(folder)[0]
     assert layout(folder) == VERSION
-    change("UPDATE runs SET build_seconds = 1.5 WHERE id = 2")
+    change("UPDATE runs SET state_bytes = 1.5 WHERE id = 2")
     with pytest.raises(BadInput, match="damaged"):
         stored(folder, "stored")
 

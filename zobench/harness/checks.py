@@ -8,7 +8,7 @@ import sqlite3
 import zlib
 from typing import Any
 
-from zobench.harness.schema import ADDED
+from zobench.harness.schema import ADDED, ADDED_IN
 
 # Kind -> (the table, its key, SQL for more that belongs to a row): a run has hits and a trace.
 KINDS = {
@@ -114,6 +114,8 @@ def _checksum_of(db: sqlite3.Connection, kind: str) -> str:
     table, _, more = KINDS[kind]
     names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
     first = [f't."{name}"' for name in names if name not in ADDED]
-    added = [f't."{name}"' for name in names if name in ADDED]
     checksum = f"checksum({', '.join(first)}{more})"
-    return f"checksum_with({', '.join([checksum, *added])})" if added else checksum
+    for columns in ADDED_IN.values():  # layout by layout, as rows of each were written
+        added = [f't."{name}"' for name in names if name in columns]
+        checksum = f"checksum_with({', '.join([checksum, *added])})" if added else checksum
+    return checksum

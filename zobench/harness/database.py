@@ -15,7 +15,7 @@ from typing import IO
 
 from zobench.errors import BadInput
 from zobench.harness.checks import add_checksums, register
-from zobench.harness.schema import ADDED, BARE, CHECKS, SCHEMA, SUITES, VERSION
+from zobench.harness.schema import ADDED_IN, BARE, CHECKS, SCHEMA, SUITES, VERSION
 
 UNUSABLE = "cannot be used as a results file"
 FILE, LOCK = "results.sqlite", ".lock"
@@ -172,16 +172,20 @@ def _add_checks(db: sqlite3.Connection) -> None:
     add_checksums(db, {})
 
 
-def _add_columns(db: sqlite3.Connection) -> None:
+def _add_columns(db: sqlite3.Connection, layout: int) -> None:
     there = {row[1] for row in db.execute("PRAGMA table_info(runs)")}
-    for column in ADDED:
-        if column in there:
-            continue
-        db.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+    for column in ADDED_IN[layout]:
+        if column not in there:
+            db.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+
+
+def _add_suites(db: sqlite3.Connection) -> None:
+    _add_columns(db, 3)
     db.execute(SUITES)
 
 
-_MIGRATIONS = {1: _add_checks, 2: _add_columns}  # layout -> what makes the next one of it
+# layout -> what makes the next one of it
+_MIGRATIONS = {1: _add_checks, 2: _add_suites, 3: lambda db: _add_columns(db, 4)}
 
 
 def fold_in(db: sqlite3.Connection) -> None:

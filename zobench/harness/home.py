@@ -37,6 +37,7 @@ from zobench.harness.pages import file_pages, map_pages
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import RUNNING, RunResult
 from zobench.harness.run import Run
+from zobench.harness.traced_memory import peak_of
 from zobench.registry import estimators, objectives
 
 READY, LEAVING = b"+", b"-"  # after a request: the home takes the next one, or ends
@@ -167,6 +168,8 @@ def make(fd: int, spec: RunSpec, isolated: bool, end: Callable[[], None], mark: 
         run.abandon = abandon
         try:
             result = _limited(link, run)
+            if not isolated and result.settled and result.queries:
+                result.peak_memory, result.memory_kind = peak_of(spec), "traced"
         finally:
             _undo(pid, recursion)
         text = result.to_json()

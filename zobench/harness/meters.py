@@ -65,6 +65,13 @@ class Memory:
         return float(max(0, self.steps - self.base)) if self.steps > 0 else float("nan")
 
     @property
+    def kind(self) -> str:
+        """How the peak was measured: "process", "cuda", or "" if it was not."""
+        if not self.steps > 0:
+            return ""
+        return "process" if self.cuda is None else "cuda"
+
+    @property
     def ratio(self) -> float:
         """The peak of the steps over that of an evaluation, both above the base; NaN if unknown."""
         evaluation = self.evaluation - self.base

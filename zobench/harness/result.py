@@ -43,6 +43,10 @@ class RunResult:
     objective_seconds: float = 0.0
     peak_memory: float = NAN  # bytes of the steps, above base: see meters.py
     memory_ratio: float = NAN  # (peak of steps - base) / (peak of evaluation only - base)
+    state_bytes: float = NAN  # of the arrays that the estimator holds at the end, without the point
+    memory_kind: str = (
+        ""  # how peak_memory was measured: process, cuda, traced, or "" if it was not
+    )
     final_score: float = NAN  # of the point where the run ended, or where it was last scored
     best_score: float = NAN  # of the best evaluated point, where the problem knows it
     scored: str = ""  # the kind of hit that ends the run: "current" or "best"
@@ -97,11 +101,11 @@ class RunResult:
 
 
 KINDS: dict[type, tuple[str, ...]] = {
-    str: ("key", "status", "reason", "missing", "scored", "score_name", "started"),
+    str: ("key", "status", "reason", "missing", "scored", "score_name", "started", "memory_kind"),
     int: ("queries", "calls", "samples"),
     float: (
         *("forward_equivalents", "estimator_seconds", "objective_seconds"),
-        *("peak_memory", "memory_ratio", "final_score", "best_score"),
+        *("peak_memory", "memory_ratio", "state_bytes", "final_score", "best_score"),
         *("build_seconds", "score_seconds"),
     ),
     bool: ("first_order",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,7 @@ from zobench.harness.limits import Limits, build_limit
 from zobench.harness.meters import Memory
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult, TraceRow
+from zobench.harness.state_bytes import state_bytes
 
 START, NOISE = 0, 1  # folded into the problem's seed
 IDLE = 100  # steps in a row without a query, after which a run fails
@@ -62,6 +63,7 @@ class Run:
         self.raised: Exception | None = None  # the end of the run that a score declared
         self.is_built = False  # True once the objective is: from then on the estimator's code runs
         self.memory: Memory | None = None
+        self.state_bytes = NAN
         self.hits = Hits(spec.problem.targets, spec.problem.scored)
         self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -182,6 +184,8 @@ class Run:
         assert self.memory is not None
         self.seconds, self.zero = self._clock(), None
         self.memory.stop()
+        with suppress(Exception):  # attributes of a user's class may raise
+            self.state_bytes = float(state_bytes(self.estimator))
 
     def _last_score(self, end: Exception) -> Exception:
         """Score the point where the run ended, and return how it ended after all."""
@@ -287,6 +291,8 @@ class Run:
             result.measured(oracle, self.problem, seconds)
         if memory is not None:
             result.peak_memory, result.memory_ratio = memory.peak, memory.ratio
+            result.memory_kind = memory.kind
+        result.state_bytes = self.state_bytes
         return result
 
 

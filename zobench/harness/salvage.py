@@ -14,7 +14,7 @@ from struct import unpack
 from typing import Any
 
 from zobench.harness.checks import KINDS, register
-from zobench.harness.schema import ADDED, SCHEMA
+from zobench.harness.schema import ADDED_IN, SCHEMA
 
 SIZE = 4096  # bytes of a page, as SQLite makes them
 LEAF = 0x0D  # a page with rows of a table
@@ -35,6 +35,8 @@ def salvaged(file: Path) -> sqlite3.Connection:
     names = ("problems", "plans", "runs", "traces")  # whose first column is the row's number
     columns = {len(db.execute(f"PRAGMA table_info({name})").fetchall()): name for name in names}
     width = next(count for count, name in columns.items() if name == "runs")
+    sizes = [len(names) for names in ADDED_IN.values()]
+    lacking = {sum(sizes[k:]) for k in range(len(sizes))}  # columns that earlier layouts lack
     with db:
         for number, row in _rows(_pages(file)):
             if number is None:
@@ -42,8 +44,8 @@ def salvaged(file: Path) -> sqlite3.Connection:
                 if table == "checks" and row[0] not in KINDS:  # of an index
                     continue
             elif row[0] is None:
-                old = len(row) == width - len(ADDED)  # of an earlier layout
-                row = [number, *row[1:], *[None] * (len(ADDED) * old)]
+                absent = width - len(row)
+                row = [number, *row[1:], *[None] * (absent if absent in lacking else 0)]
                 table = columns.get(len(row), "")
             else:
                 table, row = "environments (hash, json, rowid)" * (len(row) == 2), [*row, number]

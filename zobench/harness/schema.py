@@ -1,6 +1,6 @@
 """The tables of results.sqlite. Rows are added, never edited.
 
-A new column is added at the end of its table, in ADDED, with the layout that has it: files of
+A new column is added at the end of its table, in ADDED_IN, with the layout that has it: files of
 earlier layouts are read as they are, without it, and the next writer brings them up to date.
 """
 
@@ -10,11 +10,15 @@ from dataclasses import fields
 
 from zobench.harness.result import RunResult
 
-VERSION = 3  # of the layout, in PRAGMA user_version
+VERSION = 4  # of the layout, in PRAGMA user_version
 BARE = 1  # the layout before checksums
 
-# Columns of table `runs` that files of layout 2 do not have.
-ADDED = ("score_name", "build_seconds", "score_seconds")
+# Layout -> columns of table `runs` that files of earlier layouts do not have.
+ADDED_IN = {
+    3: ("score_name", "build_seconds", "score_seconds"),
+    4: ("state_bytes", "memory_kind"),
+}
+ADDED = tuple(column for columns in ADDED_IN.values() for column in columns)
 
 _APART = ("key", "hits", "trace", *ADDED)
 # Columns of table `runs`, after id, run_key and attempt: what a result has, but for lists.

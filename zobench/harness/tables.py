@@ -43,6 +43,7 @@ NUMBERS = (
     *("queries", "calls", "samples", "forward_equivalents"),
     *("dimension", "instance", "peak_memory", "memory_ratio", "final_score", "best_score"),
     *("seconds", "estimator_seconds", "objective_seconds", "build_seconds", "score_seconds"),
+    "state_bytes",
 )
 
 PART = 4096  # rows that are Python's objects at a time
