@@ -280,6 +280,8 @@ def test_trainer_itself_is_told_of_ours(tmp_path):
 def test_what_does_not_go_with_it_is_refused(tmp_path):
     with pytest.raises(BadInput, match="lr is set in TrainingArguments"):
         trainer(tmp_path, settings={"lr": 1.0})
+    with pytest.raises(BadInput, match="a Trainer hands each step a fresh minibatch"):
+        trainer(tmp_path, settings={"share_batch": True})
     with pytest.raises(BadInput, match="fp16 scales gradients"):
         trainer(tmp_path, fp16=True)
     net = model()

@@ -10,7 +10,7 @@ from typing import Any
 from zobench.core.directions import Array, Probe
 from zobench.core.problem import Losses, Problem
 from zobench.core.seeds import fold
-from zobench.errors import BadInput
+from zobench.errors import BadInput, Unsuitable
 
 
 class BudgetExhausted(Exception):  # noqa: N818 - the normal end of a run
@@ -34,6 +34,7 @@ class Unstoppable(BaseException):  # an `except Exception` does not catch it
 
 
 CHECKED = 64  # calls whose losses stay on a device until they are looked at together
+_BATCH = 0  # what a seed folded from the run's seed is for: calls are numbered from 1
 REFUSALS = 50  # calls in a row that raise, after which Unstoppable is raised
 WORST = float("inf")  # replaces a loss that is not finite, for an estimator that ranks
 
@@ -41,11 +42,11 @@ WORST = float("inf")  # replaces a loss that is not finite, for an estimator tha
 class Oracle:
     """The `evaluate` of a run: oracle(probes) returns losses, and counts queries.
 
-    One call is one draw of the problem's noise or minibatch. A call raises BudgetExhausted if it
-    does not fit into the budget, and Diverged after a loss that is not finite (within 64 calls
-    where losses stay on a device). For an estimator that `ranks`, NaN and infinity are replaced by
-    infinity, and the run goes on. Minus infinity is Diverged for all. Every later call raises the
-    end of the run again.
+    One call is one draw of the problem's noise or minibatch; calls that name the same `batch` have
+    the same minibatch. A call raises BudgetExhausted if it does not fit into the budget, and
+    Diverged after a loss that is not finite (within 64 calls where losses stay on a device). For an
+    estimator that `ranks`, NaN and infinity are replaced by infinity, and the run goes on. Minus
+    infinity is Diverged for all. Every later call raises the end of the run again.
 
     Args:
         problem: a problem that has been started.
@@ -100,14 +101,19 @@ class Oracle:
         self.raised: BaseException | None = None  # the last end of the run that a call has raised
         self._refusals, self._refused_at = 0, 0  # calls in a row that raised, all at that query
 
-    def __call__(self, probes: Sequence[Probe]) -> Losses:
+    def __call__(self, probes: Sequence[Probe], batch: int | None = None) -> Losses:
         """Evaluate probes, which costs one query each.
 
         Args:
             probes: pairs (scale, direction), at least one.
+            batch: number of a minibatch, 0 or above. Calls with equal numbers have the same
+                minibatch, at the same price. By default the minibatch is a fresh one.
 
         Returns:
             One loss per probe.
+
+        Raises:
+            Unsuitable: `batch` is given, and the losses are noisy without minibatches.
         """
         try:
             count = len(probes)
@@ -120,7 +126,9 @@ class Oracle:
             wrong = "evaluate was given no probes: a call takes at least one"
             reason = f"the next step needs {count} queries"
             raise self._refused(self._spent(reason) if count else ValueError(wrong))
-        seed = fold(self.seed, self.calls + 1) if self._stochastic else 0
+        seed = 0
+        if self._stochastic:
+            seed = fold(self.seed, self.calls + 1) if batch is None else self._batch_seed(batch)
         began = perf_counter()
         try:
             losses = self._losses(probes, seed)
@@ -148,6 +156,14 @@ class Oracle:
         if scores is not None and (scores[0] if count == 1 else min(scores)) < self.low:
             self._lower(scores)
         return losses
+
+    def _batch_seed(self, batch: int) -> int:
+        """Return the seed of a minibatch by its number, which is not that of any call."""
+        if not self._problem.has_batches:
+            raise self._refused(
+                Unsuitable("needs minibatches: the noise of these losses is no choice of examples")
+            )
+        return fold(self.seed, _BATCH, batch)
 
     @property
     def refused(self) -> int:

@@ -36,6 +36,7 @@ class Problem(ABC):
         score_name: the entry of `score()` that targets refer to.
         scored: which point reaches a target: "current", or "best" of the evaluated ones.
         stochastic: True if losses depend on the seed of the call.
+        has_batches: True if that seed only chooses a minibatch, which may be asked for again.
         score_ratio: the current point is scored, off the clock, whenever the number of queries has
             grown by this factor.
         samples: examples, episode steps or rows consumed so far.
@@ -64,6 +65,7 @@ class Problem(ABC):
     score_name: str = "loss"
     scored: str = "current"
     stochastic: bool = False
+    has_batches: bool = False
     score_ratio: float = 1.12
     samples: int = 0
     forwards: float = 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -303,10 +303,7 @@ class OneGroup:
         Raises:
             Unsuitable: fewer than two groups take part.
         """
-        groups = params.groups_where(self.pick)
-        count = len(groups)
-        if count < 2:
-            raise Unsuitable("needs at least two groups of blocks: with one it would be MeZO")
+        groups, count = self._groups(params)
         sweep, index = divmod(t // self.dwell, count)
         if self.order == "random":
             return groups[_permutation(fold(base, _ORDER, sweep), count)[index]]
@@ -314,6 +311,27 @@ class OneGroup:
             index = (t // self.dwell) % (2 * count - 2)
             return groups[min(index, 2 * count - 2 - index)]
         return groups[index if self.order == "ascending" else count - 1 - index]
+
+    def sweep(self, params: Params, t: int) -> int:
+        """Return the number of the sweep that a step belongs to: as many turns as there are groups.
+
+        Args:
+            params: the point.
+            t: number of the step, from 0.
+
+        Returns:
+            The number, from 0.
+
+        Raises:
+            Unsuitable: fewer than two groups take part.
+        """
+        return t // (self.dwell * self._groups(params)[1])
+
+    def _groups(self, params: Params) -> tuple[Sequence[Group], int]:
+        groups = params.groups_where(self.pick)
+        if len(groups) < 2:
+            raise Unsuitable("needs at least two groups of blocks: with one it would be MeZO")
+        return groups, len(groups)
 
 
 @lru_cache(maxsize=8)

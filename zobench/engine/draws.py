@@ -21,6 +21,11 @@ class SameDraws:
         else:
             self.put(self._states)
 
+    def has_drawn(self) -> bool:
+        """Return True if a generator is not in the stored state."""
+        stored = self._states
+        return stored is not None and not all(map(torch.equal, stored, self.states()))
+
     def states(self) -> list[torch.Tensor]:
         """Return the present states of all generators."""
         return [torch.get_rng_state(), *(_module(d)[0]() for d in self.devices)]

@@ -16,6 +16,7 @@ probe alone, as in "scratch".
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple, SupportsFloat
@@ -30,10 +31,11 @@ from zobench.engine import plans, stacking
 from zobench.engine.by_probe import ByProbe
 from zobench.engine.copies import Copies
 from zobench.engine.draws import SameDraws
+from zobench.engine.given import Given
 from zobench.engine.hidden import as_written, check, nowhere
 from zobench.engine.perturbed import refuse_derivatives
 from zobench.engine.room import Room
-from zobench.engine.stacking import PLAIN, NotStacked
+from zobench.engine.stacking import NotStacked
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
 from zobench.engine.ties import check_read, check_unmoved, place
@@ -149,6 +151,12 @@ class Paired:
         units = {part: [p for p, _ in unit.own] for part, unit in self.units.items() if unit.own}
         check(units, loss, "paired")
 
+    @property
+    def is_testing(self) -> bool:
+        """True while a forward is tested, with probes of the test."""
+        call = self._call
+        return call is not None and (call.noted is not None or call.found is not None)
+
     def restore(self, params: TensorParams) -> None:
         """Give the parameters the memory that moves are written to, wherever a probe broke off."""
         for unit in self.units.values():
@@ -181,9 +189,7 @@ class MadeOutputs(NamedTuple):
     """The outputs that a forward made for several probes, and the inputs it was given."""
 
     entry: EntryForward
-    leaves: list[Any]
-    form: TreeSpec
-    versions: list[int]
+    given: Given
     outputs: list[Any]
     output_form: TreeSpec
     plan: plans.Plan
@@ -191,10 +197,7 @@ class MadeOutputs(NamedTuple):
 
     def fits(self, entry: EntryForward, leaves: list[Any], form: TreeSpec) -> bool:
         """Return True if a call hands that forward equal inputs."""
-        if entry is not self.entry or form != self.form:
-            return False
-        pairs = zip(self.leaves, leaves, self.versions, strict=True)
-        return all(_equal(a, b, version) for a, b, version in pairs)
+        return entry is self.entry and self.given.fits(leaves, form)
 
 
 class PairedCall:
@@ -215,7 +218,7 @@ class PairedCall:
         self.draws: SameDraws | None = None
         self.bare = False
         self.apart: frozenset[nn.Module] = frozenset()
-        self.kinds: Iterator[tuple[nn.Module, Any]] | None = None
+        self.kinds: deque[tuple[nn.Module, Any]] | None = None
         # while it is tested:
         self.noted: list[tuple[nn.Module, int | None]] | None = None
         self.found: list[tuple[nn.Module, bool]] | None = None
@@ -281,7 +284,7 @@ class PairedCall:
         if plan is None or not plan.works:
             self.made.append(None)
             return self.one(entry, args, kwargs)
-        versions = [_version(leaf) for leaf in leaves]
+        given = Given.of(leaves, form)
         states = plan.draws.states() if plan.draws else None
         try:
             outputs, output_form = self.several(entry, leaves, form, plan, iter(plan.kinds))
@@ -292,7 +295,7 @@ class PairedCall:
             self.made.append(None)
             return self.one(entry, args, kwargs)
         after = plan.draws.states() if plan.draws else None
-        made = MadeOutputs(entry, leaves, form, versions, outputs, output_form, plan, after)
+        made = MadeOutputs(entry, given, outputs, output_form, plan, after)
         self.made.append(made)
         return self._of(made, self.at)
 
@@ -339,7 +342,7 @@ class PairedCall:
             self.noted.append((module, rows))
         if self.kinds is None:
             return False
-        other, fact = next(self.kinds, (None, False))
+        other, fact = self.kinds.popleft() if self.kinds else (None, False)
         if other is not module:
             raise NotStacked("its modules do not run in one order")
         if self.found is None:
@@ -362,7 +365,8 @@ class PairedCall:
         draws: SameDraws | None,
         kinds: Iterator[tuple[nn.Module, Any]] | None,
     ) -> Iterator[None]:
-        self.which, self.rows, self.draws, self.kinds = which, rows, draws, kinds
+        self.which, self.rows, self.draws = which, rows, draws
+        self.kinds = None if kinds is None else deque(kinds)
         self.is_apart = False
         try:
             yield
@@ -464,30 +468,15 @@ class EntryForward:
             stacking.part_of(leaves, count * call.rows, 0, count), form
         )
         which, call.which = call.which, call.which[:1]
+        kinds = call.kinds
+        left = len(kinds or ())
         try:
             output = self.forward(*one_args, **one_kwargs)
         finally:
             call.which = which
+        if kinds and len(kinds) == left:  # its output was kept: no module in it has run
+            inside = set(self.module.modules())
+            while kinds and kinds[0][0] in inside:
+                kinds.popleft()
         leaves, form = tree_flatten(output)
         return tree_unflatten(stacking.repeated(leaves, call.rows, count), form)
-
-
-def _equal(a: Any, b: Any, version: int) -> bool:
-    """Return True if an input equals the one of before, which had that version."""
-    if isinstance(a, torch.Tensor):
-        if a is b:
-            return _version(b) == version
-        return (
-            isinstance(b, torch.Tensor)
-            and _version(a) == version
-            and a.shape == b.shape
-            and a.dtype == b.dtype
-            and a.device == b.device
-            and torch.equal(a, b)
-        )
-    return a is b or (isinstance(a, PLAIN) and type(a) is type(b) and a == b)
-
-
-def _version(leaf: Any) -> int:
-    is_counted = isinstance(leaf, torch.Tensor) and not leaf.is_inference()
-    return leaf._version if is_counted else 0

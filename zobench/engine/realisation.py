@@ -34,6 +34,11 @@ class Realisation(Protocol):
         """True if moves may wait for the next probe, which then writes them in its own pass."""
         ...
 
+    @property
+    def is_testing(self) -> bool:
+        """True while forwards run for a test, at probes that are not those of the call."""
+        ...
+
     def together(
         self, params: TensorParams, probes: Sequence[Probe]
     ) -> AbstractContextManager[None]:
@@ -63,6 +68,7 @@ class Walk:
 
     name = "walk"
     moves_weights = can_delay = True
+    is_testing = False
 
     def together(
         self, params: TensorParams, probes: Sequence[Probe]

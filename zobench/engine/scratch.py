@@ -49,7 +49,7 @@ class Scratch:
     """
 
     name = "scratch"
-    moves_weights = can_delay = False
+    moves_weights = can_delay = is_testing = False
 
     def __init__(
         self,

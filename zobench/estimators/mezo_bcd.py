@@ -6,6 +6,8 @@ from zobench.core.rules import SGD
 from zobench.core.samplers import OneGroup
 from zobench.core.schedules import Value
 from zobench.core.schemes import Central, at_least_one
+from zobench.core.shared_batch import SharedBatch
+from zobench.errors import BadInput
 from zobench.registry import estimators
 
 
@@ -29,6 +31,7 @@ def mezo_bcd(
     head: bool = True,
     n: int = 1,
     weight_decay: float = 0.0,
+    share_batch: bool = False,
 ) -> ComposedEstimator:
     """MeZO on one group of blocks at a time, such as a decoder layer of a language model.
 
@@ -40,19 +43,30 @@ def mezo_bcd(
     "flip-flop" (up, then down). `embeddings` and `head` let those groups take part; without them
     only the decoder layers are trained. z is not rescaled for the group.
 
+    `share_batch`: all steps of a sweep over the groups ask for one minibatch, and the next sweep
+    for a fresh one; this needs dwell = 1. A layer below the group then runs again only after itself
+    or an earlier one has moved. With order = "descending" each layer below a group runs once per
+    sweep.
+
     Learning rate: the variance of g falls with the size of the group, so the best lr is about N
     times MeZO's for N equal groups (the authors use 50 times for 40 layers). Compare methods by
     their progress per query, and not at equal lr.
     Queries per step: 2n. Memory: the weights; only the active group is perturbed and written.
     Deviations: one group holds all embeddings (the authors make one group of each); the restore is
-    merged with the update, as in mezo; n > 1 is ours.
+    merged with the update, as in mezo; n > 1 and share_batch are ours.
     """
+    if share_batch and dwell != 1:
+        raise BadInput(
+            f"mezo-bcd: share_batch needs dwell=1, not {dwell}: one minibatch would last for "
+            f"{dwell} steps per group"
+        )
 
     def takes_part(group: Group) -> bool:
         return {"embeddings": embeddings, "head": head}.get(group.role, True)
 
+    sampler, scheme = OneGroup(dwell, order, pick=takes_part), Central(eps, at_least_one(n))
     return ComposedEstimator(
-        OneGroup(dwell, order, pick=takes_part),
-        Central(eps, at_least_one(n)),
+        sampler,
+        SharedBatch(scheme, sampler) if share_batch else scheme,
         SGD(lr, weight_decay),
     )

@@ -25,9 +25,9 @@ from zobench.harness.suite import ProblemSpec, Suite
 
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 definition_text = _ENCODER.encode  # of what defines results, for hashes
-# Settings that objectives got after results were stored, with the values that those results had.
-# At these values they are no part of what defines a result, so that its key is what it was.
-LATER = {"llm": {"law": "gaussian"}}
+# Settings that objectives and estimators got after results were stored, with the values that those
+# results had. At these values they are not part of what defines a result, so that its key stays.
+LATER = {"llm": {"law": "gaussian"}, "mezo-bcd": {"share_batch": False}}
 MOST = 1_000_000  # runs of a plan, some 2 GB: more is a typing error
 
 
@@ -62,12 +62,10 @@ class RunSpec:
         """
         p, e = self.problem, self.estimator
         first, *more = settings
-        later = LATER.get(p.objective, {})
-        defining = {k: v for k, v in first.items() if k not in later or v != later[k]}
         return [
             *(self.suite, self.suite_version, p.id, identity(p.objective), p.version),
-            *(defining, *more, p.budget, p.targets, p.scored),
-            *(identity(e.entry), e.version, e.settings),
+            *(_defining(p.objective, first), *more, p.budget, p.targets, p.scored),
+            *(identity(e.entry), e.version, _defining(e.entry, e.settings)),
         ]
 
     @property
@@ -101,6 +99,14 @@ class RunSpec:
         problem["instances"] = tuple(problem["instances"])
         parts = {"problem": ProblemSpec(**problem), "estimator": EstimatorSpec(**data["estimator"])}
         return cls(**(data | parts))
+
+
+def _defining(name: str, settings: Any) -> Any:
+    """Return the settings of an objective or estimator that define a result."""
+    later = LATER.get(name)
+    if later is None:
+        return settings
+    return {k: v for k, v in settings.items() if k not in later or v != later[k]}
 
 
 def set_keys(specs: Sequence[RunSpec]) -> None:

@@ -24,6 +24,8 @@ from zobench.optim.delayed import DelayedParams
 from zobench.optim.doubts import GRADIENTS, Doubts
 
 LayerSharing = Callable[[Sequence[Direction]], AbstractContextManager[SharedLayers]]
+# the context of a call's probes on the minibatch of that number
+LayerKeeping = Callable[[Sequence[Direction], int | None], AbstractContextManager[None]]
 LESS = (
     "A step needs the memory of the closure's forward pass: give step a list of micro_batches, or "
     "return a loss of fewer examples; realisation = scratch holds a copy of one layer more, and "
@@ -74,6 +76,7 @@ class ClosureEvaluator:
             self.parts = list(zip(shares, calls))
         self.losses: list[float] = []
         self.sharing: LayerSharing = _no_layers  # the context of a call's probes
+        self.keeping: LayerKeeping = _nothing_kept
         self.on_pass: Callable[[SharedLayers, int], None] = _ignored  # after each closure call
 
     def rest(self) -> float:
@@ -109,11 +112,16 @@ class ClosureEvaluator:
     def _mean(self, values: Sequence[Any]) -> float:
         return sum(w * float(v) for (w, _), v in zip(self.parts, values))
 
-    def __call__(self, probes: Sequence[Probe]) -> list[float]:
-        """Return the loss at each probe. Raises NotFinite if one of them is not finite."""
+    def __call__(self, probes: Sequence[Probe], batch: int | None = None) -> list[float]:
+        """Return the loss at each probe. Raises NotFinite if one of them is not finite.
+
+        `batch`: the number of the minibatch that the closure is to use, if it is asked for again.
+        """
         again: list[Any] = []
         shared = SharedLayers()
+        directions = [direction for _, direction in probes]
         sharing = _no_layers if self.doubts.repeat else self.sharing
+        keeping = _nothing_kept if self.doubts.repeat else self.keeping
 
         def evaluated(_: int, __: float) -> list[Any]:
             if not self.doubts.repeat or again:
@@ -125,7 +133,7 @@ class ClosureEvaluator:
             return values
 
         try:
-            with sharing([direction for _, direction in probes]) as shared:
+            with keeping(directions, batch), sharing(directions) as shared:
                 results = evaluate_in_place(self.params, probes, evaluated, shared)
         finally:
             self.on_probes(probes[: shared.probe])
@@ -217,6 +225,10 @@ def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
 
 def _no_layers(_: Sequence[Direction]) -> AbstractContextManager[SharedLayers]:
     return nullcontext(SharedLayers())
+
+
+def _nothing_kept(_: Sequence[Direction], __: int | None) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def _ignored(_: SharedLayers, __: int) -> None:

@@ -17,6 +17,7 @@ from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe, Recipe
 from zobench.core.estimator import ComposedEstimator, Finished
 from zobench.core.params import Params, law_named
+from zobench.core.shared_batch import SharedBatch
 from zobench.engine.unbroken import unbroken
 from zobench.errors import BadInput
 from zobench.optim import journal, recordable, state, trajectory
@@ -84,6 +85,11 @@ class Engine:
         """True if a step moves one group, which its sampler can name."""
         return hasattr(getattr(self.estimator, "sampler", None), "group")
 
+    def batch(self, t: int) -> int | None:
+        """Return the number of the minibatch that step t asks for; None for a fresh one."""
+        scheme = getattr(self.estimator, "scheme", None)
+        return scheme.batch(self.params, t) if isinstance(scheme, SharedBatch) else None
+
     def _attend(self, rule: Any) -> None:
         """Make the rule decay the weights before its move, and record the move after it."""
         # no cycle of references: the weights are freed with the optimizer
@@ -111,10 +117,10 @@ class Engine:
                 "the losses; make a new optimizer"
             )
 
-        def recorded(probes: Sequence[Probe]) -> list[float]:
+        def recorded(probes: Sequence[Probe], batch: int | None = None) -> list[float]:
             self.weights.seal()  # so that a flush between two steps changes no bit
             with self.journal.quiet() if self.journal else nullcontext():
-                return evaluate(probes)
+                return evaluate(probes, batch)
 
         try:
             self.estimator.step(recorded)

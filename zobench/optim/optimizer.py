@@ -87,7 +87,9 @@ class ZerothOrder(torch.optim.Optimizer):
             chooses between the first two.
         reuse_prefix: for block-coordinate methods on a module with a list of layers: those before
             the first one that a step's probes move run once per step. No loss changes by a bit.
-            Later closures must run the model as the first one did.
+            Later closures must run the model as the first one did. With share_batch=True of
+            mezo-bcd, such a layer runs again only after itself or an earlier one has moved: take a
+            fresh minibatch only where `is_same_batch` is False.
         **settings: of the estimator, such as `lr` and `eps`. `lr` may be a schedule, such as
             "cosine(1e-3, 2000)": then group["lr"] is the number that it scales, and a scheduler of
             torch multiplies it.
@@ -150,8 +152,8 @@ class ZerothOrder(torch.optim.Optimizer):
         if self._skips and self._engine.asks_and_tells:
             raise BadInput(f"{estimator} cannot skip a step: its library waits for the losses")
         self._reuse = Reuse(trained, self._weights, self._engine) if reuse_prefix else None
-        if realisation == "paired":  # it shares these layers anyway
-            self._reuse = None
+        if realisation == "paired" and self._engine.batch(0) is None:
+            self._reuse = None  # within a step it shares these layers anyway
         self._trial = Trial(self._weights, realisation == "auto", self._reuse)
         self.queries: int = 0
         self.skipped: int = 0
@@ -254,6 +256,13 @@ class ZerothOrder(torch.optim.Optimizer):
         """How probes reach the weights: "walk", "scratch" or "paired"."""
         return self._weights.realisation.name
 
+    @property
+    def is_same_batch(self) -> bool:
+        """True if the next step is to see the same data as the last one (`share_batch`)."""
+        t = self._engine.t
+        batch = self._engine.batch(t) if t else None
+        return batch is not None and batch == self._engine.batch(t - 1)
+
     def flush(self) -> None:
         """Write delayed moves, so that the tensors hold the point. Sync the record, if any."""
         self._weights.flush()
@@ -312,6 +321,8 @@ class ZerothOrder(torch.optim.Optimizer):
         self._check_groups(state_dict.get("param_groups"))
         with torch.inference_mode(False):  # else what is loaded could not be written later
             self._engine.load(saved)  # before torch's part: it raises where it does not fit
+        if self._reuse:
+            self._reuse.forget()
         super().load_state_dict({"state": {}, "param_groups": state_dict["param_groups"]})
         self._rates.start(self._engine.settings)
         self.queries, self.skipped = saved["queries"], saved["skipped"]

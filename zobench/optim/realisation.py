@@ -119,5 +119,7 @@ class Trial:
                 evaluate.buffers.undo()
             self.is_done = True
         if reuse:
-            evaluate.sharing = lambda directions: reuse.shared(directions, evaluate.draws)
-            evaluate.on_pass = reuse.check_passes
+            evaluate.keeping = lambda probes, batch: reuse.kept(probes, batch, evaluate.draws)
+            if self.params.realisation.name != "paired":  # which shares these layers anyway
+                evaluate.sharing = lambda directions: reuse.shared(directions, evaluate.draws)
+                evaluate.on_pass = reuse.check_passes

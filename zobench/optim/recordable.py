@@ -65,8 +65,8 @@ class _Still(Params):
         self.directions: list[Direction] = []
         self.by_arrays = False  # True after a move by an array
 
-    def evaluate(self, probes: Sequence[Probe]) -> list[float]:
-        """Return made-up losses."""
+    def evaluate(self, probes: Sequence[Probe], batch: int | None = None) -> list[float]:
+        """Return made-up losses; the minibatch does not matter."""
         self.directions += [direction for _, direction in probes]
         return [1.0 + k / 8 for k in range(len(probes))]
 

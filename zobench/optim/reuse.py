@@ -15,11 +15,12 @@ from typing import Any
 import torch
 
 from zobench.core.directions import Direction, Noise, Restricted
-from zobench.core.params import Params
 from zobench.engine.draws import SameDraws
+from zobench.engine.entering import Entering
 from zobench.engine.groups import layers
 from zobench.engine.prefix import Prefix, SharedLayers
 from zobench.engine.reads import Reads
+from zobench.engine.tensors import TensorParams
 from zobench.engine.wrapping import ModuleForward, Wrapper, wrapped
 from zobench.errors import BadInput
 from zobench.optim.closure import ClosureEvaluator
@@ -28,9 +29,12 @@ from zobench.optim.trained import TrainedTensors
 
 
 class Reuse:
-    """Computes the layers below the first one that a step's probes move once per step."""
+    """Computes the layers below the first one that a step's probes move once per step.
 
-    def __init__(self, trained: TrainedTensors, params: Params, engine: Engine) -> None:
+    Of steps that share a minibatch, it computes them once, as far as they have not moved since.
+    """
+
+    def __init__(self, trained: TrainedTensors, weights: TensorParams, engine: Engine) -> None:
         """Find the layers. Raises BadInput if there are none, or if each probe moves them all."""
         model = trained.model
         if not engine.by_blocks:
@@ -49,14 +53,24 @@ class Reuse:
             ) from None
         if any(isinstance(layer, torch.jit.ScriptModule) for layer in self.layers):
             raise BadInput("reuse_prefix cannot leave out layers that torch.jit compiled")
-        self.tensors, self.params = trained.tensors, params
+        self.tensors, self.params = trained.tensors, weights
         self.prefix: Prefix | None = None
+        self.entering = Entering(self.layers, lambda: weights.realisation.is_testing)
+        self._before: list[torch.Tensor] = []  # what the first layer's input is made of
+        self._batch: int | None = None
+        self._marks: list[int] = []  # of those tensors, when the minibatch was new
 
     def prepare(self, evaluate: ClosureEvaluator) -> None:
         """Find the depth of each weight. Raises BadInput if a loss cannot begin in the middle."""
         if evaluate.doubts.repeat:
             evaluate.doubts.compare(evaluate.rest(), evaluate.rest())
         prefix = self.prefix = Prefix(self.layers, self._depths(evaluate.first))
+        inside = {id(p) for layer in self.layers for p in layer.parameters()}
+        self._before = [
+            tensor
+            for tensor, depth in zip(self.tensors, prefix.depth)
+            if depth == 0 and id(tensor) not in inside
+        ]
         depths = sorted({depth for depth in prefix.depth if depth})
         for depth in {depths[k] for k in (0, len(depths) // 2, -1)} if depths else ():
             active = frozenset(i for i, at in enumerate(prefix.depth) if at == depth)
@@ -117,6 +131,39 @@ class Reuse:
             last = self.layers[: shared.skipped][-1:]  # none where no layer is shared
             with wrapped((layer, continued) for layer in last):
                 yield shared
+
+    @contextmanager
+    def kept(
+        self, directions: Sequence[Direction], batch: int | None, draws: SameDraws
+    ) -> Iterator[None]:
+        """Inside are the probes of a call on a minibatch that later calls may share.
+
+        Layers below the probes run only if they did not yet run on it with the same weights.
+        """
+        prefix = self.prefix
+        assert prefix is not None
+        if batch is None:
+            yield
+            return
+        if batch != self._batch:
+            self._batch, self._marks = batch, [t._version for t in self._before]
+
+        def other() -> None:
+            moved = self._marks != [t._version for t in self._before]
+            if not moved and not draws.has_drawn():
+                raise BadInput(
+                    "share_batch: the closure gave another minibatch in the middle of a sweep; "
+                    "take a fresh one only where is_same_batch of the optimizer is False"
+                )
+
+        self.entering.other = other
+        with self.entering.call(batch, prefix.first_moved(self.params, directions)):
+            yield
+
+    def forget(self) -> None:
+        """Drop what is kept of a minibatch."""
+        self._batch = None
+        self.entering.forget()
 
     @staticmethod
     def check_passes(shared: SharedLayers, calls: int) -> None:

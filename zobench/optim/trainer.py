@@ -104,6 +104,11 @@ class ZerothOrderTrainer(Trainer):
         parallel = training.world_size > 1 or training.n_gpu > 1
         if parallel or self.is_deepspeed_enabled or self.is_fsdp_enabled:
             raise BadInput("ZerothOrderTrainer runs in one process on one device")
+        if self._settings.get("share_batch"):
+            raise BadInput(
+                "a Trainer hands each step a fresh minibatch: for share_batch use ZerothOrder in a "
+                "loop of your own"
+            )
         if self.optimizer is not None and not isinstance(self.optimizer, TrainerStep):
             raise BadInput("give the estimator's name and settings instead of an optimizer")
 

@@ -72,10 +72,10 @@ class RecordingOracle:
     def __init__(self, oracle: Oracle, record: Callable[[Sequence[Probe]], None]) -> None:
         self.oracle, self.record, self.budget = oracle, record, oracle.budget
 
-    def __call__(self, probes: Sequence[Probe]) -> Losses:
+    def __call__(self, probes: Sequence[Probe], batch: int | None = None) -> Losses:
         """Record the probes and evaluate them."""
         self.record(probes)
-        return self.oracle(probes)
+        return self.oracle(probes, batch)
 
 
 def _flat(params: Params, direction: Direction) -> np.ndarray:

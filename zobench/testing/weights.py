@@ -73,8 +73,8 @@ class Script:
         self.params, self.trace, self.draw = params, trace, np.random.default_rng(seed)
         self.slopes = [self.draw.standard_normal(block.size) for block in params.blocks]
 
-    def __call__(self, probes: Sequence[Probe]) -> list[float]:
-        """Return the next random losses."""
+    def __call__(self, probes: Sequence[Probe], batch: int | None = None) -> list[float]:
+        """Return the next random losses; the minibatch does not matter."""
         if self.trace:
             self.trace.probed(probes)
         return self.draw.random(len(probes)).tolist()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from zobench.core.directions import Direction, Probe
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from zobench.engine.entering import Entering
     from zobench.engine.prefix import SharedLayers
     from zobench.engine.tensors import TensorParams
     from zobench.objectives.llm.batches import Batch, LabelWords
@@ -25,6 +26,7 @@ class LabelLoss(InPlaceProblem):
 
     params: TensorParams
     net: PreTrainedModel
+    entering: Entering | None
 
     def __init__(self, realisation: str, graphs: str, micro_batch: int = 0) -> None:
         """`graphs`: "auto", "on" or "off". `micro_batch`: rows per forward pass, 0 for all."""
@@ -44,6 +46,8 @@ class LabelLoss(InPlaceProblem):
         self.net = net
         self.params = realise(net, self.realisation, rounding=rounding)
         self.prefix = Prefix.of(net, self.params)
+        self.entering = None
+        self._batch_seed: int | None = None
         self.graphs = graphs(self.recorded, self.realisation, net, self.micro_batch, words, width)
         return self.params
 
@@ -68,11 +72,33 @@ class LabelLoss(InPlaceProblem):
 
         return self.evaluate(probes, seed, stay)
 
+    @contextmanager
+    def kept(self, directions: Sequence[Direction], seed: int) -> Iterator[None]:
+        """Within the with statement, what entered the layers in earlier calls of `seed` is kept.
+
+        Nothing is kept until a seed comes a second time in a row, nor beside recorded losses.
+        """
+        from zobench.engine.entering import Entering
+
+        before, self._batch_seed = self._batch_seed, seed
+        if self.entering is None and self.stochastic and seed == before:
+            params = self.params
+            self.entering = Entering(self.prefix.layers, lambda: params.realisation.is_testing)
+        entering = self.entering
+        if entering is None or self.graphs.recorder is not None:
+            yield
+            return
+        with entering.call(seed, self.prefix.first_moved(self.params, directions)):
+            yield
+        if entering.passes:
+            self.forwards -= entering.skipped / (len(self.prefix.layers) * entering.passes)
+
     def evaluate(
         self, probes: Sequence[Probe], seed: int, as_given: Callable[[torch.Tensor], float]
     ) -> Losses:
         """Return the losses at the probes; `as_given` converts each tensor to its returned form."""
-        with self.sharing([direction for _, direction in probes]) as shared:
+        directions = [direction for _, direction in probes]
+        with self.kept(directions, seed), self.sharing(directions) as shared:
 
             def loss(_: int, cost: float) -> float:
                 self.forwards += cost

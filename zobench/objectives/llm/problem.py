@@ -30,7 +30,7 @@ class FineTuning(LabelLoss):
     The score is the loss over the whole dev split, which queries do not use, with the accuracy.
     """
 
-    stochastic = True
+    stochastic = has_batches = True
 
     def __init__(
         self,

@@ -73,7 +73,8 @@ class LogisticProblem(TensorProblem):
     def use_batches(self, batch: int) -> None:
         """Take the mean over `batch` random examples for each loss."""
         self.batch = batch
-        self.stochastic, self.scored = True, "current"
+        self.stochastic = self.has_batches = True
+        self.scored = "current"
 
     def losses(self, probes: Sequence[Probe], seed: int) -> Losses:
         try:
