@@ -133,12 +133,13 @@ def test_no_round_spends_more_than_the_last(trials, repetitions, budgets):
 def test_early_rounds_cut_the_budget_and_then_the_problems():
     first, second, last = rounds(64, 1, problems(2000))
     assert [p.budget for p in (*first.problems, *second.problems, *last.problems)] == [
-        125, 500, 2000,
+        125, 1000, 2000,
     ]  # fmt: skip
-    first, second, third, last = rounds(256, 2, problems(*(1000,) * 24))
-    assert [len(r.problems) for r in (first, second, third, last)] == [3, 12, 24, 24]
-    assert [r.problems[0].budget for r in (first, second, third, last)] == [250, 250, 500, 1000]
-    assert [p.id for p in first.problems] == ["p4", "p12", "p20"]
+    first, second, third, last = rounds(512, 2, problems(*(1000,) * 24))
+    assert [made.trials for made in (first, second, third, last)] == [512, 64, 8, 4]
+    assert [len(made.problems) for made in (first, second, third, last)] == [1, 12, 24, 24]
+    assert [made.problems[0].budget for made in (first, second, third)] == [375, 250, 1000]
+    assert [p.id for p in second.problems][:3] == ["p1", "p3", "p5"]
     assert first.repetitions == range(1000, 1001)
     assert last.repetitions == range(1003, 1005)
 

@@ -65,7 +65,7 @@ def tune(
     Each group of problems is tuned by itself, on repetitions from 1000 on, whose seeds and
     instances no comparison uses. Trials are spread over the whole space, with constant and with
     decaying learning rates. Round 1 has all of them at a small part of the budget; each later
-    round keeps a quarter and spends as many queries on these. The last round runs the best four and
+    round keeps an eighth and spends as many queries on these. The last round runs the best four and
     the defaults at the full budget, on repetitions of its own, and decides alone.
 
     --for final ranks trials by expected queries to the final target, as verdicts and leaderboards

@@ -43,6 +43,30 @@ class Baseline:
         record = self._file.typed(self._table("record").get(group, {}), "table", "record", group)
         return self._file.typed(record.get("trials", 0), "whole number", "record", group, "trials")
 
+    def costs(self, group: str) -> tuple[str, list[float]]:
+        """Return the goal of a group's search, and the costs of its trials, the preferred first.
+
+        The defaults are no trial. A search of zobench 0.2 or before was for the area: the cost is
+        1 - log_area, and the defaults were a trial.
+
+        Raises:
+            BadInput: the record is malformed.
+        """
+        if self._file is None:
+            return "", []
+        keys = "record", group
+        record = self._file.typed(self._table("record").get(group, {}), "table", *keys)
+        tried = self._file.typed(record.get("tried", []), "list", *keys, "tried")
+        goal = self._file.typed(record.get("for", "area"), "text", *keys, "for")
+        try:
+            if "for" not in record:
+                return goal, sorted(1 - float(trial["score"]) for trial in tried)
+            costs = [[float(cost) for cost in trial["costs"]] for trial in tried[1:]]
+            ranked = sorted(costs, key=lambda of_rounds: (-len(of_rounds), of_rounds[-1]))
+            return goal, [of_rounds[-1] for of_rounds in ranked]
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise self._file.bad("a trial lacks its costs", *keys, "tried") from error
+
     def _checked(self, group: str) -> dict[str, Any]:
         if self._file is None:
             return {}

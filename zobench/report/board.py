@@ -9,8 +9,10 @@ from zobench.errors import BadInput
 from zobench.leaderboard.board_file import read_board
 from zobench.leaderboard.frozen import ENDING
 from zobench.report.html import rendered
+from zobench.report.tuning import tuning_data
+from zobench.results.tuning_curves import curves_of_rows
 
-SCRIPTS = ("core", "table", "overview", "board")
+SCRIPTS = ("core", "table", "axis", "chart", "overview", "tuning", "board")
 TABLE = (  # column of the CSV, heading, kind
     ("method", "method", "text"),
     ("log_area", "score", "share"),
@@ -56,8 +58,9 @@ def board(rows: list[dict[str, str]]) -> str:
     )  # fmt: skip
     columns = (*FILTERS, *other_columns, *(name for name, _, _ in TABLE))
     table: dict[str, Any] = {name: [row[name] for row in rows] for name in dict.fromkeys(columns)}
-    data = {"rows": table, "count": len(rows), "shown": TABLE, "filters": FILTERS}
+    curves = tuning_data(curves_of_rows(rows))
+    data = {"rows": table, "count": len(rows), "shown": TABLE, "filters": FILTERS, "tuning": curves}
     suites = sorted({f"{row['suite']} {row['suite_version']}" for row in rows})
     methods = len({row["method"] for row in rows})
-    return rendered("board.html.j2", SCRIPTS, {"rows": rows, "suites": suites, "methods": methods,
-                                               "shown": TABLE}, data)  # fmt: skip
+    words = {"rows": rows, "suites": suites, "methods": methods, "shown": TABLE, "curves": curves}
+    return rendered("board.html.j2", SCRIPTS, words, data)

@@ -15,6 +15,7 @@ from zobench.harness.memory import give_back
 from zobench.report.encode import NONE, lengths, packed, plain, scores
 from zobench.report.ranks import rank_data
 from zobench.report.source import Source
+from zobench.report.tuning import tuning_data
 
 ROWS = 600_000  # trace rows in a page; if there are more, each run keeps a part of its rows
 FEWEST, MOST = 16, 240  # limits of the number of rows that a run keeps
@@ -45,6 +46,7 @@ def page_data(source: Source) -> dict[str, Any]:
         "meters": _meters(source, order),
         "pareto": _pareto(source, order),
         "tests": tests,
+        "tuning": tuning_data(source.tuning),
     }
 
 

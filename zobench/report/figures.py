@@ -9,6 +9,7 @@ from zobench.analysis.pareto import pareto
 from zobench.report.profiles import profiles
 from zobench.report.ranks import by_target, over_all
 from zobench.report.source import Source
+from zobench.report.tuning import tuning_frame
 
 OVERALL = ("chi2", "p_chi2", "f", "p", "difference", "level")
 VERSUS_CONTROL = ("holm", "wilcoxon", "effect")
@@ -18,8 +19,8 @@ LABELS = ["problem", "group", "dimension", "estimator", "repetition"]
 def frames(source: Source) -> dict[str, pd.DataFrame]:
     """Return frames by name.
 
-    These are ecdf, run-lengths, traces, results, ranking, speedups, pareto, rank tests and those of
-    `profiles`.
+    These are ecdf, run-lengths, traces, results, ranking, speedups, pareto, tuning, rank tests and
+    those of `profiles`.
     """
     frames_by_name, traces = {"results": source.summary}, source.traces()
     if len(source.summary):
@@ -41,6 +42,8 @@ def frames(source: Source) -> dict[str, pd.DataFrame]:
         rows = [(n, *(getattr(s, c) for c in columns)) for n, s in zip(ranking.names,
                                                                       ranking.scores)]  # fmt: skip
         frames_by_name["ranking"] = pd.DataFrame(rows, columns=pd.Index(["estimator", *columns]))
+    if source.tuning:
+        frames_by_name["tuning"] = tuning_frame(source.tuning)
     return frames_by_name | _tests(source, traces)
 
 

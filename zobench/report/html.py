@@ -29,8 +29,8 @@ from zobench.report.source import Source
 
 PAGE = Path(__file__).parent / "page"
 SCRIPTS = (
-    "core", "table", "codes", "axis", "chart", "ecdf", "converge", "meters", "pareto", "ranks",
-    "ranksum", "runs", "main",
+    "core", "table", "codes", "axis", "chart", "ecdf", "converge", "meters", "pareto", "tuning",
+    "ranks", "ranksum", "runs", "main",
 )  # fmt: skip
 
 

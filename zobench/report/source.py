@@ -15,6 +15,7 @@ from zobench.analysis.sentences import alone_sentence
 from zobench.analysis.table import summary
 from zobench.analysis.verdict import Verdict, verdict
 from zobench.harness.memory import give_back
+from zobench.results.tuning_curves import TuningCurve
 
 TROUBLE = ("failed", "timeout", "oom", "diverged", "skipped")
 
@@ -35,6 +36,7 @@ class Source:
         frozen: the runs that the suite's leaderboard refers to, as a run table in queries; None
             without any.
         read: returns hits or traces, if `frames` does not hold them.
+        tuning: what estimators with tuned settings would have found with fewer trials.
     """
 
     frames: Frames
@@ -44,6 +46,7 @@ class Source:
     notes: Sequence[str] = ()
     frozen: pd.DataFrame | None = None
     read: Callable[[Literal["hits", "traces"]], pd.DataFrame] | None = None
+    tuning: Sequence[TuningCurve] = ()
 
     @property
     def runs(self) -> Any:

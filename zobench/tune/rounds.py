@@ -1,7 +1,7 @@
 """Rounds of a search: successive halving over budget, problems and repetitions.
 
-The first round has all trials at a small part of the effort. Each later round keeps a quarter of
-them and spends as many queries, so four times as many on each trial (Jamieson & Talwalkar, 2016,
+The first round has all trials at a small part of the effort. Each later round keeps an eighth of
+them and spends as many queries, so eight times as many on each trial (Jamieson & Talwalkar, 2016,
 https://arxiv.org/abs/1502.07943). The last round has the finalists, at the full budget on all
 problems.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from zobench.harness.suite import ProblemSpec
 
-FACTOR = 4  # a round keeps one trial in so many
+FACTOR = 8  # a round keeps one trial in so many; with few rounds, few decisions are of short runs
 # Trials of the last round, beside the defaults. Short runs prefer settings that are fast at first,
 # so that several need the full budget.
 FINALISTS = 4

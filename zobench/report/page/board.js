@@ -77,3 +77,7 @@ find("#full").addEventListener("change", draw);
 find("#csv").addEventListener("click", () => { const names = Object.keys(columns); download("leaderboards.csv", [names, ...kept().map((row) => names.map((n) => row[n]))]); });
 draw();
 window.zobench = { kept };
+const MOST = 8;  // curves in a figure
+const end = (c) => c.points.at(-1)[1];
+const bestFirst = (g) => [...g.curves].sort((a, b) => (g.goal === "final" ? end(a) - end(b) : end(b) - end(a))).map((c) => c.name);
+tuningFigure((name, group) => { const i = bestFirst(group).indexOf(name); return i < MOST ? i : -1; })();

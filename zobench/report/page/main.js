@@ -29,6 +29,7 @@ const runs = decoded();
 const figures = [];
 const chosen = chooser(() => figures.forEach((update) => update()));
 for (const figure of [ecdfFigure, convergeFigure, metersFigure, paretoFigure]) figures.push(figure(runs, chosen));
+figures.push(tuningFigure((name) => { const e = data.estimators.findIndex((one) => one.name === name); return chosen().includes(e) ? data.estimators[e].place : -1; }));
 figures.forEach((update) => update());
 ranksFigure()();
 rankSumFigure()();
