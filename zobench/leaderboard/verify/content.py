@@ -146,9 +146,6 @@ def estimator_fault(row: RowResult, facts: SuiteFacts) -> str:
     entries = [objectives[p.objective] for p in row.problems] + [entry]
     if fault := _packages_fault(cells, entries):
         return fault
-    is_measured = any(e.isolate for e in entries)
-    if cells["peak_rss_mb"] and not is_measured and version == zobench.__version__:
-        return f"column peak_rss_mb: {cells['peak_rss_mb']}, but no run has its own process"
     fault = _settings_fault(row, estimator, facts)
     if fault and version != zobench.__version__:  # settings and versions may have changed since
         row.status, row.note = UNCHECKED, f"of zobench {version}; now: {fault}"
