@@ -166,7 +166,8 @@ def test_every_method_of_the_step_benchmark_is_measured():
     *_, (what, costs, reached) = measure(Setup("", 2, 16, 64, 2, 3, 5), repeats=2, scratch=True)
     assert what == "done"
     again = [f"{name}, {how}" for name in DEFAULT[2:] for how in ("scratch", "no delay")]
-    assert set(costs) == {*DEFAULT, "mezo-bcd, no reuse", *again}
+    shared = ["mezo-bcd, shared", "mezo-bcd, scratch, shared"]
+    assert set(costs) == {*DEFAULT, "mezo-bcd, no reuse", *again, *shared}
     for cost in costs.values():
         assert len(cost.seconds.values) == 2
         assert 0 < cost.forward <= 1
@@ -175,6 +176,9 @@ def test_every_method_of_the_step_benchmark_is_measured():
         assert 0 < sum(cost.floor) < math.inf
     # groups: embeddings, two layers, head
     assert costs["mezo-bcd"].forwards == (2 + 2 + 1.5 + 1) / 4
+    # The first sweep shows that minibatches are shared; two others are then counted.
+    for name in shared:
+        assert costs[name].forwards == pytest.approx((3 * 6 + 0.5) / 12)
     assert {c.forwards for n, c in costs.items() if "bcd" not in n or "reuse" in n} == {2.0}
     assert reached.flops > 0  # how fast is for the benchmark to say: a busy machine may stall
     assert reached.bandwidth > 0

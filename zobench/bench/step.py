@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from zobench.bench.floor import Machine, machine, work
@@ -70,12 +70,14 @@ def measure(
     graphs: bool = False,
     paired: bool = False,
     laws: Sequence[str] = ("gaussian",),
+    clock: Callable[[], float] = perf_counter,
 ) -> Iterator[tuple[str, dict[str, Cost], Machine]]:
     """Yield (progress, costs so far, what the device reaches). The last costs are complete.
 
     A sample is two steps. For an estimator that moves one group per step it is one step on every
     group, so that its cost is the mean over the groups. (To stay on a group, as it does by default,
-    would save one weight pass per step.) Such an estimator is measured also without prefix reuse.
+    would save one weight pass per step.) Such an estimator is measured also without prefix reuse,
+    and "shared": on one minibatch per sweep, from the last group to the first.
     "no delay": the weights are back at the point after each step, as ZerothOrder leaves them by
     default.
 
@@ -88,6 +90,7 @@ def measure(
         paired: measure each estimator also in that realisation.
         laws: of the normal directions. For each but the first, all realisations of each estimator
             are measured once more.
+        clock: returns seconds; see `clock_of`.
 
     Raises:
         BadInput: the model, shape, type or an estimator does not exist.
@@ -102,7 +105,7 @@ def measure(
     model, batch = build(setup)
     import torch
 
-    meter = Meter()
+    meter = Meter(clock)
     on_gpu = batch.ids.device.type == "cuda"
     sync = torch.cuda.synchronize if on_gpu else meter.sync
     apart = ["scratch"] * scratch + ["paired"] * paired
@@ -118,11 +121,11 @@ def measure(
             sync()
             watch.start()
             meter.seconds = 0.0
-            began = perf_counter()
+            began = clock()
             for _ in range(stepper.count):
                 stepper.step()
             sync()
-            seconds = perf_counter() - began
+            seconds = clock() - began
             shares[name].append(meter.seconds / seconds)
             memory[name].append(watch.peak())
             return seconds / stepper.count
@@ -153,6 +156,17 @@ def measure(
             size.floor(reached, forwards, stepper.passes),
         )
     yield "done", costs, reached
+
+
+def clock_of(setup: Setup) -> Callable[[], float]:
+    """Return the clock of a measurement: processor time of one thread, else elapsed time.
+
+    Processor time does not count other work of the machine.
+    """
+    import torch
+
+    is_alone = setup.device == "cpu" and torch.get_num_threads() == 1
+    return process_time if is_alone else perf_counter
 
 
 def _steppers(
@@ -192,6 +206,9 @@ def _steppers(
                     steppers[", ".join([name, *words])] = stepper_of(
                         name, FixedBatch(model, batch, meter, realisation, law=law)
                     )
+                if "share_batch" in estimators[name].defaults:
+                    problem = FixedBatch(model, batch, meter, realisation, law=law, shared=True)
+                    steppers[", ".join([name, *words, "shared"])] = stepper_of(name, problem)
             if graphs:
                 recorded = FixedBatch(model, batch, meter, graphs=True, law=laws[0])
                 steppers[f"{name}, graphs"] = stepper_of(name, recorded)
@@ -210,7 +227,10 @@ def stepper_of(name: str, problem: FixedBatch, lr: float = LR, delay: bool = Tru
 
     `delay`: let the way back from the last probe of a step wait for the next step.
     """
-    settings: dict[str, Any] = {"lr": lr, "eps": EPS, "dwell": 1, "order": "ascending"}
+    shared = problem.stochastic  # one sweep per sample, from the last group to the first
+    order = "descending" if shared else "ascending"
+    settings: dict[str, Any] = {"lr": lr, "eps": EPS, "dwell": 1, "order": order}
+    settings["share_batch"] = shared
     defaults = estimators[name].defaults
     estimator: Estimator = estimators[name].build(
         {k: settings[k] for k in settings if k in defaults}

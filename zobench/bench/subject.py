@@ -53,27 +53,27 @@ class Setup:
 class Meter:
     """Counts the seconds inside forward passes. `sync` waits for the device, if it is a GPU."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self.seconds, self.clock = 0.0, clock
         self.sync: Callable[[], object] = _nothing
 
     def timed(self, forward: Callable[[], T]) -> T:
         """Return what `forward` returns, and add the time that it takes."""
         self.sync()  # noise that still runs on the device is not part of the forward pass
-        began = perf_counter()
+        began = self.clock()
         value = forward()
         self.sync()
-        self.seconds += perf_counter() - began
+        self.seconds += self.clock() - began
         return value
 
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Inside is noise that a forward pass makes, whose time does not count."""
         self.sync()
-        began = perf_counter()
+        began = self.clock()
         yield
         self.sync()
-        self.seconds -= perf_counter() - began
+        self.seconds -= self.clock() - began
 
 
 class FixedBatch(LabelLoss):
@@ -88,11 +88,23 @@ class FixedBatch(LabelLoss):
         reuse: bool = True,
         graphs: bool = False,
         law: str = "gaussian",
+        shared: bool = False,
     ) -> None:
-        """`reuse`: let probes share layers. `graphs`: record the losses. `law`: of directions."""
+        """Set how losses are computed.
+
+        Args:
+            model: the model.
+            batch: the batch.
+            meter: of the forward passes.
+            realisation: as of `realise`.
+            reuse: let probes share layers.
+            graphs: record the losses.
+            law: of directions.
+            shared: tell calls with different seeds apart, as if they had other rows.
+        """
         super().__init__(realisation, "on" if graphs else "off")
         self.model, self.batch, self.meter, self.reuse = model, batch, meter, reuse
-        self.law = law
+        self.law, self.stochastic, self.has_batches = law, shared, shared
 
     def start(self, seed: int) -> TensorParams:
         from zobench.engine.scratch import Scratch

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter, process_time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from zobench.bench.checkout import OVERHEAD, STEP, Checkout, in_turn
 from zobench.bench.floor import Machine
-from zobench.bench.step import DEFAULT, Cost, measure
+from zobench.bench.step import DEFAULT, Cost, clock_of, measure
 from zobench.bench.subject import Setup
 from zobench.bench.timing import Sample
 from zobench.display import text
@@ -49,7 +49,8 @@ def show_step(
         torch.set_num_threads(threads)
     costs: dict[str, Cost] = {}
     speed = Machine(float("nan"), float("nan"))
-    measured = measure(setup, repeats, names or DEFAULT, scratch, graphs, paired, laws)
+    clock = perf_counter if beside else clock_of(setup)  # older checkouts take elapsed time
+    measured = measure(setup, repeats, names or DEFAULT, scratch, graphs, paired, laws, clock)
     request = {
         "setup": asdict(setup),
         "repeats": repeats,
@@ -89,13 +90,15 @@ def show_step(
     typer.echo(
         f"{shape}; batch {setup.batch} x {setup.tokens} tokens, two label words of one token"
     )
-    typer.echo(f"{setup.dtype} on {setup.device}, {torch.get_num_threads()} threads, "
+    measure_of = "processor time" if clock is process_time else "elapsed time"
+    typer.echo(f"{setup.dtype} on {setup.device}, {torch.get_num_threads()} threads, {measure_of}, "
                f"medians of {repeats} interleaved rounds")  # fmt: skip
     typer.echo("\n".join(["", *text.table(head, rows), ""]))
     typer.echo(f"speed: steps in the time of one step of {first}, median over the rounds.")
     typer.echo("forwards: forward passes per step; an estimator that moves one group per step")
     typer.echo("computes the layers below that group once.")
     typer.echo("mezo-bcd: mean over all groups, embeddings included (one step on each).")
+    typer.echo("shared: one minibatch per sweep, from the last group to the first.")
     typer.echo(
         "no delay: the weights are back at the point after each step (ZerothOrder's default)."
     )
