@@ -169,9 +169,9 @@ def test_a_changed_weight_is_noticed(tmp_path, monkeypatch):
         models.load("tiny")
 
 
-def test_embedded_models_fit_in_five_megabytes():
+def test_embedded_models_fit_in_eight_megabytes():
     files = [file for file in models.FOLDER.rglob("*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files) < 5e6
+    assert sum(file.stat().st_size for file in files) < 8e6
 
 
 def test_random_weights_come_from_the_seed_and_leave_the_global_generator_alone():

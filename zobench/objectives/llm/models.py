@@ -1,4 +1,4 @@
-"""The language models: two embedded ones, random ones, and those that transformers can load."""
+"""The language models: three embedded ones, random ones, and those that transformers can load."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
 
 FOLDER = Path(__file__).parent / "models"
-EMBEDDED = ("tiny", "small")
+EMBEDDED = ("tiny", "small", "deep")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -40,7 +40,7 @@ def load(
     """Load a causal language model in evaluation mode, and its tokenizer.
 
     Args:
-        model: "tiny" or "small" (embedded; their content hash is verified), a local folder in the
+        model: "tiny", "small" or "deep" (embedded; their content hash is verified), a local folder in the
             hub's format, or a hub id.
         device: cpu, cuda, cuda:1, ..., or auto, which spreads the layers over all GPUs (with
             accelerate).
