@@ -213,6 +213,23 @@ def test_tune_writes_what_compare_then_uses(zobench, here):
     assert '"lr": "default"' in pd.read_csv("results/tiny/runs.csv")["settings_from"][0]
 
 
+def test_one_setting_for_all_problems_is_what_compare_then_uses(zobench, here):
+    status, out, err = zobench(
+        *("tune", "spsa", "-s", "tiny.toml", "-n", "4", "-r", "1", "--together", "--out", "one")
+    )
+    assert status == 0, err
+    assert "1 search of 4 trials" in out
+    assert re.search(r"spsa +all problems", out)
+    kept = tomllib.loads(Path("one/tiny/spsa.toml").read_text())
+    assert list(kept["settings"]) == ["*"]
+    assert kept["record"]["*"]["problems"] == ["sphere-d3", "sphere-d5", "valley"]
+    zobench("run", "spsa", "-s", "tiny.toml", "-r", "1", "--baselines", "one")
+    runs = pd.read_csv("results/tiny/runs.csv")
+    assert len(runs) == 3
+    assert all(f'"lr": {kept["settings"]["*"]["lr"]}' in settings for settings in runs["settings"])
+    assert all('"lr": "baseline"' in origins for origins in runs["settings_from"])
+
+
 def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
     (here / "i.toml").write_text(
         'name = "i"\nversion = "1"\n[[problem]]\nid = "f1"\nobjective = "bbob"\nbudget = 50\n'
@@ -520,6 +537,10 @@ targets = [1e-9]
         ("ruin mezo", "No such command 'ruin'"),
         ("tune mezo -s tiny.toml -g cubes", "no group in suite 'tiny' named 'cubes'"),
         ("tune mezo -s tiny.toml -n 0", "--trials is a number of at least 1, not 0"),
+        (
+            "tune mezo -s tiny.toml --together -g spheres",
+            "--together is one search over all groups",
+        ),
         ("tune mezo -s tiny.toml --for speed", "no goal of a search named 'speed'"),
         ("tune mezo -s tiny.toml -b 0", "budget must be above 0, not 0"),
         ("list estimator mezzo", "did you mean 'mezo'?"),

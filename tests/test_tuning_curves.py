@@ -52,6 +52,18 @@ def test_a_record_gives_its_trials_in_the_order_of_preference(tmp_path):
         baseline.costs("bad")
 
 
+def test_settings_for_every_group_hold_where_a_group_has_none(tmp_path):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "mezo.toml").write_text(
+        '[settings."*"]\nlr = 0.5\n[settings.own]\nlr = 0.1\n[record."*"]\ntrials = 7\n'
+        'for = "final"\ntried = [{ costs = [2.0] }, { costs = [3.0] }]\n[record.own]\ntrials = 3\n'
+    )
+    baseline = read_baseline("t", "mezo", tmp_path)
+    assert [baseline.settings(group)["lr"] for group in ("own", "other", "*")] == [0.1, 0.5, 0.5]
+    assert [baseline.trials(group) for group in ("own", "other")] == [3, 7]
+    assert [baseline.costs(group) for group in ("own", "other")] == [("area", []), ("final", [3.0])]
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: "-".join(path.parts[-2:]))
 def test_the_records_that_come_with_zobench_are_read(path):
     record = tomllib.loads(path.read_text()).get("record", {})

@@ -418,8 +418,9 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Convert settings to the types of the defaults; a schedule stays text.
 
     Raises:
-        BadInput: a setting does not exist, has a wrong type, or is not above 0 although its span is
-            logarithmic. A learning rate may be 0: the point does not move.
+        BadInput: a setting does not exist, has a wrong type, or is a number that is not above 0
+            although its span is logarithmic. Counts have limits of their own. A learning rate may
+            be 0: the point does not move.
     """
     defaults, checked = entry.defaults, {}
     for key, value in settings.items():
@@ -434,7 +435,7 @@ def check_settings(entry: Entry, settings: Mapping[str, Any]) -> dict[str, Any]:
                 raise BadInput(f"{title}: {error}") from error
         else:
             checked[key] = value = _as_type_of(defaults[key], value, title)
-        if entry.is_log(key):
+        if entry.is_log(key) and not isinstance(defaults[key], int):
             may_be_0 = key == "lr" or defaults[key] == 0
             if not (value > 0 or (may_be_0 and value == 0)):
                 bound = "0 or above" if may_be_0 else "above 0"

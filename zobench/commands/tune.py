@@ -41,6 +41,10 @@ def tune(
             "--group", "-g", metavar="GROUP", help="Only this group of problems; repeatable."
         ),
     ] = None,
+    together: Annotated[
+        bool,
+        typer.Option("--together", help="One choice of settings for all problems of the suite."),
+    ] = False,
     problem: Problems = None,
     budget: Budget = None,
     jobs: Jobs = 0,
@@ -79,6 +83,7 @@ def tune(
     zobench tune mezo mezo-bcd --suite quick
     zobench tune spsa:n=4 --suite bbob --group bbob-d10 --trials 50 --jobs 2
     zobench tune ./mine.py:Mine --suite quick --out my-baselines
+    zobench tune mezo spsa --suite quick --together --out one-setting
     """
     from zobench.display.tuning import show_tuning
 
@@ -95,4 +100,5 @@ def tune(
         out,
         results,
         force,
+        together,
     )

@@ -10,6 +10,7 @@ import typer
 
 from zobench.display import text
 from zobench.display.progress import progress_display
+from zobench.harness.baseline import EVERY
 from zobench.harness.mending import mend
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite_file import load
@@ -41,6 +42,7 @@ def show_tuning(
     out: Path | None,
     results: Path | None,
     force: bool,
+    together: bool,
 ) -> None:
     """Search, write the baseline files and print the chosen settings."""
     from zobench.harness.store import Store
@@ -57,6 +59,7 @@ def show_tuning(
         budget=budget,
         folder=out,
         force=force,
+        together=together,
     )
     folder = results or Path("results") / f"tune-{suite.name}"
     typer.echo("\n".join(text.wrapped(_plan(planned))))
@@ -72,7 +75,7 @@ def show_tuning(
     rows = [
         [
             tuned.search.estimator.text,
-            tuned.search.group,
+            _group(tuned),
             *(["skipped", "-"] if tuned.skipped else map(_shown(tuned), (0, tuned.best))),
             ", ".join(f"{k}={v}" for k, v in tuned.settings.items()) or "-",
         ]
@@ -82,7 +85,7 @@ def show_tuning(
     typer.echo("\n".join(["", *text.table(head, rows, left=2), ""]))
     typer.echo("\n".join(text.wrapped(UNITS[goal])))
     for tuned in outcomes:
-        name, group = tuned.search.estimator.text, tuned.search.group
+        name, group = tuned.search.estimator.text, _group(tuned)
         if tuned.skipped:
             typer.echo(f"{name} on {group} was skipped: {tuned.skipped}")
         elif tuned.at_edge:
@@ -105,6 +108,10 @@ def _plan(planned: Sequence[Search]) -> str:
         f"last one with the defaults, at the full budget; with repetitions from {FIRST} on, which "
         "no comparison uses"
     )
+
+
+def _group(tuned: Tuned) -> str:
+    return "all problems" if tuned.search.group == EVERY else tuned.search.group
 
 
 def _queries(search: Search) -> int:

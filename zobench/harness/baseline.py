@@ -12,12 +12,14 @@ from zobench.harness.toml_file import TomlFile, read_text
 from zobench.registry import check_settings, estimators
 
 KEPT = 64  # baselines that a process keeps in memory
+EVERY = "*"  # the group of settings for every problem of a suite that has no group of its own
 
 
 class Baseline:
     """The file of one estimator on one suite: a table [settings.<group>] per group of problems.
 
-    Without a file, every group is without tuned settings.
+    The table [settings."*"] is for groups without one of their own. Without a file, every group is
+    without tuned settings.
     """
 
     def __init__(self, path: Path, text: str | None, name: str) -> None:
@@ -38,6 +40,7 @@ class Baseline:
 
     def trials(self, group: str) -> int | None:
         """Return how many settings were tried for a group; None if it has no tuned settings."""
+        group = self._named(group)
         if self._file is None or group not in self._table("settings"):
             return None
         record = self._file.typed(self._table("record").get(group, {}), "table", "record", group)
@@ -54,6 +57,7 @@ class Baseline:
         """
         if self._file is None:
             return "", []
+        group = self._named(group)
         keys = "record", group
         record = self._file.typed(self._table("record").get(group, {}), "table", *keys)
         tried = self._file.typed(record.get("tried", []), "list", *keys, "tried")
@@ -68,6 +72,7 @@ class Baseline:
             raise self._file.bad("a trial lacks its costs", *keys, "tried") from error
 
     def _checked(self, group: str) -> dict[str, Any]:
+        group = self._named(group)
         if self._file is None:
             return {}
         table = self._file.typed(self._table("settings").get(group, {}), "table", "settings", group)
@@ -75,6 +80,11 @@ class Baseline:
             return check_settings(estimators[self.name], table)
         except BadInput as error:
             raise self._file.bad(error, "settings", group) from error
+
+    def _named(self, group: str) -> str:
+        """Return the group whose tables hold for a group: its own, else EVERY."""
+        has_own = self._file is None or group in self._table("settings")
+        return group if has_own else EVERY
 
     def _table(self, key: str) -> dict[str, Any]:
         assert self._file is not None

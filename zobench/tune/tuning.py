@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import zobench
 from zobench.errors import BadInput, unknown
-from zobench.harness.baseline import baseline_file
+from zobench.harness.baseline import EVERY, baseline_file
 from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.plan import RunSpec
 from zobench.harness.suite import Suite
@@ -44,6 +44,7 @@ def searches(
     budget: int | None = None,
     folder: Path | None = None,
     force: bool = False,
+    together: bool = False,
 ) -> list[Search]:
     """Plan the searches, group by group.
 
@@ -61,6 +62,7 @@ def searches(
         budget: queries per run of a finalist. None: as in the suite.
         folder: where the baseline files are. None: in zobench's own folder.
         force: overwrite the settings of another search.
+        together: search one choice of settings for all problems, whatever their groups.
 
     Raises:
         BadInput: a name or a number is wrong, or settings would be overwritten.
@@ -71,6 +73,8 @@ def searches(
         raise BadInput(f"budget must be above 0, not {budget}")
     if goal not in GOALS:
         raise unknown("goal of a search", goal, list(GOALS))
+    if together and groups:
+        raise BadInput("--together is one search over all groups; leave --group out")
     suite = suite.pick(tuple(problems))
     all_groups = list(dict.fromkeys(p.group for p in suite.problems))
     for group in groups:
@@ -80,8 +84,8 @@ def searches(
     if len({spec.entry for spec in specs}) < len(specs):
         raise BadInput("an estimator is given twice: its settings go to one file")
     result = []
-    for group in groups or all_groups:
-        own = [p for p in suite.problems if p.group == group]
+    for group in [EVERY] if together else groups or all_groups:
+        own = [p for p in suite.problems if group in (EVERY, p.group)]
         own = [p if budget is None else replace(p, budget=budget) for p in own]
         part = replace(suite, problems=tuple(own))
         for spec in specs:
