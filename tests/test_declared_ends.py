@@ -14,7 +14,8 @@ import numpy as np
 from zobench.core.directions import Noise
 from zobench.core.oracle import BudgetExhausted, Diverged, Unstoppable
 from zobench.core.problem import VectorProblem
-from zobench.harness.failures import LastTarget, OutOfTime
+from zobench.harness.failures import LastTarget
+from zobench.harness.limits import OutOfTime
 
 ENDS = {e.__name__: e for e in (BudgetExhausted, Diverged, Unstoppable, LastTarget, OutOfTime)}
 

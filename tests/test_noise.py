@@ -24,9 +24,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from zobench.core.noise import compiled, draw, reference, stored, team
+from zobench.core.noise import draw, reference, stored, team
 from zobench.core.noise import interface as noise
-from zobench.core.noise.cpu_store import round_stochastic
+from zobench.core.noise.arrays import round_stochastic
 from zobench.core.noise.layout import BITS_CHUNK, CHUNK, LANES
 from zobench.core.noise.tensors import STAGE
 from zobench.core.noise.threads import LEAST, in_slices
@@ -67,7 +67,8 @@ def bits(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("counter", "key", "output"), KNOWN)
 def test_reference_gives_the_known_answers(counter, key, output):
-    got = reference.philox(np.array(hexes(counter))[:, None], tuple(hexes(key)))
+    low, high = hexes(key)
+    got = reference.philox(np.array(hexes(counter))[:, None], (low, high))
     assert got[:, 0].tolist() == hexes(output)
 
 
@@ -570,7 +571,7 @@ def test_heavy_packages_load_at_first_use_and_children_can_use_threads():
         assert not {{"numba", "torch"}} & set(sys.modules)
         out = np.zeros({LARGE}, np.float32)
         noise.accumulate(out, [(1.0, 1)], "rademacher", 0, threads=2)
-        assert "numba" in sys.modules and "torch" not in sys.modules
+        assert "torch" not in sys.modules
         import warnings
         warnings.simplefilter("ignore")  # newer Pythons warn of a fork beside threads
         child = os.fork()
@@ -613,41 +614,3 @@ def test_blocks_of_all_sizes_are_shared_out_over_threads(threads, torchs, monkey
         want = torch.zeros_like(out)
         noise.accumulate(want, terms, "gaussian", block)
         assert torch.equal(out, want)
-
-
-def test_a_kernel_is_cached_under_a_name_of_all_its_sources():
-    from zobench.core.noise import cpu_rows
-
-    stamp = compiled._sources()
-    assert {len(stamp), *cpu_rows.pair.py_func.__qualname__.split("pair")} == {12, "", stamp}
-    folder = Path(noise.__file__).parent
-    made = {path.stem for path in folder.glob("*.py") if "import compiled" in path.read_text()}
-    made |= {
-        path.stem for path in folder.glob("*.py") if "noise.compiled import" in path.read_text()
-    }
-    assert made <= set(compiled.SOURCES)  # what the stamp is made from
-
-
-def test_kernels_compile_where_no_cache_can_be_written(tmp_path):
-    """A file stands where each cache folder would go: beside the source and in the user's home."""
-    (tmp_path / "__pycache__").touch()
-    (tmp_path / "kernel.py").write_text(
-        "from zobench.core.noise.compiled import compiled\n"
-        "@compiled('float64(float64)')\n"
-        "def twice(x):\n"
-        "    return 2 * x\n"
-    )
-    nowhere = str(tmp_path / "__pycache__")
-    python(
-        f"""
-        import sys
-        sys.path.insert(0, {str(tmp_path)!r})
-        from kernel import twice
-        assert twice(2.0) == 4.0
-        assert twice._cache.cache_path is None  # numba's cache is off
-        """,
-        HOME=nowhere,
-        XDG_CACHE_HOME=nowhere,
-        NUMBA_CACHE_DIR="",
-        PYTHONDONTWRITEBYTECODE="1",
-    )

@@ -61,7 +61,7 @@ def test_a_chunk_is_drawn_once_for_neighbouring_rows(monkeypatch):
     def draws(places):
         calls.clear()
         out, seeds = torch.zeros(len(places), 256).numpy(), [1]
-        cpu_tables.accumulate_rows.py_func(out, places, [1.0], 0, seeds, 0, 0, 0)
+        cpu_tables.accumulate_all_rows.py_func(out, places, None, [1.0], 0, seeds, 0, 0)
         return calls
 
     assert draws([0, 1, 2, 3, 4]) == [(0, CHUNK), (0, 256)]

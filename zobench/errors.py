@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable
 
 from zobench.beside import module_beside
 
+LONGEST = 300  # characters of a reason
 MANY, FEW = 60, 5  # names: a message lists at most MANY, and FEW of more
 
 
@@ -88,6 +90,13 @@ def error_text(error: BaseException) -> str:
         return str(error)
     except BaseException as second:
         return f"its text cannot be read: {type(second).__name__}"
+
+
+def one_line(text: str, end: str = "") -> str:
+    """Put a text on one line of bounded length, followed by `end`; all of it can be written."""
+    text, end = (t.encode("utf-8", "backslashreplace").decode() for t in (text, end))
+    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
+    return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
 
 
 def unknown(kind: str, name: str, existing: Iterable[str]) -> BadInput:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -17,6 +13,7 @@ import numpy as np
 from zobench import user_file
 from zobench.core.directions import Noise, Recipe
 from zobench.core.noise import interface as noise
+from zobench.core.noise.native import kernel
 from zobench.core.vector import VectorParams
 from zobench.errors import BadInput, MissingPackage
 from zobench.harness.plan import RunSpec
@@ -59,44 +56,9 @@ def warm_noise() -> None:
     _warm_noise("torch" in sys.modules)
 
 
-@contextmanager
-def _hidden(packages: Sequence[str]) -> Iterator[None]:
-    """In this context, treat packages that are not loaded yet as not installed."""
-    absent = [package for package in packages if package not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # pyright: ignore[reportCallIssue, reportArgumentType]
-    try:
-        yield
-    finally:
-        for package in absent:
-            del sys.modules[package]
-
-
-def _unneeded() -> list[str]:
-    """Return packages that numba loads if installed, and that no kernel needs: 0.2 s."""
-    packages = ["scipy"]  # for its BLAS, which numba looks for again at its first use
-    if not os.path.exists(".numba_config.yaml"):
-        packages.append("yaml")  # for that file
-    if not any(map(user_file.is_users, list(sys.modules))):
-        packages.append("cffi")  # for C functions, which only a user's file can pass
-    return packages
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """In this context, collect no garbage: loading makes many objects, and all of them stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 @cache
 def _warm_noise(tensors: bool) -> None:
-    with _uncollected(), _hidden(_unneeded()):
-        noise.accumulate(np.zeros(2), ((1.0, 0),), "gaussian", 0)
+    noise.accumulate(np.zeros(2), ((1.0, 0),), "gaussian", 0)
     first, second = Noise(0), Noise(1)
     recipe = Recipe(((1.0, first), (1.0, second)))
     for shapes in (((2,),), ((1,), (1,))):
@@ -108,7 +70,7 @@ def _warm_noise(tensors: bool) -> None:
     if tensors:
         for terms in ([(1.0, 0)], [(1.0, 0), (1.0, 1)]):
             noise.accumulate(np.zeros(2, np.float32), terms, "gaussian", 0)
-        import_module("zobench.core.noise.cpu_tables")
+        kernel("cpu_tables.accumulate_rows")
 
 
 def _entry(registry: Registry, name: str, version: str, settings: dict[str, Any]) -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sysconfig
 import traceback
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import zobench
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Diverged, Unstoppable
-from zobench.errors import BadInput, MissingPackage, Unsuitable, error_text, not_installed
+from zobench.errors import BadInput, MissingPackage, Unsuitable, error_text, not_installed, one_line
+from zobench.harness.limits import OutOfTime
 
-LONGEST = 300  # characters of a reason
 _PACKAGE = str(Path(zobench.__file__).parent) + os.sep
 _OURS = tuple(_PACKAGE + part for part in ("core" + os.sep, "harness" + os.sep, "registry.py"))
 _LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")})
@@ -21,10 +20,6 @@ _LIBRARIES = tuple({sysconfig.get_paths()[name] for name in ("stdlib", "purelib"
 
 class LastTarget(BudgetExhausted):
     """The run reached the last target of the scored kind."""
-
-
-class OutOfTime(BaseException):
-    """The wall-clock limit passed; not an Exception, so that no estimator catches it."""
 
 
 def outcome(error: BaseException, queries: int, budget: int) -> tuple[str, str]:
@@ -87,13 +82,6 @@ def is_memory(error: BaseException) -> bool:
             for s in ("can't allocate memory", "not enough memory", "out of memory", "alloc_cpu")
         )
     )
-
-
-def one_line(text: str, end: str = "") -> str:
-    """Put a text on one line of bounded length, followed by `end`; all of it can be written."""
-    text, end = (t.encode("utf-8", "backslashreplace").decode() for t in (text, end))
-    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
-    return (text if len(text) <= LONGEST else text[: LONGEST - 3] + "...") + end
 
 
 def _location(error: BaseException) -> str:

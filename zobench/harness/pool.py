@@ -12,10 +12,9 @@ from multiprocessing.connection import wait
 from time import monotonic
 from typing import IO, Any
 
-from zobench.errors import BadInput, Missing
+from zobench.errors import BadInput, Missing, one_line
 from zobench.harness.child import IN_WORKER, Garbled
 from zobench.harness.environment import environment
-from zobench.harness.failures import one_line
 from zobench.harness.handle import Worker
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult

@@ -19,9 +19,9 @@ from zobench.core.problem import Problem
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
 from zobench.harness.elements import entries, load_packages, seed_generators, warm_noise
-from zobench.harness.failures import LastTarget, OutOfTime, missing_package, not_ours, outcome
+from zobench.harness.failures import LastTarget, missing_package, not_ours, outcome
 from zobench.harness.hits import Hits
-from zobench.harness.limits import Limits, build_limit
+from zobench.harness.limits import Limits, OutOfTime, build_limit
 from zobench.harness.meters import Memory
 from zobench.harness.plan import RunSpec
 from zobench.harness.result import NAN, RunResult, TraceRow

@@ -1,11 +1,8 @@
-"""How noise kernels are compiled: by numba, with a cache where one can be written."""
+"""How numba compiles kernels, and what they use beside NumPy. `native` loads and stores them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -14,49 +11,8 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray as carray
 
-SOURCES = (  # all files that kernels of the CPU are made of
-    *("compiled", "cpu", "cpu_copies", "cpu_halves", "cpu_rows", "cpu_store", "cpu_tables"),
-    *("draw", "elements", "hadamard", "layout", "rounding"),
-)
-
-
-def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile for the given types now and for no others, without the interpreter's lock.
-
-    numba looks for a cache folder beside the source, then in the user's folder. In a sandbox
-    without both it raises, and the kernels are compiled once per process.
-    """
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return _cached(partial(numba.njit, list(signatures), nogil=True), function)
-
-    return decorate
-
-
-def shared_work(function: Callable[[int], None]) -> Any:
-    """Compile for native threads, which pass the address of the int64 numbers of a job."""
-    return _cached(partial(numba.cfunc, types.void(types.int64)), function)
-
-
-def _cached(compiler: Callable[..., Any], function: Callable[..., Any]) -> Any:
-    # numba renews a cached kernel when its own file changes, and not when one that it calls does.
-    # The files of the cache are named after the kernel, so its name depends on all sources.
-    function.__qualname__ += _sources()
-    try:
-        return compiler(cache=True, error_model="numpy")(function)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):
-            raise
-        return compiler(error_model="numpy")(function)
-
-
-@cache
-def _sources() -> str:
-    """Return a hash of all sources of kernels, with the numbers in `layout`."""
-    folder = Path(__file__).parent
-    return sha256(b"".join((folder / f"{f}.py").read_bytes() for f in SOURCES)).hexdigest()[:12]
-
-
+# a kernel: takes the address of the int64 numbers of a job, without the interpreter's lock
+kernel = numba.cfunc(types.void(types.int64), error_model="numpy")
 inlined = numba.njit(error_model="numpy")  # a part of a kernel: compiled where it is used
 # a part that loops need in line, whatever its size: a loop with a call is not made of vectors
 within = numba.njit(error_model="numpy", forceinline=True)
@@ -108,6 +64,23 @@ pointer_i64 = _pointer(types.int64)
 pointer_u16, pointer_i16 = _pointer(types.uint16), _pointer(types.int16)
 
 
+def room(element: Any, size: int) -> Callable[..., Any]:
+    """Return a function for kernels, which gives room on the stack of the kernel that calls it."""
+
+    def give(typing_context: Any) -> Any:
+        """Return a pointer to elements that hold anything."""
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            with builder.goto_entry_block():
+                place = builder.alloca(context.get_value_type(element), size)
+                place.align = 64  # bytes, a line of the cache
+            return place
+
+        return types.CPointer(element)(), generate
+
+    return intrinsic(give)
+
+
 def _prefetch(typing_context: Any, address: Any) -> Any:
     """Ask for the line of memory at an address that will be read soon, for the second cache."""
 
@@ -130,3 +103,15 @@ def ask(address: int, size: int) -> None:
     """Ask for `size` bytes of memory from an address on; nothing happens where none is."""
     for line in range(address, address + size, 64):
         prefetch(line)
+
+
+OBJECT = object.__basicsize__  # bytes of any Python object
+
+
+@inlined
+def elements_of_array(array: int) -> int:
+    """Return the address of the elements of a NumPy array, given its `id`.
+
+    It is the first member of NumPy's C structure PyArrayObject, behind those of any object.
+    """
+    return carray(pointer_i64(array + OBJECT), 1)[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zobench.core.noise import interface
+from zobench.core.noise import interface, native
 from zobench.core.noise.layout import BITS_CHUNK
 from zobench.errors import BadInput
 
@@ -119,8 +119,8 @@ def _fused(
         ],
         np.int64,
     )
-    kernel = interface._module("cpu_copies").share
+    kernel = native.kernel("cpu_copies.share")
     if alone:
-        kernel.ctypes(job.ctypes.data)
+        kernel(job.ctypes.data)
     else:
         interface._module("team").together(kernel, job.ctypes.data, threads)

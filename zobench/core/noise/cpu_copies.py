@@ -12,19 +12,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from zobench.core.noise.compiled import (
     carray,
     fma,
     inlined,
+    kernel,
     pointer_f32,
     pointer_f64,
     pointer_i64,
     pointer_u16,
-    shared_work,
+    room,
     take,
 )
 from zobench.core.noise.draw import (
+    BITS_CHUNK,
     BUFFER,
     CHUNK,
     RADEMACHER,
@@ -34,11 +37,13 @@ from zobench.core.noise.draw import (
     draw,
     elements_of,
     fill,
+    words_room,
 )
 from zobench.core.noise.elements import load, save, summed
 from zobench.core.noise.layout import BFLOAT16
 
 HEAD = 15  # numbers of a job
+sums_room = room(types.float32, BITS_CHUNK)  # of the largest chunk: 128 KiB
 
 
 @inlined
@@ -96,9 +101,8 @@ def copies(
     law: int, terms: int, scales: np.ndarray, seeds: np.ndarray,
 ) -> None:  # fmt: skip
     """Move the weights by the first terms, and set both copies by the last seed and two scales."""
-    words, size = np.empty(BUFFER, np.uint32), elements_of(law)
-    staged = weight.itemsize == 2 and terms > 1
-    sums = np.empty(min(size, weight.size) if staged else 0, np.float32)
+    words, size = carray(words_room(), BUFFER), elements_of(law)
+    sums = carray(sums_room(), BITS_CHUNK)
     up, down, seed = scales[terms], scales[terms + 1], seeds[terms]
     at, stop = start, start + weight.size
     while at < stop:
@@ -113,7 +117,7 @@ def copies(
         at += last - first
 
 
-@shared_work
+@kernel
 def share(job: int) -> None:
     """Make two copies of parts of weights; each thread that is called takes the next part.
 

@@ -7,19 +7,22 @@ several terms and stochastic rounding have a buffer for the sums of a chunk.
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 
 from zobench.core.noise.compiled import (
     carray,
     inlined,
+    kernel,
     pointer_f64,
     pointer_i16,
     pointer_i64,
     pointer_u16,
-    shared_work,
+    room,
     take,
 )
 from zobench.core.noise.cpu import HEAD, PART
 from zobench.core.noise.draw import (
+    BITS_CHUNK,
     BUFFER,
     CHUNK,
     LANES,
@@ -28,9 +31,12 @@ from zobench.core.noise.draw import (
     draw,
     elements_of,
     philox,
+    words_room,
 )
 from zobench.core.noise.elements import load, save, save_rounded
 from zobench.core.noise.layout import BFLOAT16
+
+sums_room = room(types.float32, BITS_CHUNK)  # of the largest chunk: 128 KiB
 
 
 @inlined
@@ -43,9 +49,9 @@ def accumulate_halves(
     `stochastic_seed`: that of stochastic rounding, by the stream `rounding`; negative: to nearest.
     """
     brain, half = carray(pointer_u16(address), elements), carray(pointer_i16(address), elements)
-    words = np.empty(BUFFER, np.uint32)
+    words = carray(words_room(), BUFFER)
     size = elements_of(law)
-    sums = np.empty(min(size, elements), np.float32)
+    sums = carray(sums_room(), BITS_CHUNK)
     at, stop = start, start + elements
     while at < stop:
         chunk, first = at // size, at % size
@@ -98,16 +104,15 @@ def write_rounded(
         save_rounded(out, U(offset) + k, sums[U(skip) + k], words[U(first) + k])
 
 
-@shared_work
+@kernel
 def share(job: int) -> None:
     """Add several terms to parts of 16-bit arrays, as `cpu.share` does to parts of others."""
     numbers = pointer_i64(job)
     _, count, law, stream, terms, scales_at, seeds_at, seed, rounding = carray(numbers, HEAD)
     scales, seeds = carray(pointer_f64(scales_at), terms), carray(pointer_i64(seeds_at), terms)
-    parts = carray(numbers, HEAD + PART * count)[HEAD:].reshape(count, PART)
     k = take(numbers)
     while k < count:
-        kind, at, size, block, start = parts[k]
+        kind, at, size, block, start = carray(pointer_i64(job + 8 * (HEAD + PART * k)), PART)
         if kind == BFLOAT16 and terms == 1 and seed < 0:
             accumulate_all(carray(pointer_u16(at), size), scales, law, seeds, block, stream, start)
         else:

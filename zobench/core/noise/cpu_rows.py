@@ -2,58 +2,79 @@
 
 from __future__ import annotations
 
-import numpy as np
+from zobench.core.noise.compiled import (
+    carray,
+    elements_of_array,
+    kernel,
+    pointer_f64,
+    pointer_i64,
+)
+from zobench.core.noise.draw import BUFFER, add, elements_of, fill, words_room
 
-from zobench.core.noise.compiled import compiled
-from zobench.core.noise.draw import BUFFER, add, elements_of, fill
-
-_MANY = "float64[::1], int64, int64[::1], int64, int64, int64)"
+ROWS, PAIR = 8, 10  # numbers of a job; of `rows`, before the scales
+PLUS = 3  # the place of the two scales in a job of `pair`
 
 
-@compiled(f"void(float64[:, ::1], {_MANY}", f"void(float64[:, :], {_MANY}")
-def rows(
-    points: np.ndarray,
-    scales: np.ndarray,
-    law: int,
-    seeds: np.ndarray,
-    block: int,
-    stream: int,
-    start: int,
-) -> None:
-    """Add scales[k] * z(seeds[k])[start + i] to points[k, i]; equal seeds in a row share a draw."""
-    words = np.empty(BUFFER, np.uint32)
+@kernel
+def rows(job: int) -> None:
+    """Add scales[k] * z(seeds[k])[start + i] to points[k, i]; equal seeds in a row share a draw.
+
+    `job` is the address of int64 numbers:
+
+        index     0       1             2      3      4    5      6       7
+        number    points  bytes of row  count  width  law  block  stream  start
+
+    and then the scales (float64) and the seeds. `points` is the `id` of an array, whose rows are
+    contiguous.
+    """
+    array, step, count, width, law, block, stream, start = carray(pointer_i64(job), ROWS)
+    scales = carray(pointer_f64(job + 8 * ROWS), count)
+    seeds = carray(pointer_i64(job + 8 * (ROWS + count)), count)
+    points = elements_of_array(array)
+    words = carray(words_room(), BUFFER)
     size = elements_of(law)
-    at, stop = start, start + points.shape[1]
+    at, stop = start, start + width
     while at < stop:
         chunk, first = at // size, at % size
         last = min(size, first + stop - at)
-        for k in range(points.shape[0]):
+        for k in range(count):
             if k == 0 or seeds[k] != seeds[k - 1]:
                 fill(words, law, seeds[k], block, stream, chunk, first, last, True)
-            add(points[k], at - start, words, law, scales[k], first, last)
+            row = carray(pointer_f64(points + k * step), width)
+            add(row, at - start, words, law, scales[k], first, last)
         at += last - first
 
 
-@compiled("void(float64[:, ::1], float64[::1], float64, float64, int64, int64, int64[::1], int64)")
-def pair(
-    points: np.ndarray, x: np.ndarray, plus: float, minus: float, law: int, seed: int,
-    borders: np.ndarray, stream: int,
-) -> None:  # fmt: skip
+@kernel
+def pair(job: int) -> None:
     """Set points[0] = x + plus z and points[1] = x + minus z, with one draw of z for both.
 
-    Block b is x[borders[b] : borders[b + 1]].
+    `job` is the address of int64 numbers, of which plus and minus are float64:
+
+        index     0       1  2         3     4      5    6     7        8       9
+        number    points  x  elements  plus  minus  law  seed  borders  blocks  stream
+
+    `points`, `x` and `borders` (int64) are the `id` of contiguous arrays. Block b is
+    x[borders[b] : borders[b + 1]].
     """
-    words = np.empty(BUFFER, np.uint32)
+    array, x_id, dim, _, _, law, seed, borders_id, blocks, stream = carray(pointer_i64(job), PAIR)
+    scales = carray(pointer_f64(job + 8 * PLUS), 2)
+    at_points = elements_of_array(array)
+    up = carray(pointer_f64(at_points), dim)
+    down = carray(pointer_f64(at_points + 8 * dim), dim)
+    x = carray(pointer_f64(elements_of_array(x_id)), dim)
+    borders = carray(pointer_i64(elements_of_array(borders_id)), blocks + 1)
+    words = carray(words_room(), BUFFER)
     size = elements_of(law)
-    for i in range(x.size):
-        points[0, i] = points[1, i] = x[i]
-    for block in range(borders.size - 1):
+    for i in range(dim):
+        up[i] = down[i] = x[i]
+    for block in range(blocks):
         at, stop = 0, borders[block + 1] - borders[block]
         while at < stop:
             chunk, first = at // size, at % size
             last = min(size, first + stop - at)
             fill(words, law, seed, block, stream, chunk, first, last, True)
             offset = borders[block] + at
-            add(points[0], offset, words, law, plus, first, last)
-            add(points[1], offset, words, law, minus, first, last)
+            add(up, offset, words, law, scales[0], first, last)
+            add(down, offset, words, law, scales[1], first, last)
             at += last - first

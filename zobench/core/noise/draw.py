@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from zobench.core.noise import layout
-from zobench.core.noise.compiled import fma, inlined
+from zobench.core.noise.compiled import carray, fma, inlined, room
 from zobench.core.noise.elements import load, save, summed
 from zobench.core.noise.hadamard import add_chunk, expand
 
@@ -33,6 +34,7 @@ M0, M1, W0, W1 = U(layout.M0), U(layout.M1), U(layout.W0), U(layout.W1)
 LOW, HALF = U(0xFFFFFFFF), U(32)
 N1, N2, N3 = U(LANES), U(2 * LANES), U(3 * LANES)
 STEP = F(2.0**-24)
+words_room = room(types.uint32, BUFFER)
 
 
 @inlined
@@ -177,7 +179,7 @@ def accumulate_all(
     seeds: Sequence[int] | np.ndarray, block: int, stream: int, start: int,
 ) -> None:  # fmt: skip
     """Add the noise of all terms to `out`, chunk by chunk."""
-    words = np.empty(BUFFER, np.uint32)
+    words = carray(words_room(), BUFFER)
     size = elements_of(law)
     at, stop = start, start + out.size
     while at < stop:

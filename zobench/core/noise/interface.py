@@ -4,15 +4,16 @@
 
 Element e of a stream depends on (law, seed, block, stream, e) alone: not on slices, order, threads
 or device, and no global generator is touched. `layout` has the definition, `reference` a readable
-version. To import this module loads neither numba (0.3 s) nor torch; the first use loads numba,
-and compiles the kernels once per installation (ten seconds). The first CUDA tensor loads Triton.
+version. To import this module loads neither LLVM nor torch. The first use loads machine code, which
+numba compiles once per installation (ten seconds). The first CUDA tensor loads Triton.
 
-    interface -> arrays  -> cpu, cpu_halves, cpu_rows, cpu_tables   NumPy arrays
-              -> tensors -> arrays, cpu_store                       torch tensors on a CPU
-              -> cuda    -> cuda_kernels, cuda_copies               torch tensors on a GPU
-    copies    -> cpu_copies, cuda                                   perturbed copies in one pass
-    cpu*      -> draw -> hadamard -> elements -> rounding           numba
-    cuda_*    -> cuda_tile -> cuda_hadamard -> cuda_draw            Triton
+    interface -> arrays  -> jobs, native               NumPy arrays
+              -> tensors -> arrays                     torch tensors on a CPU
+              -> cuda    -> cuda_kernels, cuda_copies  torch tensors on a GPU
+    copies    -> native, cuda                          perturbed copies in one pass
+    native    -> cpu, cpu_*                            machine code of kernels, stored or made
+    cpu*      -> draw -> hadamard -> elements -> rounding -> compiled    numba
+    cuda_*    -> cuda_tile -> cuda_hadamard -> cuda_draw                 Triton
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from zobench.core.noise import jobs
+from zobench.core.noise.layout import FLOAT64
 from zobench.core.noise.layout import LAWS as LAWS
+from zobench.core.noise.native import kernel
 from zobench.errors import BadInput, unknown
 
 # Streams: the uses of one (seed, block), disjoint from each other.
@@ -167,7 +171,8 @@ def rows(
 
 def accumulate_one(out: np.ndarray, scale: float, law: str, seed: int, block: int) -> None:
     """Add scale * z(seed) to a float64 vector, without checks: one microsecond per call."""
-    _module("cpu").accumulate(out, scale, _code[law], seed, block, DIRECTION, 0)
+    job = jobs.accumulate(FLOAT64, id(out), out.size, scale, _code[law], seed, block, DIRECTION, 0)
+    kernel("cpu.accumulate")(job)
 
 
 def pair(
@@ -184,7 +189,11 @@ def pair(
     `points`: float64, shape (2, d), contiguous. `x`: float64, shape (d,). `borders`: int64, the
     starts of the blocks, and d.
     """
-    _module("cpu_rows").pair(points, x, plus, minus, _code[law], seed, borders, DIRECTION)
+    where, blocks = id(borders), len(borders) - 1
+    job = jobs.pair(
+        id(points), id(x), x.size, plus, minus, _code[law], seed, where, blocks, DIRECTION
+    )
+    kernel("cpu_rows.pair")(job)
 
 
 def values(law: str, seed: int, block: int, stream: int, start: int, stop: int) -> np.ndarray:

@@ -12,23 +12,23 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from zobench.core.noise.native import Kernel
 from zobench.core.noise.threads import pool
 
 
-def together(work: Any, job: int, threads: int) -> None:
-    """Call the compiled `work` (a numba cfunc) with the address `job` on each of the threads."""
+def together(work: Kernel, job: int, threads: int) -> None:
+    """Call a kernel with the address of a job on each of the threads."""
     parallel = _torchs() if "torch" in sys.modules and not _forked else None
     if parallel is not None:
-        parallel(work.address, job, threads, 0)
+        parallel(work, job, threads, 0)
         return
-    for call in [pool(threads).submit(work.ctypes, job) for _ in range(threads)]:
+    for call in [pool(threads).submit(work, job) for _ in range(threads)]:
         call.result()
 
 
 @functools.cache
-def _torchs() -> Callable[[int, int, int, int], None] | None:
+def _torchs() -> Callable[[Kernel, int, int, int], None] | None:
     """GOMP_parallel(function, data, threads, flags) of the OpenMP library that torch loaded.
 
     None where it is another library than GNU's or one that answers to its names.

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from zobench.core.noise import arrays, layout
-from zobench.core.noise.cpu_store import round_stochastic
 from zobench.errors import BadInput
 
 WHOLE = (torch.float32, torch.float64)  # types that kernels write in place
@@ -82,13 +81,15 @@ def accumulate_rows(
         arrays.accumulate_rows(
             uniforms, at, [(1.0, rounding[0])], layout.UNIFORM, block, rounding[1]
         )
-        round_stochastic(_bits(piece.view(-1)), staged.view(-1).numpy(), uniforms.reshape(-1))
+        arrays.round_stochastic(
+            _bits(piece.view(-1)), staged.view(-1).numpy(), uniforms.reshape(-1)
+        )
 
 
 def store(out: torch.Tensor, values: torch.Tensor, uniforms: torch.Tensor) -> None:
     """Set `out` to float32 values, rounded to 16 bits by uniforms; all flat and of one length."""
     slab(out, 0, 0)  # checked
-    round_stochastic(_bits(out.detach()), values.numpy(), uniforms.numpy())
+    arrays.round_stochastic(_bits(out.detach()), values.numpy(), uniforms.numpy())
 
 
 def slab(out: torch.Tensor, block: int, start: int) -> arrays.Slab:
