@@ -304,7 +304,8 @@ def _checked(values: Any, count: int) -> np.ndarray:
     Raises ValueError unless they are `count` real numbers.
     """
     array = isinstance(values, np.ndarray)
-    is_real = array and values.dtype.kind in "fiu" and not np.ma.is_masked(values)
+    is_plain = type(values) is np.ndarray  # numpy.ma loads where another kind of array is masked
+    is_real = array and values.dtype.kind in "fiu" and (is_plain or not np.ma.is_masked(values))
     if not is_real or np.shape(values) != (count,):
         kind = f"{type(values).__name__} of {values.dtype}" if array else type(values).__name__
         raise ValueError(
