@@ -223,11 +223,34 @@ def test_one_setting_for_all_problems_is_what_compare_then_uses(zobench, here):
     kept = tomllib.loads(Path("one/tiny/spsa.toml").read_text())
     assert list(kept["settings"]) == ["*"]
     assert kept["record"]["*"]["problems"] == ["sphere-d3", "sphere-d5", "valley"]
+    again = (*("-n", "4", "-r", "1", "--together", "--out", "two"), "--results", "elsewhere")
+    zobench("tune", "spsa", "-s", "tiny.toml", *again)
+    assert Path("two/tiny/spsa.toml").read_text() == Path("one/tiny/spsa.toml").read_text()
     zobench("run", "spsa", "-s", "tiny.toml", "-r", "1", "--baselines", "one")
     runs = pd.read_csv("results/tiny/runs.csv")
     assert len(runs) == 3
     assert all(f'"lr": {kept["settings"]["*"]["lr"]}' in settings for settings in runs["settings"])
     assert all('"lr": "baseline"' in origins for origins in runs["settings_from"])
+
+
+def test_settings_of_a_search_by_an_earlier_zobench_are_kept_and_used(zobench, here):
+    file = Path("old/tiny/spsa.toml")
+    file.parent.mkdir(parents=True)
+    text = (
+        "[settings.spheres]\nlr = 0.03\neps = 0.01\n[record.spheres]\ntrials = 2\nrepetitions = 1\n"
+        "finalists = 3\nagain = 2\nchosen = 1\ntried = [{ score = 0.1, settings = { lr = 0.01 } }, "
+        "{ score = 0.2, settings = { lr = 0.03 } }]\n"
+    )
+    file.write_text(text)
+    tune = ("tune", "spsa", "-s", "tiny.toml", "-g", "spheres", "-n", "2", "-r", "1")
+    status, _, err = zobench(*tune, "--out", "old")
+    assert (status, file.read_text()) == (2, text)
+    assert "of another search; --force overwrites them" in said(err)
+    zobench("run", "spsa", "-s", "tiny.toml", "-p", "sphere*", "-r", "1", "--baselines", "old")
+    assert all('"lr": 0.03' in row for row in pd.read_csv("results/tiny/runs.csv")["settings"])
+    status, _, err = zobench(*tune, "--out", "old", "--force")
+    assert status == 0, err
+    assert tomllib.loads(file.read_text())["record"]["spheres"]["for"] == "final"
 
 
 def test_tuning_uses_no_seed_and_no_instance_that_is_scored(zobench, here):
