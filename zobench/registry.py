@@ -119,7 +119,9 @@ class Entry:
         if isinstance(span, tuple):
             decay = ", constant or cosine" if key == RATE and key in self.varying else ""
             return f"{span[0]:g} to {span[1]:g}, {span[2]}{decay}"
-        return ", ".join(_example(value) for value in span or ())
+        return ", ".join(
+            value if isinstance(value, str) else _example(value) for value in span or ()
+        )
 
     @property
     def summary(self) -> str:
