@@ -68,6 +68,18 @@ def test_baselines_lie_below_the_users_settings(tmp_path):
         tuned("bowl")
 
 
+def test_a_problem_may_take_the_settings_that_were_tuned_on_another_suite(tmp_path):
+    for name, size in (("t", 0.7), ("quick", 0.9)):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "harness_elements-walk.toml"
+        file.write_text(f"[settings.bowl]\nsize = {size}\n")
+    suite = suite_of(tmp_path)
+    own = suite.problems[0]
+    both = replace(suite, problems=(own, replace(own, id="q", tuned_on="quick")))
+    specs = plan(both, [WALK], repetitions=1, baselines_folder=tmp_path)
+    assert [s.estimator.settings["size"] for s in specs] == [0.7, 0.9]
+
+
 def test_runs_come_problem_by_problem_with_estimators_in_turn(tmp_path):
     specs = specs_of(tmp_path, "walk", "walk:n=2", repetitions=3)
     order = [(s.repetition, s.estimator.settings["n"]) for s in specs]
@@ -89,6 +101,7 @@ def test_a_key_names_what_defines_the_result(tmp_path):
     same = [
         replace(spec, problem=replace(p, time_limit=5.0, memory_limit=9.0, group="g", how="h")),
         replace(spec, problem=replace(p, repetitions=50)),
+        replace(spec, problem=replace(p, tuned_on="quick")),
         replace(spec, problem=replace(p, objective=f"/elsewhere/{identity(p.objective)}")),
         replace(spec, estimator=replace(e, text="other", settings_from={})),
         replace(spec, estimator=replace(e, settings=dict(reversed(e.settings.items())))),
@@ -104,6 +117,7 @@ def test_a_key_names_what_defines_the_result(tmp_path):
         replace(spec, problem=replace(p, instances=(7,))),
         replace(spec, problem=replace(p, targets=(1.0,))),
         replace(spec, problem=replace(p, scored="current")),
+        replace(spec, problem=replace(p, score_ratio=1.5)),
         replace(spec, estimator=replace(e, version="2")),
         replace(spec, estimator=replace(e, entry=element("typo"))),
         replace(spec, estimator=replace(e, settings=e.settings | {"n": 2})),

@@ -92,6 +92,15 @@ def test_the_grid_of_scores_is_geometric(tmp_path):
     assert result.trace[-1][1] <= seconds
 
 
+def test_a_suite_may_score_more_rarely(tmp_path):
+    queries = {}
+    for ratio in (1.5, 3.0):
+        (spec, *_) = specs_of(tmp_path, "walk", budget=100, targets=[1e-9], score_ratio=ratio)
+        queries[ratio] = [row[0] for row in execute(spec).trace]
+    assert queries[1.5] == [0, 1, 2, 3, 5, 8, 12, 18, 27, 41, 62, 93, 100]
+    assert queries[3.0] == [0, 1, 3, 9, 27, 81, 100]
+
+
 def test_equal_seeds_give_equal_traces(tmp_path):
     (spec,) = specs_of(tmp_path, "walk:n=3", settings="noisy = true", repetitions=1)
     one, two = execute(spec), execute(spec)

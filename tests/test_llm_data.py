@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import zobench
 from zobench.engine.groups import groups
 from zobench.errors import BadInput
 from zobench.objectives.llm import corpus, models, pretrain
@@ -22,7 +23,7 @@ from zobench.objectives.llm.loss import (
     plain_head,
     textbook_loss,
 )
-from zobench.objectives.llm.tasks import GENERATED, Task, generated
+from zobench.objectives.llm.tasks import GENERATED, Task, generated, shortened
 from zobench.objectives.llm.tokenizer import build_tokenizer, vocabulary
 
 SPLITS = {
@@ -457,3 +458,16 @@ def test_an_unreachable_hub_gives_one_line(monkeypatch, capfd):
         models.load("nobody/nothing")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
+
+
+def test_scores_may_read_the_first_rows_of_their_splits():
+    whole = generated("sentiment")
+    short = shortened(whole, 20, 0)
+    assert short.dev == whole.dev[:20]
+    assert (short.train, short.test) == (whole.train, whole.test)
+    assert len(shortened(whole, 0, 7).test) == 7
+    for rows in ((-1, 0), (501, 0)):
+        with pytest.raises(BadInput, match="dev_rows is a number of rows up to 500, or 0 for all"):
+            shortened(whole, *rows)
+    problem = zobench.problem("llm", dev_rows=20, test_rows=10)
+    assert (len(problem.task.dev), len(problem.task.test)) == (20, 10)

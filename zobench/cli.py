@@ -20,7 +20,7 @@ Zeroth-order optimization, benchmarked in queries, seconds and memory.
 \b
 Start here:
   zobench list                             estimators, objectives and suites
-  zobench compare mezo spsa                compare two estimators on a quick suite
+  zobench compare mezo spsa                compare two estimators, in a minute
   zobench compare mezo:lr=1e-3 ./mine.py:Mine --suite bbob
   zobench new estimator my-method          write a file to start from
   zobench check ./my_method.py:my-method   check the contract of your own estimator

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zobench.errors import BadInput
+from zobench.harness.suite import DEFAULT_SUITE
 from zobench.results.files import write_runs
 from zobench.results.results import Results
 from zobench.running.comparison import Comparison, comparison
@@ -15,7 +16,7 @@ from zobench.running.making import Request, Show, make_runs
 
 def compare(
     estimators: Sequence[str],
-    suite: str | Path = "quick",
+    suite: str | Path = DEFAULT_SUITE,
     *,
     problems: Sequence[str] = (),
     repetitions: int | None = None,
@@ -82,7 +83,7 @@ def compare(
 
 def run(
     estimators: Sequence[str],
-    suite: str | Path = "quick",
+    suite: str | Path = DEFAULT_SUITE,
     *,
     problems: Sequence[str] = (),
     repetitions: int | None = None,

@@ -21,11 +21,12 @@ from zobench.commands.options import (
     SuiteOption,
     TimeLimit,
 )
+from zobench.harness.suite import DEFAULT_SUITE
 
 
 def compare(
     estimators: Estimators,
-    suite: SuiteOption = "quick",
+    suite: SuiteOption = DEFAULT_SUITE,
     problem: Problems = None,
     repetitions: Repetitions = None,
     budget: Budget = None,
@@ -109,7 +110,7 @@ def compare(
 
 def run(
     estimators: Estimators,
-    suite: SuiteOption = "quick",
+    suite: SuiteOption = DEFAULT_SUITE,
     problem: Problems = None,
     repetitions: Repetitions = None,
     budget: Budget = None,

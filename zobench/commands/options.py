@@ -25,7 +25,7 @@ StoredSuite = Annotated[
         "--suite",
         "-s",
         metavar="SUITE",
-        help="The suite of the results.  [default: that of the folder; without a folder, quick]",
+        help="The suite of the results.  [default: that of the folder; without a folder, look]",
     ),
 ]
 Problems = Annotated[

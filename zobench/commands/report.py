@@ -54,7 +54,7 @@ def report(
     paper. No run is made. `zobench compare` writes the same page at its end.
 
     \b
-    zobench report                                    of results/quick
+    zobench report                                    of results/look
     zobench report results/bbob --out bbob.html --csv bbob-csv
     zobench report results/quick --format md --out verdict.md
     zobench report --leaderboards leaderboards --out index.html

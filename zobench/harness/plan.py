@@ -27,7 +27,11 @@ _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 definition_text = _ENCODER.encode  # of what defines results, for hashes
 # Settings that objectives and estimators got after results were stored, with the values that those
 # results had. At these values they are not part of what defines a result, so that its key stays.
-LATER = {"llm": {"law": "gaussian"}, "mezo-bcd": {"share_batch": False}}
+LATER = {
+    "llm": {"law": "gaussian", "dev_rows": 0, "test_rows": 0},
+    "mezo-bcd": {"share_batch": False},
+    "rl": {"by_output": False},
+}
 MOST = 1_000_000  # runs of a plan, some 2 GB: more is a typing error
 
 
@@ -66,6 +70,7 @@ class RunSpec:
             *(self.suite, self.suite_version, p.id, identity(p.objective), p.version),
             *(_defining(p.objective, first), *more, p.budget, p.targets, p.scored),
             *(identity(e.entry), e.version, _defining(e.entry, e.settings)),
+            *([{"score_ratio": p.score_ratio}] if p.score_ratio else []),
         ]
 
     @property
@@ -182,7 +187,8 @@ def plan(
         if isinstance(repetitions, int):
             problem = replace(problem, repetitions=repetitions)
         numbers = repetitions if isinstance(repetitions, Sequence) else range(problem.repetitions)
-        specs = [settled_of[problem.group, spec.text] for spec in estimator_specs]
+        of_group = problem.tuned_on or suite.name, problem.group
+        specs = [settled_of[*of_group, spec.text] for spec in estimator_specs]
         runs += [
             RunSpec(
                 suite=suite.name,
@@ -203,13 +209,21 @@ def plan(
 
 def _settled(
     suite: Suite, estimator_specs: Sequence[EstimatorSpec], baselines: bool, folder: Path | None
-) -> dict[tuple[str, str], EstimatorSpec]:
-    """Return (group, text) -> the estimator with all of its settings. Raises BadInput."""
-    groups = dict.fromkeys(problem.group for problem in suite.problems)
+) -> dict[tuple[str, str, str], EstimatorSpec]:
+    """Return (suite of the tuning, group, text) -> the estimator with all of its settings.
+
+    Raises:
+        BadInput: a baseline is malformed, or an estimator refuses its settings.
+    """
+    groups: dict[str, dict[str, None]] = {}
+    for problem in suite.problems:
+        groups.setdefault(problem.tuned_on or suite.name, {})[problem.group] = None
     result = {}
     for spec in estimator_specs:
-        baseline = read_baseline(suite.name, spec.entry, folder) if baselines else None
-        result |= {(group, spec.text): settled(spec, baseline, group) for group in groups}
+        for source, of_source in groups.items():
+            baseline = read_baseline(source, spec.entry, folder) if baselines else None
+            for group in of_source:
+                result[source, group, spec.text] = settled(spec, baseline, group)
     check_built(result.values())
     return result
 

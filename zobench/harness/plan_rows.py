@@ -15,6 +15,7 @@ COLUMNS = (
     *("settings_from", "repetition", "instance", "seed", "limits"),
 )
 PLAN = f"INSERT INTO plans ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_LATER = ("score_ratio", "tuned_on")
 _LIMITS = ("repetitions", "time_limit", "memory_limit", "threads")  # of the plan, not the problem
 
 
@@ -62,5 +63,8 @@ def _split(spec: RunSpec) -> tuple[str, str]:
     """Return what defines the problem, and its limits, as JSON."""
     problem = dict(vars(spec.problem))
     limits = {key: problem.pop(key) for key in _LIMITS}
+    for key in _LATER:  # as before suites could set them: one definition, one row
+        if not problem[key]:
+            del problem[key]
     data = {"suite": spec.suite, "suite_version": spec.suite_version, "problem": problem}
     return json.dumps(data, sort_keys=True, default=plain), json.dumps(limits)

@@ -234,9 +234,8 @@ class Run:
             off = perf_counter() - paused
             self.zero += off
             self.score_seconds += off
-        return max(
-            self.oracle.queries + 1, math.ceil(self.oracle.queries * self.problem.score_ratio)
-        )
+        ratio = self.spec.problem.score_ratio or self.problem.score_ratio
+        return max(self.oracle.queries + 1, math.ceil(self.oracle.queries * ratio))
 
     def _record(self, queries: int, seconds: float) -> None:
         """Record the score that was just taken. Raises Diverged, or LastTarget."""

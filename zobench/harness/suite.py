@@ -11,6 +11,8 @@ from zobench.errors import unknown
 if TYPE_CHECKING:
     from zobench.harness.suite_file import SuiteSource
 
+DEFAULT_SUITE = "look"  # of compare, run and report
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProblemSpec:
@@ -30,6 +32,8 @@ class ProblemSpec:
     memory_limit: float | None = None  # MiB above what the process had before the run
     how: str = ""  # how the targets were chosen
     threads: int = 1  # per run, of each library that computes; more do not help small operations
+    tuned_on: str = ""  # the suite whose tuned settings its runs take; "": its own
+    score_ratio: float = 0.0  # of the queries at two scores in a row; 0: as the problem says
 
     def __post_init__(self) -> None:
         # Lists as in JSON, so that a stored problem equals that of its suite.

@@ -26,12 +26,13 @@ SHARED = {  # keys that the top level may set for every problem -> kind
     "time_limit": "number",
     "memory_limit": "number",
     "threads": "whole number",
+    "score_ratio": "number",
     "scored": "text",
     "targets": "targets",
     "instances": "numbers",
 }
 TOP = ("name", "version", "description", "problem", *SHARED)
-OWN = ("id", "objective", "settings", "expand", "group", *SHARED)
+OWN = ("id", "objective", "settings", "expand", "group", "tuned_on", *SHARED)
 MOST = 100_000  # values in a span such as "1-5", and problems of one table
 REPETITIONS = 5  # if neither the suite nor the instances say how many
 
@@ -207,6 +208,9 @@ def _problem(
     if "instances" in shared:
         del settings["instance"]
     version = version_with(entry, settings)
+    tuned_on = file.typed(table.get("tuned_on", ""), "text", *at, "tuned_on")
+    if "tuned_on" in table and tuned_on not in suite_files():
+        raise file.bad(unknown("suite", tuned_on, suite_files()), *at, "tuned_on")
     return ProblemSpec(
         id=id,
         objective=name,
@@ -214,6 +218,7 @@ def _problem(
         settings=settings,
         group=group or entry.name,
         how=derivation,
+        tuned_on=tuned_on,
         **shared,
     )
 
@@ -246,6 +251,16 @@ def _shared(file: TomlFile, table: dict[str, Any], index: int) -> tuple[dict[str
             values[key] = file.typed(holder[key], kind, *source, key)
             if kind != "text" and not values[key] > 0:
                 raise file.bad(f"{key} must be above 0, not {values[key]}", *source, key)
+    if "score_ratio" in values:
+        values["score_ratio"] = float(values["score_ratio"])
+        if not values["score_ratio"] > 1:
+            source = ("problem", index) if "score_ratio" in table else ()
+            raise file.bad(
+                f"score_ratio must be above 1, not {values['score_ratio']:g}: 1.2 scores again "
+                "after a fifth more queries",
+                *source,
+                "score_ratio",
+            )
     for key in ("budget", "targets"):
         if key not in values:
             raise file.bad(f"the problem lacks {key!r}", "problem", index)

@@ -194,7 +194,8 @@ def _facts(results: Results, runs: pd.DataFrame) -> dict[str, Any]:
     origins = {o for text in set(runs["settings_from"]) for o in json.loads(text).values()}
     is_tuned = "baseline" in origins
     name, suite, group = (runs[key].iloc[0] for key in ("estimator_name", "suite", "group"))
-    effort = read_baseline(suite, name).trials(group) if is_tuned else 0
+    tuned_on = next(s.problem.tuned_on for s in results.specs if s.problem.group == group)
+    effort = read_baseline(tuned_on or suite, name).trials(group) if is_tuned else 0
     environments = [results.environments[key] for key in dict.fromkeys(runs["environment"])]
 
     def cell(values: Iterable[Any]) -> str:

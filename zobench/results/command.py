@@ -97,7 +97,8 @@ def _departures(specs: Sequence[RunSpec], suite: Suite) -> list[str]:
 def _has_baseline(spec: RunSpec) -> bool:
     """True if a baseline now has a value for a setting that was at its default."""
     try:
-        tuned = read_baseline(spec.suite, spec.estimator.entry).settings(spec.problem.group)
+        suite = spec.problem.tuned_on or spec.suite
+        tuned = read_baseline(suite, spec.estimator.entry).settings(spec.problem.group)
     except (BadInput, KeyError):
         return False
     return any(spec.estimator.settings_from.get(key) == "default" for key in tuned)

@@ -46,7 +46,7 @@ def export_as(format: str, suite_name: str, folder: Path | None, out: Path | Non
 
     Args:
         format: one of FORMATS.
-        suite_name: the suite; "": the only one of the folder, or quick without a folder.
+        suite_name: the suite; "": the only one of the folder, or look without a folder.
         folder: the results folder. None: results/SUITE.
         out: the folder of the files. None: FOLDER/export-FORMAT.
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from zobench.errors import BadInput, unknown
 from zobench.harness.plan import RunSpec
+from zobench.harness.suite import DEFAULT_SUITE
 from zobench.harness.suite_file import load
 from zobench.results.results import Results, read_from
 
 if TYPE_CHECKING:
     from zobench.harness.store import Store
-
-DEFAULT_SUITE = "quick"
 
 
 def stored(folder: Path | None, suite: str = "", without: Collection[str] = ()) -> Results:
@@ -22,7 +21,7 @@ def stored(folder: Path | None, suite: str = "", without: Collection[str] = ()) 
 
     Args:
         folder: the results folder; None: results/SUITE.
-        suite: the name or file of the suite; "": the only one of the folder, or quick without a
+        suite: the name or file of the suite; "": the only one of the folder, or look without a
             folder.
         without: see `read`.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zobench.errors import BadInput
 from zobench.harness.mending import mend
 from zobench.harness.plan import RunSpec, plan
-from zobench.harness.suite import Suite
+from zobench.harness.suite import DEFAULT_SUITE, Suite
 from zobench.harness.suite_file import load
 from zobench.results.results import Results, read
 from zobench.running.building import check_problems
@@ -46,7 +46,7 @@ class Request:
     """
 
     estimators: tuple[str, ...]
-    suite: str = "quick"
+    suite: str = DEFAULT_SUITE
     problems: tuple[str, ...] = ()
     repetitions: int | None = None
     budget: int | None = None

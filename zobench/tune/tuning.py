@@ -77,9 +77,17 @@ def searches(
         raise BadInput("--together is one search over all groups; leave --group out")
     suite = suite.pick(tuple(problems))
     all_groups = list(dict.fromkeys(p.group for p in suite.problems))
+    tuned_on = {p.group: p.tuned_on for p in suite.problems if p.tuned_on}
     for group in groups:
         if group not in all_groups:
             raise unknown(f"group in suite {suite.name!r}", group, all_groups)
+        if group in tuned_on:
+            source = tuned_on[group]
+            raise BadInput(
+                f"runs on {group!r} take the settings of another suite (tuned_on): "
+                f"tune them with --suite {source}"
+            )
+    all_groups = [group for group in all_groups if group not in tuned_on]
     specs = [parse_estimator(name) for name in names]
     if len({spec.entry for spec in specs}) < len(specs):
         raise BadInput("an estimator is given twice: its settings go to one file")

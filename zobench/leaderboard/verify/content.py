@@ -236,11 +236,12 @@ def _settings_fault(row: RowResult, estimator: EstimatorSpec, facts: SuiteFacts)
     cells, group, suite = row.cells, row.problems[0].group, facts.suite
     is_tuned = cells["track"] == "tuned"
     try:
-        baseline = read_baseline(suite.name, estimator.entry)
+        source = row.problems[0].tuned_on or suite.name
+        baseline = read_baseline(source, estimator.entry)
         effort = baseline.trials(group)
         if is_tuned and effort is None:
             return (
-                f"column track: tuned, but baselines/{suite.name} holds nothing of "
+                f"column track: tuned, but baselines/{source} holds nothing of "
                 f"{estimator.entry} on group {group!r}"
             )
         if is_tuned and cells["tuning_effort"] != str(effort):

@@ -182,6 +182,8 @@ def llm(
     rounding: str = "nearest",
     graphs: str = "auto",
     law: str = "gaussian",
+    dev_rows: int = 0,
+    test_rows: int = 0,
 ) -> FineTuning:
     """Fine-tune a causal language model on a task given by prompts and label words.
 
@@ -200,7 +202,8 @@ def llm(
     call's probes move are computed once per call. `graphs` records losses as CUDA graphs, for
     buckets of lengths: "auto" for models below 1 billion weights that are walked on one GPU; "on"
     for any size, and on a CPU as a test of the recordings; "off". `law` of normal directions:
-    "gaussian" or "hadamard".
+    "gaussian" or "hadamard". `dev_rows`, `test_rows`: the rows that a score and the end of a run
+    read, the first of the split (0: all of it).
     """
     if batch < 1:
         raise BadInput(f"llm: batch is a number of examples of at least 1, not {batch}")
@@ -224,6 +227,7 @@ def llm(
         raise BadInput(f"llm: label_noise is for generated tasks, not for {task!r}")
     else:
         texts = glue.glue(task, data or None, data_seed)
+    texts = tasks.shortened(texts, dev_rows, test_rows)
     source = {"model": model, "device": device, "dtype": dtype, "pretrained": pretrained}
     return FineTuning(
         texts, source, batch, max_length, micro_batch, realisation, rounding, graphs, law

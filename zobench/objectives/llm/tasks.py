@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zobench.errors import BadInput, unknown
 from zobench.objectives.llm import corpus
@@ -106,6 +106,32 @@ def generated(
     noise = random.Random(f"{name} {seed} noise")
     rows = [(text, _noisy(noise, label, len(grammar.label_words), rho)) for text, label in rows]
     return Task(name, list(grammar.label_words), rows[:train], rows[train:], test_rows)
+
+
+def shortened(task: Task, dev: int, test: int) -> Task:
+    """Keep the first rows of the splits that are scored, for scores that cost less.
+
+    Args:
+        task: the task.
+        dev: rows of dev; 0: all.
+        test: rows of test; 0: all.
+
+    Returns:
+        The task with these rows.
+
+    Raises:
+        BadInput: a number of rows is negative, or larger than the split.
+    """
+    rows = {"dev": dev, "test": test}
+    for name, count in rows.items():
+        most = len(getattr(task, name))
+        if not 0 <= count <= most:
+            raise BadInput(
+                f"{name}_rows is a number of rows up to {most}, or 0 for all, not {count}"
+            )
+    return replace(
+        task, **{name: getattr(task, name)[:count] for name, count in rows.items() if count}
+    )
 
 
 def _rows(
