@@ -345,7 +345,22 @@ def test_compare_says_who_is_sooner(zobench, here):
     assert "on 2/2 problems" in " ".join(out.split())
     assert "sphere-d3 (d = 3): target gap 0.500 by the best evaluated point" in out
     assert "16 of 48 runs were skipped:" in out
-    assert "needs at least two groups of blocks" in out
+    assert re.search(r"\n  mezo-bcd +skipped: needs at least two groups of blocks", out)
+    assert max(map(len, out.splitlines())) <= 100
+    head, verdict = out.split("\nVerdict\n")  # it comes last, and says first what it rests on
+    assert "Report: " in head
+    assert (
+        "This rests on 2 problems of tiny, with 8 runs per estimator on each; other problems may "
+        "give another order." in " ".join(verdict.split())
+    )
+    assert "per query: time of one query" not in " ".join(out.split())
+    _, more, _ = zobench(
+        *arguments, "tiny.toml", "-p", "sphere*", "-r", "8", "-b", "1000", "--details"
+    )
+    assert "per query: time of one query" in " ".join(more.split())
+    assert re.search(
+        r"to score, per run \(medians\); \d+% and \d+% of all seconds", " ".join(more.split())
+    )
 
     summary = pd.read_csv("results/tiny/summary.csv").set_index(["problem", "estimator"])
     runs, hits = pd.read_csv("results/tiny/runs.csv"), pd.read_csv("results/tiny/hits.csv")
@@ -404,10 +419,29 @@ def test_a_target_that_is_met_at_the_start_is_shown_as_such(zobench, here):
     assert summary["final_at_start"]["valley", "spsa"] < 4
 
 
+def test_a_bound_is_told_in_words_where_no_run_reached_the_target(zobench, here):
+    (here / "tiny.toml").write_text(TINY.replace("[2.0, 1.0, 0.5]", "[0.5, 1e-99]"))
+    names = ("random-search:sigma=0.3", "zo-sgd:lr=1e-9")
+    _, out, _ = zobench("compare", *names, "-s", "tiny.toml", "-p", "sphere-d3")
+    assert "target gap 0.500" in out  # the hardest that a run reached
+    assert re.search(r"\n  zo-sgd:lr=1e-9 +0/4 +no run \(over \d+\) +no run ", out)
+
+
 def test_compare_tells_of_tuned_settings(zobench, here):
     (here / "b" / "tiny").mkdir(parents=True)
     (here / "b" / "tiny" / "spsa.toml").write_text("[settings.spheres]\nlr = 0.03\n")
-    arguments = ("compare", "spsa", "zo-sgd", "-s", "tiny.toml", "-r", "1", "--baselines", "b")
+    arguments = (
+        "compare",
+        "spsa",
+        "zo-sgd",
+        "-s",
+        "tiny.toml",
+        "-r",
+        "1",
+        "--baselines",
+        "b",
+        "--details",
+    )
     _, out, _ = zobench(*arguments)
     assert "spsa on spheres: tuned settings (baselines) lr=0.03" in out
     assert "Not tuned, at default settings: zo-sgd, spsa (on rosenbrock)." in " ".join(out.split())

@@ -40,6 +40,10 @@ def compare(
     every: Annotated[
         bool, typer.Option("--all", help="Show a table for every problem, also of large suites.")
     ] = False,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Show all columns, what they mean, and the settings."),
+    ] = False,
     picture: Annotated[
         Path | None,
         typer.Option("--picture", metavar="FILE", help="Also write the output as an SVG file."),
@@ -105,7 +109,7 @@ def compare(
     )  # fmt: skip
     from zobench.display.comparison import show_comparison
 
-    raise typer.Exit(show_comparison(request, every, picture, report))
+    raise typer.Exit(show_comparison(request, every, picture, report, details))
 
 
 def run(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from zobench.analysis.cautions import Contradiction, contradiction
 from zobench.display import text
 from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
 from zobench.display.progress import progress_display
-from zobench.display.runs import ending, troubles
-from zobench.results.notes import notes
-from zobench.results.results import Results
+from zobench.display.runs import ending, off_the_clock, troubles
+from zobench.results.notes import basis, notes
+from zobench.results.results import Results, large_table
 from zobench.running.comparison import Comparison, comparison, judged
 from zobench.running.making import Request
 
@@ -25,12 +26,16 @@ MANY = 8  # problems; with more, one table per group is shown, unless --all is g
 
 
 def show_comparison(
-    request: Request, every: bool, picture: Path | None = None, report: Path | None = None
+    request: Request,
+    every: bool,
+    picture: Path | None = None,
+    report: Path | None = None,
+    details: bool = False,
 ) -> int:
     """Make the runs, print the comparison, write the page, and return the exit status.
 
     `picture`: an SVG file of the output. `report`: the page (default: report.html in the results
-    folder).
+    folder). `details`: True for all columns, what they mean, and the settings.
     """
     from zobench.report import write as page
 
@@ -38,11 +43,11 @@ def show_comparison(
         if path:
             check(path)
     result = comparison(request, progress_display)
-    lines = _lines(result, every)
     tables = {"summary": result.summary, "verdict": result.details, "tables": result.tables}
     source = page.source(result.results, request.suite, tables)
     written = page.write(source, report or result.folder / "report.html")
-    lines += [*ending(result.results, result.files), f"Report: {written}"]
+    closing = [*ending(result.results, result.files), f"Report: {written}", ""]
+    lines = _lines(result, every, details, closing)
     typer.echo("\n".join(lines))
     if picture:
         title = " ".join(["zobench compare", *request.estimators])
@@ -54,25 +59,31 @@ def stored_lines(results: Results) -> list[str]:
     """Return the lines that `zobench compare` prints, for stored results."""
     if not len(results.runs):
         return [f"{results.folder} has planned runs, but none of them was made."]
-    return _lines(judged(results), every=False)
+    return _lines(judged(results), every=False, details=False, closing=[])
 
 
-def _lines(result: Comparison, every: bool) -> list[str]:
-    """Head, tables, verdict, failed runs, settings."""
+def _lines(result: Comparison, every: bool, details: bool, closing: list[str]) -> list[str]:
+    """Return head, tables, failed runs, `closing`, and the verdict."""
     lines = [*_head(result.results), ""]
+    traces = large_table(result.results, "traces")
     problems = list(dict.fromkeys(result.summary["problem"]))
     if len(problems) <= MANY or every:
         for problem in problems:
             rows, runs = (f.loc[f["problem"] == problem] for f in (result.summary, result.runs))
-            lines += problem_table(rows, runs)
+            lines += problem_table(rows, runs, traces, details)
     else:
         lines += _groups(result.summary)
-    lines += [*_legend(result.summary), "", *_verdict(result), *troubles(result.runs)]
+    if details:
+        lines += [*_legend(result.summary), *off_the_clock(result.runs), ""]
+        lines += _settings(result.results)
+    else:
+        lines += [text.dim("--details: all columns, what they mean, and the settings"), ""]
+    lines += [*troubles(result.runs), *closing]
     if result.slowdowns:
         from zobench.display.slower import slower_lines
 
-        lines += slower_lines(result.slowdowns)
-    return [*lines, *_settings(result.results)]
+        lines += [*slower_lines(result.slowdowns), ""]
+    return [*lines, *_verdict(result)]
 
 
 def _head(results: Results) -> Iterator[str]:
@@ -114,10 +125,10 @@ def _groups(summary: pd.DataFrame) -> Iterator[str]:
 def _legend(summary: pd.DataFrame) -> Iterator[str]:
     lines = [
         "reached: runs that reach the target. queries, time: expected cost of reaching it, with "
-        "restarts (the cost of all runs / successes), and 95 % interval; > x: no run reached it, "
-        "and it costs at least x (97.5 %); without an interval: fewer than 4 runs, or equal runs. "
-        "score and the columns after it: median at the end. per query: time of one query, with "
-        "the objective.",
+        "restarts (the cost of all runs / successes), and 95 % interval; no run (over x): no run "
+        "reached it, and it costs at least x (97.5 %); without an interval: fewer than 4 runs, or "
+        "equal runs. score and the columns after it: median at the end. per query: time of one "
+        "query, with the objective.",
     ]
     if summary["memory_ratio"].notna().to_numpy().any():
         lines.append("memory: peak above the memory of the process before the problem was built; "
@@ -131,12 +142,21 @@ def _legend(summary: pd.DataFrame) -> Iterator[str]:
 
 def _verdict(result: Comparison) -> Iterator[str]:
     verdict = result.verdict.splitlines() if result.details else [_alone(result)]
-    lines = [*verdict, *notes(result.results)]
-    if lines:
-        yield text.bold("Verdict")
-        for line in lines:
-            yield from text.wrapped(line, indent="  ")
-        yield ""
+    yield text.bold("Verdict")
+    for line in [
+        basis(result.results),
+        *verdict,
+        *map(str, _contradictions(result)),
+        *notes(result.results),
+    ]:
+        yield from text.wrapped(line, indent="  ")
+
+
+def _contradictions(result: Comparison) -> Iterator[Contradiction]:
+    for problem, rows in result.summary.groupby("problem", sort=False):
+        runs = result.runs.loc[result.runs["problem"] == problem]
+        if found := contradiction(rows, runs):
+            yield found
 
 
 def _alone(result: Comparison) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from zobench.analysis.cautions import rises
 from zobench.analysis.frames import score_name
 from zobench.display import text
 
@@ -18,8 +20,17 @@ TextColumns = dict[str, list[str]]  # heading -> one cell per estimator
 NUMERICS = ("drift", "changed", "effective")  # effects of rounding: only in results and report
 
 
-def problem_table(rows: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
-    """Yield the lines of a problem, from its rows of `analysis.table.summary` and its runs."""
+def problem_table(
+    rows: pd.DataFrame, runs: pd.DataFrame, traces: pd.DataFrame, details: bool
+) -> Iterator[str]:
+    """Yield the lines of a problem.
+
+    Args:
+        rows: its rows of `analysis.table.summary`.
+        runs: its runs.
+        traces: their traces, perhaps among those of others.
+        details: True for all columns; else those that fit into WIDEST columns of text.
+    """
     facts: Any = rows.iloc[0]
     # If no run reaches the final target, show the hardest target that a run reaches.
     successes = (rows[f"{name}_successes"].to_numpy() for name in ("final", "hardest"))
@@ -43,34 +54,96 @@ def problem_table(rows: pd.DataFrame, runs: pd.DataFrame) -> Iterator[str]:
     first, *rest = text.wrapped(line)
     yield first.replace(title, text.bold(title))
     yield from rest
-    reach, cost, score = _reach(rows, which), _cost(rows), _score(rows)
-    further = _further_scores(rows, runs)
-    for parts in ([reach | cost | score | further], [reach | score, cost | further]):
-        tables = [_lines(list(rows["estimator"]), part) for part in parts]
-        if len(parts) > 1 or text.fits(*tables[0]):
-            for head, lines in tables:
-                yield from text.table(head, lines)
-            break
+    has_run = rows["runs"].to_numpy() > 0
+    skipped: Any = rows.loc[~has_run].to_dict("records")
+    reasons = {str(row["estimator"]): _reason(row) for row in skipped}
+    names = list(rows["estimator"])
+    rows = rows.loc[has_run]
+    if len(rows):
+        reach, cost, score = _reach(rows, which, details), _cost(rows), _score(rows)
+        further = _further_scores(rows, runs)
+        made = list(rows["estimator"])
+        if details:
+            parts = [reach | cost | score | further]
+            if not text.fits(*_lines(made, parts[0])):
+                parts = [reach | score, cost | further]
+        else:
+            parts = [_fitting(made, reach | score, cost, further)]
+        for part in parts:
+            lines = text.table(*_lines(made, part))
+            yield from _with_skipped(lines, names, reasons)
+            reasons = {}
+    else:
+        yield from _with_skipped([], names, reasons)
+    if facts["kind"] == "current":
+        for rise in rises(runs, traces):
+            yield from text.wrapped(
+                f"{rise.estimator} rose again after query {text.count(rise.queries)}: score "
+                f"{text.number(rise.low)} there, {text.number(rise.final)} at the end (medians)",
+                indent="  ",
+            )
     yield ""
+
+
+def _reason(row: Any) -> str:
+    """Return why an estimator made no run, without the count before it."""
+    return row["reasons"].partition(" skipped: ")[2] or row["statuses"]
+
+
+def _with_skipped(lines: list[str], names: list[str], reasons: dict[str, str]) -> Iterator[str]:
+    """Yield a table, and in it a line for each estimator that made no run, with the reason."""
+    widest = max([text.NARROWEST, *map(len, names)])
+    made = iter(lines[1:])
+    yield from lines[:1]
+    for name in names:
+        if name not in reasons:
+            yield from islice(made, 1)
+            continue
+        line = f"  {name.ljust(widest)}  skipped: {reasons[name]}"
+        yield text.shortened(line, text.WIDEST)
+
+
+def _fitting(
+    names: list[str], columns: TextColumns, cost: TextColumns, further: TextColumns
+) -> TextColumns:
+    """Return the columns and those of the others that fit, the most telling ones first."""
+    order = ["memory", "x eval", "per query", *(c for c in further if c.startswith("test"))]
+    others = cost | further
+    kept = dict(columns)
+    for name in [*order, *others]:
+        if name in others and name not in kept:
+            candidate = kept | {name: others[name]}
+            head, rows = _lines(names, candidate)
+            if text.length(head, rows) <= text.WIDEST:
+                kept = candidate
+    ordered = [*list(columns)[:-1], *cost, list(columns)[-1], *further]
+    return {name: kept[name] for name in ordered if name in kept}
 
 
 def _lines(names: list[str], columns: TextColumns) -> tuple[list[str], list[list[str]]]:
     return ["estimator", *columns], [list(cells) for cells in zip(names, *columns.values())]
 
 
-def _reach(rows: pd.DataFrame, which: str) -> TextColumns:
-    """Return columns: runs that reach the target, and the queries and the time until then."""
+def _reach(rows: pd.DataFrame, which: str, details: bool) -> TextColumns:
+    """Return columns: runs that reach the target, and the queries and the time until then.
+
+    `details`: True for the interval of the time too.
+    """
     columns: TextColumns = {"reached": [], "queries": [], "time": []}
     row: Any
     for _, row in rows.iterrows():
         hit = f"{row[f'{which}_successes']}/{row['runs']}"
-        columns["reached"].append(hit if row["runs"] else "skipped")
+        columns["reached"].append(hit)
         for head, unit, show in (("queries", "queries", _queries), ("time", "seconds", _seconds)):
             name = f"{which}_{unit}"
             if 0 < row["runs"] == row[f"{which}_at_start"]:
                 columns[head].append("at start")
                 continue
-            columns[head].append(show(row[name], row[f"{name}_low"], row[f"{name}_high"]))
+            limits = row[f"{name}_low"], row[f"{name}_high"]
+            if head == "time" and not details:
+                columns[head].append(_seconds(row[name], math.nan, math.nan))
+            else:
+                columns[head].append(show(row[name], *limits))
     return columns
 
 
@@ -102,9 +175,9 @@ def _further_scores(rows: pd.DataFrame, runs: pd.DataFrame) -> TextColumns:
 
 
 def _queries(value: float, low: float, high: float) -> str:
-    """Return 398 [310, 520]; without a success the lower limit alone: > 2,070."""
+    """Return 398 [310, 520]; without a success the lower limit in words: no run (over 2,070)."""
     if math.isinf(value):
-        return f"> {text.count(low)}" if low > 0 else "inf"
+        return f"no run (over {text.count(low)})" if low > 0 else "no run"
     if _no_interval(low, high):
         return text.count(value)
     return text.interval(text.count(value), text.count(low), text.count(high))
@@ -112,7 +185,7 @@ def _queries(value: float, low: float, high: float) -> str:
 
 def _seconds(value: float, low: float, high: float) -> str:
     if math.isinf(value):
-        return f"> {text.seconds(low)}" if low > 0 else "inf"
+        return f"no run (over {text.seconds(low)})" if low > 0 else "no run"
     return text.seconds(value) if _no_interval(low, high) else text.seconds(value, low, high)
 
 

@@ -46,22 +46,24 @@ def show_runs(request: Request) -> int:
     lines = text.table([*head, "targets"], rows, left=2)
     if (more := len(results.runs) - MANY) > 0:
         lines.append(f"  ... and {more} more, in runs.csv")
-    lines += [*_off_the_clock(results.runs), "", *troubles(results.runs)]
+    lines += [*off_the_clock(results.runs), "", *troubles(results.runs)]
     files = write_runs(results)
     versions = [part for line in differing(results) for part in text.wrapped(line)]
     typer.echo("\n".join([*lines, *versions, *ending(results, files)]))
     return int(results.failed)
 
 
-def _off_the_clock(runs: pd.DataFrame) -> list[str]:
-    """The time per run beside its steps; no line if the runs do not have it."""
+def off_the_clock(runs: pd.DataFrame) -> list[str]:
+    """Return a line on the time of runs beside their steps; none if the runs do not have it."""
     medians: Any = runs[["build_seconds", "score_seconds"]].median()
     build, score = medians
     if math.isnan(build):
         return []
+    sums: Any = runs[["seconds", "build_seconds", "score_seconds"]].sum()
+    shares = [f"{part / sums.sum():.0%}" for part in sums.tolist()[1:]]
     return [
         f"  not in the time: {text.seconds(build)} to load and build, {text.seconds(score)} to "
-        "score, per run (medians)"
+        f"score, per run (medians); {shares[0]} and {shares[1]} of all seconds of the runs"
     ]
 
 

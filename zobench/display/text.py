@@ -61,6 +61,12 @@ def fits(head: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ")
     return sizes[0] + _spare(sizes, indent) >= min(NARROWEST, sizes[0])
 
 
+def length(head: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> int:
+    """Return the columns of text that a table takes."""
+    sizes = _sizes(head, rows)
+    return len(indent) + sum(sizes) + 2 * (len(sizes) - 1)
+
+
 def _sizes(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     return [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
 

@@ -10,6 +10,27 @@ from zobench.results.results import Results
 from zobench.results.versions import differing
 
 
+def basis(results: Results) -> str:
+    """State in a sentence what a verdict rests on: problems, runs and the origin of settings."""
+    specs = results.specs
+    problems = {spec.problem.id for spec in specs}
+    counts = sorted({spec.problem.repetitions for spec in specs})
+    runs = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    origins = {o for spec in specs for o in spec.estimator.settings_from.values()}
+    of = {
+        s.problem.tuned_on or s.suite
+        for s in specs
+        if "baseline" in s.estimator.settings_from.values()
+    }
+    settings = f", settings tuned on {' and '.join(sorted(of))}" if "baseline" in origins else ""
+    many = len(problems) > 1
+    return (
+        f"This rests on {len(problems)} problem{'s' * many} of {specs[0].suite}, with {runs} "
+        f"run{'s' * (runs != '1')} per estimator{' on each' * many}{settings}; other problems may "
+        "give another order."
+    )
+
+
 def untuned(results: Results) -> str:
     """Name the estimators that ran at their default settings in a sentence; "" if there is none."""
     runs = results.runs[results.runs["status"] != SKIPPED]
