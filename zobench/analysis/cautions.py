@@ -64,6 +64,15 @@ def rises(runs: pd.DataFrame, traces: pd.DataFrame) -> list[Rise]:
     return result
 
 
+def contradictions(summary: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Return a sentence per problem whose order by targets differs from that on test data."""
+    sentences = []
+    for problem, rows in summary.groupby("problem", sort=False):
+        if found := contradiction(rows, runs.loc[runs["problem"] == problem]):
+            sentences.append(str(found))
+    return sentences
+
+
 @dataclass(frozen=True)
 class Contradiction:
     """A problem where the estimator that is first by targets is not first on test data.

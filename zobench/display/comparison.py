@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from zobench.analysis.cautions import Contradiction, contradiction
 from zobench.display import text
 from zobench.display.picture import check_picture, save_picture
 from zobench.display.problem import problem_table
@@ -141,22 +140,13 @@ def _legend(summary: pd.DataFrame) -> Iterator[str]:
 
 
 def _verdict(result: Comparison) -> Iterator[str]:
+    from zobench.analysis.cautions import contradictions
+
     verdict = result.verdict.splitlines() if result.details else [_alone(result)]
+    against = contradictions(result.summary, result.runs)
     yield text.bold("Verdict")
-    for line in [
-        basis(result.results),
-        *verdict,
-        *map(str, _contradictions(result)),
-        *notes(result.results),
-    ]:
+    for line in [basis(result.results), *verdict, *against, *notes(result.results)]:
         yield from text.wrapped(line, indent="  ")
-
-
-def _contradictions(result: Comparison) -> Iterator[Contradiction]:
-    for problem, rows in result.summary.groupby("problem", sort=False):
-        runs = result.runs.loc[result.runs["problem"] == problem]
-        if found := contradiction(rows, runs):
-            yield found
 
 
 def _alone(result: Comparison) -> str:

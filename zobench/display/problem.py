@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from zobench.analysis.cautions import rises
 from zobench.analysis.frames import score_name
 from zobench.display import text
 
@@ -76,6 +75,8 @@ def problem_table(
     else:
         yield from _with_skipped([], names, reasons)
     if facts["kind"] == "current":
+        from zobench.analysis.cautions import rises  # with pandas
+
         for rise in rises(runs, traces):
             yield from text.wrapped(
                 f"{rise.estimator} rose again after query {text.count(rise.queries)}: score "

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from zobench.analysis.cautions import contradictions
 from zobench.analysis.frames import SKIPPED, Frames, first_order
 from zobench.analysis.runlengths import Unit, run_tables
 from zobench.analysis.sentences import alone_sentence
@@ -33,6 +34,7 @@ class Source:
         command: the command that makes the same runs again.
         computed: "tables", "summary" and "verdict", if the caller has computed them already.
         notes: sentences after the verdict.
+        basis: the sentence before the verdict: what it rests on.
         frozen: the runs that the suite's leaderboard refers to, as a run table in queries; None
             without any.
         read: returns hits or traces, if `frames` does not hold them.
@@ -45,6 +47,7 @@ class Source:
     computed: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     frozen: pd.DataFrame | None = None
+    basis: str = ""
     read: Callable[[Literal["hits", "traces"]], pd.DataFrame] | None = None
     tuning: Sequence[TuningCurve] = ()
 
@@ -138,7 +141,9 @@ class Source:
 
     def lines(self) -> list[str]:
         """Return the verdict in plain words, one line per paragraph; never empty."""
-        return [*self._verdict_lines(), *self.notes]
+        basis = [self.basis] if self.basis else []
+        against = contradictions(self.summary, self.runs) if self.estimators else []
+        return [*basis, *self._verdict_lines(), *against, *self.notes]
 
     def _verdict_lines(self) -> list[str]:
         if self.verdict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zobench.errors import BadInput
 from zobench.harness.files import write_whole
 from zobench.results.command import command_of
-from zobench.results.notes import notes
+from zobench.results.notes import basis, notes
 from zobench.results.results import Results, large_table
 from zobench.results.tuning_curves import tuning_curves
 from zobench.results.versions import packages_needed, versions_of
@@ -35,7 +35,8 @@ def source(results: Results, suite: str = "", computed: Mapping[str, Any] | None
     frozen = frozen_runs(results.specs[0].suite, results.problems) if results.specs else None
     return Source(
         results.frames, environments, command, computed or {}, notes(results), frozen,
-        read=partial(large_table, results), tuning=tuning_curves(results.specs),
+        basis=basis(results), read=partial(large_table, results),
+        tuning=tuning_curves(results.specs),
     )  # fmt: skip
 
 
