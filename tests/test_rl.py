@@ -580,3 +580,14 @@ def test_an_environment_that_does_not_fit_is_told_in_one_sentence(env, words):
     with pytest.raises(BadInput, match=words) as error:
         searched(env).score()
     assert "\n" not in str(error.value)
+
+
+def test_each_output_of_a_linear_policy_may_be_a_group():
+    whole, apart = (PolicySearch("CartPole-v1", bias=True, by_output=by) for by in (False, True))
+    names = [[group.name for group in p.start(0).groups] for p in (whole, apart)]
+    assert names == [["layer1"], ["output1", "output2"]]
+    assert [b.shape for b in apart.params.blocks] == [(5,), (5,)]
+    probes = [(1.0, Dense(np.linspace(-1, 1, 10)))]
+    assert whole.losses(probes, 3) == apart.losses(probes, 3)
+    with pytest.raises(BadInput, match="by_output is for a linear policy"):
+        PolicySearch("CartPole-v1", hidden=[4], by_output=True)

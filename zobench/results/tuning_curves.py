@@ -38,7 +38,8 @@ def tuning_curves(specs: Iterable[RunSpec]) -> list[TuningCurve]:
     """
     found: dict[tuple[str, str, str], TuningCurve | None] = {}
     for spec in specs:
-        key = spec.suite, spec.problem.group, spec.estimator.text
+        suite = spec.problem.tuned_on or spec.suite
+        key = suite, spec.problem.group, spec.estimator.text
         if key not in found:
             settings = spec.estimator.settings
             origins = spec.estimator.settings_from

@@ -44,8 +44,9 @@ class PolicySearch(VectorProblem):
     """Minus the return of a policy in an environment with Box or Discrete actions.
 
     The policy is linear and starts at 0 (ARS, arXiv:1803.07055), or a tanh network (OpenAI-ES,
-    arXiv:1703.03864). A layer is a group. A query is minus the mean return over the training
-    episodes. Samples are steps of the environment; forward-equivalents are episodes.
+    arXiv:1703.03864). A layer is a group, or each output of a linear policy. A query is minus the
+    mean return over the training episodes. Samples are steps of the environment;
+    forward-equivalents are episodes.
 
     The score is minus the mean return over `score_episodes` episodes without `shift` or action
     noise. Their seeds are fixed and never used in training. These episodes have the environment's
@@ -75,6 +76,7 @@ class PolicySearch(VectorProblem):
         test_episodes: episodes at the end of a run.
         workers: processes that divide the probes of a call. The losses do not depend on it.
         options: arguments of the environment's constructor, for a gymnasium id.
+        by_output: whether the weights of each output of a linear policy are a group of their own.
 
     Raises:
         BadInput: if a setting is out of its range, or the environment does not suit a policy.
@@ -106,6 +108,7 @@ class PolicySearch(VectorProblem):
     score_episodes: int
     test_episodes: int
     workers: int
+    by_output: bool
     shapes: Sequence[tuple[int, ...]]
     fixed: int
     moments: Moments
@@ -127,6 +130,7 @@ class PolicySearch(VectorProblem):
         test_episodes: int = 100,
         workers: int = 1,
         options: Mapping[str, Any] | None = None,
+        by_output: bool = False,
     ) -> None:
         limits = {"episodes": 1, "score_episodes": 1, "test_episodes": 0, "workers": 1, "cap": 0}
         for name, value in zip(limits, (episodes, score_episodes, test_episodes, workers, cap)):
@@ -145,12 +149,14 @@ class PolicySearch(VectorProblem):
             raise BadInput(f"shift is a number that is subtracted from each reward, not {shift}")
         if seeds not in SEEDS:
             raise unknown("seeds", seeds, SEEDS)
+        if by_output and hidden:
+            raise BadInput("by_output is for a linear policy: hidden=[]")
         self.source = registered(env, options or {}) if isinstance(env, str) else made_by(env)
         self.whiten, self.episodes, self.seeds = whiten, episodes, seeds
         self.shift, self.action_noise, self.workers = shift, action_noise, workers
         self.score_episodes, self.test_episodes = score_episodes, test_episodes
         self.cap = cap or self.source.limit
-        self.layers, self.bias = tuple(hidden), bias
+        self.layers, self.bias, self.by_output = tuple(hidden), bias, by_output
         self.repeatable: bool | None = None  # None: not tested yet
         self.crew: Crew | None = None
         super().__init__(self._losses, lambda rng: self.shape.start(rng), scored="current")
@@ -179,10 +185,13 @@ class PolicySearch(VectorProblem):
         Returns:
             The weights of the policy.
         """
-        self.shapes = self.shape.blocks
+        self.shapes, name = self.shape.blocks, "layer"
+        if self.by_output:
+            (outputs, inputs), *_ = self.shapes
+            self.shapes, name = ((inputs,),) * outputs, "output"
         params = super().start(seed)
         params.groups = tuple(
-            Group(f"layer{k}", group.blocks) for k, group in enumerate(params.groups, 1)
+            Group(f"{name}{k}", group.blocks) for k, group in enumerate(params.groups, 1)
         )
         self.fixed = fold(seed, 1)  # of the episodes of a run with seeds = "fixed"
         self.moments = Moments.none(self.shape.inputs)
