@@ -51,7 +51,8 @@ def mezo_bcd(
     Learning rate: the variance of g falls with the size of the group, so the best lr is about N
     times MeZO's for N equal groups (the authors use 50 times for 40 layers). Compare methods by
     their progress per query, and not at equal lr.
-    Queries per step: 2n. Memory: the weights; only the active group is perturbed and written.
+    Queries per step: 2n. Memory: the weights; only the active group is perturbed and written. With
+    share_batch also what enters each layer.
     Deviations: one group holds all embeddings (the authors make one group of each); the restore is
     merged with the update, as in mezo; n > 1 and share_batch are ours.
     """
