@@ -424,7 +424,7 @@ def test_a_bound_is_told_in_words_where_no_run_reached_the_target(zobench, here)
     names = ("random-search:sigma=0.3", "zo-sgd:lr=1e-9")
     _, out, _ = zobench("compare", *names, "-s", "tiny.toml", "-p", "sphere-d3")
     assert "target gap 0.500" in out  # the hardest that a run reached
-    assert re.search(r"\n  zo-sgd:lr=1e-9 +0/4 +no run \(over \d+\) +no run ", out)
+    assert re.search(r"\n  zo-sgd:lr=1e-9 +0/4 +missed \(over \d+\) +missed ", out)
 
 
 def test_compare_tells_of_tuned_settings(zobench, here):

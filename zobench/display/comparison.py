@@ -124,7 +124,7 @@ def _groups(summary: pd.DataFrame) -> Iterator[str]:
 def _legend(summary: pd.DataFrame) -> Iterator[str]:
     lines = [
         "reached: runs that reach the target. queries, time: expected cost of reaching it, with "
-        "restarts (the cost of all runs / successes), and 95 % interval; no run (over x): no run "
+        "restarts (the cost of all runs / successes), and 95 % interval; missed (over x): no run "
         "reached it, and it costs at least x (97.5 %); without an interval: fewer than 4 runs, or "
         "equal runs. score and the columns after it: median at the end. per query: time of one "
         "query, with the objective.",

@@ -176,9 +176,9 @@ def _further_scores(rows: pd.DataFrame, runs: pd.DataFrame) -> TextColumns:
 
 
 def _queries(value: float, low: float, high: float) -> str:
-    """Return 398 [310, 520]; without a success the lower limit in words: no run (over 2,070)."""
+    """Return 398 [310, 520]; without a success the lower limit in words: missed (over 2,070)."""
     if math.isinf(value):
-        return f"no run (over {text.count(low)})" if low > 0 else "no run"
+        return f"missed (over {text.count(low)})" if low > 0 else "missed"
     if _no_interval(low, high):
         return text.count(value)
     return text.interval(text.count(value), text.count(low), text.count(high))
@@ -186,7 +186,7 @@ def _queries(value: float, low: float, high: float) -> str:
 
 def _seconds(value: float, low: float, high: float) -> str:
     if math.isinf(value):
-        return f"no run (over {text.seconds(low)})" if low > 0 else "no run"
+        return f"missed (over {text.seconds(low)})" if low > 0 else "missed"
     return text.seconds(value) if _no_interval(low, high) else text.seconds(value, low, high)
 
 

@@ -61,10 +61,11 @@ def off_the_clock(runs: pd.DataFrame) -> list[str]:
         return []
     sums: Any = runs[["seconds", "build_seconds", "score_seconds"]].sum()
     shares = [f"{part / sums.sum():.0%}" for part in sums.tolist()[1:]]
-    return [
-        f"  not in the time: {text.seconds(build)} to load and build, {text.seconds(score)} to "
+    line = (
+        f"not in the time: {text.seconds(build)} to load and build, {text.seconds(score)} to "
         f"score, per run (medians); {shares[0]} and {shares[1]} of all seconds of the runs"
-    ]
+    )
+    return text.wrapped(line, indent="  ")
 
 
 def troubles(runs: pd.DataFrame) -> Iterator[str]:
