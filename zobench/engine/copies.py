@@ -6,7 +6,7 @@ that are due are written first. So a weight is read once for all probes of a pas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from zobench.core.directions import Direction, Noise, Probe, Term, terms_of
 from zobench.core.fixed import key
 from zobench.core.noise import interface as noise
 from zobench.core.noise import tables
-from zobench.core.noise.copies import perturbed_pair
+from zobench.core.noise.copies import PerturbedPair
 from zobench.core.noise.stored import store, store_rows
 from zobench.engine import low_rank
 from zobench.engine.merging import one_law
@@ -133,85 +133,91 @@ class Copies:
             rows = rows[first : first + len(which)]
         return rows[:, at : at + block.size].view(len(which), *block.shape)
 
-    # ------------------------------------------------------------------ a slice of a block
+    # ------------------------------------------------------------------ slices of a block
 
-    def make(
-        self,
-        block: TensorBlock,
-        which: tuple[int, ...],
-        start: int,
-        stop: int,
-        outs: Sequence[torch.Tensor],
-    ) -> list[torch.Tensor]:
-        """Return elements `start` to `stop` of a block at each probe, flat.
+    def slices(
+        self, block: TensorBlock, which: tuple[int, ...], step: int, outs: Sequence[torch.Tensor]
+    ) -> Iterator[tuple[int, int, list[torch.Tensor]]]:
+        """Yield (start, stop, copies) for slices of `step` elements of a block, in their order.
 
         Args:
             block: a block in its order of indices in memory.
             which: the numbers of the probes.
-            start: the first element.
-            stop: the element after the last one.
+            step: elements of a slice; the last one may have fewer.
             outs: flat tensors of at least that length, one per probe, for the copies.
 
-        Returns:
-            One tensor per probe: a part of its `outs`, or of the weight itself where the probe does
-            not move it.
+        Yields:
+            The first element of the slice, the one after its last, and flat copies, one per probe:
+            a part of its `outs`, or of the weight itself where the probe does not move it.
         """
-        self.passing.bring(block, 0, start)
-        weight = block.out[start:stop]
-        result = [weight] * len(which)
+        alongs: list[tuple[list[tuple[int, float]], Sequence[Term], PerturbedPair | None]] = []
         for along in self._along.get(block.index, ()):
-            members = along.within(which)
-            if not members:
-                continue
-            for i, _ in members:
-                result[i] = outs[i][: stop - start]
-            made = [(result[i], scale) for i, scale in members]
-            if not self._pair(made, weight, along.terms, block, start):
-                self.passing.bring(block, start, stop)
-                self._fill(made, weight, along.terms, block, start)
-        self.passing.bring(block, start, stop)
-        return result
+            members, terms = along.within(which), along.terms
+            if members:
+                pair = self._pair(block, members, terms, outs, first=not alongs)
+                alongs.append((members, terms, pair))
+        for start in range(0, block.size, step):
+            stop = min(block.size, start + step)
+            weight = block.out[start:stop]
+            result = [weight] * len(which)
+            for members, terms, pair in alongs:
+                for i, _ in members:
+                    result[i] = outs[i][: stop - start]
+                if pair is not None and pair.moves:
+                    with unbroken:
+                        pair.make(start, stop)
+                        self.passing.note(block, start, stop)
+                    continue
+                self.passing.bring(block, 0, stop)
+                if pair is not None:
+                    pair.make(start, stop)
+                else:
+                    made = [(result[i], scale) for i, scale in members]
+                    self._fill(made, weight, terms, block, start)
+            self.passing.bring(block, 0, stop)
+            yield start, stop, result
 
     def _pair(
         self,
-        outs: Sequence[tuple[torch.Tensor, float]],
-        weight: torch.Tensor,
-        terms: Sequence[Term],
         block: TensorBlock,
-        start: int,
-    ) -> bool:
-        """Move a slice and make two copies of it in one pass. Return False if that cannot be."""
-        if len(outs) != 2 or len(terms) != 1 or not noise.serves(weight.device.type):
-            return False
+        members: list[tuple[int, float]],
+        terms: Sequence[Term],
+        outs: Sequence[torch.Tensor],
+        first: bool,
+    ) -> PerturbedPair | None:
+        """Return what makes two copies in one pass; None if that cannot be.
+
+        `first`: before any other copy of the block. Then it also moves the block, if it can.
+        """
+        if len(members) != 2 or len(terms) != 1 or not noise.serves(block.tensor.device.type):
+            return None
         ((factor, direction),) = terms
-        due = self.passing.terms(block, start)
-        if type(direction) is not Noise or not (due == () or one_law(due) == direction.law):
-            return False
-        (plus, up), (minus, down) = outs
-        seed, stop = self.params.rounding_seed(), start + len(weight)
-        with unbroken:
-            perturbed_pair(
-                weight, plus, minus, (up * factor, down * factor), direction.seed, direction.law,
-                block.index, start=start, threads=torch.get_num_threads(),
-                moves=[(u, p.seed) for u, p in due if type(p) is Noise],
-                stochastic_seeds=None if seed is None else (seed, seed, seed),
-            )  # fmt: skip
-            if due:
-                self.passing.note(block, start, stop)
-        return True
+        if type(direction) is not Noise:
+            return None
+        due = self.passing.terms(block) if first and not self.passing.is_begun(block) else ()
+        (i, up), (j, down) = members
+        seed = self.params.rounding_seed()
+        return PerturbedPair(
+            block.out, outs[i], outs[j], (up * factor, down * factor), direction.seed,
+            direction.law, block.index, threads=torch.get_num_threads(),
+            moves=[(u, p.seed) for u, p in due if type(p) is Noise]
+            if one_law(due) == direction.law
+            else (),
+            stochastic_seeds=None if seed is None else (seed, seed, seed),
+        )  # fmt: skip
 
     def whole(
         self, block: TensorBlock, which: tuple[int, ...], outs: Sequence[torch.Tensor]
     ) -> list[torch.Tensor]:
         """Return a whole block at each probe, in its shape and as it lies in memory.
 
-        `outs` are as for `make`.
+        `outs` are as for `slices`.
         """
         small = self.stack(block, which)
         if small is not None:
             return list(small)
         if block.out.dim() == 1:
-            made = self.make(block, which, 0, block.size, outs)
+            ((_, _, made),) = self.slices(block, which, block.size, outs)
             return [copy.view(block.shape) for copy in made]
         self.passing.bring(block)
         weight, result = block.data, [block.tensor] * len(which)

@@ -8,6 +8,10 @@ from typing import Any
 
 import torch
 
+# Kernels read and write rows of noise of ROW bytes or less side by side, of a weight and of its
+# copies. At the same place of a row they would be in the same few lines of the first cache.
+ROW, LINE, APART = 1024, 64, 192
+
 
 class Room:
     """One reusable buffer per device, dtype and nesting depth of forward calls.
@@ -35,10 +39,17 @@ class Room:
         for tensor in like:
             key = tensor.device, tensor.dtype, self._depth
             starts.append((key, sizes.get(key, 0)))
-            sizes[key] = starts[-1][1] + -(-tensor.numel() // 64) * 64  # views stay aligned
+            spare = ROW // tensor.element_size()
+            sizes[key] = starts[-1][1] + -(-tensor.numel() // spare) * spare + spare
         for key, size in sizes.items():
             if key not in self._buffers or len(self._buffers[key]) < size:
                 self._buffers.pop(key, None)
                 with torch.inference_mode(False):  # a later call may be outside of one
                     self._buffers[key] = torch.empty(size, device=key[0], dtype=key[1])
-        return [self._buffers[key][at : at + t.numel()] for (key, at), t in zip(starts, like)]
+        cuts = []
+        for k, ((key, at), tensor) in enumerate(zip(starts, like)):
+            buffer, size = self._buffers[key], tensor.element_size()
+            here = buffer.data_ptr() + at * size
+            apart = (tensor.data_ptr() // LINE * LINE + (k + 1) * APART - here) % ROW
+            cuts.append(buffer.narrow(0, at + apart // size, tensor.numel()))
+        return cuts

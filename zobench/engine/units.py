@@ -29,7 +29,7 @@ from zobench.engine.stacking import for_rows, joined, part_of, rows_of
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.wrapping import ModuleForward
 
-SLICE = 1 << 21  # bytes of one copy of a slice of a weight, on a CPU
+SLICE = 1 << 20  # bytes of one copy of a slice of a weight, about, on a CPU
 ALIGNED = 1 << 12  # elements: slices begin where chunks of noise do
 # Modules that read the weights of the modules in them themselves.
 CLOSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
@@ -221,9 +221,9 @@ class Linear(Whole):
         step = self._step(weight)
         like = weight.out[: step * second]
         with batch.room.taken([like] * n) as taken:
-            for a in range(0, first, step):
-                b = min(first, a + step)
-                parts = batch.copies.make(weight, batch.which, a * second, b * second, taken)
+            slices = batch.copies.slices(weight, batch.which, step * second, taken)
+            for start, stop, parts in slices:
+                a, b = start // second, stop // second
                 for k, part in enumerate(parts):
                     matrix = part.view(b - a, second)
                     if self.transposed:
@@ -241,8 +241,8 @@ class Linear(Whole):
         if not on_host(weight) or (self.transposed and weight.tensor.element_size() == 2):
             return first
         unit = ALIGNED // math.gcd(ALIGNED, second)
-        step = SLICE // (second * weight.tensor.element_size()) // unit * unit
-        return min(first, max(step, unit))
+        count = -(-weight.size * weight.tensor.element_size() // SLICE)
+        return min(first, -(-first // (count * unit)) * unit)
 
 
 class Embedding(Whole):

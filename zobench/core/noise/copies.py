@@ -58,69 +58,119 @@ def perturbed_pair(
     Raises:
         BadInput: as `accumulate`, and for tensors that differ in shape, type or device.
     """
-    for out in (plus, minus):
-        if (out.shape, out.dtype, out.device) != (weight.shape, weight.dtype, weight.device):
-            raise BadInput(
-                f"noise: copies of weights of {weight.dtype}, shape {tuple(weight.shape)}, on "
-                f"{weight.device} are of the same kind, not {out.dtype}, shape {tuple(out.shape)}, "
-                f"on {out.device}"
-            )
-    terms = [*moves, (scales[0], seed), (scales[1], seed)]
-    code = interface._checked(law, block, stream, start)
-    interface._check_seeds(terms, None)
-    if weight.device.type == "cpu" and "cpu" not in interface._backends:
-        tensors = interface._module("tensors")
-        slab = tensors.slab(weight, block, start)
+    pair = PerturbedPair(
+        weight, plus, minus, scales, seed, law, block, start=start, moves=moves, stream=stream,
+        threads=threads, stochastic_seeds=stochastic_seeds,
+    )  # fmt: skip
+    if plus.shape != weight.shape or minus.shape != weight.shape:
+        raise BadInput(_unlike(weight, plus if plus.shape != weight.shape else minus))
+    pair.make(0, len(weight))
+
+
+class PerturbedPair:
+    """The same for slices of a weight, one after the other: what they share is checked once.
+
+    `plus` and `minus` are as long as the longest slice, and hold the copies of the last one.
+    """
+
+    def __init__(
+        self,
+        weight: Any,
+        plus: Any,
+        minus: Any,
+        scales: tuple[Any, Any],
+        seed: Any,
+        law: str,
+        block: int,
+        *,
+        start: int = 0,
+        moves: interface.Terms = (),
+        stream: int = interface.DIRECTION,
+        threads: int = 1,
+        stochastic_seeds: tuple[int, int, int] | None = None,
+    ) -> None:
+        """Take the arguments of `perturbed_pair`."""
         for out in (plus, minus):
-            tensors.slab(out, block, start)  # checked
-        if stochastic_seeds is None and slab[0] in tensors.COPIED:
-            _fused(slab, plus, minus, interface._numbers(terms), code, stream, threads)
+            if (out.dtype, out.device, out.dim()) != (weight.dtype, weight.device, weight.dim()):
+                raise BadInput(_unlike(weight, out))
+        self.weight, self.outs, self.scales, self.seed = weight, (plus, minus), scales, seed
+        self.law, self.block, self.start, self.moves = law, block, start, moves
+        self.stream, self.threads, self.rounding = stream, threads, stochastic_seeds
+        self.terms = [*moves, (scales[0], seed), (scales[1], seed)]
+        code = interface._checked(law, block, stream, start)
+        interface._check_seeds(self.terms, None)
+        self.job: np.ndarray | None = None
+        device = weight.device.type
+        if device == "cpu" and device not in interface._backends:
+            tensors = interface._module("tensors")
+            kind = tensors.slab(weight, block, start)[0]
+            for out in (plus, minus):
+                tensors.slab(out, block, start)  # checked
+            if stochastic_seeds is None and kind in tensors.COPIED:
+                self._prepare(kind, code)
+
+    def make(self, first: int, last: int) -> None:
+        """Move the elements `first` to `last` of the weight, and copy them, in one pass."""
+        if self.job is not None:
+            self._share(self.job, first, last)
             return
-    elif (
-        stochastic_seeds is None
-        and interface._triton_serves(weight.device.type)
-        and weight.device.type not in interface._backends
-    ):
-        cuda = interface._module("cuda")
-        if len(moves) <= cuda.COPIED:
-            cuda.copies(weight, plus, minus, terms, law, block, stream, start)
+        weight, device = self.weight[first:last], self.weight.device.type
+        plus, minus = (out[: last - first] for out in self.outs)
+        start, law, block, stream = self.start + first, self.law, self.block, self.stream
+        if (
+            self.rounding is None
+            and interface._triton_serves(device)
+            and device not in interface._backends
+        ):
+            cuda = interface._module("cuda")
+            if len(self.moves) <= cuda.COPIED:
+                cuda.copies(weight, plus, minus, self.terms, law, block, stream, start)
+                return
+        at, *seeds = self.rounding or (None, None, None)
+        if self.moves:
+            interface.accumulate(weight, self.moves, law, block, stream, start, self.threads, at)
+        for out, scale, rounding in zip((plus, minus), self.scales, seeds, strict=True):
+            out.copy_(weight)
+            interface.accumulate(
+                out, [(scale, self.seed)], law, block, stream, start, self.threads, rounding
+            )
+
+    def _prepare(self, kind: int, law: int) -> None:
+        """Make the job of the kernel; its last two terms are those of the copies."""
+        terms = interface._numbers(self.terms)
+        self._scales = np.array([scale for scale, _ in terms], np.float64)
+        self._seeds = np.array([seed for _, seed in terms], np.int64)
+        plus, minus = self.outs
+        self.job = np.array(
+            [
+                *(0, 0, kind, 0, plus.data_ptr(), minus.data_ptr(), 0, 0, 0, self.block),
+                *(self.stream, law, len(terms) - 2),
+                *(self._scales.ctypes.data, self._seeds.ctypes.data),
+            ],
+            np.int64,
+        )
+        self._kernel = native.kernel("cpu_copies.share")
+        self._at = self.weight.data_ptr(), self.weight.element_size(), self.job.ctypes.data
+
+    def _share(self, job: np.ndarray, first: int, last: int) -> None:
+        size, start = last - first, self.start + first
+        if not size:
             return
-    at, up, down = stochastic_seeds or (None, None, None)
-    if moves:
-        interface.accumulate(weight, moves, law, block, stream, start, threads, at)
-    for out, scale, rounding in ((plus, scales[0], up), (minus, scales[1], down)):
-        out.copy_(weight)
-        interface.accumulate(out, [(scale, seed)], law, block, stream, start, threads, rounding)
+        alone = self.threads <= 1 or size <= BITS_CHUNK
+        share = size if alone else -(-size // (PARTS * self.threads))
+        step = start + size if alone else -(-share // BITS_CHUNK) * BITS_CHUNK
+        address, width, job_address = self._at
+        job[0], job[1] = 0, (start + size - 1) // step - start // step + 1
+        job[3], job[6:9] = address + first * width, (size, start, step)
+        if alone:
+            self._kernel(job_address)
+        else:
+            interface._module("team").together(self._kernel, job_address, self.threads)
 
 
-def _fused(
-    slab: tuple[int, int, int, int, int],
-    plus: Any,
-    minus: Any,
-    terms: interface.Terms,
-    law: int,
-    stream: int,
-    threads: int,
-) -> None:
-    """Run the kernel; the last two terms are those of the copies."""
-    kind, at, size, block, start = slab
-    if not size:
-        return
-    scales = np.array([scale for scale, _ in terms], np.float64)
-    seeds = np.array([seed for _, seed in terms], np.int64)
-    alone = threads <= 1 or size <= BITS_CHUNK
-    share = size if alone else -(-size // (PARTS * threads))
-    step = -(-share // BITS_CHUNK) * BITS_CHUNK if not alone else start + size
-    parts = (start + size - 1) // step - start // step + 1
-    job = np.array(
-        [
-            *(0, parts, kind, at, plus.data_ptr(), minus.data_ptr(), size, start, step),
-            *(block, stream, law, len(terms) - 2, scales.ctypes.data, seeds.ctypes.data),
-        ],
-        np.int64,
+def _unlike(weight: Any, out: Any) -> str:
+    return (
+        f"noise: copies of weights of {weight.dtype}, shape {tuple(weight.shape)}, on "
+        f"{weight.device} are of the same kind, not {out.dtype}, shape {tuple(out.shape)}, "
+        f"on {out.device}"
     )
-    kernel = native.kernel("cpu_copies.share")
-    if alone:
-        kernel(job.ctypes.data)
-    else:
-        interface._module("team").together(kernel, job.ctypes.data, threads)

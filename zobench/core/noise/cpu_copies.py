@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 
 from zobench.core.noise.compiled import (
+    ask,
     carray,
     fma,
     inlined,
@@ -25,11 +26,15 @@ from zobench.core.noise.compiled import (
     pointer_u16,
     room,
     take,
+    within,
 )
 from zobench.core.noise.draw import (
     BITS_CHUNK,
     BUFFER,
+    BYTES_CHUNK,
     CHUNK,
+    HADAMARD,
+    LANES,
     RADEMACHER,
     F,
     U,
@@ -40,13 +45,14 @@ from zobench.core.noise.draw import (
     words_room,
 )
 from zobench.core.noise.elements import load, save, summed
+from zobench.core.noise.hadamard import AHEAD, N1, N2, N3, N4, SEGMENT, add_lanes, of_words
 from zobench.core.noise.layout import BFLOAT16
 
 HEAD = 15  # numbers of a job
 sums_room = room(types.float32, BITS_CHUNK)  # of the largest chunk: 128 KiB
 
 
-@inlined
+@within
 def copy_one(
     weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, k: Any, u: Any, d: Any, z: Any
 ) -> None:
@@ -74,6 +80,65 @@ def copy_part(
         for k in range(U(last - first)):
             z = W(words[U(first) + k]).view(F)
             copy_one(weight, plus, minus, U(offset) + k, u, d, z)
+
+
+@within
+def copy_four(
+    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, k: Any, u: Any, d: Any, z: Any
+) -> None:
+    """Set both copies of four elements, a row apart."""
+    copy_one(weight, plus, minus, k, u, d, z[0])
+    copy_one(weight, plus, minus, k + N1, u, d, z[1])
+    copy_one(weight, plus, minus, k + N2, u, d, z[2])
+    copy_one(weight, plus, minus, k + N3, u, d, z[3])
+
+
+@inlined
+def move_chunk(
+    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, offset: int, words: np.ndarray,
+    scale: float,
+) -> None:  # fmt: skip
+    """Add scale z of a whole chunk of hadamard, given its words, to the weights.
+
+    Ask meanwhile for the memory of the copies of this chunk, and of the weights of the next one.
+    """
+    a, lanes = summed(weight, scale), SEGMENT // weight.itemsize
+    size, skip = BYTES_CHUNK * weight.itemsize, offset * weight.itemsize
+    at, up, down = weight.ctypes.data + skip, plus.ctypes.data + skip, minus.ctypes.data + skip
+    part = lanes * size // LANES
+    for begin in range(0, LANES, lanes):
+        first = begin * size // LANES
+        ask(at + AHEAD * size + first, part)
+        ask(up + first, part)
+        ask(down + first, part)
+        add_lanes(weight, offset, words, a, begin, begin + lanes)
+
+
+@inlined
+def copy_chunk(
+    weight: np.ndarray, plus: np.ndarray, minus: np.ndarray, offset: int, words: np.ndarray,
+    up: float, down: float, alone: bool,
+) -> None:  # fmt: skip
+    """Set both copies of a whole chunk of hadamard, given its words.
+
+    `alone`: the weights do not move. Then ask meanwhile for the memory of the next chunk.
+    """
+    u, d = summed(weight, up), summed(weight, down)
+    lanes, size = SEGMENT // weight.itemsize, BYTES_CHUNK * weight.itemsize
+    skip, part = offset * weight.itemsize + AHEAD * size, lanes * size // LANES
+    for begin in range(0, LANES, lanes):
+        if alone:
+            first = skip + begin * size // LANES
+            ask(weight.ctypes.data + first, part)
+            ask(plus.ctypes.data + first, part)
+            ask(minus.ctypes.data + first, part)
+        for i in range(U(begin), U(begin + lanes)):
+            first_four, second, third, fourth = of_words(words, i)
+            k = U(offset) + i
+            copy_four(weight, plus, minus, k, u, d, first_four)
+            copy_four(weight, plus, minus, k + N4, u, d, second)
+            copy_four(weight, plus, minus, k + N4 + N4, u, d, third)
+            copy_four(weight, plus, minus, k + N4 + N4 + N4, u, d, fourth)
 
 
 @inlined
@@ -108,12 +173,20 @@ def copies(
     while at < stop:
         chunk, first, offset = at // size, at % size, at - start
         last = min(size, first + stop - at)
-        move_part(
-            weight, sums, offset, words, law, scales, seeds, terms, block, stream, chunk, first,
-            last,
-        )  # fmt: skip
-        fill(words, law, seed, block, stream, chunk, first, last, True)
-        copy_part(weight, plus, minus, offset, words, law, up, down, first, last)
+        whole = law == HADAMARD and last - first == BYTES_CHUNK
+        if whole and terms == 1:
+            fill(words, law, seeds[0], block, stream, chunk, first, last, False)
+            move_chunk(weight, plus, minus, offset, words, scales[0])
+        else:
+            move_part(
+                weight, sums, offset, words, law, scales, seeds, terms, block, stream, chunk,
+                first, last,
+            )  # fmt: skip
+        fill(words, law, seed, block, stream, chunk, first, last, not whole)
+        if whole:
+            copy_chunk(weight, plus, minus, offset, words, up, down, terms == 0)
+        else:
+            copy_part(weight, plus, minus, offset, words, law, up, down, first, last)
         at += last - first
 
 

@@ -92,6 +92,18 @@ def move(out: np.ndarray, k: Any, a: Any, z: Any) -> None:
 
 
 @inlined
+def add_lanes(out: np.ndarray, offset: int, words: np.ndarray, a: Any, low: int, high: int) -> None:
+    """Add a z of the lanes low <= i < high of a chunk, given its words, to 16 rows of `out`."""
+    for i in range(U(low), U(high)):
+        first, second, third, fourth = of_words(words, i)
+        k = U(offset) + i
+        move(out, k, a, first)
+        move(out, k + N4, a, second)
+        move(out, k + N4 + N4, a, third)
+        move(out, k + N4 + N4 + N4, a, fourth)
+
+
+@inlined
 def add_chunk(out: np.ndarray, offset: int, words: np.ndarray, scale: float) -> None:
     """Add scale z of a whole chunk, given its words, to out[offset : offset + BYTES_CHUNK]."""
     a, lanes = summed(out, scale), SEGMENT // out.itemsize
@@ -99,10 +111,4 @@ def add_chunk(out: np.ndarray, offset: int, words: np.ndarray, scale: float) -> 
     at = out.ctypes.data + offset * out.itemsize + AHEAD * size
     for begin in range(0, LANES, lanes):
         ask(at + begin * size // LANES, lanes * size // LANES)
-        for i in range(U(begin), U(begin + lanes)):
-            first, second, third, fourth = of_words(words, i)
-            k = U(offset) + i
-            move(out, k, a, first)
-            move(out, k + N4, a, second)
-            move(out, k + N4 + N4, a, third)
-            move(out, k + N4 + N4 + N4, a, fourth)
+        add_lanes(out, offset, words, a, begin, begin + lanes)
