@@ -162,11 +162,11 @@ class Copies:
             result = [weight] * len(which)
             for members, terms, pair in alongs:
                 for i, _ in members:
-                    result[i] = outs[i][: stop - start]
+                    result[i] = outs[i] if len(outs[i]) == len(weight) else outs[i][: len(weight)]
                 if pair is not None and pair.moves:
                     with unbroken:
                         pair.make(start, stop)
-                        self.passing.note(block, start, stop)
+                        self.passing.note(block, weight, start)
                     continue
                 self.passing.bring(block, 0, stop)
                 if pair is not None:

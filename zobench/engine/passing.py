@@ -12,6 +12,8 @@ from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.unbroken import unbroken
 
 if TYPE_CHECKING:
+    import torch
+
     from zobench.engine.tensors import Note, TensorParams
 
 
@@ -83,11 +85,10 @@ class Passing:
                 for block in together:
                     self.reached(block, block.size)
 
-    def note(self, block: TensorBlock, start: int, stop: int) -> None:
-        """Note that other code has written the moves of a part of a block, inside `unbroken`."""
-        terms = self._terms[block.index]
-        self.written.append(BlockWrite([block.out[start:stop]], [block], terms, start))
-        self.reached(block, stop)
+    def note(self, block: TensorBlock, part: torch.Tensor, start: int) -> None:
+        """Note that other code has moved `part`, from element `start` on, inside `unbroken`."""
+        self.written.append(BlockWrite([part], [block], self._terms[block.index], start))
+        self.reached(block, start + len(part))
 
     def reached(self, block: TensorBlock, stop: int) -> None:
         """Note that a block has its moves up to element `stop`."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-# Kernels read and write rows of noise of ROW bytes or less side by side, of a weight and of its
-# copies. At the same place of a row they would be in the same few lines of the first cache.
-ROW, LINE, APART = 1024, 64, 192
+# A kernel reads and writes 16 rows of a weight and of each copy side by side, rows of ROW bytes or
+# of half as many. At equal places of a row these would be in the same few sets of the first cache.
+ROW, LINE, APART = 1024, 64, 192  # bytes
 
 
 class Room:
@@ -25,31 +25,37 @@ class Room:
         self._depth = 0
 
     @contextmanager
-    def taken(self, like: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-        """Inside, the value is flat tensors with the lengths, devices and types of `like`."""
+    def taken(
+        self, like: Sequence[torch.Tensor], apart: bool = False
+    ) -> Iterator[list[torch.Tensor]]:
+        """Inside, the value is flat tensors with the lengths, devices and types of `like`.
+
+        `apart`: at other places of a row than `like` and than each other.
+        """
         self._depth += 1
         try:
-            yield self._cut(like)
+            yield self._cut(like, apart)
         finally:
             self._depth -= 1
 
-    def _cut(self, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def _cut(self, like: Sequence[torch.Tensor], apart: bool) -> list[torch.Tensor]:
         sizes: dict[Any, int] = {}
         starts = []
         for tensor in like:
             key = tensor.device, tensor.dtype, self._depth
             starts.append((key, sizes.get(key, 0)))
-            spare = ROW // tensor.element_size()
-            sizes[key] = starts[-1][1] + -(-tensor.numel() // spare) * spare + spare
+            spare = ROW // tensor.element_size() if apart else 0
+            sizes[key] = starts[-1][1] + -(-tensor.numel() // 64) * 64 + spare  # views stay aligned
         for key, size in sizes.items():
             if key not in self._buffers or len(self._buffers[key]) < size:
                 self._buffers.pop(key, None)
                 with torch.inference_mode(False):  # a later call may be outside of one
                     self._buffers[key] = torch.empty(size, device=key[0], dtype=key[1])
-        cuts = []
+        flats = []
         for k, ((key, at), tensor) in enumerate(zip(starts, like)):
             buffer, size = self._buffers[key], tensor.element_size()
-            here = buffer.data_ptr() + at * size
-            apart = (tensor.data_ptr() // LINE * LINE + (k + 1) * APART - here) % ROW
-            cuts.append(buffer.narrow(0, at + apart // size, tensor.numel()))
-        return cuts
+            if apart:
+                place = buffer.data_ptr() + at * size
+                at += (tensor.data_ptr() // LINE * LINE + (k + 1) * APART - place) % ROW // size
+            flats.append(buffer[at : at + tensor.numel()])
+        return flats

@@ -219,19 +219,26 @@ class Linear(Whole):
         features = second if self.transposed else first
         out = x.new_empty(n, x.shape[1], features)
         step = self._step(weight)
-        like = weight.out[: step * second]
-        with batch.room.taken([like] * n) as taken:
+        with batch.room.taken([weight.out[: step * second]] * n, apart=True) as taken:
             slices = batch.copies.slices(weight, batch.which, step * second, taken)
-            for start, stop, parts in slices:
-                a, b = start // second, stop // second
+            if self.transposed:
+                rows = [x[k].split(step, dim=1) for k in range(n)]
+                for place, (start, _, parts) in enumerate(slices):
+                    for k, part in enumerate(parts):
+                        matrix = part.view(-1, second)
+                        own = bias[k] if bias is not None else None
+                        _add(out[k], rows[k][place], matrix, own, start)
+                return out
+            # Views are made for all slices at once, as products of small models are short.
+            outs = [out[k].split(step, dim=1) for k in range(n)]
+            biases = [bias[k].split(step) for k in range(n)] if bias is not None else None
+            for place, (_, _, parts) in enumerate(slices):
                 for k, part in enumerate(parts):
-                    matrix = part.view(b - a, second)
-                    if self.transposed:
-                        _add(out[k], x[k][:, a:b], matrix, bias[k] if bias is not None else None, a)
-                    elif bias is None:
-                        torch.mm(x[k], matrix.t(), out=out[k][:, a:b])
+                    matrix = part.view(-1, second).t()
+                    if biases is None:
+                        torch.mm(x[k], matrix, out=outs[k][place])
                     else:
-                        torch.addmm(bias[k][a:b], x[k], matrix.t(), out=out[k][:, a:b])
+                        torch.addmm(biases[k][place], x[k], matrix, out=outs[k][place])
         return out
 
     def _step(self, weight: TensorBlock) -> int:
