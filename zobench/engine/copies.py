@@ -20,6 +20,7 @@ from zobench.core.noise.stored import store, store_rows
 from zobench.engine import low_rank
 from zobench.engine.merging import one_law
 from zobench.engine.passing import Passing
+from zobench.engine.room import Room
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.tensors import TensorParams
 from zobench.engine.unbroken import unbroken
@@ -42,9 +43,10 @@ class Along(NamedTuple):
 class Copies:
     """Makes copies of weights for the probes of one call. `which` are numbers of probes."""
 
-    def __init__(self, params: TensorParams, probes: Sequence[Probe], passing: Passing) -> None:
-        self.params, self.probes, self.passing = params, probes, passing
-        self._stage: dict[Any, torch.Tensor] = {}
+    def __init__(
+        self, params: TensorParams, probes: Sequence[Probe], passing: Passing, room: Room
+    ) -> None:
+        self.params, self.probes, self.passing, self.room = params, probes, passing, room
         self._small: dict[int, tuple[torch.Tensor, int]] = {}  # by block: all copies, and where
         self._which: tuple[int, ...] = ()  # whose small copies those are
         directions: dict[Any, tuple[Direction, list[tuple[int, float]]]] = {}
@@ -80,8 +82,10 @@ class Copies:
                 chosen.setdefault((block.tensor.device, block.tensor.dtype), []).append(block)
         for blocks in chosen.values():
             self.passing.bring_all(blocks)
-            row = torch.cat([block.out for block in blocks])
-            rows = row.expand(len(which), -1).contiguous()
+            n, size = len(which), sum(block.size for block in blocks)
+            rows = self.room.lasting("copies", blocks[0].tensor, n * size).view(n, size)
+            torch.cat([block.out for block in blocks], out=rows[0])
+            rows[1:] = rows[0]
             at = 0
             for block in blocks:
                 self._small[block.index] = rows, at
@@ -258,12 +262,7 @@ class Copies:
     def _zeros(self, like: torch.Tensor) -> torch.Tensor:
         """Return zeros as long as `like`, of 32 bits or more."""
         dtype = like.dtype if like.element_size() > 2 else torch.float32
-        name = like.device, dtype
-        stage = self._stage.get(name)
-        if stage is None or len(stage) < len(like):
-            with torch.inference_mode(False):
-                stage = self._stage[name] = torch.empty(len(like), dtype=dtype, device=like.device)
-        return stage[: len(like)].zero_()
+        return self.room.lasting("noise", like, len(like), dtype).zero_()
 
     # ------------------------------------------------------------------ rows of a table
 

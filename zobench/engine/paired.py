@@ -112,7 +112,7 @@ class Paired:
     def together(self, params: TensorParams, probes: Sequence[Probe]) -> Iterator[None]:
         """Inside, `probed` visits the probes in their order, and forwards run for all of them."""
         with params.passing() as passing:
-            copies = Copies(params, probes, passing)
+            copies = Copies(params, probes, passing, self.room)
             # Weights that no probe moves are read where they are.
             passing.bring_all([block for block in params.blocks if not copies.moves(block)])
             moved = [

@@ -206,7 +206,7 @@ def _alone(
 
 
 def _take(call: PairedCall, probes: list[Probe]) -> None:
-    call.copies = Copies(call.copies.params, probes, call.copies.passing)
+    call.copies = Copies(call.copies.params, probes, call.copies.passing, call.room)
     call.chunk, call.at = (0, 1), 0
     call.copies.prepare(call.chunk)
 

@@ -24,6 +24,17 @@ class Room:
         self._buffers: dict[Any, torch.Tensor] = {}
         self._depth = 0
 
+    def lasting(
+        self, name: str, like: torch.Tensor, size: int, dtype: torch.dtype | None = None
+    ) -> torch.Tensor:
+        """Return the one flat tensor of a name, with the device and by default the type of `like`.
+
+        Its memory is used again by the next step: to get other memory from the system takes
+        longer than to fill it.
+        """
+        key = like.device, dtype or like.dtype, name
+        return self._grown(key, size)[:size]
+
     @contextmanager
     def taken(
         self, like: Sequence[torch.Tensor], apart: bool = False
@@ -47,10 +58,7 @@ class Room:
             spare = ROW // tensor.element_size() if apart else 0
             sizes[key] = starts[-1][1] + -(-tensor.numel() // 64) * 64 + spare  # views stay aligned
         for key, size in sizes.items():
-            if key not in self._buffers or len(self._buffers[key]) < size:
-                self._buffers.pop(key, None)
-                with torch.inference_mode(False):  # a later call may be outside of one
-                    self._buffers[key] = torch.empty(size, device=key[0], dtype=key[1])
+            self._grown(key, size)
         flats = []
         for k, ((key, at), tensor) in enumerate(zip(starts, like)):
             buffer, size = self._buffers[key], tensor.element_size()
@@ -59,3 +67,13 @@ class Room:
                 at += (tensor.data_ptr() // LINE * LINE + (k + 1) * APART - place) % ROW // size
             flats.append(buffer[at : at + tensor.numel()])
         return flats
+
+    def _grown(self, key: Any, size: int) -> torch.Tensor:
+        """Return the buffer of a key (device, dtype, ...), which holds `size` elements or more."""
+        buffer = self._buffers.get(key)
+        if buffer is None or len(buffer) < size:
+            self._buffers.pop(key, None)
+            with torch.inference_mode(False):  # a later call may be outside of one
+                buffer = torch.empty(size, device=key[0], dtype=key[1])
+            self._buffers[key] = buffer
+        return buffer
