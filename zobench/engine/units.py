@@ -29,8 +29,8 @@ from zobench.engine.stacking import for_rows, joined, part_of, rows_of
 from zobench.engine.tensor_block import TensorBlock
 from zobench.engine.wrapping import ModuleForward
 
-# Bytes of one copy of a slice of a weight, about, on a CPU. In float32 it stays in the second cache;
-# products of 16 bits lose more by being short than they gain by that.
+# Bytes of one copy of a slice of a weight, about, on a CPU. In float32 it stays in the second
+# cache; products of 16 bits lose more by being short than they gain by that.
 SLICE, SLICE_16_BITS = 1 << 20, 5 << 19
 ALIGNED = 1 << 12  # elements: slices begin where chunks of noise do
 # Modules that read the weights of the modules in them themselves.
