@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zobench.core.noise import interface as noise
-from zobench.core.noise.copies import perturbed_pair
+from zobench.core.noise.copies import PerturbedPair, perturbed_pair
 from zobench.core.noise.layout import BITS_CHUNK, BYTES_CHUNK
 from zobench.errors import BadInput
 
@@ -60,6 +60,36 @@ def test_one_pass_gives_the_bits_of_three(law, dtype, start, size, terms, roundi
 def test_threads_do_not_change_bits(law, dtype, threads):
     size, moves = 11 * BITS_CHUNK + 77, [(0.1, 1), (0.2, 2)]
     assert same(*both(dtype, law, BITS_CHUNK - 5, size, moves, threads, scales=(0.3, 0.0)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_slices_of_a_pair_have_the_bits_of_the_whole(dtype, threads):
+    size, step = 3 * BITS_CHUNK + 5, BITS_CHUNK + BYTES_CHUNK
+    whole = [torch.linspace(-1, 1, size).to(dtype) for _ in range(3)]
+    weight, moves = whole[0].clone(), [(0.1, 9)]
+    perturbed_pair(*whole, SCALES, 7, "hadamard", 3, moves=moves)
+    plus, minus = torch.empty(step, dtype=dtype), torch.empty(step, dtype=dtype)
+    pair = PerturbedPair(
+        weight, plus, minus, SCALES, 7, "hadamard", 3, moves=moves, threads=threads
+    )
+    for first in range(0, size, step):
+        last = min(size, first + step)
+        pair.make(first, last)
+        for copy, want in ((plus, whole[1]), (minus, whole[2])):
+            assert torch.equal(copy[: last - first], want[first:last])
+    assert torch.equal(weight, whole[0])
+
+
+def test_every_nan_of_bfloat16_stays_one():
+    """Rounding to nearest has no test for NaN: see `rounding.bfloat16_nearest`."""
+    bits = torch.arange(0x7F81, 0x8000, dtype=torch.int32)
+    weight = torch.cat([bits, bits - 0x8000]).to(torch.int16).view(torch.bfloat16)
+    weight = weight.repeat(BYTES_CHUNK // len(weight) + 2)
+    assert weight.isnan().all()
+    plus, minus = torch.empty_like(weight), torch.empty_like(weight)
+    perturbed_pair(weight, plus, minus, SCALES, 7, "hadamard", 0, moves=[(0.1, 2)])
+    assert all(out.isnan().all() for out in (weight, plus, minus))
 
 
 @pytest.mark.parametrize("law", ["gaussian", "hadamard"])
