@@ -36,8 +36,8 @@ look_apart: Look | None = None
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])  # a function or a class
 Span = tuple[float, float, str]  # (low, high, "log" or "linear"), which a tuner searches
-Choices = list[Any]  # values that a tuner chooses from
-Space = Mapping[str, Span | Choices]
+Options = list[Any]  # values that a tuner chooses from
+SearchSpace = Mapping[str, Span | Options]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Entry:
     paper: str = ""
     needs: str = ""
     install: str = ""
-    space: Space = field(default_factory=dict)
+    space: SearchSpace = field(default_factory=dict)
     sanity: Mapping[str, Any] = field(default_factory=dict)
     first_order: bool = False
     in_worker: tuple[str, ...] = ()
@@ -218,7 +218,7 @@ class Registry:
         paper: str = "",
         needs: str = "",
         install: str = "",
-        space: Space | None = None,
+        space: SearchSpace | None = None,
         sanity: Mapping[str, Any] | None = None,
         first_order: bool = False,
         in_worker: tuple[str, ...] = (),

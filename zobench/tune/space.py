@@ -10,13 +10,13 @@ import numpy as np
 from zobench.core.schedules import parse, start_of
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
-from zobench.registry import RATE, Choices, Entry, Span
+from zobench.registry import RATE, Options, Entry, Span
 
 SCHEDULE = f"{RATE} over the run"  # the dimension of a learning rate's schedule
-SCHEDULES: Choices = ["constant", "cosine"]
+SCHEDULES: Options = ["constant", "cosine"]
 
 
-def searched(entry: Entry, fixed: dict[str, Any]) -> dict[str, Span | Choices]:
+def searched(entry: Entry, fixed: dict[str, Any]) -> dict[str, Span | Options]:
     """Return the dimensions of a search: the space less fixed settings, and the rate's schedule.
 
     Args:
@@ -87,7 +87,7 @@ def at_edge(entry: Entry, settings: dict[str, Any], fixed: dict[str, Any]) -> li
     return edge
 
 
-def _value_at(share: float, of: Span | Choices, default: Any) -> Any:
+def _value_at(share: float, of: Span | Options, default: Any) -> Any:
     """The value at a share of a span, in 3 digits and in the type of the default; or a choice."""
     if isinstance(of, list):
         return of[min(int(share * len(of)), len(of) - 1)]
