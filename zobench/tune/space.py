@@ -10,7 +10,7 @@ import numpy as np
 from zobench.core.schedules import parse, start_of
 from zobench.core.seeds import derive
 from zobench.errors import BadInput
-from zobench.registry import RATE, Options, Entry, Span
+from zobench.registry import RATE, Entry, Options, Span
 
 SCHEDULE = f"{RATE} over the run"  # the dimension of a learning rate's schedule
 SCHEDULES: Options = ["constant", "cosine"]

@@ -40,8 +40,8 @@ def load(
     """Load a causal language model in evaluation mode, and its tokenizer.
 
     Args:
-        model: "tiny", "small" or "deep" (embedded; their content hash is verified), a local folder in the
-            hub's format, or a hub id.
+        model: "tiny", "small" or "deep" (embedded; their content hash is verified), a local folder
+            in the hub's format, or a hub id.
         device: cpu, cuda, cuda:1, ..., or auto, which spreads the layers over all GPUs (with
             accelerate).
         dtype: of the weights.
