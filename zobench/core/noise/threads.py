@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from zobench.core.noise.layout import BITS_CHUNK
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 LEAST = 4 * BITS_CHUNK  # elements worth handing over: about 100 us of Gaussian noise
 SLICES = 16  # per thread, so that a busy core does not delay the others
@@ -37,6 +40,8 @@ def in_slices(work: Callable[[int, int], None], size: int, threads: int) -> None
 @functools.cache
 def pool(threads: int) -> ThreadPoolExecutor:
     """Return the pool of that number of threads, which is made once."""
+    from concurrent.futures import ThreadPoolExecutor  # with much else: 10 ms
+
     return ThreadPoolExecutor(threads, thread_name_prefix="zobench-noise")
 
 
