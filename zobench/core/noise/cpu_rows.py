@@ -11,8 +11,8 @@ from zobench.core.noise.compiled import (
 )
 from zobench.core.noise.draw import BUFFER, add, elements_of, fill, words_room
 
-ROWS, PAIR = 8, 10  # numbers of a job; of `rows`, before the scales
-PLUS = 3  # the place of the two scales in a job of `pair`
+ROWS, PAIR = 8, 9  # numbers of a job; of `rows`, before the scales
+PLUS = 2  # the place of the two scales in a job of `pair`
 
 
 @kernel
@@ -51,19 +51,20 @@ def pair(job: int) -> None:
 
     `job` is the address of int64 numbers, of which plus and minus are float64:
 
-        index     0       1  2         3     4      5    6     7        8       9
-        number    points  x  elements  plus  minus  law  seed  borders  blocks  stream
+        index     0       1  2     3      4    5     6        7      8
+        number    points  x  plus  minus  law  seed  borders  count  stream
 
     `points`, `x` and `borders` (int64) are the `id` of contiguous arrays. Block b is
-    x[borders[b] : borders[b + 1]].
+    x[borders[b] : borders[b + 1]], and the last of the `count` borders is the size of x.
     """
-    array, x_id, dim, _, _, law, seed, borders_id, blocks, stream = carray(pointer_i64(job), PAIR)
+    array, x_id, _, _, law, seed, borders_id, count, stream = carray(pointer_i64(job), PAIR)
+    borders = carray(pointer_i64(elements_of_array(borders_id)), count)
+    blocks, dim = count - 1, int(borders[count - 1])
     scales = carray(pointer_f64(job + 8 * PLUS), 2)
     at_points = elements_of_array(array)
     up = carray(pointer_f64(at_points), dim)
     down = carray(pointer_f64(at_points + 8 * dim), dim)
     x = carray(pointer_f64(elements_of_array(x_id)), dim)
-    borders = carray(pointer_i64(elements_of_array(borders_id)), blocks + 1)
     words = carray(words_room(), BUFFER)
     size = elements_of(law)
     for i in range(dim):

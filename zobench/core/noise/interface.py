@@ -189,10 +189,8 @@ def pair(
     `points`: float64, shape (2, d), contiguous. `x`: float64, shape (d,). `borders`: int64, the
     starts of the blocks, and d.
     """
-    where, blocks = id(borders), len(borders) - 1
-    job = jobs.pair(
-        id(points), id(x), x.size, plus, minus, _code[law], seed, where, blocks, DIRECTION
-    )
+    where, count = id(borders), len(borders)
+    job = jobs.pair(id(points), id(x), plus, minus, _code[law], seed, where, count, DIRECTION)
     kernel("cpu_rows.pair")(job)
 
 

@@ -11,7 +11,7 @@ from struct import Struct, pack
 from typing import Any
 
 accumulate = Struct("qqqdqqqqq").pack
-pair = Struct("qqqddqqqqq").pack
+pair = Struct("qqddqqqqq").pack
 round_stochastic = Struct("5q").pack
 
 
