@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zobench.objectives.llm.corpus import documents
 from zobench.objectives.llm.hub import quiet
@@ -108,7 +108,8 @@ def save(
     from safetensors.torch import load_file
 
     with quiet():
-        net.to(as_dtype(recipe.stored)).save_pretrained(out)
+        stored: Any = net.to(dtype=as_dtype(recipe.stored))  # pyright: ignore[reportCallIssue]
+        stored.save_pretrained(out)
     tokenizer.save_pretrained(out)
     card = {
         "parameters": net.num_parameters(),

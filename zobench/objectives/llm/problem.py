@@ -189,8 +189,7 @@ def llm(
 
     `model`: "tiny", "small" or "deep" (embedded, no network), a folder in the hub's format, or a
     hub id. `task`: sentiment, topic or majority (generated, no network), or sst2 or rte, read from
-    the
-    official files in the folder `data` (empty: from the hub). A query is the cross-entropy over
+    the official files in the folder `data` (empty: from the hub). A query is the cross-entropy over
     the label words on one minibatch of `batch` examples, reduced in fp32; the two probes of a pair
     share it. The score is the loss on the dev split. `label_noise`: the share of wrong labels in
     the generated train and dev splits. `pretrained=false`: the same architecture with random
