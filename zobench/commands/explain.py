@@ -34,7 +34,7 @@ def explain(
     batches: Annotated[
         int,
         typer.Option("--batches", metavar="N", help="Minibatches whose mean loss is explained."),
-    ] = 8,
+    ] = 16,
     length: Annotated[
         float,
         typer.Option(
