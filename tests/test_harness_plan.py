@@ -13,6 +13,8 @@ from zobench.errors import BadInput
 from zobench.harness.baseline import read_baseline
 from zobench.harness.estimator_spec import identity, parse_estimator, settled
 from zobench.harness.plan import RunSpec, plan
+from zobench.harness.run import execute
+from zobench.harness.suite_file import load
 
 WALK = element("walk")
 
@@ -78,6 +80,34 @@ def test_a_problem_may_take_the_settings_that_were_tuned_on_another_suite(tmp_pa
     both = replace(suite, problems=(own, replace(own, id="q", tuned_on="quick")))
     specs = plan(both, [WALK], repetitions=1, baselines_folder=tmp_path)
     assert [s.estimator.settings["size"] for s in specs] == [0.7, 0.9]
+
+
+def test_a_suite_gives_settings_that_users_and_baselines_may_replace(tmp_path):
+    suite = suite_of(tmp_path)
+    file = tmp_path / "t.toml"
+    file.write_text(file.read_text() + f'[estimators."{WALK}"]\nsize = 0.6\nn = 3\n')
+    suite = load(str(file))
+    (spec,) = plan(suite, [WALK], repetitions=1)
+    assert (spec.estimator.settings["size"], spec.estimator.settings["n"]) == (0.6, 3)
+    assert spec.estimator.settings_from == {"size": "suite", "n": "suite"}
+    (spec,) = plan(suite, [f"{WALK}:n=2"], repetitions=1)
+    assert spec.estimator.settings == {"size": 0.6, "n": 2}
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "harness_elements-walk.toml").write_text("[settings.bowl]\nsize = 0.7\n")
+    (spec,) = plan(suite, [WALK], repetitions=1, baselines_folder=tmp_path)
+    assert spec.estimator.settings == {"size": 0.7, "n": 3}
+    assert spec.estimator.settings_from == {"size": "baseline", "n": "suite"}
+
+
+def test_a_schedule_of_a_suite_reaches_the_estimator(tmp_path):
+    file = tmp_path / "s.toml"
+    file.write_text(
+        'name = "s"\nversion = "1"\n[estimators.mezo]\nlr = "cosine(1e-3)"\n'
+        '[[problem]]\nid = "p"\nobjective = "sphere"\nbudget = 10\ntargets = [1.0]\n'
+    )
+    (spec,) = plan(load(str(file)), ["mezo"], repetitions=1)
+    assert spec.estimator.settings["lr"] == "cosine(1e-3)"
+    assert execute(spec).status == "budget"
 
 
 def test_runs_come_problem_by_problem_with_estimators_in_turn(tmp_path):

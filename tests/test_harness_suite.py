@@ -144,6 +144,9 @@ FAULTS = [  # what is added or replaced, the line of the fault, words of the mes
     (HEAD + PROBLEM + "expand = { dim = [] }\n", 8, "needs values"),
     (HEAD + PROBLEM + "expand = { dim = [2, 3] }\n", 6, "two problems have the id"),
     (HEAD + "problem = 3\n", 5, "problem must be a list"),
+    (HEAD + PROBLEM + "[estimators.mezzo]\nlr = 1\n", 8, "did you mean 'mezo'"),
+    (HEAD + PROBLEM + "[estimators.mezo]\nlr = 1\nepz = 1\n", 10, "did you mean 'eps'"),
+    (HEAD + PROBLEM + '[estimators.mezo]\nlr = "cosin(1)"\n', 9, "cosin"),
     ('description = """\nbudgett = 1\n"""\n' + HEAD + "budgett = 3\n" + PROBLEM, 8, "budget"),
 ]
 

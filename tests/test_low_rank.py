@@ -10,6 +10,7 @@ from zobench.core.directions import LowRank, Recipe
 from zobench.core.params import CHUNK
 from zobench.engine import low_rank
 from zobench.engine.tensors import TensorParams
+from zobench.errors import BadInput
 
 ROUNDING = {
     torch.float64: 2**-23,
@@ -76,3 +77,9 @@ def test_a_scale_may_stay_on_its_device():
         params.add(scale, Recipe(((2.0, LowRank(1, 2, 2)),)))
         params.flush()
     assert torch.equal(*tensors)
+
+
+@pytest.mark.parametrize("rank", [0, -1])
+def test_a_rank_below_one_is_refused(rank):
+    with pytest.raises(BadInput, match="at least 1"):
+        LowRank(1, 2, rank)

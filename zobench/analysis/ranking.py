@@ -34,7 +34,7 @@ class Ranking:
     def sentence(self) -> str:
         """Return the order in words, with intervals.
 
-        The score is the area under the share of targets reached, over log queries.
+        The area is that under the share of targets reached, over log queries.
         """
         if not self.names:
             return "No ranking: there are no runs."
@@ -43,7 +43,7 @@ class Ranking:
             for rank, (name, score) in enumerate(zip(self.names, self.scores), 1)
         ]
         return (
-            "Score, 0 (no target reached) to 1 (all at once): "
+            "Area, 0 (no target reached) to 1 (all at once): "
             f"{', '.join(ranks)}, on {self.problems}/{self.n_all_problems} "
             f"problems{self.left_out_text()}."
         )

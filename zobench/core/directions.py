@@ -300,7 +300,10 @@ class LowRank(PrimitiveDirection):
     Args:
         seed: seed of U, shape (rows, rank).
         basis_seed: seed of V, shape (columns, rank); V may outlive U.
-        rank: number of columns of U and V.
+        rank: number of columns of U and V, at least 1.
+
+    Raises:
+        BadInput: the rank is below 1.
 
     Example:
         >>> import numpy as np
@@ -314,6 +317,10 @@ class LowRank(PrimitiveDirection):
     seed: int
     basis_seed: int
     rank: int
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise BadInput(f"the rank of a direction is at least 1, not {self.rank}")
 
     def expand(self, block: Block) -> Iterable[AnyTerm]:
         return ((1.0, self if len(block.shape) == 2 else Noise(self.seed)),)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zobench.errors import BadInput, check_printable
@@ -12,6 +13,7 @@ from zobench.harness.baseline import Baseline
 from zobench.harness.examine import refused, version_with
 from zobench.registry import check_settings, estimators
 
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 IMPORTED = "imported"  # version of what is not run here: its runs are data of another tool
 
 
@@ -23,7 +25,7 @@ class EstimatorSpec:
     entry: str  # the registered name, "mezo", or /full/path.py:name
     version: str
     settings: dict[str, Any]  # as typed; after `settled`, all of them
-    settings_from: dict[str, str]  # setting -> "user", "baseline" or "default"
+    settings_from: dict[str, str]  # setting -> "user", "baseline", "suite" or "default"
 
     @property
     def imported(self) -> bool:
@@ -96,21 +98,25 @@ def _items(text: str) -> list[str]:
     return items
 
 
-def settled(spec: EstimatorSpec, baseline: Baseline | None, group: str) -> EstimatorSpec:
-    """Return `spec` with all settings: the user's, else the baseline's, else the default.
+def settled(
+    spec: EstimatorSpec, baseline: Baseline | None, group: str, of_suite: Mapping[str, Any] = EMPTY
+) -> EstimatorSpec:
+    """Return `spec` with all settings: the user's, else the baseline's, the suite's, the default.
 
     Args:
         spec: the estimator with the settings that the user typed.
         baseline: the tuned settings of the estimator on the suite; None: use none.
         group: the group of problems.
+        of_suite: the settings that the suite gives the estimator.
 
     Raises:
         BadInput: the baseline is malformed.
     """
     entry = estimators[spec.entry]
     tuned = baseline.settings(group) if baseline else {}
-    settings = entry.defaults | tuned | spec.settings
-    origin = dict.fromkeys(entry.defaults, "default") | dict.fromkeys(tuned, "baseline")
+    settings = entry.defaults | of_suite | tuned | spec.settings
+    origin = dict.fromkeys(entry.defaults, "default") | dict.fromkeys(of_suite, "suite")
+    origin |= dict.fromkeys(tuned, "baseline")
     return replace(
         spec,
         version=version_with(entry, settings),

@@ -223,7 +223,8 @@ def _settled(
         for source, of_source in groups.items():
             baseline = read_baseline(source, spec.entry, folder) if baselines else None
             for group in of_source:
-                result[source, group, spec.text] = settled(spec, baseline, group)
+                of_suite = suite.estimators.get(spec.entry, {})
+                result[source, group, spec.text] = settled(spec, baseline, group, of_suite)
     check_built(result.values())
     return result
 

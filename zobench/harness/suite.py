@@ -65,6 +65,7 @@ class Suite:
     version: str
     description: str
     problems: tuple[ProblemSpec, ...]
+    estimators: dict[str, dict[str, Any]] = field(default_factory=dict)  # settings in this suite
     file: str = ""  # the full path, if the suite does not ship with zobench
     source: SuiteSource | None = field(default=None, repr=False, compare=False)  # for error texts
 

@@ -17,7 +17,7 @@ from zobench.harness.examine import version_with
 from zobench.harness.suite import ProblemSpec, Suite
 from zobench.harness.targets import read_targets
 from zobench.harness.toml_file import Keys, TomlFile
-from zobench.registry import Entry, check_settings, objectives
+from zobench.registry import Entry, check_settings, estimators, objectives
 from zobench.user_file import is_file
 
 SHARED = {  # keys that the top level may set for every problem -> kind
@@ -31,7 +31,7 @@ SHARED = {  # keys that the top level may set for every problem -> kind
     "targets": "targets",
     "instances": "numbers",
 }
-TOP = ("name", "version", "description", "problem", *SHARED)
+TOP = ("name", "version", "description", "problem", "estimators", *SHARED)
 OWN = ("id", "objective", "settings", "expand", "group", "tuned_on", *SHARED)
 MOST = 100_000  # values in a span such as "1-5", and problems of one table
 REPETITIONS = 5  # if neither the suite nor the instances say how many
@@ -131,7 +131,24 @@ def read_suite(path: Path) -> Suite:
     if not re.fullmatch(r"\w[\w.-]*", words["name"]):  # results and baselines lie in a folder of it
         raise file.bad(f"a suite's name has letters, digits, _, - and ., not {words['name']!r}",
                        "name")  # fmt: skip
-    return Suite(**words, problems=tuple(problems), source=SuiteSource(file, table_of))
+    given = _estimators(file)
+    source = SuiteSource(file, table_of)
+    return Suite(**words, problems=tuple(problems), estimators=given, source=source)
+
+
+def _estimators(file: TomlFile) -> dict[str, dict[str, Any]]:
+    """Return what the tables [estimators.NAME] give: name -> checked settings. Raises BadInput."""
+    given = {}
+    for name in file.typed(file.data.get("estimators", {}), "table", "estimators"):
+        at = ("estimators", name)
+        entry_name = _resolve(file, name)
+        try:
+            entry = estimators[entry_name]
+        except BadInput as error:
+            raise file.bad(error, *at) from error
+        settings = file.typed(file.data["estimators"][name], "table", *at)
+        given[entry_name] = _check(file, entry, settings, *at)
+    return given
 
 
 def _expand(file: TomlFile, table: dict[str, Any], index: int) -> list[ProblemSpec]:
@@ -224,7 +241,7 @@ def _problem(
 
 
 def _check(file: TomlFile, entry: Entry, settings: dict[str, Any], *keys: str | int) -> dict:
-    """Check the settings of an objective one by one, so that an error has its line."""
+    """Check the settings of an entry one by one, so that an error has its line."""
     checked = {}
     for key, value in settings.items():
         try:

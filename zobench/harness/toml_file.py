@@ -130,6 +130,13 @@ def line_of(text: str, keys: Keys) -> int:
     else:
         headers = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
         last = [*headers, last][0]
+        if len(keys) > 1:  # a table [key.key], which may stand behind
+            name = rf"""\s*\[\s*{re.escape(str(keys[0]))}\s*\.\s*["']?{re.escape(str(keys[1]))}["']?\s*\]"""
+            tables = [i for i, line in enumerate(lines) if re.match(name, line)]
+            if tables:
+                first, keys = tables[0], keys[2:]
+                after = (i for i in range(first + 1, len(lines)) if re.match(r"\s*\[", lines[i]))
+                last = next(after, len(lines))
     at = first
     for key in keys:
         name = re.compile(rf"(?:^|[\s{{,.\[\"']){re.escape(str(key))}[\"']?\s*[=.\]]")

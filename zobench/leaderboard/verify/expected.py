@@ -109,7 +109,8 @@ def specs_of(
     tuned. Raises BadInput.
     """
     groups = dict.fromkeys(p.group for p in problems)
-    settled_of = {group: settled(estimator, baseline, group) for group in groups}
+    of_suite = suite.estimators.get(estimator.entry, {})
+    settled_of = {group: settled(estimator, baseline, group, of_suite) for group in groups}
     return [
         RunSpec(
             suite=suite.name,
