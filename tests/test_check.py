@@ -138,7 +138,7 @@ BREACHES = {
         "state settings that solve it",
     ),
     "walking": (ASK, WALKING, "restores", "when a loss raises: ask at probes"),
-    "skew": (MOVE, SKEW, "span", "moves along what it did not probe"),
+    "skew": (MOVE, SKEW, "span", "moves along directions that it did not probe"),
     "no Direction": (
         "\n\nclass Mine:",
         WAVE,

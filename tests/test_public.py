@@ -72,6 +72,7 @@ def test_a_public_module_states_its_names(name):
 
 PRIVATE = {
     "schedules": {"over", "spans_the_run", "start_of"},  # how the harness sets a schedule
+    "registry": {"Registry", "check_settings"},  # the type of both registries; for the command line
     "testing": {"contract_of"},  # the checks of a kind, for the command
 }
 

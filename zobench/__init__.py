@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zobench import registry as registry
     from zobench import testing as testing
     from zobench.api.comparing import compare as compare
     from zobench.api.comparing import run as run
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _MODULES = {  # where each public name comes from; a name that ends with "." is a whole module
-    "": ("testing.",),
+    "": ("registry.", "testing."),
     "api.comparing": ("compare", "run"),
     "api.factory": ("make", "problem"),
     "core": ("directions.", "rules.", "samplers.", "schedules.", "schemes."),

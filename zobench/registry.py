@@ -36,6 +36,8 @@ look_apart: Look | None = None
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])  # a function or a class
 Span = tuple[float, float, str]  # (low, high, "log" or "linear"), which a tuner searches
+__all__ = ["Entry", "estimator", "estimators", "objective", "objectives"]
+
 Options = list[Any]  # values that a tuner chooses from
 SearchSpace = Mapping[str, Span | Options]
 
@@ -61,8 +63,7 @@ class Entry:
         max_dim: the largest number of coordinates that an estimator takes; 0: any.
 
     Example:
-        >>> from zobench.registry import estimators
-        >>> entry = estimators["mezo"]
+        >>> entry = zobench.registry.estimators["mezo"]
         >>> entry.defaults["eps"]
         0.001
         >>> estimator = entry.build({"eps": "1e-4"})
@@ -113,7 +114,7 @@ class Entry:
             key: the name of the setting.
 
         Returns:
-            Such as "1e-06 to 1, log"; "": nothing.
+            Such as "1e-06 to 1, log". It is empty if a tuner does not search the setting.
         """
         span = self.space.get(key)
         if isinstance(span, tuple):
@@ -195,16 +196,16 @@ class Registry:
     reached as `path/to/file.py:name`. A plugin that cannot be imported is named in a warning.
 
     Example:
-        >>> from zobench.registry import estimators
-        >>> estimators["mezo"].name
+        >>> zobench.registry.estimators["mezo"].name
         'mezo'
-        >>> "mezo" in list(estimators)
+        >>> "mezo" in list(zobench.registry.estimators)
         True
     """
 
     def __init__(self, kind: str, package: str) -> None:
         """`kind`: "estimator" or "objective"; `package`: where its elements are defined."""
-        self.kind, self.package = kind, package
+        self.kind: str = kind
+        self.package: str = package
         self._entries: dict[str, Entry] = {}
         self._files: dict[str, dict[str, Entry]] = {}
         self._of_files: dict[tuple[str, str, str], Entry] = {}  # of files: stem, name, version
@@ -476,7 +477,7 @@ def _example(value: Any) -> str:
     return f"{kind}{value!r}"
 
 
-estimators = Registry("estimator", "zobench.estimators")
-objectives = Registry("objective", "zobench.objectives")
+estimators: Registry = Registry("estimator", "zobench.estimators")
+objectives: Registry = Registry("objective", "zobench.objectives")
 estimator: Final = estimators.register  # as users import it
 objective: Final = objectives.register

@@ -253,7 +253,9 @@ class Run:
             self.progress(queries, min(low, score))
         has_scores = self.problem.probe_scores is not None or self.first_order
         if queries and self.hits.scored == "best" and not has_scores:
-            raise BadInput('the objective knows no scores of evaluated points: scored = "current"')
+            raise BadInput(
+                'the objective knows no scores of evaluated points: set scored = "current"'
+            )
         if self.hits.reach("current", score, queries, seconds):
             self.raised = LastTarget()
             raise self.raised

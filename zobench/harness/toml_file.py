@@ -131,7 +131,8 @@ def line_of(text: str, keys: Keys) -> int:
         headers = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[", line)]
         last = [*headers, last][0]
         if len(keys) > 1:  # a table [key.key], which may stand behind
-            name = rf"""\s*\[\s*{re.escape(str(keys[0]))}\s*\.\s*["']?{re.escape(str(keys[1]))}["']?\s*\]"""
+            outer, inner = (re.escape(str(key)) for key in keys[:2])
+            name = rf"""\s*\[\s*{outer}\s*\.\s*["']?{inner}["']?\s*\]"""
             tables = [i for i, line in enumerate(lines) if re.match(name, line)]
             if tables:
                 first, keys = tables[0], keys[2:]

@@ -104,7 +104,7 @@ class Check:
         __tracebackhide__ = True
         for other in self.after:
             if not other.passes:
-                raise NotApplicable(f"waits for {other.name!r}, which is not passed")
+                raise NotApplicable(f"needs that {other.name!r} passes first")
         results = self.subject._passed
         results[self.name] = False
         try:

@@ -61,7 +61,7 @@ def it_moves_along_what_it_probed(subject: CheckSubject) -> None:
             fit = span @ np.linalg.lstsq(span, move, rcond=None)[0]
             length = np.linalg.norm(fit) * np.linalg.norm(move)
             if not (length > 0 and abs(fit @ move / length - 1.0) <= 1e-6):
-                raise Breach("moves along what it did not probe: move by the directions that it "
+                raise Breach("moves along directions that it did not probe: move by those that it "
                              "asked at, or by a zobench.Recipe of them")  # fmt: skip
     getattr(estimator, "close", lambda: None)()
 

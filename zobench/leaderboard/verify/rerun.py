@@ -105,7 +105,7 @@ def choose(
         row_numbers: numbers of the rows to take instead.
 
     Returns:
-        The rows, in order; and which they are and why, in words.
+        Return the rows in order, and a sentence that says which rows these are and why.
 
     Raises:
         BadInput: a row that is to be taken cannot be run.
