@@ -43,7 +43,7 @@ def rises(runs: pd.DataFrame, traces: pd.DataFrame) -> list[Rise]:
         One rise per estimator in which at least half of the runs rose.
     """
     traces = traces.loc[traces["run_key"].isin(list(runs["run_key"]))]
-    found: dict[str, list[tuple[float, float, float, bool]]] = {}
+    rows_of: dict[str, list[tuple[float, float, float, bool]]] = {}
     estimator_of = dict(zip(runs["run_key"], runs["estimator"]))
     for key, trace in traces.groupby("run_key", sort=False, observed=True):
         scores, queries = trace["score"].to_numpy(), trace["queries"].to_numpy()
@@ -52,9 +52,9 @@ def rises(runs: pd.DataFrame, traces: pd.DataFrame) -> list[Rise]:
         index = int(np.nanargmin(scores))
         first, low, last = float(scores[0]), float(scores[index]), float(scores[-1])
         rose = last - low > BACK * (first - low) and last > low
-        found.setdefault(estimator_of[key], []).append((float(queries[index]), low, last, rose))
+        rows_of.setdefault(estimator_of[key], []).append((float(queries[index]), low, last, rose))
     result = []
-    for estimator, rows in found.items():
+    for estimator, rows in rows_of.items():
         queries_of, lows, lasts, flags = map(np.array, zip(*rows))
         if flags.mean() >= 0.5:
             of = flags.astype(bool)
@@ -68,8 +68,8 @@ def contradictions(summary: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     """Return a sentence per problem whose order by targets differs from that on test data."""
     sentences = []
     for problem, rows in summary.groupby("problem", sort=False):
-        if found := contradiction(rows, runs.loc[runs["problem"] == problem]):
-            sentences.append(str(found))
+        if sentence := contradiction(rows, runs.loc[runs["problem"] == problem]):
+            sentences.append(str(sentence))
     return sentences
 
 

@@ -164,7 +164,7 @@ def sentence(name: str, moves: FirstMoves, first: str, base: FirstMoves) -> str:
         return f"Moves of {first} are not downhill on average: there is nothing to compare with."
     predicted, measured = moves.relative_to(base, False), moves.relative_to(base, True)
     part = base.measured()
-    told = (
+    of_measured = (
         f"measured {_interval(measured)}"
         if part.low > 0
         else f"its own progress is too uncertain to measure a factor (raise --draws above "
@@ -179,7 +179,7 @@ def sentence(name: str, moves: FirstMoves, first: str, base: FirstMoves) -> str:
     )
     return (
         f"Progress per query of {name} relative to {first}: predicted {_interval(predicted)}, "
-        f"{told}; by theory's prediction, {verdict}."
+        f"{of_measured}; by theory's prediction, {verdict}."
     )
 
 

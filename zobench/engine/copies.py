@@ -128,10 +128,10 @@ class Copies:
 
     def stack(self, block: TensorBlock, which: tuple[int, ...]) -> torch.Tensor | None:
         """Return the copies (probes, *shape) of a small block; None for another one."""
-        found = self._small.get(block.index)
-        if found is None:
+        lasting = self._small.get(block.index)
+        if lasting is None:
             return None
-        rows, at = found
+        rows, at = lasting
         if which != self._which:
             first = self._which.index(which[0])
             rows = rows[first : first + len(which)]

@@ -155,7 +155,7 @@ class Paired:
     def is_testing(self) -> bool:
         """True while a forward is tested, with probes of the test."""
         call = self._call
-        return call is not None and (call.noted is not None or call.found is not None)
+        return call is not None and (call.noted is not None or call.modules is not None)
 
     def restore(self, params: TensorParams) -> None:
         """Give the parameters the memory that moves are written to, wherever a probe broke off."""
@@ -221,7 +221,7 @@ class PairedCall:
         self.kinds: deque[tuple[nn.Module, Any]] | None = None
         # while it is tested:
         self.noted: list[tuple[nn.Module, int | None]] | None = None
-        self.found: list[tuple[nn.Module, bool]] | None = None
+        self.modules: list[tuple[nn.Module, bool]] | None = None
 
     @property
     def room(self) -> Room:
@@ -345,7 +345,7 @@ class PairedCall:
         other, fact = self.kinds.popleft() if self.kinds else (None, False)
         if other is not module:
             raise NotStacked("its modules do not run in one order")
-        if self.found is None:
+        if self.modules is None:
             return fact and len(self.which) > 1
         # A test, in which the fact is the number of rows for one probe.
         count = len(self.which)
@@ -354,7 +354,7 @@ class PairedCall:
             raise NotStacked(
                 "the batch of one of its modules does not grow with the number of probes"
             )
-        self.found.append((module, shared))
+        self.modules.append((module, shared))
         return shared
 
     @contextmanager
@@ -382,16 +382,16 @@ class PairedCall:
     def _plan(
         self, entry: EntryForward, leaves: list[Any], form: TreeSpec, args: Any, kwargs: Any
     ) -> plans.Plan:
-        found = self.realisation.plans
+        stored_plans = self.realisation.plans
         parts = self.realisation.parts.setdefault(entry.module, [])
         if not parts:
             parts.extend(entry.module.modules())
         name = plans.name_of(entry.module, parts, args, kwargs)
-        if name not in found:
-            found[name] = plan = plans.made(self, entry, leaves, form)
+        if name not in stored_plans:
+            stored_plans[name] = plan = plans.made(self, entry, leaves, form)
             if not plan.works:
                 self._warn(entry, plan.why)
-        return found[name]
+        return stored_plans[name]
 
     def _stop(self, entry: EntryForward, plan: plans.Plan, why: str) -> None:
         plan.works, plan.why = False, why

@@ -116,7 +116,7 @@ def made(call: PairedCall, entry: EntryForward, leaves: list[Any], form: TreeSpe
         call.bare, call.apart = False, frozenset()
         buffers.undo()
         draws.put(states)
-        call.noted = call.found = None
+        call.noted = call.modules = None
         call.copies, call.chunk, call.at = former
         call.copies.prepare(call.chunk)
 
@@ -135,7 +135,7 @@ def _tested(
     plan = Plan(draws=draws if has_drawn else None, bare=call.bare, apart=call.apart)
     put_back()
     _take(call, probes)
-    call.noted, call.found = None, []
+    call.noted, call.modules = None, []
     outputs, output_form = call.several(entry, leaves, form, plan, iter(ones.noted))
     if output_form != ones.form:
         raise NotStacked("its outputs for several probes are not of the form of those for one")
@@ -146,14 +146,14 @@ def _tested(
                 raise NotStacked(MIXED)
     if not all(_is_near(a, b, b) for a, b in zip(_copied(entry.module), ones.buffers)):
         raise NotStacked("it writes what it computes from the whole batch into a buffer")
-    plan.kinds, plan.outputs, plan.output_form = call.found, kinds, output_form
+    plan.kinds, plan.outputs, plan.output_form = call.modules, kinds, output_form
     plan.by_probe = has_drawn or ONE_EACH in kinds
     return plan
 
 
 def _around_shared(call: PairedCall, entry: EntryForward) -> frozenset[nn.Module]:
     """Return the modules around those that read the same for all rows, such as positions."""
-    shared = {module for module, is_shared in call.found or () if is_shared}
+    shared = {module for module, is_shared in call.modules or () if is_shared}
     return frozenset(
         part
         for part in entry.module.modules()

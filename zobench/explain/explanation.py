@@ -169,7 +169,7 @@ def _point(
         progress(title, made, total)
 
     where = landscape(loss, effort.directions, seed, partial(tick, "energy and curvature"))
-    found: dict[str, FirstMoves | str] = {}
+    results: dict[str, FirstMoves | str] = {}
     for spec in specs:
         _, entry = entries(spec)
         build = partial(entry.build, spec.estimator.settings)
@@ -177,15 +177,15 @@ def _point(
         before = made
         try:
             entry.check_size(loss.params.size)
-            found[name] = moves(
+            results[name] = moves(
                 *(loss, build, effort.draws, budget, seed, entry.first_order, effort.length),
                 partial(tick, f"moves: {name}"),
             )
         except Unsuitable as error:
-            found[name] = str(error)
+            results[name] = str(error)
             made = before + 2 * effort.draws
     facts = loss.evaluations, len(loss.seeds), loss.step
-    return Point(queries, score, where, found, *facts)
+    return Point(queries, score, where, results, *facts)
 
 
 def _check(**numbers: int) -> None:

@@ -36,17 +36,17 @@ def tuning_curves(specs: Iterable[RunSpec]) -> list[TuningCurve]:
 
     Estimators with settings of the user, or of a folder that is not zobench's, have none.
     """
-    found: dict[tuple[str, str, str], TuningCurve | None] = {}
+    curves: dict[tuple[str, str, str], TuningCurve | None] = {}
     for spec in specs:
         suite = spec.problem.tuned_on or spec.suite
         key = suite, spec.problem.group, spec.estimator.text
-        if key not in found:
+        if key not in curves:
             settings = spec.estimator.settings
             origins = spec.estimator.settings_from
             tuned = {name: settings[name] for name, of in origins.items() if of == "baseline"}
             is_fixed = "user" in origins.values()
-            found[key] = None if is_fixed else tuning_curve(*key, spec.estimator.entry, tuned)
-    return [curve for curve in found.values() if curve]
+            curves[key] = None if is_fixed else tuning_curve(*key, spec.estimator.entry, tuned)
+    return [curve for curve in curves.values() if curve]
 
 
 def curves_of_rows(rows: Iterable[Mapping[str, str]]) -> list[TuningCurve]:

@@ -26,13 +26,13 @@ def searched(entry: Entry, fixed: dict[str, Any]) -> dict[str, Span | Options]:
     Raises:
         BadInput: there is nothing to search.
     """
-    found = {key: of for key, of in entry.space.items() if key not in fixed}
-    if not found:
+    dimensions = {key: of for key, of in entry.space.items() if key not in fixed}
+    if not dimensions:
         reason = "declares no space" if not entry.space else "has every setting of its space fixed"
         raise BadInput(f"{entry.name} {reason}: there is nothing to tune")
-    if RATE in found and RATE in entry.varying:
-        found[SCHEDULE] = SCHEDULES
-    return found
+    if RATE in dimensions and RATE in entry.varying:
+        dimensions[SCHEDULE] = SCHEDULES
+    return dimensions
 
 
 def trials(
@@ -61,14 +61,14 @@ def trials(
 
     rng = np.random.default_rng(derive("tune", *seed))
     points = qmc.Halton(len(dimensions), scramble=True, rng=rng).random(count)
-    found = []
+    points = []
     for point in points:
         shares = zip(point, dimensions.items())
         settings = {k: _value_at(share, of, entry.defaults.get(k)) for share, (k, of) in shares}
         if settings.pop(SCHEDULE, SCHEDULES[0]) != SCHEDULES[0]:
             settings[RATE] = f"cosine({settings[RATE]:g})"
-        found.append(settings | fixed)
-    return [defaults, *found]
+        points.append(settings | fixed)
+    return [defaults, *points]
 
 
 def at_edge(entry: Entry, settings: dict[str, Any], fixed: dict[str, Any]) -> list[str]:
