@@ -61,14 +61,14 @@ def trials(
 
     rng = np.random.default_rng(derive("tune", *seed))
     points = qmc.Halton(len(dimensions), scramble=True, rng=rng).random(count)
-    points = []
+    chosen_settings = []
     for point in points:
         shares = zip(point, dimensions.items())
         settings = {k: _value_at(share, of, entry.defaults.get(k)) for share, (k, of) in shares}
         if settings.pop(SCHEDULE, SCHEDULES[0]) != SCHEDULES[0]:
             settings[RATE] = f"cosine({settings[RATE]:g})"
-        points.append(settings | fixed)
-    return [defaults, *points]
+        chosen_settings.append(settings | fixed)
+    return [defaults, *chosen_settings]
 
 
 def at_edge(entry: Entry, settings: dict[str, Any], fixed: dict[str, Any]) -> list[str]:
