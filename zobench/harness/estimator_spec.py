@@ -114,7 +114,7 @@ def settled(
     """
     entry = estimators[spec.entry]
     tuned = baseline.settings(group) if baseline else {}
-    settings = entry.defaults | of_suite | tuned | spec.settings
+    settings = entry.defaults | dict(of_suite) | tuned | spec.settings
     origin = dict.fromkeys(entry.defaults, "default") | dict.fromkeys(of_suite, "suite")
     origin |= dict.fromkeys(tuned, "baseline")
     return replace(
