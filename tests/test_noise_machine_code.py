@@ -25,10 +25,8 @@ MOST = {
 }
 
 
-@pytest.mark.parametrize(
-    "capability",
-    [pytest.param(n, marks=pytest.mark.slow if n != 90 else ()) for n in (80, 90, 100)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [80, 90, 100])
 def test_kernels_have_no_spills_wide_loads_and_few_instructions(capability, tmp_path):
     """A thread's elements: its lanes, times the rows of a chunk that its counters give."""
     code = f"""
