@@ -278,6 +278,31 @@ class Oracle:
         return stop
 
 
+def oracle_of(
+    estimator: object,
+    problem: Problem,
+    budget: int,
+    seed: int,
+    *,
+    first_order: bool,
+    on_low: Callable[[Sequence[float]], None] | None = None,
+) -> Oracle:
+    """Make the oracle of a run: it treats losses as the estimator states that it uses them.
+
+    Args:
+        estimator: see `zobench.Estimator` for the attributes that count.
+        problem: a problem that has been started.
+        budget: the number of queries of the run.
+        seed: of all noise and minibatches.
+        first_order: True if the estimator may call `gradient`.
+        on_low: see `Oracle`.
+    """
+    on_device = getattr(estimator, "on_device", False)
+    oracle = Oracle(problem, budget, seed, on_low, on_device=on_device)
+    oracle.ranks, oracle.gradients = getattr(estimator, "ranks", False), first_order
+    return oracle
+
+
 def _wrong_probes(probes: Sequence[Any]) -> TypeError | None:
     """Return the error for probes that are not pairs (scale, direction); None if they are."""
     for probe in probes:

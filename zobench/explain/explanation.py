@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zobench.core.oracle import BudgetExhausted, Oracle
+from zobench.core.oracle import BudgetExhausted, Oracle, oracle_of
 from zobench.core.problem import Problem
 from zobench.core.seeds import fold
 from zobench.errors import BadInput, Unsuitable
@@ -130,23 +131,20 @@ def _points(
     problem: Problem = objective.build(first.settings)
     params = problem.start(fold(first.problem_seed, START))
     estimator: Any = None
-    oracle = Oracle(problem, first.problem.budget, fold(first.problem_seed, NOISE))
+    oracle: Oracle | None = None
     for count in queries:
-        while oracle.queries < count:
-            if estimator is None:
-                estimator = entry.build(first.estimator.settings)
-                estimator.start(params, first.estimator_seed)
-                oracle.ranks, oracle.gradients = (
-                    getattr(estimator, "ranks", False),
-                    entry.first_order,
-                )
-            try:
+        if count and oracle is None:
+            estimator = entry.build(first.estimator.settings)
+            budget, seed = first.problem.budget, fold(first.problem_seed, NOISE)
+            oracle = oracle_of(estimator, problem, budget, seed, first_order=entry.first_order)
+            estimator.start(params, first.estimator_seed)
+        with suppress(BudgetExhausted):
+            while oracle and oracle.queries < count:
                 estimator.step(oracle)
-            except BudgetExhausted:
-                break
         params.flush()
         with params.returning():
-            point = _point(problem, specs, oracle.queries, effort, progress)
+            made = oracle.queries if oracle else 0
+            point = _point(problem, specs, made, effort, progress)
         yield point
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from zobench.core.directions import Dense
 from zobench.core.estimator import Estimator
-from zobench.core.oracle import BudgetExhausted, Oracle
+from zobench.core.oracle import BudgetExhausted, oracle_of
 from zobench.core.seeds import derive
 from zobench.errors import Unsuitable
 from zobench.explain.groups import Tick
@@ -169,8 +169,8 @@ def _first_move(
     """Return the first move of an estimator from the point, shape (d,), and its queries."""
     before = loss.params.flat()
     with loss.params.returning():
-        oracle = Oracle(loss.problem, budget, derive(seed, "minibatches"))
-        oracle.gradients, oracle.ranks = first_order, getattr(estimator, "ranks", False)
+        own = derive(seed, "minibatches")
+        oracle = oracle_of(estimator, loss.problem, budget, own, first_order=first_order)
         estimator.start(loss.params, seed)
         for _ in range(MOST):
             asked = oracle.queries

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 
 from zobench.core.estimator import Finished
-from zobench.core.oracle import BudgetExhausted, Diverged, Oracle, Unstoppable
+from zobench.core.oracle import BudgetExhausted, Diverged, Oracle, Unstoppable, oracle_of
 from zobench.core.problem import Problem
 from zobench.core.seeds import fold
 from zobench.errors import BadInput
@@ -127,15 +127,15 @@ class Run:
         if not (hasattr(self.estimator, "start") and hasattr(self.estimator, "step")):
             made = _described(self.estimator)
             raise BadInput(f"{estimator.name} made {made}, which has no start and step")
-        self.oracle = Oracle(
+        self.oracle = oracle_of(
+            self.estimator,
             self.problem,
             self.spec.problem.budget,
             fold(seed, NOISE),
-            self._low,
-            on_device=getattr(self.estimator, "on_device", False),
+            first_order=self.first_order,
+            on_low=self._low,
         )
-        self.oracle.ranks = getattr(self.estimator, "ranks", False)
-        self.oracle.gradients, self.oracle.abandon = self.first_order, self._abandon
+        self.oracle.abandon = self._abandon
 
     def _work(self) -> None:
         """Step until an exception ends the run."""
@@ -163,6 +163,8 @@ class Run:
             raise self.raised from None
         finally:
             self._stop()
+            with suppress(Exception):  # attributes of a user's class may raise
+                self.state_bytes = float(state_bytes(self.estimator))
             getattr(self.estimator, "close", lambda: None)()
 
     def _true(self, error: BaseException, limits: Limits | None = None) -> Any:
@@ -184,8 +186,6 @@ class Run:
         assert self.memory is not None
         self.seconds, self.zero = self._clock(), None
         self.memory.stop()
-        with suppress(Exception):  # attributes of a user's class may raise
-            self.state_bytes = float(state_bytes(self.estimator))
 
     def _last_score(self, end: Exception) -> Exception:
         """Score the point where the run ended, and return how it ended after all."""

@@ -17,12 +17,13 @@ from contextlib import suppress
 from time import monotonic
 
 from zobench.core.estimator import Finished
-from zobench.core.oracle import BudgetExhausted, Diverged, Oracle
+from zobench.core.oracle import BudgetExhausted, Diverged, oracle_of
 from zobench.core.seeds import fold
 from zobench.harness import proc
 from zobench.harness.elements import entries, seed_generators
 from zobench.harness.plan import RunSpec, definition_text
 from zobench.harness.result import NAN
+from zobench.harness.run import NOISE, START
 
 QUERIES, SECONDS = 500, 0.2  # of the repetition, at most
 PATIENCE = 3.0  # seconds until a fork that does not end is killed
@@ -69,11 +70,11 @@ def _traced(spec: RunSpec) -> float:
     seed_generators(spec.problem_seed)
     tracemalloc.start()
     problem = objective.build(spec.settings)
-    params = problem.start(fold(spec.problem_seed, 0))
+    params = problem.start(fold(spec.problem_seed, START))
     problem.warm_up()
     estimator = entry.build(spec.estimator.settings)
-    oracle = Oracle(problem, spec.problem.budget, fold(spec.problem_seed, 1))
-    oracle.ranks, oracle.gradients = getattr(estimator, "ranks", False), entry.first_order
+    seed, first_order = fold(spec.problem_seed, NOISE), entry.first_order
+    oracle = oracle_of(estimator, problem, spec.problem.budget, seed, first_order=first_order)
     tracemalloc.reset_peak()
     seed_generators(spec.estimator_seed)
     end = monotonic() + SECONDS

@@ -14,6 +14,7 @@ from zobench.core.ask_tell import Adapted
 from zobench.core.directions import Probe, terms_of
 from zobench.core.estimator import Finished
 from zobench.core.oracle import BudgetExhausted, Oracle, Unstoppable
+from zobench.core.oracle import oracle_of as make_oracle
 from zobench.core.problem import Problem
 from zobench.errors import BadInput, Unsuitable
 from zobench.harness.elements import load_packages, seed_generators
@@ -94,9 +95,7 @@ def run(
 
 def oracle_of(entry: Entry, estimator: Any, problem: Problem, budget: int) -> Oracle:
     """Make the oracle as a run does."""
-    oracle = Oracle(problem, budget, 2)
-    oracle.ranks, oracle.gradients = getattr(estimator, "ranks", False), entry.first_order
-    return oracle
+    return make_oracle(estimator, problem, budget, 2, first_order=entry.first_order)
 
 
 def small(entry: Entry) -> Any:
