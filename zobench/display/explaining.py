@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import typer
 
@@ -20,6 +19,15 @@ from zobench.explain.moves import Bootstrapped, FirstMoves
 from zobench.harness.files import write_whole
 
 MOST = 24  # groups that a table shows; the files have all
+GROUP_COLUMNS = (
+    *("queries", "group", "coordinates", "energy", "energy_error", "noise", "noise_error"),
+    *("trace", "trace_error"),
+)
+ESTIMATOR_COLUMNS = (
+    *("queries", "estimator", "moves", "queries_per_move", "scatter", "curvature", "best_factor"),
+    *("length", "predicted", "predicted_low", "predicted_high"),
+    *("measured", "measured_low", "measured_high"),
+)
 LEGEND = (
     "energy: |g|^2, g the gradient of the mean loss; noise: trace of the covariance of the "
     "gradient on one minibatch; curvature: trace of the Hessian. scatter: E|m|^2 |g|^2 / E[g m]^2 "
@@ -64,9 +72,10 @@ def show_explanation(
     share = "" if length == 1 else f" times {length:g}"
     typer.echo("\n".join(text.wrapped(LEGEND.format(share))))
     if out is not None:
-        for file, content in _files(problem, points).items():
+        files = _files(problem, points)
+        for file, content in files.items():
             write_whole(out / file, content)
-        typer.echo(f"wrote {', '.join(_files(problem, points))} in {out}")
+        typer.echo(f"wrote {', '.join(files)} in {out}")
 
 
 def _lines(problem: str, point: Point, names: Sequence[str]) -> list[str]:
@@ -99,22 +108,16 @@ def _lines(problem: str, point: Point, names: Sequence[str]) -> list[str]:
             "the largest curvature is unknown."
         )
         lines += ["", *text.wrapped(line)]
-    base = next((m for m in point.moves.values() if isinstance(m, FirstMoves)), None)
-    rows = []
-    for name, result in point.moves.items():
-        if isinstance(result, FirstMoves):
-            rows.append(_moves_row(name, result, total))
+    made = [(name, m) for name, m in point.moves.items() if isinstance(m, FirstMoves)]
+    rows = [_moves_row(name, moves, total) for name, moves in made]
     if rows:
         head = ["estimator", "queries", "scatter", "curvature", "predicted", "measured"]
         lines += ["", *text.table(head, rows)]
     lines += [""] + [
         f"{name}: {result}" for name, result in point.moves.items() if isinstance(result, str)
     ]
-    if base is not None:
-        for name, result in point.moves.items():
-            if isinstance(result, FirstMoves) and result is not base:
-                first = next(n for n, m in point.moves.items() if m is base)
-                lines += text.wrapped(sentence(name, result, first, base))
+    for name, moves in made[1:]:
+        lines += text.wrapped(sentence(name, moves, *made[0]))
     return [*lines, ""]
 
 
@@ -163,46 +166,41 @@ def sentence(name: str, moves: FirstMoves, first: str, base: FirstMoves) -> str:
     if not math.isfinite(base.factor):
         return f"Moves of {first} are not downhill on average: there is nothing to compare with."
     predicted, measured = moves.relative_to(base, False), moves.relative_to(base, True)
-    part = base.measured()
     of_measured = (
         f"measured {_interval(measured)}"
-        if part.low > 0
-        else f"its own progress is too uncertain to measure a factor (raise --draws above "
+        if base.measured().low > 0
+        else f"the progress of {first} is too uncertain to measure a factor (raise --draws above "
         f"{len(base.slope)}, or lower --length)"
     )
     end = "sooner" if predicted.value > 1 else "later"
     certain = predicted.low > 1 or predicted.high < 1
     verdict = (
-        f"so {name} is {end} per query at this point"
+        f"{name} is {end} per query at this point"
         if certain
-        else "so neither is shown to be sooner per query at this point"
+        else "neither is shown to be sooner per query at this point"
     )
     return (
         f"Progress per query of {name} relative to {first}: predicted {_interval(predicted)}, "
-        f"{of_measured}; by theory's prediction, {verdict}."
+        f"{of_measured}. By the prediction, {verdict}."
     )
 
 
 def _files(problem: str, points: list[Point]) -> dict[str, str]:
     """File -> its text: all groups and all estimators of all points, as CSV and as JSON."""
-    groups = ["queries,group,coordinates,energy,energy_error,noise,noise_error,trace,trace_error"]
-    estimators = [
-        "queries,estimator,moves,queries_per_move,scatter,curvature,best_factor,length,"
-        "predicted,predicted_low,predicted_high,measured,measured_low,measured_high"
-    ]
-    data: list[dict[str, Any]] = []
+    from zobench.report.csvtext import csv_text  # with pandas
+
+    groups, estimators, data = [], [], []
     for point in points:
         land = point.landscape
         for g in (*land.groups, land.total):
-            cells = [g.energy, g.noise, g.trace]
-            numbers = [v for e in cells for v in (e.value, e.error)]
-            groups.append(_row(point.queries, g.name, g.size, *numbers))
+            numbers = [v for e in (g.energy, g.noise, g.trace) for v in (e.value, e.error)]
+            groups.append((point.queries, g.name, g.size, *numbers))
         for name, m in point.moves.items():
             if isinstance(m, FirstMoves):
                 bounds = [v for i in (m.predicted(), m.measured()) for v in asdict(i).values()]
                 numbers = [m.scatter(land.total.energy.value), m.curvature(), m.factor, m.length]
                 mean = float(m.queries.mean())
-                estimators.append(_row(point.queries, name, len(m.slope), mean, *numbers, *bounds))
+                estimators.append((point.queries, name, len(m.slope), mean, *numbers, *bounds))
         data.append({
             "problem": problem, "queries": point.queries, "score": point.score,
             "largest_curvature": land.largest, "intrinsic_dimension": land.intrinsic_dimension,
@@ -210,12 +208,7 @@ def _files(problem: str, points: list[Point]) -> dict[str, str]:
             "unsuitable": {n: m for n, m in point.moves.items() if isinstance(m, str)},
         })  # fmt: skip
     return {
-        "groups.csv": "\n".join([*groups, ""]),
-        "estimators.csv": "\n".join([*estimators, ""]),
+        "groups.csv": csv_text(GROUP_COLUMNS, groups),
+        "estimators.csv": csv_text(ESTIMATOR_COLUMNS, estimators),
         "points.json": json.dumps(data, indent=2) + "\n",
     }
-
-
-def _row(*cells: object) -> str:
-    quoted = [f'"{c}"' if isinstance(c, str) and "," in c else str(c) for c in cells]
-    return ",".join(quoted)

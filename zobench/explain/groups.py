@@ -97,7 +97,7 @@ def landscape(loss: MeanLoss, draws: int, seed: int, tick: Tick) -> Landscape:
         return _from_losses(loss, draws, seed, tick)
     groups, params = list(loss.params.groups), loss.params
     spans = [_coordinates(loss, group) for group in groups]
-    mean, energies, noises = _moments(loss, spans)
+    mean, energies, noises = _moments(loss, [*spans, slice(None)])
     traces = np.zeros((draws, len(groups)))
     for k in range(draws):
         z = Noise(derive("explain trace", seed, k), "rademacher")
@@ -105,9 +105,8 @@ def landscape(loss: MeanLoss, draws: int, seed: int, tick: Tick) -> Landscape:
         product = loss.curvature(z, loss.step)
         traces[k] = [float(vector[span] @ product[span]) for span in spans]
         tick()
-    whole = slice(None)
-    _, (energy,), (noise,) = _moments(loss, [whole])
-    total = GroupFacts("total", params.size, energy, noise, Estimate.of(traces.sum(1)))
+    whole = Estimate.of(traces.sum(1))
+    total = GroupFacts("total", params.size, energies[-1], noises[-1], whole)
     facts = [
         GroupFacts(g.name, _size(loss, g), energies[k], noises[k], Estimate.of(traces[:, k]))
         for k, g in enumerate(groups)
