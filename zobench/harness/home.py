@@ -169,7 +169,8 @@ def make(fd: int, spec: RunSpec, isolated: bool, end: Callable[[], None], mark: 
         try:
             result = _limited(link, run)
             if not isolated and result.settled and result.queries:
-                result.peak_memory, result.memory_kind = peak_of(spec), "traced"
+                result.peak_memory = peak_of(spec)
+                result.memory_kind = "traced" if result.peak_memory > 0 else ""
         finally:
             _undo(pid, recursion)
         text = result.to_json()

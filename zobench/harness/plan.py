@@ -220,10 +220,10 @@ def _settled(
         groups.setdefault(problem.tuned_on or suite.name, {})[problem.group] = None
     result = {}
     for spec in estimator_specs:
+        of_suite = suite.estimators.get(spec.entry, {})
         for source, of_source in groups.items():
             baseline = read_baseline(source, spec.entry, folder) if baselines else None
             for group in of_source:
-                of_suite = suite.estimators.get(spec.entry, {})
                 result[source, group, spec.text] = settled(spec, baseline, group, of_suite)
     check_built(result.values())
     return result
