@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from dataclasses import replace
 from itertools import pairwise
 from time import perf_counter
@@ -10,11 +12,13 @@ from time import perf_counter
 import pytest
 from harness_tools import element, specs_of, suite_of
 
+from zobench.harness.elements import load_packages
 from zobench.harness.estimator_spec import parse_estimator
 from zobench.harness.failures import outcome
 from zobench.harness.plan import plan
 from zobench.harness.result import RunResult
 from zobench.harness.run import execute
+from zobench.registry import Entry
 
 
 def script(folder, *calls, **more):
@@ -29,6 +33,16 @@ def script(folder, *calls, **more):
 
 def hits(result, kind):
     return [(index, target, queries) for k, index, target, queries, _ in result.hits if k == kind]
+
+
+def test_a_package_may_warn_when_it_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "package_that_warns.py").write_text("import warnings\nwarnings.warn('no plots')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = Entry("own", lambda: None, needs="package_that_warns")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_packages(entry)
+    assert "package_that_warns" in sys.modules
 
 
 def test_hits_of_evaluated_points_are_exact_inside_a_call(tmp_path):

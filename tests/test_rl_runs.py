@@ -184,7 +184,7 @@ def test_only_policies_can_be_watched(tmp_path, monkeypatch, capfd):
 def test_the_bench_of_rollouts_replays_what_queries_do():
     from zobench.bench.rollouts import rollouts
 
-    *_, (_, lines) = rollouts(["CartPole-v1"], 1)
+    *_, (_, lines) = rollouts(["CartPole-v1"], 5)
     assert [line.env for line in lines] == ["CartPole-v1"] * 3 + ["CartPole-v1, whitened"] * 3
     assert all(line.seconds.median > 0.0 for line in lines)
     ours = lines[2]

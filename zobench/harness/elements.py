@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import warnings
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -29,10 +30,15 @@ def entries(spec: RunSpec) -> tuple[Entry, Entry]:
 
 
 def load_packages(entry: Entry) -> None:
-    """Import what an entry needs, off the clock of a run. Raises MissingPackage."""
+    """Import what an entry needs, off the clock of a run. Raises MissingPackage.
+
+    What a package warns of when it is imported is not the element's: `cma` misses matplotlib.
+    """
     if entry.needs:
         try:
-            import_module(entry.needs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                import_module(entry.needs)
         except ModuleNotFoundError as error:
             package = entry.needs.partition(".")[0]
             if (error.name or "").partition(".")[0] != package:
